@@ -1,0 +1,2 @@
+# Java servers of the test stack. Sourced by script/setup.
+jars_fetch() { :; }

@@ -1,0 +1,47 @@
+# Programs from the system's packages. Sourced by script/setup. Needs: want, say, fail.
+
+# command or file -> Debian package
+packages_table() {
+  cat <<'TABLE'
+build command:cc gcc
+build command:c++ g++
+build command:make make
+build command:clang clang
+build file:libclang libclang-dev
+build file:zlib.h zlib1g-dev
+all command:java openjdk-17-jre-headless
+all command:mvn maven
+all file:initdb postgresql
+all command:redis-server redis-server
+all command:curl curl
+all command:unzip unzip
+TABLE
+}
+
+packages_present() { # kind:name
+  case "$1" in
+    command:*) command -v "${1#*:}" >/dev/null 2>&1 ;;
+    file:libclang) [ -n "$(ls /usr/lib/llvm-*/lib/libclang.so* /usr/lib/*/libclang*.so* "${LIBCLANG_PATH:-/nowhere}"/libclang* 2>/dev/null)" ] ;;
+    file:zlib.h) [ -f /usr/include/zlib.h ] ;;
+    file:initdb) [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || command -v initdb >/dev/null 2>&1 ;;
+  esac
+}
+
+packages_ensure() {
+  command -v cargo >/dev/null 2>&1 || fail "missing: cargo, Rust 1.95 or later (rustup.rs)"
+  local scope what package missing=""
+  while read -r scope what package; do
+    [ "$want" = build ] && [ "$scope" != build ] && continue
+    packages_present "$what" || missing="$missing $package"
+  done < <(packages_table)
+  [ -z "$missing" ] && return
+  [ "$want" = check ] && fail "missing:$missing"
+  command -v apt-get >/dev/null 2>&1 || fail "this is no Debian; please install what provides:$missing"
+  local sudo=""
+  [ "$(id -u)" = 0 ] || sudo="sudo"
+  say "installing from Debian's packages (about a minute):$missing"
+  # A server installed only for its program must not be started as a service of the system.
+  $sudo apt-get update -qq >/dev/null
+  # shellcheck disable=SC2086
+  $sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}

@@ -1,0 +1,323 @@
+//! The port to Kafka: what the engine asks of a cluster, in five small handles.
+//!
+//! Two adapters keep these contracts: `kafka/` on librdkafka and `embedded/` in this process. One
+//! conformance suite (`testing::conformance`) runs on both. The port's shape is librdkafka's: records come
+//! and go in batches that own one arena, nothing is allocated per record, and every failure carries the
+//! three flags that decide what may be done about it.
+
+mod batch;
+mod failure;
+mod outgoing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use batch::Batch;
+pub use failure::{Call, Code, Failure, Reaction, classify};
+pub use outgoing::{OutRecord, Outgoing, TopicIndex, headers};
+
+use crate::record::{Offset, Timestamp, Topic, TopicPartition};
+
+/// What a reader sees of transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Committed records only, up to the first open transaction (the last stable offset).
+    ReadCommitted,
+    /// Every record up to the high watermark.
+    ReadUncommitted,
+}
+
+/// Opens handles on one cluster.
+pub trait Broker: Send + Sync {
+    /// An assign-only consumer. `group` names whose committed offsets it may ask for; it never joins.
+    fn consumer(&self, group: &str, isolation: Isolation) -> Result<Box<dyn Consumer>, Failure>;
+
+    /// A producer to `topics`, transactional if it has a transactional id, else idempotent.
+    fn producer(
+        &self,
+        id: Option<&str>,
+        topics: Arc<[Topic]>,
+    ) -> Result<Box<dyn Producer>, Failure>;
+
+    /// A member of `join.group` on the task topic.
+    fn membership(&self, join: &Join) -> Result<Box<dyn Membership>, Failure>;
+
+    /// A consumer that subscribes and commits for itself, for sinks; `read_committed`.
+    fn group_consumer(
+        &self,
+        group: &str,
+        topics: &[Topic],
+    ) -> Result<Box<dyn GroupConsumer>, Failure>;
+
+    /// The administrative calls.
+    fn admin(&self) -> Result<Box<dyn Admin>, Failure>;
+}
+
+/// Reads assigned partitions.
+///
+/// # Contract
+/// 1. Records of a partition arrive in offset order, none twice, from the assigned offset on.
+/// 2. Under [`Isolation::ReadCommitted`] aborted and open records never arrive.
+/// 3. An end is reported when the reader reaches what it may see: its offset counts markers and skipped
+///    records. A reader that stands at the end gets no second report until the end moved and was reached.
+/// 4. `assign` of a partition that is assigned already moves it; nothing of before arrives afterwards.
+/// 5. A partition paused keeps its position; nothing of it arrives until it is resumed.
+pub trait Consumer: Send {
+    /// Starts reading these partitions at these offsets, resumed; others stay as they are.
+    fn assign(&mut self, from: &[(TopicPartition, Offset)]) -> Result<(), Failure>;
+
+    /// Stops reading these partitions.
+    fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), Failure>;
+
+    /// Keeps what is assigned from arriving, or lets it arrive again.
+    fn flow(&mut self, partitions: &[TopicPartition], flow: Flow) -> Result<(), Failure>;
+
+    /// Whatever has arrived; waits at most `wait` if there is nothing.
+    fn poll(&mut self, wait: Duration) -> Result<Polled, Failure>;
+
+    /// The group's committed offsets, asked with `require_stable`: [`Code::UnstableOffsets`] while a
+    /// transaction that would change them is open.
+    fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Offset>>, Failure>;
+
+    /// The first offset of the log, and its end as this reader's isolation sees it (read-committed: the
+    /// last stable offset; else the high watermark).
+    fn bounds(&mut self, of: &TopicPartition) -> Result<Bounds, Failure>;
+}
+
+/// Whether an assigned partition delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It keeps its position and delivers nothing.
+    Paused,
+    /// It delivers.
+    Resumed,
+}
+
+/// Where a partition's log begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first offset still there.
+    pub start: Offset,
+    /// The offset after the last.
+    pub end: Offset,
+}
+
+/// What a poll brought.
+#[derive(Debug, Default)]
+pub struct Polled {
+    /// Records, each batch of one partition and in offset order.
+    pub batches: Vec<Batch>,
+    /// Partitions whose end was reached, with the offset of the end.
+    pub ends: Vec<(TopicPartition, Offset)>,
+    /// Partitions whose position is not in the log any more; they deliver nothing until assigned anew.
+    pub out_of_range: Vec<TopicPartition>,
+}
+
+impl Polled {
+    /// Whether it brought nothing.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.ends.is_empty() && self.out_of_range.is_empty()
+    }
+}
+
+/// Writes records, in transactions if it has a transactional id.
+///
+/// # Contract
+/// 1. Between `begin` and `commit` or `abort` everything sent belongs to one transaction.
+/// 2. `commit` answers `Ok` only if the transaction is committed; any error leaves the outcome to
+///    [`classify`]. It flushes first, and serves its own delivery reports.
+/// 3. `send_offsets` with a generation that is not the group's is refused, abortable; with generation -1
+///    and an empty member id it is **accepted**, as on Kafka. The caller must not ask for it.
+/// 4. `init` fences every older producer of the same transactional id and ends its open transaction.
+/// 5. Within a partition, records keep the order in which they were sent.
+pub trait Producer: Send {
+    /// Registers the transactional id; waits at most `wait`.
+    fn init(&mut self, wait: Duration) -> Result<(), Failure>;
+
+    /// Opens a transaction.
+    fn begin(&mut self) -> Result<(), Failure>;
+
+    /// Hands records over; they are on their way when it returns, not acknowledged.
+    fn send(&mut self, records: &Outgoing) -> Result<(), Failure>;
+
+    /// Adds the group's next positions to the transaction. Every offset must be concrete.
+    fn send_offsets(
+        &mut self,
+        offsets: &[(TopicPartition, Offset)],
+        group: &GroupMetadata,
+    ) -> Result<(), Failure>;
+
+    /// Commits; answers the last acknowledged offset of every logged partition since `begin`.
+    fn commit(&mut self) -> Result<Acknowledged, Failure>;
+
+    /// Aborts what is open.
+    fn abort(&mut self) -> Result<(), Failure>;
+
+    /// Without a transactional id: waits until everything sent is acknowledged.
+    fn flush(&mut self, wait: Duration) -> Result<Acknowledged, Failure>;
+}
+
+/// The last acknowledged offset of each partition that logged records went to ([`OutRecord::logged`]).
+pub type Acknowledged = Vec<(TopicPartition, Offset)>;
+
+/// Who joins which group, on which topic.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// The group, which is the application.
+    pub group: Arc<str>,
+    /// The task topic to subscribe to.
+    pub topic: Topic,
+    /// The static member's name.
+    pub instance: Arc<str>,
+    /// How long the group waits for a silent member.
+    pub session_timeout: Duration,
+}
+
+/// The group's view of a member. An opaque pair to the engine, but for the check of [`Self::is_member`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMetadata {
+    /// The group.
+    pub group: Arc<str>,
+    /// The generation, -1 before the first join.
+    pub generation: i32,
+    /// The member id, empty before the first join.
+    pub member: String,
+    /// The static member's name.
+    pub instance: Arc<str>,
+}
+
+impl GroupMetadata {
+    /// Whether the broker will fence by it: generation -1 and an empty member are accepted *unfenced*.
+    pub fn is_member(&self) -> bool {
+        self.generation >= 0 && !self.member.is_empty()
+    }
+}
+
+/// A change of what a member owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These partitions are this member's from here on.
+    Assigned(Vec<i32>),
+    /// The group wants these back; they are given up when the callback returns.
+    Revoked(Vec<i32>),
+    /// These are gone already: somebody else may own them.
+    Lost(Vec<i32>),
+}
+
+/// Membership in the group that owns tasks.
+///
+/// # Contract
+/// 1. `poll` tells a revoke *before* the partition can be another's in a generation this member's handle
+///    could name, and an assignment after it is this member's.
+/// 2. `metadata` is what the last `poll` left.
+/// 3. Dropping it without `close` leaves the group to notice by the session's timeout; a static member
+///    that closes does not leave the group either.
+pub trait Membership: Send {
+    /// Serves the group for at most `wait`; hands each change to `on`.
+    fn poll(&mut self, wait: Duration, on: &mut dyn FnMut(Change)) -> Result<(), Failure>;
+
+    /// The group's view of this member, to fence a commit with.
+    fn metadata(&self) -> GroupMetadata;
+
+    /// Gives every partition back (through `on`) and closes.
+    fn close(&mut self, on: &mut dyn FnMut(Change)) -> Result<(), Failure>;
+}
+
+/// A subscribed consumer that commits for itself: at least once, for sinks.
+pub trait GroupConsumer: Send {
+    /// Whatever has arrived; waits at most `wait` if there is nothing.
+    fn poll(&mut self, wait: Duration) -> Result<Polled, Failure>;
+
+    /// Commits the next positions, and waits for the answer.
+    fn commit(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure>;
+}
+
+/// A topic as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: Topic,
+    /// How many partitions.
+    pub partitions: i32,
+    /// What becomes of old records.
+    pub cleanup: Cleanup,
+}
+
+/// What becomes of old records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleanup {
+    /// The last value of each key stays.
+    Compact,
+    /// They go after this time; `None` keeps them for ever.
+    Delete(Option<Duration>),
+}
+
+/// What became of a topic that was to be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is new.
+    New,
+    /// It was there already, as it is.
+    Existed,
+}
+
+/// The administrative calls.
+pub trait Admin: Send {
+    /// Creates what is missing.
+    fn create(&mut self, topics: &[TopicSpec]) -> Result<Vec<Created>, Failure>;
+
+    /// How many partitions each has; `None` if there is no such topic.
+    fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure>;
+
+    /// Deletes the records before these offsets.
+    fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure>;
+}
+
+/// The partition of `key` among `partitions`, as Kafka's own clients have it (murmur2, positive, modulo).
+pub fn partition_of(key: &[u8], partitions: i32) -> i32 {
+    (murmur2(key) & 0x7fff_ffff).cast_signed() % partitions.max(1)
+}
+
+/// Kafka's murmur2 (32 bits, seed `0x9747b28c`), byte for byte what `Utils.murmur2` of its clients gives.
+pub fn murmur2(data: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let mut hash = 0x9747_b28c ^ (data.len() as u32);
+    let (words, tail) = data.as_chunks::<4>();
+    for word in words {
+        let mut k = u32::from_le_bytes(*word).wrapping_mul(M);
+        k ^= k >> 24;
+        hash = hash.wrapping_mul(M) ^ k.wrapping_mul(M);
+    }
+    for (place, byte) in tail.iter().enumerate() {
+        hash ^= u32::from(*byte) << (8 * place);
+    }
+    if !tail.is_empty() {
+        hash = hash.wrapping_mul(M);
+    }
+    hash ^= hash >> 13;
+    hash = hash.wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
+
+/// The time of `CreateTime` records sent without one.
+pub const NO_TIMESTAMP: Timestamp = Timestamp(-1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn murmur2_gives_what_kafkas_own_test_vectors_say() {
+        let vectors: [(&[u8], i32); 6] = [
+            (b"21", -973_932_308),
+            (b"foobar", -790_332_482),
+            (b"a-little-bit-long-string", -985_981_536),
+            (b"a-little-bit-longer-string", -1_486_304_829),
+            (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+            (b"abc", 479_470_107),
+        ];
+        for (key, hash) in vectors {
+            assert_eq!(murmur2(key).cast_signed(), hash);
+        }
+    }
+}

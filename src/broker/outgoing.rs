@@ -1,0 +1,126 @@
+//! Records on their way out, in one arena, in the order they were made.
+
+use crate::record::{Header, Headers, Timestamp, encode_header};
+
+/// A topic of the producer's table (the `topics` given when it was opened).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicIndex(pub u16);
+
+/// One record to send, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct OutRecord<'a> {
+    /// Where to.
+    pub topic: TopicIndex,
+    /// Which partition of it: the caller has decided.
+    pub partition: i32,
+    /// Whether it goes to one of our own topics (changelog, repartition): its value carries time and headers
+    /// itself, so it can go by `rd_kafka_produce_batch`, and its offset is reported by commit.
+    pub logged: bool,
+    /// Its time; ignored when `logged`.
+    pub timestamp: Timestamp,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Its headers; none when `logged`.
+    pub headers: Headers<'a>,
+}
+
+/// Records to send. Cleared and reused: a warm one allocates nothing.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    entries: Vec<Entry>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    timestamp: Timestamp,
+    start: usize,
+    key: u32,
+    value: u32,
+    headers: u32,
+    partition: i32,
+    topic: TopicIndex,
+    logged: bool,
+}
+
+const NULL: u32 = u32::MAX;
+
+impl Outgoing {
+    /// Appends a copy of `record`.
+    pub fn push(&mut self, record: OutRecord<'_>) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(record.key.unwrap_or_default());
+        self.bytes.extend_from_slice(record.value.unwrap_or_default());
+        self.bytes.extend_from_slice(record.headers.bytes());
+        self.entries.push(Entry {
+            timestamp: record.timestamp,
+            start,
+            key: record.key.map_or(NULL, |key| key.len() as u32),
+            value: record.value.map_or(NULL, |value| value.len() as u32),
+            headers: record.headers.bytes().len() as u32,
+            partition: record.partition,
+            topic: record.topic,
+            logged: record.logged,
+        });
+    }
+
+    /// How many records.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of keys, values and headers.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes.clear();
+    }
+
+    /// Every record, in order.
+    pub fn iter(&self) -> impl Iterator<Item = OutRecord<'_>> {
+        self.entries.iter().map(|entry| {
+            let bytes = self.bytes.get(entry.start..).unwrap_or_default();
+            let (key, bytes) = split(bytes, entry.key);
+            let (value, bytes) = split(bytes, entry.value);
+            OutRecord {
+                topic: entry.topic,
+                partition: entry.partition,
+                logged: entry.logged,
+                timestamp: entry.timestamp,
+                key,
+                value,
+                headers: Headers::from_bytes(
+                    bytes.get(..entry.headers as usize).unwrap_or_default(),
+                ),
+            }
+        })
+    }
+}
+
+fn split(bytes: &[u8], length: u32) -> (Option<&[u8]>, &[u8]) {
+    if length == NULL {
+        return (None, bytes);
+    }
+    let (taken, rest) = bytes.split_at(length as usize);
+    (Some(taken), rest)
+}
+
+/// Headers in their encoded form, from a list: for callers outside the hot path.
+pub fn headers(list: &[Header<'_>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for header in list {
+        encode_header(*header, &mut out);
+    }
+    out
+}

@@ -1,0 +1,29 @@
+//! Stream processing on Kafka with local state, exactly once, and a query API.
+//!
+//! # Modules, and what each may import
+//!
+//! Lower never imports upper; `tidy` checks it.
+//!
+//! | layer | modules |
+//! | --- | --- |
+//! | leaves | `record` `serde` `clock` `error` `config` `metrics` |
+//! | siblings | `store` `broker` `processor` (which may name the typed face of `store`) |
+//! | topology | `topology` |
+//! | task | `task`: the only place where the three meet |
+//! | worker | `worker` |
+//! | app | `app`; `query` sees `store` and `record`; `testing` sees all |
+#![warn(missing_docs)]
+
+pub mod broker;
+mod clock;
+mod error;
+mod record;
+mod serde;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::{Exit, Fault, Result};
+pub use record::{
+    Header, Headers, Offset, RawRecord, Rec, TaskId, Timestamp, Topic, TopicPartition,
+    encode_header,
+};
+pub use serde::{Bytes, I64, Serde, Unit, Utf8};
