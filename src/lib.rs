@@ -6,7 +6,7 @@
 //!
 //! | layer | modules |
 //! | --- | --- |
-//! | leaves | `record` `serde` `clock` `error` `config` `metrics` |
+//! | leaves | `record` `batch` `outgoing` `partitioner` `serde` `clock` `error` `config` `metrics` |
 //! | siblings | `store` `broker` `processor` (which may name the typed face of `store`) |
 //! | topology | `topology` |
 //! | task | `task`: the only place where the three meet |
@@ -14,9 +14,12 @@
 //! | app | `app`; `query` sees `store` and `record`; `testing` sees all |
 #![warn(missing_docs)]
 
+mod batch;
 pub mod broker;
 mod clock;
 mod error;
+mod outgoing;
+mod partitioner;
 mod record;
 mod serde;
 
@@ -26,4 +29,4 @@ pub use record::{
     Header, Headers, Offset, RawRecord, Rec, TaskId, Timestamp, Topic, TopicPartition,
     encode_header,
 };
-pub use serde::{Bytes, I64, Serde, Unit, Utf8};
+pub use serde::{Bytes, I64, Nullable, Serde, Unit, Utf8};

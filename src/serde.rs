@@ -24,6 +24,16 @@ pub trait Serde<T>: Send + Sync + 'static {
     /// Decodes into `slot`, reusing what it holds.
     fn decode(&self, bytes: &[u8], version: u8, slot: &mut Option<T>) -> Result<()>;
 
+    /// Decodes Kafka's null. Only a serde that has a value for it accepts one; see [`Nullable`].
+    fn decode_null(&self, _slot: &mut Option<T>) -> Result<()> {
+        Err(Fault::Reject("null where a value is required".into()))
+    }
+
+    /// Whether `value` is Kafka's null: a tombstone, or a record without a key.
+    fn is_null(&self, _value: &T) -> bool {
+        false
+    }
+
     /// About how many bytes `value` keeps in memory.
     fn weight(&self, value: &T) -> usize {
         size_of_val(value)
@@ -105,6 +115,39 @@ impl Serde<()> for Unit {
         }
         *slot = Some(());
         Ok(())
+    }
+}
+
+/// Another serde's values, and `None` for Kafka's null.
+#[derive(Clone, Copy, Debug)]
+pub struct Nullable<S>(pub S);
+
+impl<T, S: Serde<T>> Serde<Option<T>> for Nullable<S> {
+    fn version(&self) -> u8 {
+        self.0.version()
+    }
+
+    fn encode(&self, value: &Option<T>, out: &mut Vec<u8>) {
+        if let Some(value) = value {
+            self.0.encode(value, out);
+        }
+    }
+
+    fn decode(&self, bytes: &[u8], version: u8, slot: &mut Option<Option<T>>) -> Result<()> {
+        self.0.decode(bytes, version, slot.get_or_insert(None))
+    }
+
+    fn decode_null(&self, slot: &mut Option<Option<T>>) -> Result<()> {
+        *slot = Some(None);
+        Ok(())
+    }
+
+    fn is_null(&self, value: &Option<T>) -> bool {
+        value.is_none()
+    }
+
+    fn weight(&self, value: &Option<T>) -> usize {
+        value.as_ref().map_or(0, |value| self.0.weight(value))
     }
 }
 
