@@ -1,0 +1,251 @@
+//! What a task owns beside its nodes: stores, views, the queue, the outgoing arena, the clocks.
+//!
+//! Every node gets it by `&mut`, so nothing in it is shared and nothing is locked. A [`Handle`] is an index
+//! into it with the type behind: one bounds check and one type compare at run time.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::source::Queue;
+use crate::error::{Fault, Result};
+use crate::outgoing::{OutRecord, Outgoing, TopicIndex};
+use crate::partitioner::partition_of;
+use crate::record::{Header, Headers, RawRecord, TaskId, Timestamp, encode_header};
+use crate::store::{KeyValue, Snapshot, StateStore, TimerQueue, View};
+
+/// A typed index into what the builder made: copy it into processors.
+pub struct Handle<T>(u16, PhantomData<fn() -> T>);
+
+impl<T> Handle<T> {
+    pub(crate) fn at(index: u16) -> Self {
+        Self(index, PhantomData)
+    }
+
+    pub(crate) fn index(self) -> u16 {
+        self.0
+    }
+}
+
+impl<T> Copy for Handle<T> {}
+impl<T> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// A key-value store.
+pub type Store<K, V> = Handle<KeyValue<K, V>>;
+/// Timers by key.
+pub type Timers<K> = Handle<TimerQueue<K>>;
+/// A broadcast topic, with an index `I` that the process keeps beside it.
+pub type Broadcast<K, V, I = ()> = Handle<View<K, V, I>>;
+
+/// A topic a task sends to.
+#[derive(Clone, Debug)]
+pub(crate) struct Destination {
+    pub topic: TopicIndex,
+    pub partitions: i32,
+    /// Whether it is one of our own topics, whose values carry version, time and headers.
+    pub logged: bool,
+}
+
+/// The longest value a dead letter carries; the rest is told by length and digest.
+const DEAD_LETTER_BYTES_MAX: usize = 256 * 1024;
+
+/// See the module.
+pub struct Core {
+    task: TaskId,
+    pub(crate) stores: Vec<Option<Box<dyn StateStore>>>,
+    pub(crate) views: Vec<Option<Rc<dyn Any>>>,
+    pub(crate) queue: Queue,
+    pub(crate) out: Outgoing,
+    dead_letters: Destination,
+    stream_time: Timestamp,
+    wall_time: Timestamp,
+    round_robin: u32,
+    in_hand: bool,
+    pub(crate) dead_lettered: u64,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Core {
+    pub(crate) fn new(task: TaskId, stores: usize, queue: Queue, dead_letters: Destination) -> Self {
+        Self {
+            task,
+            stores: (0..stores).map(|_| None).collect(),
+            views: (0..stores).map(|_| None).collect(),
+            queue,
+            out: Outgoing::default(),
+            dead_letters,
+            stream_time: Timestamp::MIN,
+            wall_time: Timestamp::MIN,
+            round_robin: 0,
+            in_hand: false,
+            dead_lettered: 0,
+            key: Vec::new(),
+            value: Vec::new(),
+        }
+    }
+
+    /// The store behind `handle`.
+    pub(crate) fn slot<T: 'static>(&mut self, handle: Handle<T>) -> Result<&mut T> {
+        self.stores
+            .get_mut(handle.0 as usize)
+            .and_then(Option::as_mut)
+            .and_then(|store| store.as_any().downcast_mut())
+            .ok_or_else(|| unattached::<T>("store"))
+    }
+
+    /// Takes a store out while what it holds is pushed downstream; [`Self::put_back`] ends it.
+    pub(crate) fn take(&mut self, index: u16) -> Result<Box<dyn StateStore>> {
+        self.stores
+            .get_mut(index as usize)
+            .and_then(Option::take)
+            .ok_or_else(|| Fault::Fatal("a store is used by two operators at once".into()))
+    }
+
+    pub(crate) fn put_back(&mut self, index: u16, store: Box<dyn StateStore>) {
+        if let Some(slot) = self.stores.get_mut(index as usize) {
+            *slot = Some(store);
+        }
+    }
+
+    pub(crate) fn view<K: 'static, V: 'static, I: 'static>(
+        &self,
+        handle: Broadcast<K, V, I>,
+    ) -> Result<Rc<Snapshot<K, V, I>>> {
+        self.views
+            .get(handle.0 as usize)
+            .and_then(Option::as_ref)
+            .and_then(|view| view.clone().downcast().ok())
+            .ok_or_else(|| unattached::<View<K, V, I>>("broadcast"))
+    }
+
+    /// Appends a record to what the task sends; `write` fills the key and the value, and says which is null.
+    pub(crate) fn send(
+        &mut self,
+        to: &Destination,
+        at: Timestamp,
+        write: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> Nulls,
+    ) {
+        self.key.clear();
+        self.value.clear();
+        let nulls = write(&mut self.key, &mut self.value);
+        let key = (!nulls.key).then_some(self.key.as_slice());
+        let partition = match key {
+            Some(key) => partition_of(key, to.partitions),
+            None => {
+                self.round_robin = self.round_robin.wrapping_add(1);
+                (self.round_robin % to.partitions.max(1).cast_unsigned()).cast_signed()
+            }
+        };
+        self.out.push(OutRecord {
+            topic: to.topic,
+            partition,
+            logged: to.logged,
+            timestamp: at,
+            key,
+            value: (!nulls.value).then_some(self.value.as_slice()),
+            headers: Headers::default(),
+        });
+    }
+
+    /// Sends the record in hand to the dead letters, with where it came from and why (after KIP-1034).
+    pub(crate) fn dead_letter(&mut self, why: &str) -> Result<()> {
+        let Some((source, record)) = self.queue.current() else {
+            return Err(Fault::Fatal(format!("dead letter without a record in hand: {why}")));
+        };
+        let partition = source.partition.to_string();
+        let offset = record.offset.to_string();
+        let timestamp = record.timestamp.0.to_string();
+        let node = &*self.task.sub_topology;
+        let mut headers = record.headers.bytes().to_vec();
+        let mut provenance = vec![
+            ("__dlq.topic", &*source.topic),
+            ("__dlq.partition", &partition),
+            ("__dlq.offset", &offset),
+            ("__dlq.timestamp", &timestamp),
+            ("__dlq.node", node),
+            ("__dlq.error", why),
+        ];
+        let full = record.value.unwrap_or_default();
+        let (length, digest);
+        if full.len() > DEAD_LETTER_BYTES_MAX {
+            length = full.len().to_string();
+            digest = sha256_hex(full);
+            provenance.push(("__dlq.value.length", &length));
+            provenance.push(("__dlq.value.sha256", &digest));
+        }
+        for (name, value) in provenance {
+            encode_header(Header { name, value: Some(value.as_bytes()) }, &mut headers);
+        }
+        let cut = |bytes: &[u8]| bytes.get(..DEAD_LETTER_BYTES_MAX).unwrap_or(bytes).to_vec();
+        let (key, value) = (record.key.map(cut), record.value.map(cut));
+        self.out.push(OutRecord {
+            topic: self.dead_letters.topic,
+            partition: source.partition % self.dead_letters.partitions.max(1),
+            logged: false,
+            timestamp: record.timestamp,
+            key: key.as_deref(),
+            value: value.as_deref(),
+            headers: Headers::from_bytes(&headers),
+        });
+        self.dead_lettered += 1;
+        Ok(())
+    }
+
+    /// The record in hand.
+    pub(crate) fn origin(&self) -> Option<RawRecord<'_>> {
+        self.in_hand.then(|| self.queue.current())?.map(|(_, record)| record)
+    }
+
+    pub(crate) fn hold(&mut self, in_hand: bool) {
+        self.in_hand = in_hand;
+    }
+
+    pub(crate) fn task(&self) -> &TaskId {
+        &self.task
+    }
+
+    pub(crate) fn stream_time(&self) -> Timestamp {
+        self.stream_time
+    }
+
+    pub(crate) fn advance_stream_time(&mut self, at: Timestamp) {
+        self.stream_time = self.stream_time.max(at);
+    }
+
+    pub(crate) fn set_stream_time(&mut self, at: Timestamp) {
+        self.stream_time = at;
+    }
+
+    pub(crate) fn wall_time(&self) -> Timestamp {
+        self.wall_time
+    }
+
+    pub(crate) fn set_wall_time(&mut self, now: Timestamp) {
+        self.wall_time = now;
+    }
+}
+
+/// Which of key and value is Kafka's null.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Nulls {
+    pub key: bool,
+    pub value: bool,
+}
+
+fn unattached<T: 'static>(what: &str) -> Fault {
+    let name = std::any::type_name::<T>();
+    Fault::Fatal(format!("{what} {name} is not attached to this sub-topology"))
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+

@@ -1,0 +1,103 @@
+//! `process`: a user's [`Processor`], made once per task and anew after an abort.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::wiring::{Listen, Made, NodeId, Ring, Wiring};
+use super::{Change, Context, Core, Due, Edge, Next, Processor};
+use crate::error::{Fault, Result};
+use crate::record::{Rec, Timestamp};
+
+type KeyOf<P> = <P as Processor>::KeyOut;
+type ValueOf<P> = <P as Processor>::ValueOut;
+
+struct Node<P: Processor> {
+    inside: RefCell<Inside<P>>,
+}
+
+struct Inside<P: Processor> {
+    processor: P,
+    next: Box<dyn Next<KeyOf<P>, ValueOf<P>>>,
+}
+
+impl<P: Processor> Node<P> {
+    fn run(
+        &self,
+        at: Timestamp,
+        core: &mut Core,
+        call: impl FnOnce(&mut P, &mut Context<'_, KeyOf<P>, ValueOf<P>>) -> Result<()>,
+    ) -> Result<()> {
+        let mut inside = self.inside.try_borrow_mut().map_err(|_| {
+            Fault::Fatal("a processor was called while it was running: the topology has a cycle".into())
+        })?;
+        let Inside { processor, next } = &mut *inside;
+        call(processor, &mut Context::new(core, &mut **next, at))
+    }
+}
+
+/// The shared node as its parents see it.
+struct Entry<P: Processor>(Rc<Node<P>>);
+
+impl<P: Processor> Next<P::KeyIn, P::ValueIn> for Entry<P> {
+    fn push(&mut self, record: Rec<'_, P::KeyIn, P::ValueIn>, core: &mut Core) -> Result<()> {
+        self.0.run(record.at, core, |processor, cx| processor.process(record, cx))
+    }
+}
+
+impl<P: Processor> Ring for Node<P> {
+    fn ring(&self, timers: u16, now: Timestamp, core: &mut Core) -> Result<bool> {
+        let mut store = core.take(timers)?;
+        let popped = store.pop_due(now);
+        core.put_back(timers, store);
+        let Some((at, key)) = popped? else {
+            return Ok(false);
+        };
+        self.run(now, core, |processor, cx| processor.on_timer(Due { timers, key: &*key, at }, cx))?;
+        Ok(true)
+    }
+}
+
+impl<P: Processor> Listen for Node<P> {
+    fn changed(&self, broadcast: u16, key: Option<&dyn Any>, core: &mut Core) -> Result<()> {
+        let at = core.wall_time();
+        self.run(at, core, |processor, cx| processor.on_change(Change { broadcast, key }, cx))
+    }
+
+    fn started(&self, core: &mut Core) -> Result<()> {
+        let at = core.wall_time();
+        self.run(at, core, |processor, cx| processor.on_start(cx))
+    }
+}
+
+/// What a processor uses, by kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Uses {
+    pub timers: Vec<u16>,
+    pub broadcasts: Vec<u16>,
+}
+
+/// A factory of the node.
+pub(crate) fn process<P: Processor>(
+    id: NodeId,
+    uses: Uses,
+    new: impl Fn() -> P + Send + Sync + 'static,
+    out: Edge<KeyOf<P>, ValueOf<P>>,
+) -> impl Fn(&mut Wiring) -> Box<dyn Next<P::KeyIn, P::ValueIn>> + Send + Sync
+where
+    P::KeyOut: 'static,
+    P::ValueOut: 'static,
+{
+    move |wiring| {
+        let (node, made) = wiring.once(id, |wiring| Node {
+            inside: RefCell::new(Inside { processor: new(), next: out.wire(wiring) }),
+        });
+        if made == Made::New {
+            for timers in &uses.timers {
+                wiring.rings.push((*timers, node.clone()));
+            }
+            wiring.listens.push((uses.broadcasts.clone(), node.clone()));
+        }
+        Box::new(Entry(node))
+    }
+}

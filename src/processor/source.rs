@@ -1,0 +1,255 @@
+//! Sources: the queue of fetched records, and the nodes that decode their heads.
+//!
+//! The queue holds, per source partition, batches in the order they were fetched. The next record is the
+//! head with the smallest timestamp (ties by topic and partition); nobody waits for an empty source. A
+//! record that cannot be decoded has had no effect yet, so it is dead-lettered without an abort.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::wiring::Wiring;
+use super::{Core, Edge, Next};
+use crate::batch::Batch;
+use crate::error::{Fault, Result};
+use crate::record::{RawRecord, Rec, Timestamp, TopicPartition};
+use crate::serde::Serde;
+
+/// How far ahead of the wall time a record's time may lie.
+const FUTURE_MAX: Duration = Duration::from_secs(3600);
+
+/// Gives a decoded record its time; `None` keeps the one Kafka has.
+pub(crate) type Extractor<K, V> = Arc<dyn Fn(&K, &V, RawRecord<'_>) -> Timestamp + Send + Sync>;
+
+/// The fetched records of one task, by source partition in the order of topic and partition.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    lanes: Vec<Lane>,
+    chosen: usize,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Lane {
+    source: TopicPartition,
+    batches: VecDeque<Batch>,
+    next: usize,
+}
+
+impl Lane {
+    fn head_time(&self) -> Option<Timestamp> {
+        self.batches.front()?.timestamp(self.next)
+    }
+}
+
+impl Queue {
+    pub(crate) fn of(mut sources: Vec<TopicPartition>) -> Self {
+        sources.sort();
+        let lane = |source| Lane { source, batches: VecDeque::new(), next: 0 };
+        Self { lanes: sources.into_iter().map(lane).collect(), chosen: 0, bytes: 0 }
+    }
+
+    /// Takes a batch in; answers whether it is of one of the sources.
+    pub(crate) fn add(&mut self, batch: Batch) -> bool {
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.source == *batch.source()) else {
+            return false;
+        };
+        if !batch.is_empty() {
+            self.bytes += batch.bytes();
+            lane.batches.push_back(batch);
+        }
+        true
+    }
+
+    /// Chooses the next record: which lane it is in, by the lane's number.
+    pub(crate) fn choose(&mut self) -> Option<usize> {
+        if let [only] = &self.lanes[..] {
+            self.chosen = 0;
+            return only.head_time().map(|_| 0);
+        }
+        let heads = self.lanes.iter().enumerate();
+        let heads = heads.filter_map(|(number, lane)| lane.head_time().map(|at| (at, number)));
+        self.chosen = heads.min()?.1;
+        Some(self.chosen)
+    }
+
+    /// The chosen record and its partition.
+    pub(crate) fn current(&self) -> Option<(&TopicPartition, RawRecord<'_>)> {
+        let lane = self.lanes.get(self.chosen)?;
+        Some((&lane.source, lane.batches.front()?.get(lane.next)?))
+    }
+
+    /// Goes past the chosen record.
+    pub(crate) fn advance(&mut self) {
+        let Some(lane) = self.lanes.get_mut(self.chosen) else { return };
+        lane.next += 1;
+        if lane.batches.front().is_some_and(|batch| lane.next >= batch.len()) {
+            let worked_off = lane.batches.pop_front().map_or(0, |batch| batch.bytes());
+            self.bytes = self.bytes.saturating_sub(worked_off);
+            lane.next = 0;
+        }
+    }
+
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets every record.
+    pub(crate) fn clear(&mut self) {
+        for lane in &mut self.lanes {
+            lane.batches.clear();
+            lane.next = 0;
+        }
+        self.bytes = 0;
+    }
+
+    /// The source partitions, in the order of their lanes.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.lanes.iter().map(|lane| &lane.source)
+    }
+}
+
+/// A source node: works off the chosen record.
+pub(crate) trait Source {
+    fn process(&mut self, core: &mut Core) -> Result<()>;
+}
+
+/// How a source decodes, and what it takes.
+pub(crate) struct Decoded<K, V> {
+    pub key: Arc<dyn Serde<K>>,
+    pub value: Arc<dyn Serde<V>>,
+    /// Whether values carry version and time themselves (topics of our own).
+    pub logged: bool,
+    pub extractor: Option<Extractor<K, V>>,
+}
+
+impl<K, V> Clone for Decoded<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            value: self.value.clone(),
+            logged: self.logged,
+            extractor: self.extractor.clone(),
+        }
+    }
+}
+
+struct SourceNode<K, V> {
+    form: Decoded<K, V>,
+    key: Option<K>,
+    value: Option<V>,
+    record_bytes_max: usize,
+    next: Box<dyn Next<K, V>>,
+}
+
+impl<K, V> SourceNode<K, V> {
+    /// Fills the slots; answers the record's time.
+    fn decode(&mut self, record: RawRecord<'_>, now: Timestamp) -> Result<Timestamp> {
+        let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+        if size > self.record_bytes_max {
+            let max = self.record_bytes_max;
+            return Err(Fault::Reject(format!("record of {size} bytes, at most {max} are taken")));
+        }
+        match record.key {
+            Some(key) => self.form.key.decode(key, self.form.key.version(), &mut self.key),
+            None => self.form.key.decode_null(&mut self.key),
+        }
+        .map_err(|fault| within("key", fault))?;
+        let (version, at, value) = match (record.value, self.form.logged) {
+            (Some(value), true) => unprefix(value)?,
+            (Some(value), false) => (self.form.value.version(), record.timestamp, value),
+            (None, _) => {
+                let null = self.form.value.decode_null(&mut self.value);
+                return null.map_err(|fault| within("value", fault)).map(|()| record.timestamp);
+            }
+        };
+        let decoded = self.form.value.decode(value, version, &mut self.value);
+        decoded.map_err(|fault| within("value", fault))?;
+        let at = match (&self.form.extractor, &self.key, &self.value) {
+            (Some(extract), Some(key), Some(value)) => extract(key, value, record),
+            (None, _, _) | (Some(_), _, None) | (Some(_), None, Some(_)) => at,
+        };
+        if at > now.plus(FUTURE_MAX) {
+            let ahead = at.since(now).as_secs();
+            return Err(Fault::Reject(format!("its time lies {ahead} s ahead of the clock")));
+        }
+        Ok(at)
+    }
+}
+
+impl<K, V> Source for SourceNode<K, V> {
+    fn process(&mut self, core: &mut Core) -> Result<()> {
+        let now = core.wall_time();
+        let Some((_, record)) = core.queue.current() else { return Ok(()) };
+        let at = match self.decode(record, now) {
+            Ok(at) => at,
+            Err(Fault::Reject(why)) => return core.dead_letter(&why),
+            Err(fault @ (Fault::Retry(_) | Fault::Fatal(_))) => return Err(fault),
+        };
+        core.advance_stream_time(at);
+        let (Some(key), Some(value)) = (&self.key, &self.value) else { return Ok(()) };
+        self.next.push(Rec { key, value, at }, core)
+    }
+}
+
+fn within(what: &str, fault: Fault) -> Fault {
+    match fault {
+        Fault::Reject(why) => Fault::Reject(format!("decode {what}: {why}")),
+        Fault::Retry(_) | Fault::Fatal(_) => fault,
+    }
+}
+
+/// Splits `[version u8][timestamp i64 le][value]`.
+pub(crate) fn unprefix(bytes: &[u8]) -> Result<(u8, Timestamp, &[u8])> {
+    let cut = || Fault::Reject(format!("a value of our own has 9 bytes before it, found {}", bytes.len()));
+    let (version, rest) = bytes.split_first().ok_or_else(cut)?;
+    let (at, value) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
+    Ok((*version, Timestamp(i64::from_le_bytes(*at)), value))
+}
+
+/// Makes a source node for one task; the number is the most bytes a record may have.
+pub(crate) type MakeSource = Arc<dyn Fn(&mut Wiring, usize) -> Box<dyn Source> + Send + Sync>;
+
+/// A factory of the node.
+pub(crate) fn source<K: 'static, V: 'static>(form: Decoded<K, V>, out: Edge<K, V>) -> MakeSource {
+    Arc::new(move |wiring, record_bytes_max| {
+        let (form, next) = (form.clone(), out.wire(wiring));
+        Box::new(SourceNode { form, key: None, value: None, record_bytes_max, next })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Headers, Offset};
+
+    fn batch(topic: &str, times: &[i64]) -> Batch {
+        let mut batch = Batch::new(TopicPartition::new(topic, 0));
+        for (offset, at) in (0..).zip(times) {
+            batch.push(RawRecord {
+                offset: Offset(offset),
+                timestamp: Timestamp(*at),
+                key: None,
+                value: None,
+                headers: Headers::default(),
+            });
+        }
+        batch
+    }
+
+    #[test]
+    fn the_earliest_head_goes_first_and_ties_go_by_topic() {
+        let mut queue = Queue::of(vec![TopicPartition::new("b", 0), TopicPartition::new("a", 0)]);
+        assert!(queue.add(batch("b", &[1, 3])));
+        assert!(queue.add(batch("a", &[1, 2])));
+        assert!(!queue.add(batch("c", &[0])));
+        let mut order = Vec::new();
+        while queue.choose().is_some() {
+            let (source, record) = queue.current().unwrap();
+            order.push(format!("{}{}", source.topic, record.timestamp.0));
+            queue.advance();
+        }
+        assert_eq!(order, ["a1", "b1", "a2", "b3"]);
+    }
+}

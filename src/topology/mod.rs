@@ -1,0 +1,150 @@
+//! What to run: a topology is plain data, built once, checked at `build()`, shared by every thread.
+//!
+//! The builder collects nodes, stores and topics in a [`Plan`]; `build()` checks them, tells every fault at
+//! once, and cuts the graph into sub-topologies: what is connected without a topic between. Nodes are made
+//! from it by typed factories, once per task.
+
+mod builder;
+mod describe;
+mod partition;
+mod plan;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use builder::{Builder, Internal, Use};
+pub(crate) use plan::{HandleKind, MakeBroadcast, MakeState, OpenColumn, Plan, TopicKind};
+pub use stream::Stream;
+
+use crate::processor::MakeSource;
+use crate::record::Topic;
+
+/// A checked topology: data, `Send + Sync`, cheap to clone.
+#[derive(Clone)]
+pub struct Topology(Arc<Built>);
+
+/// What a topology is made of.
+pub(crate) struct Built {
+    pub app: Arc<str>,
+    pub subs: Vec<SubTopology>,
+    pub plan: Plan,
+}
+
+/// Nodes that are connected without a topic between: what one task runs.
+pub(crate) struct SubTopology {
+    /// Its first named node, which names state directories and tasks.
+    pub name: Arc<str>,
+    pub sources: Vec<SourceSpec>,
+    /// Handles of its stores and timers; their order is the order of columns.
+    pub columns: Vec<u16>,
+    /// Handles of the broadcasts it reads.
+    pub broadcasts: Vec<u16>,
+    /// Topics it writes to.
+    pub sinks: Vec<Topic>,
+    pub nodes: Vec<u16>,
+}
+
+/// A source node and its topic.
+#[derive(Clone)]
+pub(crate) struct SourceSpec {
+    pub topic: Topic,
+    pub make: MakeSource,
+}
+
+impl Topology {
+    pub(crate) fn built(&self) -> &Built {
+        &self.0
+    }
+
+    /// The application's name.
+    pub fn app(&self) -> &str {
+        &self.0.app
+    }
+
+    /// The topic of its dead letters.
+    pub fn dead_letters(&self) -> Topic {
+        format!("{}-dead-letters", self.0.app).into()
+    }
+
+    /// The topic whose partitions are its tasks.
+    pub fn task_topic(&self) -> Topic {
+        format!("{}-tasks", self.0.app).into()
+    }
+
+    /// Topics it reads that it does not make itself.
+    pub fn inputs(&self) -> Vec<Topic> {
+        let topics = self.0.plan.topics.iter();
+        topics.filter(|(_, kind)| **kind == TopicKind::Input).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Topics it writes for others.
+    pub fn outputs(&self) -> Vec<Topic> {
+        let topics = self.0.plan.topics.iter();
+        topics.filter(|(_, kind)| **kind == TopicKind::Output).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Topics of its own between sub-topologies; records before the committed offset are deleted.
+    pub fn internals(&self) -> Vec<Topic> {
+        let topics = self.0.plan.topics.iter();
+        topics.filter(|(_, kind)| **kind == TopicKind::Internal).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Compacted topics that every process reads whole.
+    pub fn broadcasts(&self) -> Vec<Topic> {
+        let handles = self.0.plan.handles.iter();
+        handles.filter_map(|handle| handle.broadcast_topic()).collect()
+    }
+
+    /// The changelogs of every store, with the sub-topology that writes them.
+    pub fn changelogs(&self) -> Vec<(Topic, Arc<str>)> {
+        let built = &self.0;
+        built.subs.iter().flat_map(|sub| built.changelogs_of(sub)).collect()
+    }
+
+    /// The same topology as text, a line a node.
+    pub fn describe(&self) -> String {
+        describe::text(&self.0)
+    }
+
+    /// A digest of everything that must not change under existing state: names, stores, topics.
+    pub fn hash(&self) -> String {
+        describe::digest(&self.0)
+    }
+}
+
+impl Built {
+    /// The changelog topic of a store.
+    pub fn changelog(&self, handle: u16) -> Topic {
+        let name = self.plan.handles.get(handle as usize).map_or("", |handle| &handle.name);
+        format!("{}-{name}-changelog", self.app).into()
+    }
+
+    /// The store in which a task keeps its stream time and its places in broadcasts.
+    pub fn task_changelog(&self, sub: &SubTopology) -> Topic {
+        format!("{}-{}-task-changelog", self.app, sub.name).into()
+    }
+
+    /// Changelogs of a sub-topology in the order of its columns, the task's own last.
+    pub fn changelogs_of<'a>(
+        &'a self,
+        sub: &'a SubTopology,
+    ) -> impl Iterator<Item = (Topic, Arc<str>)> + 'a {
+        let stores = sub.columns.iter().map(|handle| (self.changelog(*handle), sub.name.clone()));
+        let own = sub.is_stateful().then(|| (self.task_changelog(sub), sub.name.clone()));
+        stores.chain(own)
+    }
+
+    /// How many partitions a sub-topology has, given those of its topics: the most of any source.
+    pub fn partitions_of(&self, sub: &SubTopology, counts: &BTreeMap<Topic, i32>) -> i32 {
+        let sources = sub.sources.iter().filter_map(|source| counts.get(&source.topic));
+        sources.copied().max().unwrap_or(0)
+    }
+}
+
+impl SubTopology {
+    /// Whether a task of it has anything to restore.
+    pub fn is_stateful(&self) -> bool {
+        !self.columns.is_empty() || !self.broadcasts.is_empty()
+    }
+}

@@ -1,0 +1,101 @@
+//! The builder's notes: nodes, stores, topics and the faults found on the way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::processor::MakeSource;
+use crate::record::Topic;
+use crate::store::{BroadcastStore, Column, Reader, StateStore};
+
+/// Makes the typed face of a store over a task's bytes. The number is the cache's budget in bytes.
+pub(crate) type MakeState = Arc<dyn Fn(Column, Arc<dyn Reader>, usize) -> OpenColumn + Send + Sync>;
+/// A store just opened, or why it could not be.
+pub(crate) type OpenColumn = crate::error::Result<Box<dyn StateStore>>;
+/// Makes a broadcast's shared store, once per process.
+pub(crate) type MakeBroadcast = Arc<dyn Fn() -> Arc<dyn BroadcastStore> + Send + Sync>;
+
+/// What the builder was told.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub nodes: Vec<NodePlan>,
+    pub handles: Vec<HandlePlan>,
+    pub topics: BTreeMap<Topic, TopicKind>,
+    pub faults: Vec<String>,
+}
+
+/// A node.
+pub(crate) struct NodePlan {
+    /// Its name; sources and sinks bear their topic's.
+    pub name: Arc<str>,
+    pub kind: NodeKind,
+    pub parents: Vec<u16>,
+    pub uses: Vec<u16>,
+}
+
+/// What a node does.
+pub(crate) enum NodeKind {
+    Source { topic: Topic, make: MakeSource },
+    Sink { topic: Topic },
+    Verb(&'static str),
+}
+
+/// A store, timers or a broadcast.
+pub(crate) struct HandlePlan {
+    pub name: Arc<str>,
+    pub kind: HandleKind,
+}
+
+/// What a handle stands for.
+pub(crate) enum HandleKind {
+    Store(MakeState),
+    Timers(MakeState),
+    Broadcast { topic: Topic, make: MakeBroadcast },
+}
+
+/// Who makes a topic and who reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TopicKind {
+    Input,
+    Internal,
+    Output,
+}
+
+impl HandlePlan {
+    pub(crate) fn broadcast_topic(&self) -> Option<Topic> {
+        match &self.kind {
+            HandleKind::Broadcast { topic, .. } => Some(topic.clone()),
+            HandleKind::Store(_) | HandleKind::Timers(_) => None,
+        }
+    }
+}
+
+impl Plan {
+    /// Adds a node; answers its number.
+    pub(crate) fn node(&mut self, name: &str, kind: NodeKind, parents: Vec<u16>, uses: Vec<u16>) -> u16 {
+        let id = u16::try_from(self.nodes.len()).unwrap_or(u16::MAX);
+        self.nodes.push(NodePlan { name: name.into(), kind, parents, uses });
+        id
+    }
+
+    /// Adds a handle; answers its index.
+    pub(crate) fn handle(&mut self, name: &str, kind: HandleKind) -> u16 {
+        let index = u16::try_from(self.handles.len()).unwrap_or(u16::MAX);
+        self.handles.push(HandlePlan { name: name.into(), kind });
+        index
+    }
+
+    /// Notes a topic; an internal topic stays internal, and an input that is written too is one's own.
+    pub(crate) fn topic(&mut self, name: &Topic, kind: TopicKind) {
+        let known = self.topics.entry(name.clone()).or_insert(kind);
+        match (*known, kind) {
+            (TopicKind::Input, TopicKind::Output) | (TopicKind::Output, TopicKind::Input) => {
+                self.faults.push(format!(
+                    "topic {name} is read and written: declare it with `internal`, so that it is \
+                     carried with version and time"
+                ));
+            }
+            (TopicKind::Internal, _) | (_, TopicKind::Internal) => *known = TopicKind::Internal,
+            (TopicKind::Input, TopicKind::Input) | (TopicKind::Output, TopicKind::Output) => {}
+        }
+    }
+}
