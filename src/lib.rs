@@ -19,6 +19,7 @@ mod clock;
 mod error;
 mod record;
 mod serde;
+pub mod store;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Exit, Fault, Result};
