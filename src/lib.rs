@@ -22,6 +22,7 @@ mod outgoing;
 mod partitioner;
 mod record;
 mod serde;
+pub mod store;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Exit, Fault, Result};

@@ -1,0 +1,217 @@
+//! A view shared by the tasks of a process: one loader writes it, tasks hold it still while they run a batch.
+//!
+//! The loader applies records as they come. A task pins a [`Snapshot`] before a batch and releases it
+//! after: in between nothing of the view changes for it. A loader waits while a snapshot is pinned, and who
+//! pins waits while a loader waits; so a thread pins one snapshot of a view at a time, and not for long.
+
+use std::any::Any;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use parking_lot::{ArcRwLockReadGuard, RawRwLock, RwLock};
+
+use super::{Index, View};
+use crate::error::{Fault, Result};
+use crate::record::{Offset, RawRecord};
+use crate::serde::Serde;
+
+/// A record that could not be applied: its key is null, or key or value do not decode. It changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Where it stands in its partition.
+    pub offset: Offset,
+    /// Why.
+    pub why: Fault,
+}
+
+/// A broadcast store as its loader has it, whatever the types.
+///
+/// # Contract
+/// 1. Records come in the order of their partition; one that was applied before changes nothing.
+/// 2. A record that is rejected leaves its key as it was.
+/// 3. `snapshot` answers a snapshot of the same store, not pinned.
+pub trait BroadcastStore: Send + Sync {
+    /// Applies records of `partition`, whose offsets lie before `end`, and moves its end there; answers
+    /// those it rejected.
+    fn apply(
+        &self,
+        partition: i32,
+        records: &mut dyn Iterator<Item = RawRecord<'_>>,
+        end: Offset,
+    ) -> Vec<Rejected>;
+
+    /// The offset after the last that was applied of `partition`.
+    fn end(&self, partition: i32) -> Offset;
+
+    /// Drops the removed keys of `partition` whose removal stands before `before`.
+    fn forget(&self, partition: i32, before: Offset);
+
+    /// What a task holds.
+    fn snapshot(&self) -> Box<dyn BroadcastSnapshot>;
+}
+
+/// A task's hold on a broadcast store, whatever the types. Its answers need it pinned; else it is as if
+/// the store were empty.
+pub trait BroadcastSnapshot: Any {
+    /// Holds the store still from here on.
+    fn pin(&mut self);
+
+    /// Lets it go.
+    fn release(&mut self);
+
+    /// The offset after the last that was applied of `partition`.
+    fn end(&self, partition: i32) -> Offset;
+
+    /// Who stands before this position of `partition` must look at everything anew: [`View::horizon`].
+    fn horizon(&self, partition: i32) -> Offset;
+
+    /// [`View::changed_from`], the keys as `&K` behind `dyn Any`.
+    fn changed_from(
+        &self,
+        partition: i32,
+        from: Offset,
+        visit: &mut dyn FnMut(&dyn Any, Offset) -> bool,
+    );
+
+    /// The [`Snapshot`] itself, to be downcast.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// The view of one broadcast topic and how its records are read.
+pub struct Shared<K, V, I = ()> {
+    view: Arc<RwLock<View<K, V, I>>>,
+    keys: Arc<dyn Serde<K>>,
+    values: Arc<dyn Serde<V>>,
+}
+
+impl<K, V, I> Clone for Shared<K, V, I> {
+    fn clone(&self) -> Self {
+        Self { view: self.view.clone(), keys: self.keys.clone(), values: self.values.clone() }
+    }
+}
+
+impl<K, V, I> Shared<K, V, I>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    I: Index<K, V>,
+{
+    /// An empty view of a topic whose records these read.
+    pub fn new(keys: Arc<dyn Serde<K>>, values: Arc<dyn Serde<V>>) -> Self {
+        Self { view: Arc::default(), keys, values }
+    }
+
+    /// Runs `read` on the view as it is.
+    pub fn read<R>(&self, read: impl FnOnce(&View<K, V, I>) -> R) -> R {
+        read(&self.view.read())
+    }
+
+    fn decode(&self, record: &RawRecord<'_>) -> Result<(K, Option<V>)> {
+        let bytes = record.key.ok_or_else(|| Fault::Reject("the key is null".into()))?;
+        let key = decoded(&*self.keys, bytes)?;
+        let value = record.value.map(|bytes| decoded(&*self.values, bytes)).transpose()?;
+        Ok((key, value))
+    }
+}
+
+fn decoded<T: 'static>(serde: &dyn Serde<T>, bytes: &[u8]) -> Result<T> {
+    let mut slot = None;
+    serde.decode(bytes, serde.version(), &mut slot)?;
+    slot.ok_or_else(|| Fault::Reject("nothing was decoded".into()))
+}
+
+impl<K, V, I> BroadcastStore for Shared<K, V, I>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    I: Index<K, V>,
+{
+    fn apply(
+        &self,
+        partition: i32,
+        records: &mut dyn Iterator<Item = RawRecord<'_>>,
+        end: Offset,
+    ) -> Vec<Rejected> {
+        let mut rejected = Vec::new();
+        let mut decoded = Vec::new();
+        for record in records {
+            match self.decode(&record) {
+                Ok((key, value)) => decoded.push((record.offset, key, value)),
+                Err(why) => rejected.push(Rejected { offset: record.offset, why }),
+            }
+        }
+        let mut view = self.view.write();
+        for (offset, key, value) in decoded {
+            view.apply(partition, offset, key, value);
+        }
+        view.advance(partition, end);
+        rejected
+    }
+
+    fn end(&self, partition: i32) -> Offset {
+        self.view.read().end(partition)
+    }
+
+    fn forget(&self, partition: i32, before: Offset) {
+        self.view.write().forget(partition, before);
+    }
+
+    fn snapshot(&self) -> Box<dyn BroadcastSnapshot> {
+        Box::new(Snapshot { view: self.view.clone(), pinned: None })
+    }
+}
+
+/// A view held still.
+pub struct Snapshot<K, V, I = ()> {
+    view: Arc<RwLock<View<K, V, I>>>,
+    pinned: Option<ArcRwLockReadGuard<RawRwLock, View<K, V, I>>>,
+}
+
+impl<K, V, I> Snapshot<K, V, I> {
+    /// The view, while it is pinned.
+    pub fn view(&self) -> Result<&View<K, V, I>> {
+        self.pinned
+            .as_deref()
+            .ok_or_else(|| Fault::Fatal("the broadcast view is not pinned".into()))
+    }
+}
+
+impl<K, V, I> BroadcastSnapshot for Snapshot<K, V, I>
+where
+    K: Hash + Eq + 'static,
+    V: 'static,
+    I: Index<K, V>,
+{
+    fn pin(&mut self) {
+        if self.pinned.is_none() {
+            self.pinned = Some(self.view.read_arc());
+        }
+    }
+
+    fn release(&mut self) {
+        self.pinned = None;
+    }
+
+    fn end(&self, partition: i32) -> Offset {
+        self.pinned.as_deref().map_or(Offset(0), |view| view.end(partition))
+    }
+
+    fn horizon(&self, partition: i32) -> Offset {
+        self.pinned.as_deref().map_or(Offset(0), |view| view.horizon(partition))
+    }
+
+    fn changed_from(
+        &self,
+        partition: i32,
+        from: Offset,
+        visit: &mut dyn FnMut(&dyn Any, Offset) -> bool,
+    ) {
+        if let Some(view) = &self.pinned {
+            view.changed_from(partition, from, |key, offset| visit(key, offset));
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,305 @@
+//! Overlay and cache in one: what a store knows of its keys, clean or dirty.
+//!
+//! An entry is *clean* when it says what the committed state says (absence too) and *dirty* when the open
+//! transaction wrote it. Clean entries may go at any time, by a clock hand, while the whole takes more than
+//! its bound; dirty ones stay until they are settled or discarded. Entries lie in a slab; the table holds
+//! their hashes and places, so that it grows without touching them.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashTable;
+
+use super::bytes::{self, KeyBytes};
+use crate::error::{Fault, Result};
+use crate::record::Timestamp;
+
+/// How many entries a miss looks at to make room: bounds what one read costs when most are dirty.
+const LOOKS_PER_MISS: usize = 8;
+
+/// One key's entry.
+pub(super) struct Entry<V> {
+    pub(super) key: KeyBytes,
+    pub(super) value: Option<V>,
+    pub(super) at: Timestamp,
+    hash: u32,
+    weight: u32,
+    state: State,
+    referenced: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Vacant,
+    Clean,
+    Dirty,
+}
+
+/// Where an entry lies in the slab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(u32);
+
+struct Bucket {
+    hash: u32,
+    place: Place,
+}
+
+/// A dirty entry, with the start of its key: most comparisons of a sort need no more.
+struct Dirty {
+    prefix: u64,
+    place: Place,
+}
+
+/// All entries of one store.
+pub(super) struct Entries<V> {
+    table: HashTable<Bucket>,
+    slab: Vec<Entry<V>>,
+    vacant: Vec<Place>,
+    dirty: Vec<Dirty>,
+    dirty_sorted: bool,
+    /// The dirty entries by key, kept from the first scan on.
+    ordered: Option<BTreeMap<KeyBytes, Place>>,
+    hand: usize,
+    bytes: usize,
+    bytes_max: usize,
+    dirty_bytes: usize,
+}
+
+impl<V> Entries<V> {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            table: HashTable::new(),
+            slab: Vec::new(),
+            vacant: Vec::new(),
+            dirty: Vec::new(),
+            dirty_sorted: true,
+            ordered: None,
+            hand: 0,
+            bytes: 0,
+            bytes_max,
+            dirty_bytes: 0,
+        }
+    }
+
+    /// The entry of `key`, if there is one; it counts as used.
+    pub(super) fn find(&mut self, key: &[u8]) -> Option<Place> {
+        let hash = hash_of(key);
+        let found = self.table.find(spread(hash), |bucket| {
+            bucket.hash == hash
+                && self
+                    .slab
+                    .get(bucket.place.0 as usize)
+                    .is_some_and(|entry| entry.key.as_slice() == key)
+        });
+        let place = found?.place;
+        if let Some(entry) = self.slab.get_mut(place.0 as usize) {
+            entry.referenced = true;
+        }
+        Some(place)
+    }
+
+    pub(super) fn entry(&self, place: Place) -> Result<&Entry<V>> {
+        self.slab.get(place.0 as usize).ok_or_else(lost)
+    }
+
+    pub(super) fn entry_mut(&mut self, place: Place) -> Result<&mut Entry<V>> {
+        self.slab.get_mut(place.0 as usize).ok_or_else(lost)
+    }
+
+    /// Adds a clean entry for a key that has none, making room first.
+    pub(super) fn insert(
+        &mut self,
+        key: &[u8],
+        value: Option<V>,
+        at: Timestamp,
+        weight: usize,
+    ) -> Result<Place> {
+        self.shrink(LOOKS_PER_MISS);
+        let hash = hash_of(key);
+        let entry = Entry {
+            key: KeyBytes::new(key),
+            value,
+            at,
+            hash,
+            weight: u32::try_from(weight).unwrap_or(u32::MAX),
+            state: State::Clean,
+            referenced: true,
+        };
+        self.bytes += cost(&entry);
+        let place = match self.vacant.pop() {
+            Some(place) => {
+                *self.entry_mut(place)? = entry;
+                place
+            }
+            None => {
+                let full = |_| Fault::Fatal("a store keeps more than 2^32 entries".into());
+                let place = Place(u32::try_from(self.slab.len()).map_err(full)?);
+                self.slab.push(entry);
+                place
+            }
+        };
+        self.table.insert_unique(spread(hash), Bucket { hash, place }, |b| spread(b.hash));
+        Ok(place)
+    }
+
+    /// Makes an entry dirty; tells whether it was clean. To be called *before* its value changes: a panic
+    /// in between must leave it where `discard` finds it.
+    pub(super) fn soil(&mut self, place: Place) -> Result<bool> {
+        let entry = self.slab.get_mut(place.0 as usize).ok_or_else(lost)?;
+        if entry.state == State::Dirty {
+            return Ok(false);
+        }
+        entry.state = State::Dirty;
+        let prefix = bytes::sort_prefix(entry.key.as_slice());
+        self.dirty_bytes += cost(entry);
+        if let Some(ordered) = &mut self.ordered {
+            ordered.insert(entry.key.clone(), place);
+        }
+        self.dirty.push(Dirty { prefix, place });
+        self.dirty_sorted = false;
+        Ok(true)
+    }
+
+    /// Takes back the last `soil`, of this entry, which did not change after all.
+    pub(super) fn unsoil(&mut self, place: Place) -> Result<()> {
+        let entry = self.slab.get_mut(place.0 as usize).ok_or_else(lost)?;
+        entry.state = State::Clean;
+        self.dirty_bytes = self.dirty_bytes.saturating_sub(cost(entry));
+        if let Some(ordered) = &mut self.ordered {
+            ordered.remove(entry.key.as_slice());
+        }
+        self.dirty.pop();
+        Ok(())
+    }
+
+    /// Gives a dirty entry a weight that is known already.
+    pub(super) fn weigh(&mut self, place: Place, weight: usize) -> Result<()> {
+        let entry = self.slab.get_mut(place.0 as usize).ok_or_else(lost)?;
+        let before = cost(entry);
+        entry.weight = u32::try_from(weight).unwrap_or(u32::MAX);
+        let after = cost(entry);
+        self.bytes = (self.bytes + after).saturating_sub(before);
+        self.dirty_bytes = (self.dirty_bytes + after).saturating_sub(before);
+        Ok(())
+    }
+
+    pub(super) fn dirty_bytes(&self) -> usize {
+        self.dirty_bytes
+    }
+
+    /// The dirty entries, in the order of their keys.
+    pub(super) fn dirty(&mut self) -> impl ExactSizeIterator<Item = Option<&Entry<V>>> {
+        let Self { dirty, slab, .. } = self;
+        if !self.dirty_sorted {
+            let key = |dirty: &Dirty| slab.get(dirty.place.0 as usize).map(|e| e.key.as_slice());
+            dirty
+                .sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| key(a).cmp(&key(b))));
+            self.dirty_sorted = true;
+        }
+        dirty.iter().map(|dirty| slab.get(dirty.place.0 as usize))
+    }
+
+    /// The dirty entries by key, and the entries to look them up in. The first call makes the index.
+    pub(super) fn ordered(&mut self) -> (&BTreeMap<KeyBytes, Place>, &[Entry<V>]) {
+        let Self { dirty, slab, ordered, .. } = self;
+        let ordered = ordered.get_or_insert_with(|| {
+            let places = dirty.iter().map(|dirty| dirty.place);
+            let keyed = places.filter_map(|place| {
+                slab.get(place.0 as usize).map(|entry| (entry.key.clone(), place))
+            });
+            keyed.collect()
+        });
+        (ordered, slab)
+    }
+
+    /// Dirty becomes clean, weighed anew; then clean entries go until the bound is kept.
+    pub(super) fn settle(&mut self, weight: impl Fn(&V) -> usize) {
+        for dirty in self.dirty.drain(..) {
+            let Some(entry) = self.slab.get_mut(dirty.place.0 as usize) else { continue };
+            let before = cost(entry);
+            let weight = entry.value.as_ref().map_or(0, &weight);
+            entry.weight = u32::try_from(weight).unwrap_or(u32::MAX);
+            entry.state = State::Clean;
+            self.bytes = (self.bytes + cost(entry)).saturating_sub(before);
+        }
+        self.forget_dirty();
+        self.shrink(2 * self.slab.len());
+    }
+
+    /// Removes what is dirty.
+    pub(super) fn discard(&mut self) {
+        for dirty in std::mem::take(&mut self.dirty) {
+            self.remove(dirty.place);
+        }
+        self.forget_dirty();
+    }
+
+    fn forget_dirty(&mut self) {
+        self.dirty.clear();
+        self.dirty_sorted = true;
+        self.dirty_bytes = 0;
+        if let Some(ordered) = &mut self.ordered {
+            ordered.clear();
+        }
+    }
+
+    /// Removes clean entries not used since the hand last passed, looking at no more than `looks`.
+    fn shrink(&mut self, looks: usize) {
+        for _ in 0..looks {
+            if self.bytes <= self.bytes_max {
+                return;
+            }
+            self.hand = if self.hand + 1 < self.slab.len() { self.hand + 1 } else { 0 };
+            let Some(entry) = self.slab.get_mut(self.hand) else { return };
+            if entry.state != State::Clean {
+                continue;
+            }
+            if entry.referenced {
+                entry.referenced = false;
+                continue;
+            }
+            self.remove(Place(self.hand as u32));
+        }
+    }
+
+    fn remove(&mut self, place: Place) {
+        let Some(entry) = self.slab.get_mut(place.0 as usize) else { return };
+        self.bytes = self.bytes.saturating_sub(cost(entry));
+        entry.state = State::Vacant;
+        entry.value = None;
+        entry.key = KeyBytes::new(&[]);
+        let hash = entry.hash;
+        if let Ok(bucket) = self.table.find_entry(spread(hash), |bucket| bucket.place == place) {
+            bucket.remove();
+        }
+        self.vacant.push(place);
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// The entry at a place that [`Entries::ordered`] gave.
+pub(super) fn at_place<V>(slab: &[Entry<V>], place: Place) -> Option<&Entry<V>> {
+    slab.get(place.0 as usize)
+}
+
+/// What an entry takes: itself, its key's and value's memory, its bucket.
+fn cost<V>(entry: &Entry<V>) -> usize {
+    size_of::<Entry<V>>() + size_of::<Bucket>() + entry.key.heap_bytes() + entry.weight as usize
+}
+
+fn hash_of(key: &[u8]) -> u32 {
+    (bytes::hash(key) >> 32) as u32
+}
+
+/// The table takes its tag from the upper bits and its index from the lower ones.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+#[cold]
+fn lost() -> Fault {
+    Fault::Fatal("an entry of a store is not where its table says".into())
+}

@@ -1,0 +1,154 @@
+//! State in memory, lost when its store goes: it is restored from the changelogs' beginning.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::{Changes, Column, Committed, Marks, Reader, Stores, TaskStore};
+use crate::error::{Fault, Result};
+use crate::record::TaskId;
+
+type Rows = BTreeMap<Box<[u8]>, Box<[u8]>>;
+type Held = Arc<Mutex<BTreeSet<TaskId>>>;
+
+/// Opens state that lives in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStores {
+    held: Held,
+}
+
+impl Stores for MemoryStores {
+    fn open(&self, task: &TaskId, columns: &[Arc<str>]) -> Result<Box<dyn TaskStore>> {
+        if !self.held.lock().insert(task.clone()) {
+            return Err(Fault::Retry(format!("state of {task} is open already")));
+        }
+        let state = State { columns: vec![Rows::new(); columns.len()], marks: Marks::default() };
+        let shared = Shared(Arc::new(RwLock::new(Some(state))));
+        Ok(Box::new(MemoryStore { shared, task: task.clone(), held: self.held.clone() }))
+    }
+
+    fn wipe(&self, task: &TaskId) -> Result<()> {
+        match self.held.lock().contains(task) {
+            true => Err(Fault::Retry(format!("state of {task} is open"))),
+            false => Ok(()),
+        }
+    }
+}
+
+struct State {
+    columns: Vec<Rows>,
+    marks: Marks,
+}
+
+impl State {
+    fn rows(&self, column: Column) -> Result<&Rows> {
+        self.columns.get(usize::from(column.0)).ok_or_else(|| no_column(column))
+    }
+}
+
+#[derive(Clone)]
+struct Shared(Arc<RwLock<Option<State>>>);
+
+/// The state of one task.
+struct MemoryStore {
+    shared: Shared,
+    task: TaskId,
+    held: Held,
+}
+
+impl MemoryStore {
+    fn put(&mut self, changes: &Changes, marks: &Marks) -> Result<()> {
+        let mut held = self.shared.0.write();
+        let state = held.as_mut().ok_or_else(closed)?;
+        let columns = state.columns.len();
+        let unknown = changes.iter().find(|change| usize::from(change.column.0) >= columns);
+        if let Some(change) = unknown {
+            return Err(no_column(change.column));
+        }
+        for change in changes.iter() {
+            let Some(rows) = state.columns.get_mut(usize::from(change.column.0)) else { continue };
+            match change.value {
+                Some(value) => rows.insert(change.key.into(), value.into()),
+                None => rows.remove(change.key),
+            };
+        }
+        state.marks = marks.clone();
+        Ok(())
+    }
+}
+
+impl TaskStore for MemoryStore {
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(self.shared.clone())
+    }
+
+    fn marks(&self) -> Result<Marks> {
+        self.shared.0.read().as_ref().map(|state| state.marks.clone()).ok_or_else(closed)
+    }
+
+    fn apply(&mut self, changes: &Changes, marks: &Marks, _permit: &Committed) -> Result<()> {
+        self.put(changes, marks)
+    }
+
+    fn restore(&mut self, changes: &Changes, marks: &Marks) -> Result<()> {
+        self.put(changes, marks)
+    }
+
+    fn flusher(&self) -> Box<dyn FnOnce() -> Result<()> + Send> {
+        Box::new(|| Ok(()))
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for MemoryStore {
+    fn drop(&mut self) {
+        self.shared.0.write().take();
+        self.held.lock().remove(&self.task);
+    }
+}
+
+impl Reader for Shared {
+    fn fetch(&self, column: Column, key: &[u8], into: &mut Vec<u8>) -> Result<bool> {
+        let held = self.0.read_recursive();
+        let rows = held.as_ref().ok_or_else(closed)?.rows(column)?;
+        into.clear();
+        let value = rows.get(key);
+        into.extend_from_slice(value.map_or(&[], |value| value));
+        Ok(value.is_some())
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<()> {
+        // The visitor may read on: a second lock of this thread must not wait behind a writer.
+        let held = self.0.read_recursive();
+        let rows = held.as_ref().ok_or_else(closed)?.rows(column)?;
+        if to.is_some_and(|to| to <= from) {
+            return Ok(());
+        }
+        let range = (Bound::Included(from), to.map_or(Bound::Unbounded, Bound::Excluded));
+        for (key, value) in rows.range::<[u8], _>(range) {
+            if !visit(key, value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn closed() -> Fault {
+    Fault::Retry("the store is closed".into())
+}
+
+fn no_column(column: Column) -> Fault {
+    Fault::Fatal(format!("the store has no column {}", column.0))
+}

@@ -1,0 +1,144 @@
+//! State: bytes below, types on top.
+//!
+//! Always so: what lies on disk is a prefix of what Kafka committed, never more. The writes of an open
+//! transaction live in the typed stores ([`KeyValue`], [`TimerQueue`]) as dirty entries; only with a
+//! [`Committed`] in hand do they reach a [`TaskStore`], all columns and the [`Marks`] in one step.
+//!
+//! The order of a transaction: the typed stores change, `stage` writes what is dirty to [`Changes`] in the
+//! order of the keys, the caller logs those changes and commits, `apply` puts them down, `settle` makes the
+//! dirty entries clean. If the transaction aborts, `discard` forgets them instead.
+//!
+//! [`View`] is apart from this: the broadcast store that the tasks of a process share, and nobody commits.
+
+mod broadcast;
+mod bytes;
+mod changes;
+mod entries;
+mod envelope;
+mod key_value;
+mod marks;
+pub mod memory;
+mod scan;
+mod timers;
+mod view;
+
+use std::any::Any;
+use std::sync::Arc;
+
+pub use broadcast::{BroadcastSnapshot, BroadcastStore, Rejected, Shared, Snapshot};
+pub use changes::{Change, Changes};
+pub use envelope::{Envelope, seal};
+pub use key_value::KeyValue;
+pub use marks::Marks;
+pub use timers::TimerQueue;
+pub use view::{Index, View};
+
+use crate::error::Result;
+use crate::record::TaskId;
+
+/// A column of a task's state: one store of the topology, by its place among the task's stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Column(pub u16);
+
+/// Proof that Kafka said "committed". Only `task/` may mint it.
+#[derive(Debug)]
+pub struct Committed(());
+
+impl Committed {
+    /// Attests that the transaction whose changes are about to be applied is committed.
+    pub(crate) fn mint() -> Self {
+        Self(())
+    }
+}
+
+/// Reads committed state, from any thread, while the owner writes.
+///
+/// # Contract
+/// 1. It sees what was applied or restored, whole batches only where one call is concerned.
+/// 2. Values are in changelog form: an [`Envelope`].
+/// 3. Once its store is closed every call answers [`Fault::Retry`](crate::Fault::Retry).
+pub trait Reader: Send + Sync {
+    /// Replaces `into` by the value of `key`; tells whether there is one.
+    fn fetch(&self, column: Column, key: &[u8], into: &mut Vec<u8>) -> Result<bool>;
+
+    /// Shows keys and values from `from` up to, not including, `to`, in the order of the bytes, until
+    /// `visit` answers false.
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<()>;
+}
+
+/// The bytes of one task: all its columns, changed together.
+///
+/// # Contract
+/// 1. A batch and its marks are there together or not at all, after a crash too.
+/// 2. After a crash the state is that of some earlier batch (at least the last flushed), with its marks.
+/// 3. Among changes of one key in a batch the last one holds.
+/// 4. A failed `apply` changed nothing; it may be tried again if the fault is a
+///    [`Fault::Retry`](crate::Fault::Retry).
+/// 5. After `restore` alone the data may be ahead of the marks when a crash comes, never behind: replaying
+///    the changelog from the marks to its end heals it.
+pub trait TaskStore: Send {
+    /// Reads what was applied. It does not keep the store open.
+    fn reader(&self) -> Arc<dyn Reader>;
+
+    /// What the last batch marked; the default if there was none.
+    fn marks(&self) -> Result<Marks>;
+
+    /// Puts down the changes of a committed transaction.
+    fn apply(&mut self, changes: &Changes, marks: &Marks, permit: &Committed) -> Result<()>;
+
+    /// Puts down records read back from changelogs, committed by their nature, in the order of the log.
+    /// Large batches (from 4 MiB on) are much cheaper per record than small ones.
+    fn restore(&mut self, changes: &Changes, marks: &Marks) -> Result<()>;
+
+    /// A call that brings everything applied so far to disk, to be made on another thread. If the store is
+    /// closed first, it does nothing.
+    fn flusher(&self) -> Box<dyn FnOnce() -> Result<()> + Send>;
+
+    /// Flushes, waits for it and closes: when this returns, another may open the task.
+    fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// Opens the state of tasks.
+///
+/// # Contract
+/// 1. A task is open once at a time; a second opening is [`Fault::Retry`](crate::Fault::Retry).
+/// 2. Columns are found by name: their order and number may change between two openings. A column that is
+///    new is empty, with no changelog offset.
+/// 3. Dropping a store without `close` is a crash.
+pub trait Stores: Send + Sync {
+    /// Opens the state of `task`, empty if there is none, with these columns.
+    fn open(&self, task: &TaskId, columns: &[Arc<str>]) -> Result<Box<dyn TaskStore>>;
+
+    /// Removes the state of `task`, which must not be open.
+    fn wipe(&self, task: &TaskId) -> Result<()>;
+}
+
+/// What a task does with every store of its own, whatever the types.
+///
+/// # Contract
+/// 1. `stage` shows every dirty entry once, in the order of the keys; it changes nothing, so that a failed
+///    commit can stage again.
+/// 2. After `settle` nothing is dirty and reads answer as before; the caller has applied what was staged.
+/// 3. After `discard` reads answer as after the last `settle`, even if a panic cut a write short.
+pub trait StateStore: Any {
+    /// Appends what is dirty to `changes`.
+    fn stage(&mut self, changes: &mut Changes) -> Result<()>;
+
+    /// What was staged is committed and applied: dirty becomes clean, and the cache shrinks to its bound.
+    fn settle(&mut self);
+
+    /// The transaction is aborted: forgets what is dirty.
+    fn discard(&mut self);
+
+    /// About how many bytes are dirty.
+    fn dirty_bytes(&self) -> usize;
+
+    /// The store itself, to be downcast.
+    fn as_any(&mut self) -> &mut dyn Any;
+}

@@ -1,0 +1,189 @@
+//! Timers: at most one deadline per key, logged, rolled back with the transaction that moved them.
+//!
+//! All deadlines are in memory, twice: by key and by (time, key), which is the order they fire in. The
+//! column holds key -> deadline. A deadline that has fired is gone; firing is a write like any other.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
+
+use super::bytes::KeyBytes;
+use super::{Changes, Column, Envelope, Reader, StateStore, seal};
+use crate::error::{Fault, Result};
+use crate::record::Timestamp;
+use crate::serde::{I64, Serde};
+
+/// The version of the form of a deadline.
+const FORMAT: u8 = 1;
+/// About what a changed timer takes in a changelog beside its key.
+const CHANGE_BYTES: usize = 32;
+
+/// The timers of one column.
+pub struct TimerQueue<K> {
+    column: Column,
+    keys: Arc<dyn Serde<K>>,
+    /// Asked by key only; its order never shows.
+    deadlines: HashMap<KeyBytes, Timestamp, FxBuildHasher>,
+    due: BTreeSet<(Timestamp, KeyBytes)>,
+    /// What the open transaction moved, with what was so before it.
+    moved: BTreeMap<KeyBytes, Option<Timestamp>>,
+    moved_bytes: usize,
+    at: Timestamp,
+    key: Vec<u8>,
+}
+
+impl<K: 'static> TimerQueue<K> {
+    /// The timers that `column` holds.
+    pub fn open(column: Column, reader: &dyn Reader, keys: Arc<dyn Serde<K>>) -> Result<Self> {
+        let mut queue = Self {
+            column,
+            keys,
+            deadlines: HashMap::default(),
+            due: BTreeSet::new(),
+            moved: BTreeMap::new(),
+            moved_bytes: 0,
+            at: Timestamp::MIN,
+            key: Vec::new(),
+        };
+        let mut outcome = Ok(());
+        reader.scan(column, &[], None, &mut |key, bytes| {
+            outcome = deadline(bytes).map(|at| queue.place(KeyBytes::new(key), Some(at)));
+            outcome.is_ok()
+        })?;
+        let damaged = |fault| Fault::Fatal(format!("timers, column {}: {fault}", column.0));
+        outcome.map_err(damaged).map(|()| queue)
+    }
+
+    /// The time that writes get from here on.
+    pub fn at(&mut self, at: Timestamp) {
+        self.at = at;
+    }
+
+    /// Sets the deadline of `key`, in place of the one it had.
+    pub fn set(&mut self, key: &K, at: Timestamp) -> Result<()> {
+        self.encode(key);
+        self.shift(Some(at));
+        Ok(())
+    }
+
+    /// Removes the deadline of `key`, if it has one.
+    pub fn cancel(&mut self, key: &K) -> Result<()> {
+        self.encode(key);
+        self.shift(None);
+        Ok(())
+    }
+
+    /// The deadline of `key`.
+    pub fn deadline(&mut self, key: &K) -> Option<Timestamp> {
+        self.encode(key);
+        self.deadlines.get(self.key.as_slice()).copied()
+    }
+
+    /// The earliest deadline.
+    pub fn next(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Removes the earliest timer whose deadline is not after `now`, by (deadline, key): decodes its key into
+    /// `slot` and answers its deadline.
+    pub fn pop_due(&mut self, now: Timestamp, slot: &mut Option<K>) -> Result<Option<Timestamp>> {
+        let Some((at, key)) = self.due.first().filter(|(at, _)| *at <= now) else {
+            return Ok(None);
+        };
+        let at = *at;
+        self.keys.decode(key.as_slice(), self.keys.version(), slot)?;
+        self.key.clear();
+        self.key.extend_from_slice(key.as_slice());
+        self.shift(None);
+        Ok(Some(at))
+    }
+
+    /// How many timers are set.
+    pub fn len(&self) -> usize {
+        self.due.len()
+    }
+
+    /// Whether none is set.
+    pub fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+
+    fn encode(&mut self, key: &K) {
+        self.key.clear();
+        self.keys.encode(key, &mut self.key);
+    }
+
+    /// Moves the timer of `self.key`, remembering what was so before the transaction.
+    fn shift(&mut self, to: Option<Timestamp>) {
+        let before = self.deadlines.get(self.key.as_slice()).copied();
+        if before == to {
+            return;
+        }
+        let key = KeyBytes::new(&self.key);
+        if !self.moved.contains_key(self.key.as_slice()) {
+            self.moved_bytes += CHANGE_BYTES + self.key.len();
+            self.moved.insert(key.clone(), before);
+        }
+        self.place(key, to);
+    }
+
+    /// Makes `at` the deadline of `key`, in both orders.
+    fn place(&mut self, key: KeyBytes, at: Option<Timestamp>) {
+        let before = match at {
+            Some(at) => self.deadlines.insert(key.clone(), at),
+            None => self.deadlines.remove(key.as_slice()),
+        };
+        if let Some(before) = before {
+            self.due.remove(&(before, key.clone()));
+        }
+        if let Some(at) = at {
+            self.due.insert((at, key));
+        }
+    }
+}
+
+/// Reads what `stage` wrote.
+fn deadline(bytes: &[u8]) -> Result<Timestamp> {
+    let held = Envelope::open(bytes)?;
+    let mut slot = None;
+    I64.decode(held.value, held.version, &mut slot)?;
+    slot.map(Timestamp).ok_or_else(|| Fault::Reject("no deadline".into()))
+}
+
+impl<K: 'static> StateStore for TimerQueue<K> {
+    fn stage(&mut self, changes: &mut Changes) -> Result<()> {
+        for (key, before) in &self.moved {
+            match self.deadlines.get(key.as_slice()) {
+                after if after == before.as_ref() => {}
+                None => changes.push(self.column, key.as_slice(), None),
+                Some(after) => changes.push_with(self.column, key.as_slice(), |out| {
+                    seal(FORMAT, self.at, out);
+                    I64.encode(&after.0, out);
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        self.moved.clear();
+        self.moved_bytes = 0;
+    }
+
+    fn discard(&mut self) {
+        for (key, before) in std::mem::take(&mut self.moved) {
+            self.place(key, before);
+        }
+        self.moved_bytes = 0;
+    }
+
+    fn dirty_bytes(&self) -> usize {
+        self.moved_bytes
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}

@@ -1,0 +1,202 @@
+//! What a broadcast topic says: the last value of every key, and where in the log it was said.
+//!
+//! Always so: a key has one row, and a row stands in the order of its partition at the offset of its last
+//! record, so that whoever remembers a position can ask what changed from there on. Values in between are
+//! not kept. A removed key keeps its row, without a value, until [`View::forget`].
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hash};
+
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
+
+use crate::record::Offset;
+
+/// Something kept beside the rows, told of every change: a second way to find them.
+pub trait Index<K, V>: Default + Send + Sync + 'static {
+    /// `key` had the value `old` and has `new`; at least one of them is there.
+    fn changed(&mut self, key: &K, old: Option<&V>, new: Option<&V>);
+}
+
+impl<K, V> Index<K, V> for () {
+    fn changed(&mut self, _key: &K, _old: Option<&V>, _new: Option<&V>) {}
+}
+
+/// The rows of one broadcast topic.
+pub struct View<K, V, I = ()> {
+    table: HashTable<u32>,
+    rows: Vec<Option<Row<K, V>>>,
+    vacant: Vec<u32>,
+    logs: BTreeMap<i32, Log>,
+    index: I,
+    live: usize,
+}
+
+struct Row<K, V> {
+    key: K,
+    hash: u64,
+    partition: i32,
+    offset: Offset,
+    value: Option<V>,
+}
+
+/// One partition: its rows by offset, where it ends, from where on its removals are complete.
+#[derive(Default)]
+struct Log {
+    rows: BTreeMap<Offset, u32>,
+    end: Offset,
+    horizon: Offset,
+}
+
+impl<K, V, I: Default> Default for View<K, V, I> {
+    fn default() -> Self {
+        Self {
+            table: HashTable::new(),
+            rows: Vec::new(),
+            vacant: Vec::new(),
+            logs: BTreeMap::new(),
+            index: I::default(),
+            live: 0,
+        }
+    }
+}
+
+impl<K: Hash + Eq, V, I: Index<K, V>> View<K, V, I> {
+    /// The value of `key`, if it has one.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        let place = self.find(hash_of(key), key)?;
+        self.row(place)?.value.as_ref()
+    }
+
+    /// The index beside the rows.
+    pub fn index(&self) -> &I {
+        &self.index
+    }
+
+    /// How many keys have a value.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether no key has a value.
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// The offset after the last that was applied of `partition`.
+    pub fn end(&self, partition: i32) -> Offset {
+        self.logs.get(&partition).map_or(Offset(0), |log| log.end)
+    }
+
+    /// The first position of `partition` from which every removal is still known: who stands before it must
+    /// look at everything anew.
+    pub fn horizon(&self, partition: i32) -> Offset {
+        self.logs.get(&partition).map_or(Offset(0), |log| log.horizon)
+    }
+
+    /// Shows the keys whose last record in `partition` stands at `from` or later, with its offset, in the
+    /// order of the log, removed keys too, until `visit` answers false.
+    pub fn changed_from(
+        &self,
+        partition: i32,
+        from: Offset,
+        mut visit: impl FnMut(&K, Offset) -> bool,
+    ) {
+        let Some(log) = self.logs.get(&partition) else { return };
+        for (offset, place) in log.rows.range(from..) {
+            let Some(row) = self.row(*place) else { continue };
+            if !visit(&row.key, *offset) {
+                return;
+            }
+        }
+    }
+
+    /// Applies one record. One that was applied before changes nothing.
+    pub(super) fn apply(&mut self, partition: i32, offset: Offset, key: K, value: Option<V>) {
+        if offset < self.end(partition) {
+            return;
+        }
+        let hash = hash_of(&key);
+        let place = match self.find(hash, &key) {
+            Some(place) => place,
+            None => self.insert(Row { key, hash, partition, offset, value: None }),
+        };
+        let Some(row) = self.rows.get_mut(place as usize).and_then(Option::as_mut) else { return };
+        if let Some(log) = self.logs.get_mut(&row.partition) {
+            log.rows.remove(&row.offset);
+        }
+        let old = std::mem::replace(&mut row.value, value);
+        (row.partition, row.offset) = (partition, offset);
+        if old.is_some() || row.value.is_some() {
+            self.index.changed(&row.key, old.as_ref(), row.value.as_ref());
+        }
+        self.live = self.live + usize::from(row.value.is_some()) - usize::from(old.is_some());
+        let log = self.logs.entry(partition).or_default();
+        log.rows.insert(offset, place);
+        log.end = offset.next();
+    }
+
+    /// Moves the end of `partition` over offsets that held nothing to apply.
+    pub(super) fn advance(&mut self, partition: i32, end: Offset) {
+        let log = self.logs.entry(partition).or_default();
+        log.end = log.end.max(end);
+    }
+
+    /// Drops the removed keys of `partition` whose removal stands before `before`; the horizon moves behind
+    /// the last that was dropped.
+    pub(super) fn forget(&mut self, partition: i32, before: Offset) {
+        let Some(log) = self.logs.get_mut(&partition) else { return };
+        let removed = log.rows.range(..before).filter(|(_, place)| {
+            self.rows
+                .get(**place as usize)
+                .and_then(Option::as_ref)
+                .is_some_and(|r| r.value.is_none())
+        });
+        let removed: Vec<(Offset, u32)> =
+            removed.map(|(offset, place)| (*offset, *place)).collect();
+        for (offset, place) in removed {
+            log.rows.remove(&offset);
+            log.horizon = offset.next();
+            let Some(row) = self.rows.get_mut(place as usize).and_then(Option::take) else {
+                continue;
+            };
+            if let Ok(found) = self.table.find_entry(row.hash, |held| *held == place) {
+                found.remove();
+            }
+            self.vacant.push(place);
+        }
+    }
+
+    fn find(&self, hash: u64, key: &K) -> Option<u32> {
+        let same =
+            |place: &u32| self.row(*place).is_some_and(|row| row.hash == hash && row.key == *key);
+        self.table.find(hash, same).copied()
+    }
+
+    fn row(&self, place: u32) -> Option<&Row<K, V>> {
+        self.rows.get(place as usize)?.as_ref()
+    }
+
+    fn insert(&mut self, row: Row<K, V>) -> u32 {
+        let hash = row.hash;
+        let place = match self.vacant.pop() {
+            Some(place) => place,
+            None => {
+                self.rows.push(None);
+                (self.rows.len() - 1) as u32
+            }
+        };
+        if let Some(vacant) = self.rows.get_mut(place as usize) {
+            *vacant = Some(row);
+        }
+        let rows = &self.rows;
+        self.table.insert_unique(hash, place, |place| {
+            rows.get(*place as usize).and_then(Option::as_ref).map_or(0, |row| row.hash)
+        });
+        place
+    }
+}
+
+fn hash_of<K: Hash>(key: &K) -> u64 {
+    FxBuildHasher.hash_one(key)
+}
