@@ -20,14 +20,20 @@ mod clock;
 mod error;
 mod outgoing;
 mod partitioner;
+mod processor;
 mod record;
 mod serde;
 pub mod store;
+mod topology;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Exit, Fault, Result};
+pub use processor::{
+    Broadcast, Change, Changed, Context, Due, Emit, Handle, Out, Processor, Store, Timers,
+};
 pub use record::{
     Header, Headers, Offset, RawRecord, Rec, TaskId, Timestamp, Topic, TopicPartition,
     encode_header,
 };
 pub use serde::{Bytes, I64, Nullable, Serde, Unit, Utf8};
+pub use topology::{Builder, Internal, Stream, Topology, Use};

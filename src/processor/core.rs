@@ -3,17 +3,15 @@
 //! Every node gets it by `&mut`, so nothing in it is shared and nothing is locked. A [`Handle`] is an index
 //! into it with the type behind: one bounds check and one type compare at run time.
 
-use std::any::Any;
 use std::marker::PhantomData;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::source::Queue;
 use crate::error::{Fault, Result};
 use crate::outgoing::{OutRecord, Outgoing, TopicIndex};
 use crate::partitioner::partition_of;
 use crate::record::{Header, Headers, RawRecord, TaskId, Timestamp, encode_header};
-use crate::store::{KeyValue, Snapshot, StateStore, TimerQueue, View};
+use crate::store::{BroadcastSnapshot, KeyValue, Snapshot, StateStore, TimerQueue, View};
 
 /// A typed index into what the builder made: copy it into processors.
 pub struct Handle<T>(u16, PhantomData<fn() -> T>);
@@ -58,7 +56,7 @@ const DEAD_LETTER_BYTES_MAX: usize = 256 * 1024;
 pub struct Core {
     task: TaskId,
     pub(crate) stores: Vec<Option<Box<dyn StateStore>>>,
-    pub(crate) views: Vec<Option<Rc<dyn Any>>>,
+    pub(crate) views: Vec<Option<Rc<dyn BroadcastSnapshot>>>,
     pub(crate) queue: Queue,
     pub(crate) out: Outgoing,
     dead_letters: Destination,
@@ -120,7 +118,7 @@ impl Core {
         self.views
             .get(handle.0 as usize)
             .and_then(Option::as_ref)
-            .and_then(|view| view.clone().downcast().ok())
+            .and_then(|view| view.clone().into_any().downcast().ok())
             .ok_or_else(|| unattached::<View<K, V, I>>("broadcast"))
     }
 

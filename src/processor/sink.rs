@@ -1,6 +1,6 @@
 //! `to` and `repartition`: encodes a record into what the task sends.
 //!
-//! A topic of our own (repartition, internal) carries `[version u8][timestamp i64 le][value]` as its value,
+//! A topic of our own (repartition, internal) carries an [`Envelope`](crate::store::Envelope) as its value,
 //! because librdkafka's fast call for many records takes no timestamp; a user's topic gets a plain record.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use super::{Core, Next};
 use crate::error::Result;
 use crate::record::{Rec, Topic};
 use crate::serde::Serde;
+use crate::store::seal;
 
 struct Sink<K, V> {
     to: Destination,
@@ -18,7 +19,7 @@ struct Sink<K, V> {
     value: Arc<dyn Serde<V>>,
 }
 
-impl<K, V> Next<K, V> for Sink<K, V> {
+impl<K: 'static, V: 'static> Next<K, V> for Sink<K, V> {
     fn push(&mut self, record: Rec<'_, K, V>, core: &mut Core) -> Result<()> {
         let Self { to, key, value } = self;
         core.send(to, record.at, |key_out, value_out| {
@@ -26,8 +27,7 @@ impl<K, V> Next<K, V> for Sink<K, V> {
                 Nulls { key: key.is_null(record.key), value: value.is_null(record.value) };
             key.encode(record.key, key_out);
             if to.logged && !nulls.value {
-                value_out.push(value.version());
-                value_out.extend_from_slice(&record.at.0.to_le_bytes());
+                seal(value.version(), record.at, value_out);
             }
             value.encode(record.value, value_out);
             nulls

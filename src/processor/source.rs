@@ -14,6 +14,7 @@ use crate::batch::Batch;
 use crate::error::{Fault, Result};
 use crate::record::{RawRecord, Rec, Timestamp, TopicPartition};
 use crate::serde::Serde;
+use crate::store::Envelope;
 
 /// How far ahead of the wall time a record's time may lie.
 const FUTURE_MAX: Duration = Duration::from_secs(3600);
@@ -143,7 +144,7 @@ struct SourceNode<K, V> {
     next: Box<dyn Next<K, V>>,
 }
 
-impl<K, V> SourceNode<K, V> {
+impl<K: 'static, V: 'static> SourceNode<K, V> {
     /// Fills the slots; answers the record's time.
     fn decode(&mut self, record: RawRecord<'_>, now: Timestamp) -> Result<Timestamp> {
         let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
@@ -157,7 +158,10 @@ impl<K, V> SourceNode<K, V> {
         }
         .map_err(|fault| within("key", fault))?;
         let (version, at, value) = match (record.value, self.form.logged) {
-            (Some(value), true) => unprefix(value)?,
+            (Some(value), true) => {
+                let held = Envelope::open(value)?;
+                (held.version, held.at, held.value)
+            }
             (Some(value), false) => (self.form.value.version(), record.timestamp, value),
             (None, _) => {
                 let null = self.form.value.decode_null(&mut self.value);
@@ -178,7 +182,7 @@ impl<K, V> SourceNode<K, V> {
     }
 }
 
-impl<K, V> Source for SourceNode<K, V> {
+impl<K: 'static, V: 'static> Source for SourceNode<K, V> {
     fn process(&mut self, core: &mut Core) -> Result<()> {
         let now = core.wall_time();
         let Some((_, record)) = core.queue.current() else { return Ok(()) };
@@ -198,14 +202,6 @@ fn within(what: &str, fault: Fault) -> Fault {
         Fault::Reject(why) => Fault::Reject(format!("decode {what}: {why}")),
         Fault::Retry(_) | Fault::Fatal(_) => fault,
     }
-}
-
-/// Splits `[version u8][timestamp i64 le][value]`.
-pub(crate) fn unprefix(bytes: &[u8]) -> Result<(u8, Timestamp, &[u8])> {
-    let cut = || Fault::Reject(format!("a value of our own has 9 bytes before it, found {}", bytes.len()));
-    let (version, rest) = bytes.split_first().ok_or_else(cut)?;
-    let (at, value) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
-    Ok((*version, Timestamp(i64::from_le_bytes(*at)), value))
 }
 
 /// Makes a source node for one task; the number is the most bytes a record may have.

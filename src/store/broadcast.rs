@@ -1,11 +1,13 @@
 //! A view shared by the tasks of a process: one loader writes it, tasks hold it still while they run a batch.
 //!
-//! The loader applies records as they come. A task pins a [`Snapshot`] before a batch and releases it
-//! after: in between nothing of the view changes for it. A loader waits while a snapshot is pinned, and who
-//! pins waits while a loader waits; so a thread pins one snapshot of a view at a time, and not for long.
+//! The loader applies records as they come. A task takes a [`Snapshot`] before a batch and drops it after:
+//! in between nothing of the view changes for it. A loader waits while a snapshot is held, and who takes one
+//! waits while a loader waits; so a thread holds one snapshot of a view at a time, and not for long.
 
 use std::any::Any;
 use std::hash::Hash;
+use std::ops::Deref;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use parking_lot::{ArcRwLockReadGuard, RawRwLock, RwLock};
@@ -29,7 +31,7 @@ pub struct Rejected {
 /// # Contract
 /// 1. Records come in the order of their partition; one that was applied before changes nothing.
 /// 2. A record that is rejected leaves its key as it was.
-/// 3. `snapshot` answers a snapshot of the same store, not pinned.
+/// 3. Nothing changes while a `snapshot` is held.
 pub trait BroadcastStore: Send + Sync {
     /// Applies records of `partition`, whose offsets lie before `end`, and moves its end there; answers
     /// those it rejected.
@@ -46,19 +48,12 @@ pub trait BroadcastStore: Send + Sync {
     /// Drops the removed keys of `partition` whose removal stands before `before`.
     fn forget(&self, partition: i32, before: Offset);
 
-    /// What a task holds.
-    fn snapshot(&self) -> Box<dyn BroadcastSnapshot>;
+    /// Holds the store still until it is dropped.
+    fn snapshot(&self) -> Rc<dyn BroadcastSnapshot>;
 }
 
-/// A task's hold on a broadcast store, whatever the types. Its answers need it pinned; else it is as if
-/// the store were empty.
+/// A task's hold on a broadcast store, whatever the types.
 pub trait BroadcastSnapshot: Any {
-    /// Holds the store still from here on.
-    fn pin(&mut self);
-
-    /// Lets it go.
-    fn release(&mut self);
-
     /// The offset after the last that was applied of `partition`.
     fn end(&self, partition: i32) -> Offset;
 
@@ -74,7 +69,7 @@ pub trait BroadcastSnapshot: Any {
     );
 
     /// The [`Snapshot`] itself, to be downcast.
-    fn as_any(&self) -> &dyn Any;
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
 }
 
 /// The view of one broadcast topic and how its records are read.
@@ -156,23 +151,21 @@ where
         self.view.write().forget(partition, before);
     }
 
-    fn snapshot(&self) -> Box<dyn BroadcastSnapshot> {
-        Box::new(Snapshot { view: self.view.clone(), pinned: None })
+    fn snapshot(&self) -> Rc<dyn BroadcastSnapshot> {
+        Rc::new(Snapshot { view: self.view.read_arc() })
     }
 }
 
 /// A view held still.
 pub struct Snapshot<K, V, I = ()> {
-    view: Arc<RwLock<View<K, V, I>>>,
-    pinned: Option<ArcRwLockReadGuard<RawRwLock, View<K, V, I>>>,
+    view: ArcRwLockReadGuard<RawRwLock, View<K, V, I>>,
 }
 
-impl<K, V, I> Snapshot<K, V, I> {
-    /// The view, while it is pinned.
-    pub fn view(&self) -> Result<&View<K, V, I>> {
-        self.pinned
-            .as_deref()
-            .ok_or_else(|| Fault::Fatal("the broadcast view is not pinned".into()))
+impl<K, V, I> Deref for Snapshot<K, V, I> {
+    type Target = View<K, V, I>;
+
+    fn deref(&self) -> &View<K, V, I> {
+        &self.view
     }
 }
 
@@ -182,22 +175,12 @@ where
     V: 'static,
     I: Index<K, V>,
 {
-    fn pin(&mut self) {
-        if self.pinned.is_none() {
-            self.pinned = Some(self.view.read_arc());
-        }
-    }
-
-    fn release(&mut self) {
-        self.pinned = None;
-    }
-
     fn end(&self, partition: i32) -> Offset {
-        self.pinned.as_deref().map_or(Offset(0), |view| view.end(partition))
+        self.view.end(partition)
     }
 
     fn horizon(&self, partition: i32) -> Offset {
-        self.pinned.as_deref().map_or(Offset(0), |view| view.horizon(partition))
+        self.view.horizon(partition)
     }
 
     fn changed_from(
@@ -206,12 +189,10 @@ where
         from: Offset,
         visit: &mut dyn FnMut(&dyn Any, Offset) -> bool,
     ) {
-        if let Some(view) = &self.pinned {
-            view.changed_from(partition, from, |key, offset| visit(key, offset));
-        }
+        self.view.changed_from(partition, from, |key, offset| visit(key, offset));
     }
 
-    fn as_any(&self) -> &dyn Any {
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
         self
     }
 }

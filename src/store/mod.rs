@@ -34,7 +34,7 @@ pub use timers::TimerQueue;
 pub use view::{Index, View};
 
 use crate::error::Result;
-use crate::record::TaskId;
+use crate::record::{TaskId, Timestamp};
 
 /// A column of a task's state: one store of the topology, by its place among the task's stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,6 +138,16 @@ pub trait StateStore: Any {
 
     /// About how many bytes are dirty.
     fn dirty_bytes(&self) -> usize;
+
+    /// Of timers: the earliest deadline.
+    fn next_due(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Of timers: removes the earliest that is due, and answers its deadline and its key.
+    fn pop_due(&mut self, _now: Timestamp) -> Result<Option<(Timestamp, Box<dyn Any>)>> {
+        Ok(None)
+    }
 
     /// The store itself, to be downcast.
     fn as_any(&mut self) -> &mut dyn Any;

@@ -183,6 +183,16 @@ impl<K: 'static> StateStore for TimerQueue<K> {
         self.moved_bytes
     }
 
+    fn next_due(&self) -> Option<Timestamp> {
+        self.next()
+    }
+
+    fn pop_due(&mut self, now: Timestamp) -> Result<Option<(Timestamp, Box<dyn Any>)>> {
+        let mut slot = None;
+        let popped = TimerQueue::pop_due(self, now, &mut slot)?;
+        Ok(popped.zip(slot).map(|(at, key)| (at, Box::new(key) as Box<dyn Any>)))
+    }
+
     fn as_any(&mut self) -> &mut dyn Any {
         self
     }

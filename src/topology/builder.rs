@@ -1,6 +1,7 @@
 //! The builder: where streams, stores, timers, broadcasts and internal topics begin.
 
 use std::cell::RefCell;
+use std::hash::Hash;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::error::{Fault, Result};
 use crate::processor::{Broadcast, Decoded, Edge, Extractor, Handle, Store, Timers, source};
 use crate::record::{RawRecord, Timestamp, Topic};
 use crate::serde::Serde;
-use crate::store::{Index, KeyValue, Shared, StateStore, TimerQueue};
+use crate::store::{BroadcastStore, Index, KeyValue, Shared, StateStore, TimerQueue};
 
 /// Collects a topology; cheap to clone, single-threaded.
 #[derive(Clone)]
@@ -141,7 +142,7 @@ impl Builder {
     pub fn timers<K: 'static>(&self, name: &str, key: impl Serde<K>) -> Timers<K> {
         let key: Arc<dyn Serde<K>> = Arc::new(key);
         let kind = HandleKind::Timers(Arc::new(move |column, reader, _| {
-            Ok(Box::new(TimerQueue::open(column, reader, key.clone())?) as Box<dyn StateStore>)
+            Ok(Box::new(TimerQueue::open(column, &*reader, key.clone())?) as Box<dyn StateStore>)
         }));
         Handle::at(self.plan.borrow_mut().handle(name, kind))
     }
@@ -154,7 +155,7 @@ impl Builder {
         value: impl Serde<V>,
     ) -> Broadcast<K, V>
     where
-        K: Clone + Ord + Send + Sync + 'static,
+        K: Hash + Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
         self.broadcast_indexed::<K, V, ()>(topic, key, value)
@@ -168,13 +169,15 @@ impl Builder {
         value: impl Serde<V>,
     ) -> Broadcast<K, V, I>
     where
-        K: Clone + Ord + Send + Sync + 'static,
+        K: Hash + Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
         I: Index<K, V>,
     {
         let key: Arc<dyn Serde<K>> = Arc::new(key);
         let value: Arc<dyn Serde<V>> = Arc::new(value);
-        let make = move || Shared::<K, V, I>::erased(key.clone(), value.clone());
+        let make = move || {
+            Arc::new(Shared::<K, V, I>::new(key.clone(), value.clone())) as Arc<dyn BroadcastStore>
+        };
         let kind = HandleKind::Broadcast { topic: topic.into(), make: Arc::new(make) };
         Handle::at(self.plan.borrow_mut().handle(topic, kind))
     }
