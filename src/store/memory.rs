@@ -1,17 +1,17 @@
 //! State in memory, lost when its store goes: it is restored from the changelogs' beginning.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
+use super::held::{Held, Hold};
 use super::{Changes, Column, Committed, Marks, Reader, Stores, TaskStore};
 use crate::error::{Fault, Result};
 use crate::record::TaskId;
 
 type Rows = BTreeMap<Box<[u8]>, Box<[u8]>>;
-type Held = Arc<Mutex<BTreeSet<TaskId>>>;
 
 /// Opens state that lives in memory.
 #[derive(Debug, Default)]
@@ -21,19 +21,14 @@ pub struct MemoryStores {
 
 impl Stores for MemoryStores {
     fn open(&self, task: &TaskId, columns: &[Arc<str>]) -> Result<Box<dyn TaskStore>> {
-        if !self.held.lock().insert(task.clone()) {
-            return Err(Fault::Retry(format!("state of {task} is open already")));
-        }
+        let hold = self.held.take(task)?;
         let state = State { columns: vec![Rows::new(); columns.len()], marks: Marks::default() };
         let shared = Shared(Arc::new(RwLock::new(Some(state))));
-        Ok(Box::new(MemoryStore { shared, task: task.clone(), held: self.held.clone() }))
+        Ok(Box::new(MemoryStore { shared, _hold: hold }))
     }
 
     fn wipe(&self, task: &TaskId) -> Result<()> {
-        match self.held.lock().contains(task) {
-            true => Err(Fault::Retry(format!("state of {task} is open"))),
-            false => Ok(()),
-        }
+        self.held.take(task).map(drop)
     }
 }
 
@@ -54,8 +49,7 @@ struct Shared(Arc<RwLock<Option<State>>>);
 /// The state of one task.
 struct MemoryStore {
     shared: Shared,
-    task: TaskId,
-    held: Held,
+    _hold: Hold,
 }
 
 impl MemoryStore {
@@ -108,7 +102,6 @@ impl TaskStore for MemoryStore {
 impl Drop for MemoryStore {
     fn drop(&mut self) {
         self.shared.0.write().take();
-        self.held.lock().remove(&self.task);
     }
 }
 

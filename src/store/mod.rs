@@ -15,9 +15,12 @@ mod bytes;
 mod changes;
 mod entries;
 mod envelope;
+mod held;
 mod key_value;
 mod marks;
 pub mod memory;
+#[cfg(feature = "rocksdb")]
+pub mod rocks;
 mod scan;
 mod timers;
 mod view;

@@ -1,0 +1,211 @@
+//! State on disk, in RocksDB: a database per task at `<dir>/<sub-topology>/<partition>`, a column family
+//! per store, the marks in the default family.
+//!
+//! There is no write-ahead log: the changelog is the log. Families are flushed together (`atomic_flush`),
+//! so that what a crash leaves is a prefix with the marks that belong to it. All databases share one block
+//! cache, and their write buffers are charged to it.
+//!
+//! A directory that RocksDB finds damaged is moved aside (`<partition>.damaged`, the last one is kept) and
+//! the task starts empty: its changelogs have everything.
+
+mod ingest;
+mod store;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Error, ErrorKind,
+    LogLevel, Options, WriteBufferManager,
+};
+
+use self::store::RocksStore;
+use super::held::Held;
+use super::{Stores, TaskStore};
+use crate::error::{Fault, Result};
+use crate::record::TaskId;
+
+/// The family that holds the marks; every database has it.
+const MARKS_FAMILY: &str = "default";
+const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// Write buffers get this part of the memory; above it RocksDB flushes on its own.
+const WRITE_BUFFER_PART: usize = 4;
+const BLOOM_BITS: f64 = 10.0;
+
+/// Opens state that lives in RocksDB.
+pub struct RocksStores {
+    dir: PathBuf,
+    cache: Cache,
+    write_buffers: WriteBufferManager,
+    held: Held,
+}
+
+impl RocksStores {
+    /// State below `dir`, with `memory_bytes_max` for the block cache and all write buffers together.
+    pub fn new(dir: impl Into<PathBuf>, memory_bytes_max: usize) -> Self {
+        let cache = Cache::new_lru_cache(memory_bytes_max);
+        let write_buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
+            memory_bytes_max / WRITE_BUFFER_PART,
+            false,
+            cache.clone(),
+        );
+        Self { dir: dir.into(), cache, write_buffers, held: Held::default() }
+    }
+
+    /// How many bytes the write buffers of all tasks take.
+    pub fn write_buffer_bytes(&self) -> usize {
+        self.write_buffers.get_usage()
+    }
+
+    fn options(&self) -> Options {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_atomic_flush(true);
+        options.set_paranoid_checks(true);
+        options.set_write_buffer_manager(&self.write_buffers);
+        options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+        options.set_max_write_buffer_number(2);
+        options.set_allow_concurrent_memtable_write(false);
+        options.set_max_background_jobs(2);
+        options.set_compression_type(DBCompressionType::Lz4);
+        options.set_level_compaction_dynamic_level_bytes(true);
+        options.set_log_level(LogLevel::Warn);
+        options.set_keep_log_file_num(2);
+        options.set_stats_dump_period_sec(0);
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(&self.cache);
+        table.set_bloom_filter(BLOOM_BITS, false);
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        options.set_block_based_table_factory(&table);
+        options
+    }
+
+    /// The directory of `task`. Names become path components, so they must be plain.
+    fn path(&self, task: &TaskId) -> Result<PathBuf> {
+        let name = &*task.sub_topology;
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
+            return Err(Fault::Fatal(format!("{name:?} cannot name a state directory")));
+        }
+        Ok(self.dir.join(name).join(task.partition.to_string()))
+    }
+
+    fn open_at(&self, path: &Path, columns: &[Arc<str>]) -> Result<DB, Failed> {
+        fs::create_dir_all(path)?;
+        let options = self.options();
+        let mut families = BTreeSet::from([MARKS_FAMILY.to_owned()]);
+        if path.join("CURRENT").exists() {
+            families.extend(DB::list_cf(&options, path)?);
+        }
+        families.extend(columns.iter().map(|name| name.to_string()));
+        let families =
+            families.into_iter().map(|name| ColumnFamilyDescriptor::new(name, self.options()));
+        Ok(DB::open_cf_descriptors(&options, path, families)?)
+    }
+}
+
+impl Stores for RocksStores {
+    fn open(&self, task: &TaskId, columns: &[Arc<str>]) -> Result<Box<dyn TaskStore>> {
+        if columns.iter().any(|name| &**name == MARKS_FAMILY) {
+            return Err(Fault::Fatal(format!("no store can be called {MARKS_FAMILY:?}")));
+        }
+        let path = self.path(task)?;
+        let hold = self.held.take(task)?;
+        let db = match self.open_at(&path, columns) {
+            Ok(db) => db,
+            Err(Failed::Rocks(error)) if error.kind() == ErrorKind::Corruption => {
+                let aside = path.with_extension("damaged");
+                tracing::error!(%task, %error, aside = %aside.display(), "state is damaged, restoring it");
+                move_aside(&path, &aside)
+                    .map_err(|e| io_fault("move damaged state aside", &path, &e))?;
+                self.open_at(&path, columns).map_err(|failed| failed.fault(&path))?
+            }
+            Err(failed) => return Err(failed.fault(&path)),
+        };
+        Ok(Box::new(RocksStore::new(db, hold, columns, self.options())))
+    }
+
+    fn wipe(&self, task: &TaskId) -> Result<()> {
+        let path = self.path(task)?;
+        let _hold = self.held.take(task)?;
+        // Renamed first, so that a crash leaves the old state or none, never half of it.
+        let aside = path.with_extension("wiped");
+        move_aside(&path, &aside)
+            .and_then(|()| remove(&aside))
+            .map_err(|error| io_fault("wipe state", &path, &error))
+    }
+}
+
+fn move_aside(path: &Path, aside: &Path) -> io::Result<()> {
+    remove(aside)?;
+    match fs::rename(path, aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Why a database did not open.
+enum Failed {
+    Files(io::Error),
+    Rocks(Error),
+}
+
+impl Failed {
+    fn fault(&self, path: &Path) -> Fault {
+        match self {
+            Self::Files(error) => io_fault("open state", path, error),
+            Self::Rocks(error) => fault(&format!("open state at {}", path.display()), error),
+        }
+    }
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Files(error)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Rocks(error)
+    }
+}
+
+/// A file system may recover (space, permissions): worth another try.
+fn io_fault(doing: &str, path: &Path, error: &io::Error) -> Fault {
+    Fault::Retry(format!("{doing} at {}: {error}", path.display()))
+}
+
+/// What RocksDB's failure asks for: what may pass by itself is tried again.
+fn fault(doing: &str, error: &Error) -> Fault {
+    let words = format!("{doing}: {error}");
+    match error.kind() {
+        ErrorKind::IOError
+        | ErrorKind::Incomplete
+        | ErrorKind::TimedOut
+        | ErrorKind::Aborted
+        | ErrorKind::Busy
+        | ErrorKind::TryAgain
+        | ErrorKind::CompactionTooLarge
+        | ErrorKind::ShutdownInProgress => Fault::Retry(words),
+        ErrorKind::NotFound
+        | ErrorKind::Corruption
+        | ErrorKind::NotSupported
+        | ErrorKind::InvalidArgument
+        | ErrorKind::MergeInProgress
+        | ErrorKind::Expired
+        | ErrorKind::ColumnFamilyDropped
+        | ErrorKind::Unknown => Fault::Fatal(words),
+    }
+}

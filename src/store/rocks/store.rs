@@ -1,0 +1,205 @@
+//! One task's database.
+//!
+//! Readers and flushers share it without keeping it open: closing takes it from under them, and waits only
+//! for the calls that are under way.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rocksdb::{ColumnFamily, DB, FlushOptions, Options, ReadOptions, WriteBatch, WriteOptions};
+
+use super::super::held::Hold;
+use super::super::{Changes, Column, Committed, Marks, Reader, TaskStore};
+use super::{MARKS_FAMILY, fault, ingest};
+use crate::error::{Fault, Result};
+
+const MARKS_KEY: &[u8] = b"marks";
+
+/// The state of one task.
+pub(super) struct RocksStore {
+    shared: Shared,
+    hold: Hold,
+    options: Options,
+    marks: Vec<u8>,
+}
+
+impl RocksStore {
+    pub(super) fn new(db: DB, hold: Hold, columns: &[Arc<str>], options: Options) -> Self {
+        let shared = Shared { db: Arc::new(RwLock::new(Some(db))), columns: columns.into() };
+        Self { shared, hold, options, marks: Vec::new() }
+    }
+
+    fn write(&mut self, changes: &Changes, marks: &Marks) -> Result<()> {
+        self.marks.clear();
+        marks.encode(&self.shared.columns, &mut self.marks);
+        self.shared.with(|db| {
+            let families = self.shared.families(db)?;
+            let size = changes.bytes() + self.marks.len() + 16 * (changes.len() + 1);
+            let mut batch = WriteBatch::with_capacity_bytes(size);
+            for change in changes.iter() {
+                let family = families
+                    .get(usize::from(change.column.0))
+                    .ok_or_else(|| no_column(change.column))?;
+                match change.value {
+                    Some(value) => batch.put_cf(family, change.key, value),
+                    None => batch.delete_cf(family, change.key),
+                }
+            }
+            batch.put(MARKS_KEY, &self.marks);
+            db.write_opt(batch, &no_log())
+                .map_err(|error| fault(&format!("write state of {}", self.hold.task()), &error))
+        })
+    }
+}
+
+impl TaskStore for RocksStore {
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(self.shared.clone())
+    }
+
+    fn marks(&self) -> Result<Marks> {
+        let held = self.shared.with(|db| {
+            db.get_pinned(MARKS_KEY)
+                .map_err(|error| fault("read marks", &error))?
+                .map(|bytes| Marks::decode(&bytes, &self.shared.columns))
+                .transpose()
+        })?;
+        Ok(held.unwrap_or_default())
+    }
+
+    fn apply(&mut self, changes: &Changes, marks: &Marks, _permit: &Committed) -> Result<()> {
+        self.write(changes, marks)
+    }
+
+    fn restore(&mut self, changes: &Changes, marks: &Marks) -> Result<()> {
+        if changes.bytes() < ingest::BYTES_MIN {
+            return self.write(changes, marks);
+        }
+        self.shared.with(|db| {
+            let families = self.shared.families(db)?;
+            ingest::ingest(db, &families, &self.options, changes)
+        })?;
+        // The marks follow their data: a crash in between leaves them behind it, never ahead.
+        self.write(&Changes::default(), marks)?;
+        self.shared.flush(Wait::No)
+    }
+
+    fn flusher(&self) -> Box<dyn FnOnce() -> Result<()> + Send> {
+        let shared = self.shared.clone();
+        Box::new(move || match &*shared.db.read_recursive() {
+            None => Ok(()),
+            Some(db) => shared.flush_all(db, Wait::Yes),
+        })
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        self.shared.flush(Wait::Yes)
+    }
+}
+
+impl Drop for RocksStore {
+    fn drop(&mut self) {
+        self.shared.db.write().take();
+    }
+}
+
+/// Whether a flush is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Yes,
+    No,
+}
+
+/// The database while it is open, and which family each column is.
+#[derive(Clone)]
+struct Shared {
+    db: Arc<RwLock<Option<DB>>>,
+    columns: Arc<[Arc<str>]>,
+}
+
+impl Shared {
+    /// Runs `on` on the open database.
+    fn with<R>(&self, on: impl FnOnce(&DB) -> Result<R>) -> Result<R> {
+        // Who scans may read on: a second lock of this thread must not wait behind a closer.
+        match &*self.db.read_recursive() {
+            None => Err(Fault::Retry("the store is closed".into())),
+            Some(db) => on(db),
+        }
+    }
+
+    fn families<'a>(&self, db: &'a DB) -> Result<Vec<&'a ColumnFamily>> {
+        self.columns.iter().map(|name| family(db, name)).collect()
+    }
+
+    fn family<'a>(&self, db: &'a DB, column: Column) -> Result<&'a ColumnFamily> {
+        let name = self.columns.get(usize::from(column.0)).ok_or_else(|| no_column(column))?;
+        family(db, name)
+    }
+
+    fn flush(&self, wait: Wait) -> Result<()> {
+        self.with(|db| self.flush_all(db, wait))
+    }
+
+    fn flush_all(&self, db: &DB, wait: Wait) -> Result<()> {
+        let mut families = self.families(db)?;
+        families.push(family(db, MARKS_FAMILY)?);
+        let mut options = FlushOptions::default();
+        options.set_wait(wait == Wait::Yes);
+        db.flush_cfs_opt(&families, &options).map_err(|error| fault("flush state", &error))
+    }
+}
+
+impl Reader for Shared {
+    fn fetch(&self, column: Column, key: &[u8], into: &mut Vec<u8>) -> Result<bool> {
+        self.with(|db| {
+            let found = db
+                .get_pinned_cf(self.family(db, column)?, key)
+                .map_err(|error| fault("read state", &error))?;
+            into.clear();
+            into.extend_from_slice(found.as_deref().unwrap_or_default());
+            Ok(found.is_some())
+        })
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<()> {
+        if to.is_some_and(|to| to <= from) {
+            return Ok(());
+        }
+        self.with(|db| {
+            let mut options = ReadOptions::default();
+            if let Some(to) = to {
+                options.set_iterate_upper_bound(to);
+            }
+            let mut rows = db.raw_iterator_cf_opt(self.family(db, column)?, options);
+            rows.seek(from);
+            while let Some((key, value)) = rows.item() {
+                if !visit(key, value) {
+                    break;
+                }
+                rows.next();
+            }
+            rows.status().map_err(|error| fault("scan state", &error))
+        })
+    }
+}
+
+fn family<'a>(db: &'a DB, name: &str) -> Result<&'a ColumnFamily> {
+    db.cf_handle(name).ok_or_else(|| Fault::Fatal(format!("the state has no family {name}")))
+}
+
+fn no_column(column: Column) -> Fault {
+    Fault::Fatal(format!("the state has no column {}", column.0))
+}
+
+/// The changelog is the log.
+fn no_log() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.disable_wal(true);
+    options
+}
