@@ -23,6 +23,7 @@ mod partitioner;
 mod processor;
 mod record;
 mod serde;
+mod task;
 pub mod store;
 mod topology;
 

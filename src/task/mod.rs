@@ -1,0 +1,530 @@
+//! One task: a partition group of a sub-topology, its nodes, its state, its positions.
+//!
+//! Always so: everything a record did (state, outputs, timers, the position behind it) is committed together
+//! or undone together. A task is worked by one thread and never sent; only its opened store moves, while it
+//! restores. After an abort the nodes are made anew and the state is what was last committed.
+//!
+//! The order within a transaction: `run` works off broadcasts, timers and records; `stage` emits what waits for
+//! the commit and turns dirty state into changelog records; the worker commits; `applied` puts the same
+//! changes down in the store in one batch. `rewind` undoes instead.
+
+mod commit;
+mod nodes;
+mod restore;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+pub(crate) use commit::{Limits, Open, Reason, drained_after, due};
+pub(crate) use nodes::Nodes;
+pub(crate) use restore::{Job, Restored, Restorer};
+
+use crate::batch::Batch;
+use crate::broker::Acknowledged;
+use crate::error::{Fault, Result};
+use crate::outgoing::{OutRecord, Outgoing};
+use crate::processor::{Core, Destination, Queue};
+use crate::record::{Headers, Offset, TaskId, Timestamp, Topic, TopicPartition};
+use crate::serde::{Bytes, I64};
+use crate::store::{
+    BroadcastStore, Changes, Column, Committed, KeyValue, Marks, Reader, StateStore, TaskStore,
+};
+use crate::topology::{HandleKind, SubTopology, Topology};
+
+/// The row of a task's own store that holds its stream time.
+const STREAM_TIME: &[u8] = b"stream-time";
+/// How many broadcast changes or timers are worked between two batches of records, so that records go on.
+const BETWEEN_BATCHES_MAX: usize = 1_000;
+/// The key of a changelog's first record, which names the log. Its value has version 0, which no serde has.
+pub(crate) const GENESIS_KEY: &[u8] = b"\0millstream.genesis\0";
+
+/// What every task of a process is made from.
+pub(crate) struct Ground {
+    pub topology: Topology,
+    /// Where every topic is that the application writes to.
+    pub destinations: BTreeMap<Topic, Destination>,
+    pub partitions: BTreeMap<Topic, i32>,
+    pub broadcasts: BTreeMap<u16, Arc<dyn BroadcastStore>>,
+    pub record_bytes_max: usize,
+    pub cache_bytes_max: usize,
+}
+
+/// See the module.
+pub(crate) struct Task {
+    ground: Arc<Ground>,
+    sub: usize,
+    core: Core,
+    nodes: Nodes,
+    own: Option<KeyValue<Vec<u8>, i64>>,
+    store: Option<Box<dyn TaskStore>>,
+    marks: Marks,
+    positions: Vec<Position>,
+    cursors: BTreeMap<(u16, i32), Offset>,
+    changes: Changes,
+    /// Records that are dead-lettered instead of processed, with the reason.
+    skips: BTreeMap<(TopicPartition, Offset), String>,
+    /// Committed, but not yet put down: the disk refused. Nothing is processed until it is.
+    unapplied: bool,
+    worked: bool,
+    staged: bool,
+    started: bool,
+    processed: u64,
+}
+
+/// How far a source partition is read.
+#[derive(Clone, Debug)]
+struct Position {
+    source: TopicPartition,
+    committed: Offset,
+    next: Offset,
+}
+
+/// Why a run ended early, and the record that was in hand.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub fault: Fault,
+    pub record: Option<(TopicPartition, Offset)>,
+}
+
+/// What a task starts from.
+pub(crate) struct Beginning {
+    pub store: Option<Box<dyn TaskStore>>,
+    pub marks: Marks,
+    pub positions: Vec<(TopicPartition, Offset)>,
+    /// Nothing was ever committed: the first transaction commits the start positions.
+    pub fresh: bool,
+}
+
+impl Task {
+    /// A task that stands at the positions of `from`.
+    pub(crate) fn new(ground: Arc<Ground>, sub: usize, id: TaskId, from: Beginning) -> Result<Self> {
+        let built = ground.topology.built();
+        let spec = built.subs.get(sub).ok_or_else(|| Fault::Fatal(format!("no task {id}")))?;
+        let dead_letters = ground.topology.dead_letters();
+        let dead_letters = ground.destinations.get(&dead_letters).cloned();
+        let dead_letters =
+            dead_letters.ok_or_else(|| Fault::Fatal("no topic for dead letters".into()))?;
+        let mut from_positions = from.positions;
+        from_positions.sort();
+        let sources = from_positions.iter().map(|(source, _)| source.clone()).collect();
+        let handles = built.plan.handles.len();
+        let core = Core::new(id.clone(), handles, Queue::of(sources), dead_letters);
+        let position = |(source, next): (TopicPartition, Offset)| Position { source, committed: next, next };
+        let mut task = Self {
+            nodes: Nodes::wire(&ground, spec, &id)?,
+            ground: ground.clone(),
+            sub,
+            core,
+            own: None,
+            store: None,
+            marks: from.marks,
+            positions: from_positions.into_iter().map(position).collect(),
+            cursors: BTreeMap::new(),
+            changes: Changes::default(),
+            skips: BTreeMap::new(),
+            unapplied: false,
+            worked: from.fresh,
+            staged: false,
+            started: false,
+            processed: 0,
+        };
+        if let Some(store) = from.store {
+            task.open(spec, &store.reader())?;
+            task.store = Some(store);
+        }
+        task.recall()?;
+        if from.fresh {
+            task.name_changelogs();
+        }
+        Ok(task)
+    }
+
+    /// Opens the typed stores over the task's bytes.
+    fn open(&mut self, spec: &SubTopology, reader: &Arc<dyn Reader>) -> Result<()> {
+        let cache = self.ground.cache_bytes_max;
+        let plan = &self.ground.topology.built().plan;
+        for (column, handle) in (0..).zip(&spec.columns) {
+            let make = match plan.handles.get(*handle as usize).map(|handle| &handle.kind) {
+                Some(HandleKind::Store(make) | HandleKind::Timers(make)) => make,
+                Some(HandleKind::Broadcast { .. }) | None => continue,
+            };
+            let state = make(Column(column), reader.clone(), cache)?;
+            self.core.put_back(*handle, state);
+        }
+        let own = Column(spec.columns.len() as u16);
+        let (keys, values) = (Arc::new(Bytes), Arc::new(I64));
+        self.own = Some(KeyValue::new(own, reader.clone(), keys, values, 1 << 20));
+        Ok(())
+    }
+
+    /// Reads stream time and cursors as they were committed.
+    fn recall(&mut self) -> Result<()> {
+        self.cursors.clear();
+        self.core.set_stream_time(Timestamp::MIN);
+        let Some(own) = &mut self.own else { return Ok(()) };
+        if let Some(at) = own.get(&STREAM_TIME.to_vec())? {
+            self.core.set_stream_time(Timestamp(*at));
+        }
+        let built = self.ground.topology.built();
+        let Some(spec) = built.subs.get(self.sub) else { return Ok(()) };
+        for handle in &spec.broadcasts {
+            let Some(topic) = built.plan.handles.get(*handle as usize) else { continue };
+            let partitions = self.ground.partitions.get(&topic.name).copied().unwrap_or(0);
+            for partition in 0..partitions {
+                let at = own.get(&cursor_key(&topic.name, partition))?.copied().unwrap_or(0);
+                self.cursors.insert((*handle, partition), Offset(at));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the first record of each changelog: an id by which the store knows its log again.
+    fn name_changelogs(&mut self) {
+        let built = self.ground.topology.built();
+        let Some(spec) = built.subs.get(self.sub) else { return };
+        if self.own.is_none() {
+            return;
+        }
+        let partition = self.core.task().partition;
+        for (changelog, _) in built.changelogs_of(spec) {
+            let Some(to) = self.ground.destinations.get(&changelog) else { continue };
+            let mut value = vec![0];
+            value.extend_from_slice(&Timestamp(0).0.to_le_bytes());
+            value.extend_from_slice(uuid::Uuid::new_v4().as_bytes());
+            self.core.out.push(OutRecord {
+                topic: to.topic,
+                partition,
+                logged: true,
+                timestamp: Timestamp(0),
+                key: Some(GENESIS_KEY),
+                value: Some(&value),
+                headers: Headers::default(),
+            });
+        }
+    }
+
+    /// Works off what there is: broadcast changes, due timers, then at most `records` records.
+    pub(crate) fn run(&mut self, now: Timestamp, records: usize) -> Result<usize, Failed> {
+        if self.unapplied {
+            return Ok(0);
+        }
+        self.core.set_wall_time(now);
+        self.pin();
+        let before = self.processed;
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.start()?;
+            self.changes_of_broadcasts()?;
+            self.timers(now)?;
+            self.records(records)
+        }));
+        self.core.views.iter_mut().for_each(|view| *view = None);
+        let failure = match outcome {
+            Ok(Ok(())) => return Ok((self.processed - before) as usize),
+            Ok(Err(fault)) => fault,
+            Err(panic) => Fault::Reject(format!("the processor panicked: {}", words_of(&*panic))),
+        };
+        let record = self.core.origin().is_some().then(|| self.core.queue.current()).flatten();
+        let record = record.map(|(source, record)| (source.clone(), record.offset));
+        Err(Failed { fault: failure, record })
+    }
+
+    fn pin(&mut self) {
+        let built = self.ground.topology.built();
+        let Some(spec) = built.subs.get(self.sub) else { return };
+        for handle in &spec.broadcasts {
+            let snapshot = self.ground.broadcasts.get(handle).map(|shared| shared.snapshot());
+            if let Some(view) = self.core.views.get_mut(*handle as usize) {
+                *view = snapshot;
+            }
+        }
+    }
+
+    fn start(&mut self) -> Result<()> {
+        if self.started {
+            return Ok(());
+        }
+        self.started = true;
+        for (_, node) in &self.nodes.listens {
+            node.started(&mut self.core)?;
+            self.worked = true;
+        }
+        Ok(())
+    }
+
+    fn changes_of_broadcasts(&mut self) -> Result<()> {
+        let Self { core, nodes, cursors, .. } = self;
+        let mut budget = BETWEEN_BATCHES_MAX;
+        for ((handle, partition), cursor) in cursors.iter_mut() {
+            let view = core.views.get(*handle as usize).cloned().flatten();
+            let Some(view) = view.filter(|view| *cursor < view.end(*partition)) else { continue };
+            let hearing = |(heard, _): &&(Vec<u16>, _)| heard.contains(handle);
+            let listeners: Vec<_> = nodes.listens.iter().filter(hearing).map(|(_, node)| node).collect();
+            if listeners.is_empty() {
+                continue;
+            }
+            self.worked = true;
+            let mut at = view.end(*partition);
+            if *cursor < view.horizon(*partition) {
+                listeners.iter().try_for_each(|node| node.changed(*handle, None, core))?;
+                *cursor = at;
+                continue;
+            }
+            let mut outcome = Ok(());
+            view.changed_from(*partition, *cursor, &mut |key, offset| {
+                if budget == 0 {
+                    at = offset;
+                    return false;
+                }
+                budget -= 1;
+                outcome = listeners.iter().try_for_each(|node| node.changed(*handle, Some(key), core));
+                outcome.is_ok()
+            });
+            outcome?;
+            *cursor = at;
+        }
+        Ok(())
+    }
+
+    fn timers(&mut self, now: Timestamp) -> Result<()> {
+        let Self { core, nodes, .. } = self;
+        for (timers, node) in &nodes.rings {
+            for _ in 0..BETWEEN_BATCHES_MAX {
+                if !node.ring(*timers, now, core)? {
+                    break;
+                }
+                self.worked = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, most: usize) -> Result<()> {
+        for _ in 0..most {
+            let Some(lane) = self.core.queue.choose() else { return Ok(()) };
+            self.core.hold(true);
+            self.worked = true;
+            if self.skips.is_empty() {
+                let Some(source) = self.nodes.sources.get_mut(lane) else { return Ok(()) };
+                source.process(&mut self.core)?;
+            } else {
+                self.process_unless_skipped(lane)?;
+            }
+            let Some((_, record)) = self.core.queue.current() else { return Ok(()) };
+            let next = record.offset.next();
+            if let Some(position) = self.positions.get_mut(lane) {
+                position.next = next;
+            }
+            self.core.queue.advance();
+            self.core.hold(false);
+            self.processed += 1;
+        }
+        Ok(())
+    }
+
+    fn process_unless_skipped(&mut self, lane: usize) -> Result<()> {
+        let current = self.core.queue.current();
+        let place = current.map(|(source, record)| (source.clone(), record.offset));
+        let why = place.and_then(|place| self.skips.get(&place).cloned());
+        match (why, self.nodes.sources.get_mut(lane)) {
+            (Some(why), _) => self.core.dead_letter(&why),
+            (None, Some(source)) => source.process(&mut self.core),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Emits what waits for the commit, and turns dirty state into changelog records.
+    pub(crate) fn stage(&mut self) -> Result<()> {
+        if self.staged {
+            return Ok(());
+        }
+        for (_, node) in &self.nodes.flushes {
+            node.flush(&mut self.core)?;
+        }
+        self.changes.clear();
+        for state in self.core.stores.iter_mut().flatten() {
+            state.stage(&mut self.changes)?;
+        }
+        self.remember()?;
+        let built = self.ground.topology.built();
+        let Some(spec) = built.subs.get(self.sub) else { return Ok(()) };
+        let changelogs: Vec<_> = built
+            .changelogs_of(spec)
+            .map(|(changelog, _)| self.ground.destinations.get(&changelog))
+            .collect();
+        let partition = self.core.task().partition;
+        for change in self.changes.iter() {
+            let Some(Some(to)) = changelogs.get(change.column.0 as usize) else { continue };
+            self.core.out.push(OutRecord {
+                topic: to.topic,
+                partition,
+                logged: true,
+                timestamp: Timestamp(0),
+                key: Some(change.key),
+                value: change.value,
+                headers: Headers::default(),
+            });
+        }
+        self.staged = true;
+        Ok(())
+    }
+
+    /// Writes stream time and cursors to the task's own store, where they changed.
+    fn remember(&mut self) -> Result<()> {
+        let Some(own) = &mut self.own else { return Ok(()) };
+        let mut keep = |key: Vec<u8>, value: i64| -> Result<()> {
+            if own.get(&key)? != Some(&value) {
+                own.put(&key, value)?;
+            }
+            Ok(())
+        };
+        if self.core.stream_time() > Timestamp::MIN {
+            keep(STREAM_TIME.to_vec(), self.core.stream_time().0)?;
+        }
+        let handles = &self.ground.topology.built().plan.handles;
+        for ((handle, partition), cursor) in &self.cursors {
+            let Some(topic) = handles.get(*handle as usize) else { continue };
+            if *cursor > Offset(0) {
+                keep(cursor_key(&topic.name, *partition), cursor.0)?;
+            }
+        }
+        own.stage(&mut self.changes)
+    }
+
+    /// Kafka said "committed": puts the staged changes down, with the marks. Called again if it failed.
+    pub(crate) fn applied(&mut self, acknowledged: &Acknowledged, now: Timestamp) -> Result<()> {
+        let built = self.ground.topology.built();
+        if !self.unapplied {
+            let Some(spec) = built.subs.get(self.sub) else { return Ok(()) };
+            self.marks.changelogs.resize(built.changelogs_of(spec).count(), None);
+            for (mark, (changelog, _)) in self.marks.changelogs.iter_mut().zip(built.changelogs_of(spec)) {
+                let log = TopicPartition::new(changelog, self.core.task().partition);
+                if let Some((_, last)) = acknowledged.iter().find(|(of, _)| *of == log) {
+                    *mark = Some(last.next());
+                }
+            }
+            self.positions.iter_mut().for_each(|position| position.committed = position.next);
+            self.marks.inputs = self.offsets();
+            self.marks.stream_time = self.core.stream_time();
+            self.marks.committed_at = now;
+            self.unapplied = true;
+            (self.worked, self.staged) = (false, false);
+            self.skips.clear();
+        }
+        if let Some(store) = &mut self.store {
+            store.apply(&self.changes, &self.marks, &Committed::mint())?;
+        }
+        self.unapplied = false;
+        self.core.stores.iter_mut().flatten().for_each(|state| state.settle());
+        self.own.iter_mut().for_each(|own| own.settle());
+        self.changes.clear();
+        Ok(())
+    }
+
+    /// Undoes everything since the last commit; positions and state are the committed ones again.
+    pub(crate) fn rewind(&mut self) -> Result<()> {
+        let spec = self.ground.topology.built().subs.get(self.sub);
+        let spec = spec.ok_or_else(|| Fault::Fatal("no such task".into()))?;
+        self.core.stores.iter_mut().flatten().for_each(|state| state.discard());
+        self.own.iter_mut().for_each(|own| own.discard());
+        self.core.queue.clear();
+        self.core.out.clear();
+        self.core.hold(false);
+        self.changes.clear();
+        self.positions.iter_mut().for_each(|position| position.next = position.committed);
+        let never_committed = self.marks.committed_at == Timestamp::MIN;
+        (self.worked, self.staged, self.started) = (never_committed, false, false);
+        self.nodes = Nodes::wire(&self.ground, spec, self.core.task())?;
+        self.recall()?;
+        if never_committed && self.marks.inputs.is_empty() {
+            self.name_changelogs();
+        }
+        Ok(())
+    }
+
+    /// Dead-letters this record, with this reason, when it comes again.
+    pub(crate) fn skip(&mut self, record: (TopicPartition, Offset), why: String) {
+        self.skips.insert(record, why);
+    }
+
+    /// Takes in a batch; answers whether it is of one of its sources.
+    pub(crate) fn add(&mut self, batch: Batch) -> bool {
+        self.core.queue.add(batch)
+    }
+
+    /// Bytes waiting to be worked off.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.core.queue.bytes()
+    }
+
+    /// Whether records wait.
+    pub(crate) fn has_records(&mut self) -> bool {
+        self.core.queue.choose().is_some()
+    }
+
+    /// Whether anything happened since the last commit.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.worked
+    }
+
+    /// Whether committed changes wait for the disk.
+    pub(crate) fn is_unapplied(&self) -> bool {
+        self.unapplied
+    }
+
+    /// Bytes the open transaction holds here.
+    pub(crate) fn open_bytes(&self) -> usize {
+        let dirty: usize = self.core.stores.iter().flatten().map(|state| state.dirty_bytes()).sum();
+        dirty + self.core.out.bytes()
+    }
+
+    /// What the task has sent since the last time the worker handed it to the producer.
+    pub(crate) fn out(&mut self) -> &mut Outgoing {
+        &mut self.core.out
+    }
+
+    /// The earliest deadline.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.core.stores.iter().flatten().filter_map(|state| state.next_due()).min()
+    }
+
+    /// Whether a broadcast has moved beyond a cursor.
+    pub(crate) fn is_behind_broadcasts(&self) -> bool {
+        self.cursors.iter().any(|((handle, partition), cursor)| {
+            let heard = self.nodes.listens.iter().any(|(heard, _)| heard.contains(handle));
+            heard && self.ground.broadcasts.get(handle).is_some_and(|shared| *cursor < shared.end(*partition))
+        })
+    }
+
+    /// The next position of every source partition.
+    pub(crate) fn offsets(&self) -> Vec<(TopicPartition, Offset)> {
+        self.positions.iter().map(|position| (position.source.clone(), position.next)).collect()
+    }
+
+    /// Records worked off since it was made.
+    pub(crate) fn processed(&self) -> u64 {
+        self.processed
+    }
+
+    pub(crate) fn dead_lettered(&self) -> u64 {
+        self.core.dead_lettered
+    }
+
+    pub(crate) fn store(&self) -> Option<&dyn TaskStore> {
+        self.store.as_deref()
+    }
+
+    /// Gives the store up, for closing.
+    pub(crate) fn into_store(self) -> Option<Box<dyn TaskStore>> {
+        self.store
+    }
+}
+
+fn cursor_key(topic: &str, partition: i32) -> Vec<u8> {
+    format!("cursor/{topic}/{partition}").into_bytes()
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+}
