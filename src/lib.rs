@@ -17,18 +17,25 @@
 mod batch;
 pub mod broker;
 mod clock;
+mod config;
 mod error;
+mod fail;
+mod metrics;
 mod outgoing;
 mod partitioner;
 mod processor;
 mod record;
 mod serde;
-mod task;
 pub mod store;
+mod task;
 mod topology;
+mod worker;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::Config;
 pub use error::{Exit, Fault, Result};
+pub use fail::{FailPoints, Point};
+pub use metrics::{Counter, Metrics};
 pub use processor::{
     Broadcast, Change, Changed, Context, Due, Emit, Handle, Out, Processor, Store, Timers,
 };

@@ -70,7 +70,12 @@ pub struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(task: TaskId, stores: usize, queue: Queue, dead_letters: Destination) -> Self {
+    pub(crate) fn new(
+        task: TaskId,
+        stores: usize,
+        queue: Queue,
+        dead_letters: Destination,
+    ) -> Self {
         Self {
             task,
             stores: (0..stores).map(|_| None).collect(),
@@ -246,4 +251,3 @@ fn sha256_hex(bytes: &[u8]) -> String {
     let digest = sha2::Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
-

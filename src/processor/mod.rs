@@ -18,13 +18,13 @@ use std::rc::Rc;
 pub(crate) use self::aggregate::aggregate;
 pub use self::core::{Broadcast, Handle, Store, Timers};
 pub(crate) use self::core::{Core, Destination};
-pub(crate) use self::flat_map::flat_map;
 pub use self::flat_map::Out;
+pub(crate) use self::flat_map::flat_map;
+pub(crate) use self::process::Uses;
 pub(crate) use self::process::process;
 pub(crate) use self::sink::sink;
 pub(crate) use self::source::{Decoded, Extractor, MakeSource, Queue, Source, source};
 pub use self::wiring::Edge;
-pub(crate) use self::process::Uses;
 pub(crate) use self::wiring::{Flush, Listen, Ring, Wiring};
 use crate::error::Result;
 use crate::record::{RawRecord, Rec, TaskId, Timestamp};
@@ -173,7 +173,10 @@ impl<'a, K, V> Context<'a, K, V> {
     }
 
     /// The store behind `handle`; what is written now has the time of the record in hand.
-    pub fn store<A: 'static, B: 'static>(&mut self, handle: Store<A, B>) -> Result<&mut KeyValue<A, B>> {
+    pub fn store<A: 'static, B: 'static>(
+        &mut self,
+        handle: Store<A, B>,
+    ) -> Result<&mut KeyValue<A, B>> {
         let at = self.at;
         let store = self.core.slot(handle)?;
         store.at(at);

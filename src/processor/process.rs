@@ -29,7 +29,9 @@ impl<P: Processor> Node<P> {
         call: impl FnOnce(&mut P, &mut Context<'_, KeyOf<P>, ValueOf<P>>) -> Result<()>,
     ) -> Result<()> {
         let mut inside = self.inside.try_borrow_mut().map_err(|_| {
-            Fault::Fatal("a processor was called while it was running: the topology has a cycle".into())
+            Fault::Fatal(
+                "a processor was called while it was running: the topology has a cycle".into(),
+            )
         })?;
         let Inside { processor, next } = &mut *inside;
         call(processor, &mut Context::new(core, &mut **next, at))
@@ -53,7 +55,9 @@ impl<P: Processor> Ring for Node<P> {
         let Some((at, key)) = popped? else {
             return Ok(false);
         };
-        self.run(now, core, |processor, cx| processor.on_timer(Due { timers, key: &*key, at }, cx))?;
+        self.run(now, core, |processor, cx| {
+            processor.on_timer(Due { timers, key: &*key, at }, cx)
+        })?;
         Ok(true)
     }
 }

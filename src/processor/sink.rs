@@ -23,8 +23,7 @@ impl<K: 'static, V: 'static> Next<K, V> for Sink<K, V> {
     fn push(&mut self, record: Rec<'_, K, V>, core: &mut Core) -> Result<()> {
         let Self { to, key, value } = self;
         core.send(to, record.at, |key_out, value_out| {
-            let nulls =
-                Nulls { key: key.is_null(record.key), value: value.is_null(record.value) };
+            let nulls = Nulls { key: key.is_null(record.key), value: value.is_null(record.value) };
             key.encode(record.key, key_out);
             if to.logged && !nulls.value {
                 seal(value.version(), record.at, value_out);

@@ -50,16 +50,16 @@ impl Queue {
         Self { lanes: sources.into_iter().map(lane).collect(), chosen: 0, bytes: 0 }
     }
 
-    /// Takes a batch in; answers whether it is of one of the sources.
-    pub(crate) fn add(&mut self, batch: Batch) -> bool {
+    /// Takes a batch in; one that is of none of the sources comes back.
+    pub(crate) fn add(&mut self, batch: Batch) -> Option<Batch> {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.source == *batch.source()) else {
-            return false;
+            return Some(batch);
         };
         if !batch.is_empty() {
             self.bytes += batch.bytes();
             lane.batches.push_back(batch);
         }
-        true
+        None
     }
 
     /// Chooses the next record: which lane it is in, by the lane's number.
@@ -237,9 +237,9 @@ mod tests {
     #[test]
     fn the_earliest_head_goes_first_and_ties_go_by_topic() {
         let mut queue = Queue::of(vec![TopicPartition::new("b", 0), TopicPartition::new("a", 0)]);
-        assert!(queue.add(batch("b", &[1, 3])));
-        assert!(queue.add(batch("a", &[1, 2])));
-        assert!(!queue.add(batch("c", &[0])));
+        assert!(queue.add(batch("b", &[1, 3])).is_none());
+        assert!(queue.add(batch("a", &[1, 2])).is_none());
+        assert!(queue.add(batch("c", &[0])).is_some());
         let mut order = Vec::new();
         while queue.choose().is_some() {
             let (source, record) = queue.current().unwrap();

@@ -98,7 +98,12 @@ pub(crate) struct Beginning {
 
 impl Task {
     /// A task that stands at the positions of `from`.
-    pub(crate) fn new(ground: Arc<Ground>, sub: usize, id: TaskId, from: Beginning) -> Result<Self> {
+    pub(crate) fn new(
+        ground: Arc<Ground>,
+        sub: usize,
+        id: TaskId,
+        from: Beginning,
+    ) -> Result<Self> {
         let built = ground.topology.built();
         let spec = built.subs.get(sub).ok_or_else(|| Fault::Fatal(format!("no task {id}")))?;
         let dead_letters = ground.topology.dead_letters();
@@ -110,7 +115,8 @@ impl Task {
         let sources = from_positions.iter().map(|(source, _)| source.clone()).collect();
         let handles = built.plan.handles.len();
         let core = Core::new(id.clone(), handles, Queue::of(sources), dead_letters);
-        let position = |(source, next): (TopicPartition, Offset)| Position { source, committed: next, next };
+        let position =
+            |(source, next): (TopicPartition, Offset)| Position { source, committed: next, next };
         let mut task = Self {
             nodes: Nodes::wire(&ground, spec, &id)?,
             ground: ground.clone(),
@@ -259,7 +265,8 @@ impl Task {
             let view = core.views.get(*handle as usize).cloned().flatten();
             let Some(view) = view.filter(|view| *cursor < view.end(*partition)) else { continue };
             let hearing = |(heard, _): &&(Vec<u16>, _)| heard.contains(handle);
-            let listeners: Vec<_> = nodes.listens.iter().filter(hearing).map(|(_, node)| node).collect();
+            let listeners: Vec<_> =
+                nodes.listens.iter().filter(hearing).map(|(_, node)| node).collect();
             if listeners.is_empty() {
                 continue;
             }
@@ -277,7 +284,8 @@ impl Task {
                     return false;
                 }
                 budget -= 1;
-                outcome = listeners.iter().try_for_each(|node| node.changed(*handle, Some(key), core));
+                outcome =
+                    listeners.iter().try_for_each(|node| node.changed(*handle, Some(key), core));
                 outcome.is_ok()
             });
             outcome?;
@@ -397,7 +405,9 @@ impl Task {
         if !self.unapplied {
             let Some(spec) = built.subs.get(self.sub) else { return Ok(()) };
             self.marks.changelogs.resize(built.changelogs_of(spec).count(), None);
-            for (mark, (changelog, _)) in self.marks.changelogs.iter_mut().zip(built.changelogs_of(spec)) {
+            for (mark, (changelog, _)) in
+                self.marks.changelogs.iter_mut().zip(built.changelogs_of(spec))
+            {
                 let log = TopicPartition::new(changelog, self.core.task().partition);
                 if let Some((_, last)) = acknowledged.iter().find(|(of, _)| *of == log) {
                     *mark = Some(last.next());
@@ -447,8 +457,8 @@ impl Task {
         self.skips.insert(record, why);
     }
 
-    /// Takes in a batch; answers whether it is of one of its sources.
-    pub(crate) fn add(&mut self, batch: Batch) -> bool {
+    /// Takes in a batch; one that is of none of its sources comes back.
+    pub(crate) fn add(&mut self, batch: Batch) -> Option<Batch> {
         self.core.queue.add(batch)
     }
 
@@ -492,7 +502,12 @@ impl Task {
     pub(crate) fn is_behind_broadcasts(&self) -> bool {
         self.cursors.iter().any(|((handle, partition), cursor)| {
             let heard = self.nodes.listens.iter().any(|(heard, _)| heard.contains(handle));
-            heard && self.ground.broadcasts.get(handle).is_some_and(|shared| *cursor < shared.end(*partition))
+            heard
+                && self
+                    .ground
+                    .broadcasts
+                    .get(handle)
+                    .is_some_and(|shared| *cursor < shared.end(*partition))
         })
     }
 

@@ -85,8 +85,9 @@ impl Restorer {
         let starts = job.starts().unwrap_or_default();
         let reads = job.changelogs.iter().zip(&starts).enumerate();
         let reads = reads.filter(|(_, ((_, bounds), start))| **start < bounds.end);
-        let reads: Vec<_> =
-            reads.map(|(column, ((log, _), start))| (Column(column as u16), log.clone(), *start)).collect();
+        let reads: Vec<_> = reads
+            .map(|(column, ((log, _), start))| (Column(column as u16), log.clone(), *start))
+            .collect();
         let from: Vec<_> = reads.iter().map(|(_, log, start)| (log.clone(), *start)).collect();
         self.consumer.assign(&from)?;
         let open = reads.into_iter().map(|(column, log, _)| (log, column)).collect();
@@ -96,8 +97,9 @@ impl Restorer {
 
     /// Gives up the jobs of tasks that are wanted no more; their stores are closed by being dropped.
     pub(crate) fn keep(&mut self, wanted: impl Fn(&TaskId) -> bool) -> Result<(), Failure> {
-        let (kept, dropped): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.running).into_iter().partition(|running| wanted(&running.job.id));
+        let (kept, dropped): (Vec<_>, Vec<_>) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|running| wanted(&running.job.id));
         self.running = kept;
         for running in dropped {
             let logs: Vec<_> = running.open.into_keys().collect();
@@ -112,7 +114,10 @@ impl Restorer {
     }
 
     /// Reads on; answers the stores that are done, and those that failed.
-    pub(crate) fn step(&mut self, wait: Duration) -> Result<Vec<Result<Restored, (TaskId, Fault)>>, Failure> {
+    pub(crate) fn step(
+        &mut self,
+        wait: Duration,
+    ) -> Result<Vec<Result<Restored, (TaskId, Fault)>>, Failure> {
         let polled = self.consumer.poll(wait)?;
         for batch in &polled.batches {
             let log = batch.source();
@@ -192,7 +197,8 @@ impl Running {
 
     /// The end of a changelog was reached; it counts if it is where the log ended when the job began.
     fn reached(&mut self, log: &TopicPartition, end: Offset) {
-        let bounds = self.job.changelogs.iter().find(|(of, _)| of == log).map(|(_, bounds)| *bounds);
+        let bounds =
+            self.job.changelogs.iter().find(|(of, _)| of == log).map(|(_, bounds)| *bounds);
         if bounds.is_none_or(|bounds| end < bounds.end) {
             return;
         }

@@ -133,7 +133,8 @@ impl Builder {
     ) -> Store<K, V> {
         let kind = HandleKind::Store(Arc::new(move |column, reader, cache_bytes| {
             let (key, value) = (key.clone(), value.clone());
-            Ok(Box::new(KeyValue::new(column, reader, key, value, cache_bytes)) as Box<dyn StateStore>)
+            Ok(Box::new(KeyValue::new(column, reader, key, value, cache_bytes))
+                as Box<dyn StateStore>)
         }));
         Handle::at(self.plan.borrow_mut().handle(name, kind))
     }

@@ -21,11 +21,18 @@ pub(super) fn text(built: &Built) -> String {
                 .collect();
             let _ = match &node.kind {
                 NodeKind::Source { topic, .. } => writeln!(out, "  source     {topic}"),
-                NodeKind::Sink { topic } => writeln!(out, "  sink       {topic} <- {}", from.join(", ")),
+                NodeKind::Sink { topic } => {
+                    writeln!(out, "  sink       {topic} <- {}", from.join(", "))
+                }
                 NodeKind::Verb(verb) => {
-                    let uses = node.uses.iter().filter_map(|id| built.plan.handles.get(*id as usize));
+                    let uses =
+                        node.uses.iter().filter_map(|id| built.plan.handles.get(*id as usize));
                     let uses: Vec<_> = uses.map(|handle| &*handle.name).collect();
-                    let with = if uses.is_empty() { String::new() } else { format!(" [{}]", uses.join(", ")) };
+                    let with = if uses.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" [{}]", uses.join(", "))
+                    };
                     writeln!(out, "  {verb:<10} {} <- {}{with}", node.name, from.join(", "))
                 }
             };

@@ -75,19 +75,28 @@ impl Topology {
     /// Topics it reads that it does not make itself.
     pub fn inputs(&self) -> Vec<Topic> {
         let topics = self.0.plan.topics.iter();
-        topics.filter(|(_, kind)| **kind == TopicKind::Input).map(|(name, _)| name.clone()).collect()
+        topics
+            .filter(|(_, kind)| **kind == TopicKind::Input)
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Topics it writes for others.
     pub fn outputs(&self) -> Vec<Topic> {
         let topics = self.0.plan.topics.iter();
-        topics.filter(|(_, kind)| **kind == TopicKind::Output).map(|(name, _)| name.clone()).collect()
+        topics
+            .filter(|(_, kind)| **kind == TopicKind::Output)
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Topics of its own between sub-topologies; records before the committed offset are deleted.
     pub fn internals(&self) -> Vec<Topic> {
         let topics = self.0.plan.topics.iter();
-        topics.filter(|(_, kind)| **kind == TopicKind::Internal).map(|(name, _)| name.clone()).collect()
+        topics
+            .filter(|(_, kind)| **kind == TopicKind::Internal)
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Compacted topics that every process reads whole.

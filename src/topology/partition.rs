@@ -20,7 +20,10 @@ pub(super) fn cut(plan: &Plan, faults: &mut Vec<String>) -> Vec<SubTopology> {
     let mut names = BTreeSet::new();
     for sub in &subs {
         if !names.insert(sub.name.clone()) {
-            faults.push(format!("two sub-topologies are named {}: name their first nodes apart", sub.name));
+            faults.push(format!(
+                "two sub-topologies are named {}: name their first nodes apart",
+                sub.name
+            ));
         }
     }
     check_stores(plan, &subs, faults);
@@ -105,7 +108,10 @@ fn check_names(plan: &Plan, faults: &mut Vec<String>) {
         if node.name.is_empty() {
             faults.push("an operator has no name".into());
         } else if !is_topic_name(&node.name) {
-            faults.push(format!("operator {:?}: a name has letters, digits, `.`, `_`, `-`", node.name));
+            faults.push(format!(
+                "operator {:?}: a name has letters, digits, `.`, `_`, `-`",
+                node.name
+            ));
         } else if !verbs.insert(node.name.clone()) {
             faults.push(format!("two operators are named {}", node.name));
         }
@@ -113,7 +119,10 @@ fn check_names(plan: &Plan, faults: &mut Vec<String>) {
     let mut stores = BTreeSet::new();
     for handle in &plan.handles {
         if !is_topic_name(&handle.name) {
-            faults.push(format!("store {:?}: a name has letters, digits, `.`, `_`, `-`", handle.name));
+            faults.push(format!(
+                "store {:?}: a name has letters, digits, `.`, `_`, `-`",
+                handle.name
+            ));
         } else if !stores.insert(handle.name.clone()) {
             faults.push(format!("two stores are named {}", handle.name));
         }

@@ -71,7 +71,13 @@ impl HandlePlan {
 
 impl Plan {
     /// Adds a node; answers its number.
-    pub(crate) fn node(&mut self, name: &str, kind: NodeKind, parents: Vec<u16>, uses: Vec<u16>) -> u16 {
+    pub(crate) fn node(
+        &mut self,
+        name: &str,
+        kind: NodeKind,
+        parents: Vec<u16>,
+        uses: Vec<u16>,
+    ) -> u16 {
         let id = u16::try_from(self.nodes.len()).unwrap_or(u16::MAX);
         self.nodes.push(NodePlan { name: name.into(), kind, parents, uses });
         id

@@ -55,9 +55,12 @@ impl<K: 'static, V: 'static> Stream<K, V> {
         name: &str,
         keep: impl Fn(Rec<'_, K, V>) -> bool + Send + Sync + 'static,
     ) -> Stream<K, V> {
-        self.flat_map(name, move |record, out| {
-            if keep(record) { out.emit(record.key, record.value) } else { Ok(()) }
-        })
+        self.flat_map(
+            name,
+            move |record, out| {
+                if keep(record) { out.emit(record.key, record.value) } else { Ok(()) }
+            },
+        )
     }
 
     /// The records of both.
@@ -152,7 +155,12 @@ impl<K: 'static, V: 'static> Stream<K, V> {
 
     /// Writes to an internal topic.
     pub fn into_internal(&self, internal: &Internal<K, V>) {
-        self.sink(internal.topic.clone(), TopicKind::Internal, internal.key.clone(), internal.value.clone());
+        self.sink(
+            internal.topic.clone(),
+            TopicKind::Internal,
+            internal.key.clone(),
+            internal.value.clone(),
+        );
     }
 
     /// Writes to a topic.
@@ -160,7 +168,13 @@ impl<K: 'static, V: 'static> Stream<K, V> {
         self.sink(topic.into(), TopicKind::Output, Arc::new(key), Arc::new(value));
     }
 
-    fn sink(&self, topic: Topic, kind: TopicKind, key: Arc<dyn Serde<K>>, value: Arc<dyn Serde<V>>) {
+    fn sink(
+        &self,
+        topic: Topic,
+        kind: TopicKind,
+        key: Arc<dyn Serde<K>>,
+        value: Arc<dyn Serde<V>>,
+    ) {
         self.builder.plan.borrow_mut().topic(&topic, kind);
         self.node(&topic, NodeKind::Sink { topic: topic.clone() }, Vec::new());
         let make = Arc::new(sink(topic, key, value));

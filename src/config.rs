@@ -1,0 +1,61 @@
+//! What an application may set. Every value has a default that suits production.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How an application runs. The application's name is the topology's.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The static name of this process: kept over restarts, unlike any other's.
+    pub instance: String,
+    /// How many threads process.
+    pub workers: usize,
+    /// The longest a transaction stays open under load.
+    pub commit_interval: Duration,
+    /// The bytes a transaction may hold in memory.
+    pub transaction_bytes_max: usize,
+    /// The records a transaction may hold.
+    pub transaction_records_max: u64,
+    /// When the coordinator gives a transaction up.
+    pub transaction_timeout: Duration,
+    /// How long the group waits for a silent member.
+    pub session_timeout: Duration,
+    /// Bytes of fetched records that may wait, per task.
+    pub queue_bytes_max: usize,
+    /// The largest record that is decoded; beyond it a record is dead-lettered.
+    pub record_bytes_max: usize,
+    /// The cache of each store of each task, in bytes.
+    pub cache_bytes_max: usize,
+    /// Whether missing topics are created at the start.
+    pub create_topics: bool,
+    /// Partitions of internal topics that are created.
+    pub partitions: i32,
+    /// Where state lives.
+    pub state_dir: PathBuf,
+    /// A worker that has not come round for this long ends the process.
+    pub worker_stall: Duration,
+    /// How long partitions that are wanted back may take to commit.
+    pub revoke_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            instance: "instance-0".into(),
+            workers: 1,
+            commit_interval: Duration::from_millis(100),
+            transaction_bytes_max: 64 << 20,
+            transaction_records_max: 1_000_000,
+            transaction_timeout: Duration::from_secs(10),
+            session_timeout: Duration::from_secs(20),
+            queue_bytes_max: 8 << 20,
+            record_bytes_max: 1 << 20,
+            cache_bytes_max: 64 << 20,
+            create_topics: true,
+            partitions: 12,
+            state_dir: "state".into(),
+            worker_stall: Duration::from_secs(60),
+            revoke_timeout: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Reads every broadcast topic whole into the stores that the process shares, and follows them.
+//!
+//! Tasks start only when each partition has reached the end it had when the loader began, so that no task
+//! sees a broadcast that is known to be incomplete.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::instance::Instance;
+use super::{Activity, Stop};
+use crate::broker::{Batch, Consumer, Failure, Isolation, Reaction, classify};
+use crate::error::Exit;
+use crate::metrics::Counter;
+use crate::record::{Offset, Topic, TopicPartition};
+use crate::store::BroadcastStore;
+
+/// See the module.
+pub(crate) struct Broadcasts {
+    instance: Arc<Instance>,
+    consumer: Box<dyn Consumer>,
+    stores: BTreeMap<Topic, Arc<dyn BroadcastStore>>,
+    /// Partitions that have not reached the end they had at the start.
+    missing: BTreeMap<TopicPartition, Offset>,
+}
+
+impl Broadcasts {
+    pub(crate) fn new(instance: Arc<Instance>) -> Result<Self, Failure> {
+        let ground = &instance.ground;
+        let app = ground.topology.app();
+        let mut consumer = instance.broker.consumer(app, Isolation::ReadCommitted)?;
+        let handles = &ground.topology.built().plan.handles;
+        let mut stores = BTreeMap::new();
+        for (handle, store) in &ground.broadcasts {
+            if let Some(plan) = handles.get(*handle as usize) {
+                stores.insert(plan.name.clone(), store.clone());
+            }
+        }
+        let (mut from, mut missing) = (Vec::new(), BTreeMap::new());
+        for topic in stores.keys() {
+            for partition in 0..ground.partitions.get(topic).copied().unwrap_or(0) {
+                let at = TopicPartition::new(topic.clone(), partition);
+                let bounds = consumer.bounds(&at)?;
+                from.push((at.clone(), bounds.start));
+                if bounds.start < bounds.end {
+                    missing.insert(at, bounds.end);
+                }
+            }
+        }
+        consumer.assign(&from)?;
+        if missing.is_empty() {
+            instance.broadcasts_loaded();
+        }
+        Ok(Self { instance, consumer, stores, missing })
+    }
+
+    /// Applies what has arrived; waits at most `wait` for it.
+    pub(crate) fn step(&mut self, wait: Duration) -> Result<Activity, Stop> {
+        if self.stores.is_empty() {
+            return Ok(Activity::Idle);
+        }
+        let polled = match self.consumer.poll(wait) {
+            Ok(polled) => polled,
+            Err(failure) => match classify(&failure) {
+                Reaction::Die => return Err(Stop::Exit(Exit::Failed, failure.to_string())),
+                Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
+                    tracing::warn!(%failure, "broadcasts failed, going on");
+                    return Ok(Activity::Idle);
+                }
+            },
+        };
+        if let Some(lost) = polled.out_of_range.first() {
+            let words = format!("broadcast {lost} was cut while it was read");
+            return Err(Stop::Exit(Exit::Mismatch, words));
+        }
+        for batch in &polled.batches {
+            self.apply(batch);
+        }
+        for (at, end) in &polled.ends {
+            self.reached(at, *end);
+        }
+        Ok(Activity::of(!polled.batches.is_empty()))
+    }
+
+    /// Whether every partition stands where its log ends, as far as a committed reader sees.
+    pub(crate) fn is_caught_up(&mut self) -> Result<bool, Failure> {
+        for (topic, store) in &self.stores {
+            let partitions = self.instance.ground.partitions.get(topic).copied().unwrap_or(0);
+            for partition in 0..partitions {
+                let bounds =
+                    self.consumer.bounds(&TopicPartition::new(topic.clone(), partition))?;
+                if bounds.start < bounds.end && store.end(partition) < bounds.end {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn apply(&mut self, batch: &Batch) {
+        let source = batch.source();
+        let Some(store) = self.stores.get(&source.topic) else { return };
+        let end = batch.len().checked_sub(1).and_then(|last| batch.get(last));
+        let Some(end) = end.map(|record| record.offset.next()) else { return };
+        let rejected = store.apply(source.partition, &mut batch.iter(), end);
+        for reject in &rejected {
+            tracing::error!(at = %source, offset = %reject.offset, why = %reject.why, "broadcast record passed over");
+        }
+        self.instance.metrics.add(Counter::BroadcastRejects, rejected.len() as u64);
+        let source = source.clone();
+        self.progress(&source, end);
+    }
+
+    fn reached(&mut self, at: &TopicPartition, end: Offset) {
+        if let Some(store) = self.stores.get(&at.topic) {
+            store.apply(at.partition, &mut std::iter::empty(), end);
+        }
+        self.progress(at, end);
+    }
+
+    fn progress(&mut self, at: &TopicPartition, end: Offset) {
+        if self.missing.get(at).is_some_and(|wanted| end >= *wanted) {
+            self.missing.remove(at);
+            if self.missing.is_empty() {
+                self.instance.broadcasts_loaded();
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What the threads of one process share, and nothing else of them.
+//!
+//! Everything here is behind a lock that is held for a few instructions, but `heads`, whose calls go to
+//! the broker; it is used only while tasks are opened.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::ownership::{Number, Ownership};
+use crate::broker::{Broker, Consumer, GroupMetadata, Producer};
+use crate::config::Config;
+use crate::error::Fault;
+use crate::fail::FailPoints;
+use crate::metrics::Metrics;
+use crate::record::{TaskId, Timestamp, Topic};
+use crate::store::{Reader, Stores};
+use crate::task::{Ground, Job, Restored};
+
+/// See the module.
+pub(crate) struct Instance {
+    pub config: Config,
+    pub ground: Arc<Ground>,
+    pub broker: Arc<dyn Broker>,
+    pub stores: Arc<dyn Stores>,
+    /// The topics producers may send to, in the order of their indexes.
+    pub topics: Arc<[Topic]>,
+    pub fail: FailPoints,
+    pub metrics: Arc<Metrics>,
+    /// Tells logs' ends, open transactions included.
+    pub heads: Mutex<Box<dyn Consumer>>,
+    ownership: Mutex<Ownership>,
+    given_back: Condvar,
+    group: Mutex<Option<GroupMetadata>>,
+    to_restore: Mutex<Vec<Job>>,
+    restored: Mutex<BTreeMap<TaskId, Result<Restored, Fault>>>,
+    readers: Mutex<BTreeMap<TaskId, Arc<dyn Reader>>>,
+    beats: Vec<AtomicI64>,
+    broadcasts_loaded: AtomicBool,
+    stopping: AtomicBool,
+}
+
+/// What an instance is made from.
+pub(crate) struct Parts {
+    pub config: Config,
+    pub ground: Arc<Ground>,
+    pub broker: Arc<dyn Broker>,
+    pub stores: Arc<dyn Stores>,
+    pub topics: Arc<[Topic]>,
+    pub fail: FailPoints,
+    pub heads: Box<dyn Consumer>,
+}
+
+/// A lock whose holder panicked is taken all the same: what it guards is replaced whole, never left half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Instance {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { config, ground, broker, stores, topics, fail, heads } = parts;
+        let beats = (0..config.workers).map(|_| AtomicI64::new(i64::MIN)).collect();
+        let broadcasts_loaded = AtomicBool::new(ground.broadcasts.is_empty());
+        Self {
+            config,
+            ground,
+            broker,
+            stores,
+            topics,
+            fail,
+            metrics: Arc::default(),
+            heads: Mutex::new(heads),
+            ownership: Mutex::default(),
+            given_back: Condvar::new(),
+            group: Mutex::default(),
+            to_restore: Mutex::default(),
+            restored: Mutex::default(),
+            readers: Mutex::default(),
+            beats,
+            broadcasts_loaded,
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn ownership(&self) -> MutexGuard<'_, Ownership> {
+        lock(&self.ownership)
+    }
+
+    pub(crate) fn heads(&self) -> MutexGuard<'_, Box<dyn Consumer>> {
+        lock(&self.heads)
+    }
+
+    /// A worker has closed the tasks of a partition.
+    pub(crate) fn give_back(&self, partition: i32) {
+        self.ownership().give_back(partition);
+        self.given_back.notify_all();
+    }
+
+    /// Waits until no worker holds these, at most `most`; answers whether it is so.
+    pub(crate) fn wait_until_free(&self, partitions: &[i32], most: Duration) -> bool {
+        let held = self.ownership();
+        let waited = self
+            .given_back
+            .wait_timeout_while(held, most, |ownership| !ownership.are_free(partitions));
+        waited.is_ok_and(|(_, timeout)| !timeout.timed_out())
+    }
+
+    /// The group's view of this process, if it is a member that a broker will fence by.
+    pub(crate) fn membership(&self) -> Option<GroupMetadata> {
+        lock(&self.group).clone().filter(GroupMetadata::is_member)
+    }
+
+    pub(crate) fn set_membership(&self, metadata: GroupMetadata) {
+        *lock(&self.group) = Some(metadata);
+    }
+
+    pub(crate) fn still_owns(&self, pairs: impl IntoIterator<Item = (i32, Number)>) -> bool {
+        self.ownership().still(pairs)
+    }
+
+    pub(crate) fn restore(&self, job: Job) {
+        lock(&self.to_restore).push(job);
+    }
+
+    pub(crate) fn jobs(&self) -> Vec<Job> {
+        std::mem::take(&mut *lock(&self.to_restore))
+    }
+
+    pub(crate) fn has_jobs(&self) -> bool {
+        !lock(&self.to_restore).is_empty()
+    }
+
+    pub(crate) fn was_restored(&self, id: TaskId, outcome: Result<Restored, Fault>) {
+        lock(&self.restored).insert(id, outcome);
+    }
+
+    pub(crate) fn take_restored(&self, id: &TaskId) -> Option<Result<Restored, Fault>> {
+        lock(&self.restored).remove(id)
+    }
+
+    /// Lets others read a task's committed state; `None` ends it.
+    pub(crate) fn publish(&self, id: &TaskId, reader: Option<Arc<dyn Reader>>) {
+        let mut readers = lock(&self.readers);
+        match reader {
+            Some(reader) => readers.insert(id.clone(), reader),
+            None => readers.remove(id),
+        };
+    }
+
+    pub(crate) fn reader(&self, id: &TaskId) -> Option<Arc<dyn Reader>> {
+        lock(&self.readers).get(id).cloned()
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        lock(&self.readers).len()
+    }
+
+    pub(crate) fn beat(&self, worker: usize, now: Timestamp) {
+        if let Some(beat) = self.beats.get(worker) {
+            beat.store(now.0, Ordering::Relaxed);
+        }
+    }
+
+    /// The worker that has been silent the longest, and since when.
+    pub(crate) fn slowest(&self) -> Option<(usize, Timestamp)> {
+        let beats = self.beats.iter().map(|beat| Timestamp(beat.load(Ordering::Relaxed)));
+        let beats = beats.enumerate().filter(|(_, at)| *at > Timestamp::MIN);
+        beats.min_by_key(|(_, at)| *at)
+    }
+
+    pub(crate) fn broadcasts_are_loaded(&self) -> bool {
+        self.broadcasts_loaded.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn broadcasts_loaded(&self) {
+        self.broadcasts_loaded.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// A producer for one worker.
+    pub(crate) fn producer(
+        &self,
+        worker: usize,
+    ) -> Result<Box<dyn Producer>, crate::broker::Failure> {
+        let app = self.ground.topology.app();
+        let id = format!("{app}-{}-{worker}", self.config.instance);
+        self.broker.producer(Some(&id), self.topics.clone())
+    }
+}

@@ -1,0 +1,478 @@
+//! One thread's loop: a consumer, a producer, and the tasks of the partitions it works.
+//!
+//! A worker is a value with [`Worker::step`]: take over or give back partitions, poll, run tasks, commit if
+//! it is time. It waits nowhere but in `poll`. One transaction at a time covers everything its tasks do; what
+//! ends a transaction is decided in `task/commit.rs`, how it is ended stands in `transaction.rs`.
+
+mod broadcasts;
+mod instance;
+mod manifest;
+mod members;
+mod opening;
+mod ownership;
+mod supervisor;
+mod transaction;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use broadcasts::Broadcasts;
+pub(crate) use instance::{Instance, Parts};
+pub(crate) use members::Members;
+pub(crate) use supervisor::{Restoring, prepare};
+
+use self::opening::Slot;
+use self::ownership::{Duty, Number};
+use self::transaction::Transaction;
+use crate::broker::{Consumer, Failure, Flow, Isolation, Reaction, classify};
+use crate::error::{Exit, Fault};
+use crate::fail::{Crashed, Point};
+use crate::metrics::Counter;
+use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
+use crate::task::{Failed, Task};
+
+/// Records a task works off before the next one gets its turn and the clock is read again.
+const TURN_RECORDS: usize = 512;
+/// Faults without a record to blame that stop a task, within [`FAULTS_WITHIN`].
+const FAULTS_MAX: usize = 3;
+const FAULTS_WITHIN: Duration = Duration::from_secs(300);
+/// How long a task rests that asked to try again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a thread of the engine ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The process must end with this code.
+    Exit(Exit, String),
+    /// A test ended it here.
+    Crashed(Point),
+}
+
+impl From<Crashed> for Stop {
+    fn from(crashed: Crashed) -> Self {
+        Self::Crashed(crashed.0)
+    }
+}
+
+/// Whether a step found anything to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    Busy,
+    Idle,
+}
+
+impl Activity {
+    pub(crate) fn of(busy: bool) -> Self {
+        if busy { Self::Busy } else { Self::Idle }
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self::of(self == Self::Busy || other == Self::Busy)
+    }
+}
+
+/// See the module.
+pub(crate) struct Worker {
+    instance: Arc<Instance>,
+    index: usize,
+    consumer: Box<dyn Consumer>,
+    transaction: Transaction,
+    slots: BTreeMap<TaskId, Slot>,
+    held: BTreeMap<i32, Number>,
+    paused: BTreeMap<TaskId, Timestamp>,
+    full: BTreeMap<TaskId, ()>,
+    faults: BTreeMap<TaskId, Vec<Timestamp>>,
+}
+
+impl Worker {
+    pub(crate) fn new(instance: Arc<Instance>, index: usize) -> Result<Self, Failure> {
+        let app = instance.ground.topology.app();
+        let consumer = instance.broker.consumer(app, Isolation::ReadCommitted)?;
+        Ok(Self {
+            transaction: Transaction::new(instance.clone(), index),
+            instance,
+            index,
+            consumer,
+            slots: BTreeMap::new(),
+            held: BTreeMap::new(),
+            paused: BTreeMap::new(),
+            full: BTreeMap::new(),
+            faults: BTreeMap::new(),
+        })
+    }
+
+    /// One round; waits at most `wait` if there is nothing to do.
+    pub(crate) fn step(&mut self, now: Timestamp, wait: Duration) -> Result<Activity, Stop> {
+        self.instance.beat(self.index, now);
+        let moved = self.follow_duties(now)?;
+        let opened = self.open_waiting(now)?;
+        let busy = Activity::of(moved || opened || self.has_work(now));
+        let wait = if busy == Activity::Busy { Duration::ZERO } else { wait };
+        let polled = self.poll(wait)?;
+        let ran = self.run(now)?;
+        let committed = self.commit_if_due(now)?;
+        self.balance_flow()?;
+        Ok(busy.and(polled).and(ran).and(committed))
+    }
+
+    /// Whether nothing of it is open, waiting or restoring: what it was given is committed.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.transaction.is_open()
+            && self.slots.values().all(|slot| match slot {
+                Slot::Running(task) => !task.has_worked() && !task.is_behind_broadcasts(),
+                Slot::Stopped(_) => true,
+                Slot::Waiting(_) | Slot::Restoring(_) => false,
+            })
+    }
+
+    /// The earliest deadline of any task.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.running().filter_map(|(_, task)| task.next_due()).min()
+    }
+
+    fn running(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
+        self.slots.iter().filter_map(|(id, slot)| slot.task().map(|task| (id, task)))
+    }
+
+    fn has_work(&mut self, now: Timestamp) -> bool {
+        let paused = &self.paused;
+        self.slots.iter_mut().any(|(id, slot)| match slot {
+            Slot::Running(task) => {
+                !paused.contains_key(id)
+                    && (task.has_records()
+                        || task.is_behind_broadcasts()
+                        || task.next_due().is_some_and(|due| due <= now))
+            }
+            Slot::Waiting(_) | Slot::Restoring(_) | Slot::Stopped(_) => false,
+        })
+    }
+
+    /// Takes over what the group gave this worker, gives back what it wants.
+    fn follow_duties(&mut self, now: Timestamp) -> Result<bool, Stop> {
+        let duties = self.instance.ownership().duties(self.index);
+        let mut gone = Vec::new();
+        let mut releasing = false;
+        for (partition, number) in &self.held {
+            match duties.iter().find(|duty| duty.partition == *partition) {
+                Some(duty) if duty.number == *number && !duty.releasing => {}
+                Some(duty) if duty.number == *number => {
+                    releasing = true;
+                    gone.push(*partition);
+                }
+                Some(_) | None => gone.push(*partition),
+            }
+        }
+        if !gone.is_empty() {
+            if releasing {
+                self.instance.fail.pass(Point::Revoked)?;
+                self.commit(now)?;
+            }
+            self.give_back(&gone)?;
+        }
+        let mut taken = false;
+        for Duty { partition, number, .. } in duties.iter().filter(|duty| !duty.releasing) {
+            if !self.held.contains_key(partition) {
+                self.take_over(*partition, *number, now);
+                taken = true;
+            }
+        }
+        Ok(taken || !gone.is_empty())
+    }
+
+    fn take_over(&mut self, partition: i32, number: Number, now: Timestamp) {
+        self.instance.ownership().hold(partition, self.index);
+        self.held.insert(partition, number);
+        let ground = self.instance.ground.clone();
+        let built = ground.topology.built();
+        for sub in &built.subs {
+            if partition < built.partitions_of(sub, &ground.partitions) {
+                let id = TaskId { sub_topology: sub.name.clone(), partition };
+                self.slots.insert(id, Slot::Waiting(now));
+            }
+        }
+    }
+
+    /// Closes the tasks of these partitions; what they have not committed is undone by the abort.
+    fn give_back(&mut self, partitions: &[i32]) -> Result<(), Stop> {
+        let of_those = |id: &TaskId| partitions.contains(&id.partition);
+        if self.running().any(|(id, task)| of_those(id) && task.has_worked()) {
+            self.abort()?;
+        }
+        let closing: Vec<_> = self.slots.keys().filter(|id| of_those(id)).cloned().collect();
+        for id in closing {
+            let slot = self.slots.remove(&id);
+            (self.paused.remove(&id), self.full.remove(&id), self.faults.remove(&id));
+            self.close(&id, slot)?;
+        }
+        for partition in partitions {
+            self.held.remove(partition);
+            self.instance.give_back(*partition);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, id: &TaskId, slot: Option<Slot>) -> Result<(), Stop> {
+        self.instance.publish(id, None);
+        let Some(Slot::Running(task)) = slot else { return Ok(()) };
+        let sources: Vec<_> = task.offsets().into_iter().map(|(source, _)| source).collect();
+        self.consumer.unassign(&sources).map_err(|failure| self.died(&failure))?;
+        if let Some(store) = task.into_store()
+            && let Err(fault) = store.close()
+        {
+            tracing::warn!(task = %id, %fault, "state was not flushed; its tail will be restored");
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, wait: Duration) -> Result<Activity, Stop> {
+        let polled = match self.consumer.poll(wait) {
+            Ok(polled) => polled,
+            Err(failure) => {
+                return match classify(&failure) {
+                    Reaction::Die => Err(self.died(&failure)),
+                    Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
+                        tracing::warn!(%failure, "poll failed, going on");
+                        Ok(Activity::Idle)
+                    }
+                };
+            }
+        };
+        if let Some(lost) = polled.out_of_range.first() {
+            let words = format!("the committed position of {lost} is not in the log any more");
+            return Err(Stop::Exit(Exit::Mismatch, words));
+        }
+        if !polled.batches.is_empty() {
+            self.instance.fail.pass(Point::Polled)?;
+        }
+        let busy = !polled.batches.is_empty();
+        'batches: for mut batch in polled.batches {
+            for slot in self.slots.values_mut() {
+                let Slot::Running(task) = slot else { continue };
+                match task.add(batch) {
+                    None => continue 'batches,
+                    Some(foreign) => batch = foreign,
+                }
+            }
+        }
+        Ok(Activity::of(busy))
+    }
+
+    fn run(&mut self, now: Timestamp) -> Result<Activity, Stop> {
+        self.paused.retain(|_, until| *until > now);
+        let mut busy = false;
+        let ids: Vec<_> = self.slots.keys().cloned().collect();
+        for id in ids {
+            if self.paused.contains_key(&id) {
+                continue;
+            }
+            let Some(Slot::Running(task)) = self.slots.get_mut(&id) else { continue };
+            let ran = task.run(now, TURN_RECORDS);
+            match ran {
+                Ok(records) => {
+                    busy |= records > 0;
+                    if task.has_worked() {
+                        self.transaction.touch(&id, task, now);
+                        self.instance.fail.pass(Point::Processed)?;
+                        if let Err(failure) = self.transaction.hand_over_if_large(task)? {
+                            self.recover(&failure, now)?;
+                        }
+                    }
+                }
+                Err(failed) => {
+                    busy = true;
+                    self.failed(&id, failed, now)?;
+                }
+            }
+        }
+        Ok(Activity::of(busy))
+    }
+
+    /// A task's run ended early: undoes the transaction, and does what the fault asks for.
+    fn failed(&mut self, id: &TaskId, failed: Failed, now: Timestamp) -> Result<(), Stop> {
+        self.abort()?;
+        let Some(Slot::Running(task)) = self.slots.get_mut(id) else { return Ok(()) };
+        match (failed.fault, failed.record) {
+            (Fault::Reject(why), Some(record)) => {
+                tracing::warn!(task = %id, at = %record.0, offset = %record.1, why, "record dead-lettered");
+                task.skip(record, why);
+            }
+            (Fault::Retry(why), _) => {
+                tracing::warn!(task = %id, why, "trying again");
+                self.paused.insert(id.clone(), now.plus(RETRY_AFTER));
+            }
+            (Fault::Reject(why), None) => self.blameless(id, why, now)?,
+            (Fault::Fatal(why), _) => self.stop_task(id, why)?,
+        }
+        Ok(())
+    }
+
+    /// A fault that no record is to blame for: tried again, but not for ever.
+    fn blameless(&mut self, id: &TaskId, why: String, now: Timestamp) -> Result<(), Stop> {
+        let faults = self.faults.entry(id.clone()).or_default();
+        faults.retain(|at| now.since(*at) < FAULTS_WITHIN);
+        faults.push(now);
+        if faults.len() >= FAULTS_MAX {
+            return self.stop_task(id, why);
+        }
+        tracing::warn!(task = %id, why, "a timer or a broadcast change failed, trying again");
+        Ok(())
+    }
+
+    fn stop_task(&mut self, id: &TaskId, why: String) -> Result<(), Stop> {
+        tracing::error!(task = %id, why, "task stopped; the others go on");
+        self.instance.metrics.add(Counter::StoppedTasks, 1);
+        let slot = self.slots.insert(id.clone(), Slot::Stopped(why));
+        self.close(id, slot)
+    }
+
+    /// Undoes the open transaction: every task that worked stands at its committed positions again.
+    fn abort(&mut self) -> Result<(), Stop> {
+        self.instance.metrics.add(Counter::Aborts, 1);
+        if let Err(failure) = self.transaction.abort() {
+            return match classify(&failure) {
+                Reaction::Die => Err(self.died(&failure)),
+                Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
+                    self.rebuild(&failure)
+                }
+            };
+        }
+        let mut back: Vec<(TopicPartition, Offset)> = Vec::new();
+        let mut broken = Vec::new();
+        for (id, slot) in &mut self.slots {
+            let Slot::Running(task) = slot else { continue };
+            if !task.has_worked() {
+                continue;
+            }
+            match task.rewind() {
+                Ok(()) => back.extend(task.offsets()),
+                Err(fault) => broken.push((id.clone(), fault.to_string())),
+            }
+        }
+        self.consumer.assign(&back).map_err(|failure| self.died(&failure))?;
+        self.full.clear();
+        broken.into_iter().try_for_each(|(id, why)| self.stop_task(&id, why))
+    }
+
+    /// Does what a failed call of the transaction asks for.
+    fn recover(&mut self, failure: &Failure, now: Timestamp) -> Result<(), Stop> {
+        tracing::warn!(%failure, reaction = ?classify(failure), "transaction failed");
+        match classify(failure) {
+            Reaction::Die => Err(self.died(failure)),
+            Reaction::AbortAndRewind => self.abort(),
+            Reaction::Retry | Reaction::RebuildProducer => {
+                if self.transaction.fenced_too_often(failure, now) {
+                    let words = format!(
+                        "fenced three times in a minute, another process has this identity: {failure}"
+                    );
+                    return Err(Stop::Exit(Exit::Duplicate, words));
+                }
+                self.rebuild(failure)
+            }
+        }
+    }
+
+    /// The outcome is unknown or the producer dead: a new one, and every task goes back to restoring, because
+    /// Kafka may hold changelog records that the stores do not have.
+    fn rebuild(&mut self, failure: &Failure) -> Result<(), Stop> {
+        tracing::warn!(%failure, "building a new producer; tasks restore");
+        self.instance.metrics.add(Counter::Rebuilds, 1);
+        self.transaction.forget_producer();
+        let ids: Vec<_> = self.slots.keys().cloned().collect();
+        for id in ids {
+            if matches!(self.slots.get(&id), Some(Slot::Running(_))) {
+                let slot = self.slots.insert(id.clone(), Slot::Waiting(Timestamp::MIN));
+                self.close(&id, slot)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_if_due(&mut self, now: Timestamp) -> Result<Activity, Stop> {
+        self.apply_again(now)?;
+        let closing = self.instance.is_stopping();
+        let drained = !self.has_work(now);
+        match self.transaction.due(drained, closing, now) {
+            None => Ok(Activity::Idle),
+            Some(_) => self.commit(now).map(|()| Activity::Busy),
+        }
+    }
+
+    /// Commits what is open, if anything is; recovers if it fails.
+    fn commit(&mut self, now: Timestamp) -> Result<(), Stop> {
+        let mut working: Vec<(&TaskId, &mut Task)> = Vec::new();
+        for (id, slot) in &mut self.slots {
+            if let Slot::Running(task) = slot
+                && task.has_worked()
+            {
+                working.push((id, task));
+            }
+        }
+        if working.is_empty() {
+            return Ok(());
+        }
+        let numbers = &self.held;
+        let mut faults = Vec::new();
+        for (id, task) in &mut working {
+            if let Err(fault) = task.stage() {
+                faults.push(((*id).clone(), fault));
+            }
+        }
+        if let Some((id, fault)) = faults.into_iter().next() {
+            return self.failed(&id, Failed { fault, record: None }, now);
+        }
+        match self.transaction.commit(&mut working, numbers, now)? {
+            Ok(()) => Ok(()),
+            Err(failure) => self.recover(&failure, now),
+        }
+    }
+
+    /// Puts down what the disk refused before.
+    fn apply_again(&mut self, now: Timestamp) -> Result<(), Stop> {
+        for (id, slot) in &mut self.slots {
+            let Slot::Running(task) = slot else { continue };
+            if task.is_unapplied()
+                && let Err(fault) = task.applied(&Vec::new(), now)
+            {
+                tracing::warn!(task = %id, %fault, "committed state cannot be stored yet");
+            }
+        }
+        Ok(())
+    }
+
+    /// Pauses the sources of tasks with much to do, resumes those with little.
+    fn balance_flow(&mut self) -> Result<(), Stop> {
+        let most = self.instance.config.queue_bytes_max;
+        let mut turns = Vec::new();
+        for (id, slot) in &self.slots {
+            let Slot::Running(task) = slot else { continue };
+            let is_full = self.full.contains_key(id);
+            let flow = match task.queued_bytes() {
+                bytes if bytes >= most && !is_full => Flow::Paused,
+                bytes if bytes < most / 2 && is_full => Flow::Resumed,
+                _ => continue,
+            };
+            let sources: Vec<_> = task.offsets().into_iter().map(|(source, _)| source).collect();
+            turns.push((id.clone(), sources, flow));
+        }
+        for (id, sources, flow) in turns {
+            self.consumer.flow(&sources, flow).map_err(|failure| self.died(&failure))?;
+            match flow {
+                Flow::Paused => self.full.insert(id, ()),
+                Flow::Resumed => self.full.remove(&id),
+            };
+        }
+        Ok(())
+    }
+
+    fn died(&self, failure: &Failure) -> Stop {
+        Stop::Exit(Exit::Failed, format!("worker {}: {failure}", self.index))
+    }
+
+    /// Commits, gives everything back, and ends.
+    pub(crate) fn close_all(&mut self, now: Timestamp) -> Result<(), Stop> {
+        self.commit(now)?;
+        let held: Vec<_> = self.held.keys().copied().collect();
+        self.give_back(&held)
+    }
+}

@@ -1,0 +1,250 @@
+//! How a task comes to run: committed positions, then the logs' ends, then the state brought up to them.
+//!
+//! The order matters. Positions are asked for with `require_stable`, so an open transaction of the last owner
+//! is over before the changelogs' ends are looked at; the ends are high watermarks, so nothing committed lies
+//! beyond them. Then the state is restored, and only then do records flow.
+
+use super::{Stop, Worker};
+use crate::broker::{Bounds, Code, Failure, Reaction, classify};
+use crate::error::{Exit, Fault};
+use crate::fail::Point;
+use crate::metrics::Counter;
+use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
+use crate::store::{Marks, TaskStore};
+use crate::task::{Beginning, Job, Restored, Task};
+
+/// What a worker has of a task.
+pub(crate) enum Slot {
+    /// It is to be opened, not before this time.
+    Waiting(Timestamp),
+    /// Its store is being restored; these are its committed positions.
+    Restoring(Vec<(TopicPartition, Option<Offset>)>),
+    /// It runs.
+    Running(Box<Task>),
+    /// It was stopped by this fault.
+    Stopped(String),
+}
+
+impl Slot {
+    pub(crate) fn task(&self) -> Option<&Task> {
+        match self {
+            Self::Running(task) => Some(task),
+            Self::Waiting(_) | Self::Restoring(_) | Self::Stopped(_) => None,
+        }
+    }
+}
+
+/// How long to wait before a task that could not be opened is tried again.
+const AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Why a task was not opened.
+enum Hindrance {
+    /// Try again later.
+    Later(String),
+    /// The process must end.
+    Stop(Stop),
+}
+
+impl From<Failure> for Hindrance {
+    fn from(failure: Failure) -> Self {
+        match classify(&failure) {
+            Reaction::Die => Self::Stop(Stop::Exit(Exit::Failed, failure.to_string())),
+            Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
+                Self::Later(failure.to_string())
+            }
+        }
+    }
+}
+
+impl From<Fault> for Hindrance {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Retry(words) => Self::Later(words),
+            Fault::Reject(words) | Fault::Fatal(words) => {
+                Self::Stop(Stop::Exit(Exit::Failed, words))
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Opens what waits, and starts what was restored. Answers whether anything moved.
+    pub(super) fn open_waiting(&mut self, now: Timestamp) -> Result<bool, Stop> {
+        if !self.instance.broadcasts_are_loaded() {
+            return Ok(false);
+        }
+        let mut moved = false;
+        let ids: Vec<_> = self.slots.keys().cloned().collect();
+        for id in ids {
+            let outcome = match self.slots.get(&id) {
+                Some(Slot::Waiting(until)) if *until <= now => self.open(&id),
+                Some(Slot::Restoring(positions)) => match self.instance.take_restored(&id) {
+                    Some(restored) => {
+                        let positions = positions.clone();
+                        restored
+                            .map_err(Hindrance::from)
+                            .and_then(|done| self.begin(&id, positions, done))
+                    }
+                    None => continue,
+                },
+                Some(Slot::Waiting(_) | Slot::Running(_) | Slot::Stopped(_)) | None => continue,
+            };
+            match outcome {
+                Ok(()) => moved = true,
+                Err(Hindrance::Later(why)) => {
+                    tracing::debug!(task = %id, why, "not opened yet");
+                    self.slots.insert(id, Slot::Waiting(now.plus(AGAIN_AFTER)));
+                }
+                Err(Hindrance::Stop(stop)) => return Err(stop),
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Asks for positions and ends, opens the store, and has it restored if it is behind.
+    fn open(&mut self, id: &TaskId) -> Result<(), Hindrance> {
+        self.transaction.ready()?;
+        let sources = self.sources_of(id);
+        let committed = match self.consumer.committed(&sources) {
+            Ok(committed) => committed,
+            Err(failure) if failure.code == Code::UnstableOffsets => {
+                return Err(Hindrance::Later("a transaction of the last owner is open".into()));
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        let positions: Vec<_> = sources.into_iter().zip(committed).collect();
+        let columns = self.columns_of(id);
+        if columns.is_empty() {
+            return self.begin_with(id, positions, None, Marks::default(), 0);
+        }
+        let changelogs = self.bounds_of_changelogs(id)?;
+        let mut store = self.instance.stores.open(id, &columns)?;
+        let mut job = Job { id: id.clone(), marks: store.marks()?, store, changelogs };
+        if job.starts().is_err() {
+            tracing::warn!(task = %id, "state is too old or of another log; it is built anew");
+            job.store.close()?;
+            self.instance.stores.wipe(id)?;
+            store = self.instance.stores.open(id, &columns)?;
+            job =
+                Job { id: id.clone(), marks: Marks::default(), store, changelogs: job.changelogs };
+        }
+        if job.is_done() {
+            return self.begin_with(id, positions, Some(job.store), job.marks, 0);
+        }
+        if let Err(crashed) = self.instance.fail.pass(Point::Restoring) {
+            return Err(Hindrance::Stop(crashed.into()));
+        }
+        self.instance.restore(job);
+        self.slots.insert(id.clone(), Slot::Restoring(positions));
+        Ok(())
+    }
+
+    fn begin(
+        &mut self,
+        id: &TaskId,
+        positions: Vec<(TopicPartition, Option<Offset>)>,
+        restored: Restored,
+    ) -> Result<(), Hindrance> {
+        let Restored { store, marks, records, .. } = restored;
+        self.instance.metrics.add(Counter::Restored, records);
+        tracing::info!(task = %id, records, "state restored");
+        self.begin_with(id, positions, Some(store), marks, records)
+    }
+
+    fn begin_with(
+        &mut self,
+        id: &TaskId,
+        positions: Vec<(TopicPartition, Option<Offset>)>,
+        store: Option<Box<dyn TaskStore>>,
+        marks: Marks,
+        restored: u64,
+    ) -> Result<(), Hindrance> {
+        let nothing_committed = positions.iter().all(|(_, at)| at.is_none());
+        let has_history = restored > 0 || !marks.inputs.is_empty();
+        let mut concrete = Vec::new();
+        for (source, committed) in positions {
+            let stored = marks.inputs.iter().find(|(of, _)| *of == source).map(|(_, at)| *at);
+            let at = match (committed, stored) {
+                (Some(committed), Some(stored)) if stored > committed => {
+                    return Err(mismatch(format!(
+                        "{id}: state has read {source} up to {stored}, the group has committed {committed}"
+                    )));
+                }
+                (Some(committed), _) => committed,
+                (None, Some(stored)) => stored,
+                (None, None) if nothing_committed && has_history => {
+                    return Err(mismatch(format!(
+                        "{id}: there is state, but the group has no committed position of {source}"
+                    )));
+                }
+                (None, None) => self.consumer.bounds(&source)?.start,
+            };
+            concrete.push((source, at));
+        }
+        let reader = store.as_ref().map(|store| store.reader());
+        let fresh = nothing_committed && !has_history;
+        let beginning = Beginning { store, marks, positions: concrete, fresh };
+        let sub = self
+            .instance
+            .ground
+            .topology
+            .built()
+            .subs
+            .iter()
+            .position(|sub| sub.name == id.sub_topology);
+        let task =
+            Task::new(self.instance.ground.clone(), sub.unwrap_or(0), id.clone(), beginning)?;
+        self.consumer.assign(&task.offsets())?;
+        self.instance.publish(id, reader);
+        self.slots.insert(id.clone(), Slot::Running(Box::new(task)));
+        Ok(())
+    }
+
+    fn sources_of(&self, id: &TaskId) -> Vec<TopicPartition> {
+        let ground = &self.instance.ground;
+        let sub = ground.topology.built().subs.iter().find(|sub| sub.name == id.sub_topology);
+        let sources = sub.map(|sub| sub.sources.as_slice()).unwrap_or_default();
+        sources
+            .iter()
+            .filter(|source| {
+                ground.partitions.get(&source.topic).is_some_and(|n| id.partition < *n)
+            })
+            .map(|source| TopicPartition::new(source.topic.clone(), id.partition))
+            .collect()
+    }
+
+    /// The names of a task's columns, its own store last; none if it keeps no state.
+    fn columns_of(&self, id: &TaskId) -> Vec<std::sync::Arc<str>> {
+        let built = self.instance.ground.topology.built();
+        let Some(sub) = built.subs.iter().find(|sub| sub.name == id.sub_topology) else {
+            return Vec::new();
+        };
+        let stores =
+            sub.columns.iter().filter_map(|handle| built.plan.handles.get(*handle as usize));
+        let names = stores.map(|handle| handle.name.clone());
+        let own = sub.is_stateful().then(|| format!("{}-task", sub.name).into());
+        names.chain(own).collect()
+    }
+
+    fn bounds_of_changelogs(
+        &self,
+        id: &TaskId,
+    ) -> Result<Vec<(TopicPartition, Bounds)>, Hindrance> {
+        let built = self.instance.ground.topology.built();
+        let Some(sub) = built.subs.iter().find(|sub| sub.name == id.sub_topology) else {
+            return Ok(Vec::new());
+        };
+        let mut heads = self.instance.heads();
+        let mut bounds = Vec::new();
+        for (changelog, _) in built.changelogs_of(sub) {
+            let log = TopicPartition::new(changelog, id.partition);
+            let found = heads.bounds(&log)?;
+            bounds.push((log, found));
+        }
+        Ok(bounds)
+    }
+}
+
+fn mismatch(words: String) -> Hindrance {
+    Hindrance::Stop(Stop::Exit(Exit::Mismatch, words))
+}

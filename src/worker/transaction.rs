@@ -1,0 +1,270 @@
+//! The one transaction a worker has open, and how it is ended.
+//!
+//! It begins with the first thing sent. Its commit is a straight line: send, check that the group will fence
+//! and that every partition worked is still owned under the same number, add the positions of *every* task
+//! that worked (a transaction without positions is not fenced), commit, put down. The membership is read
+//! *before* the numbers are checked: a generation in which a partition is another's cannot be obtained before
+//! its number was removed here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::instance::Instance;
+use super::ownership::Number;
+use super::{Stop, Task};
+use crate::broker::{Acknowledged, Call, Code, Failure, Producer, Reaction, classify};
+use crate::fail::Point;
+use crate::metrics::Counter;
+use crate::record::{TaskId, Timestamp};
+use crate::task::{Limits, Open, Reason, drained_after, due};
+
+/// Outputs gathered in a task before they go to the producer.
+const HAND_OVER_BYTES: usize = 128 << 10;
+/// How often the same call is made again within one commit.
+const ATTEMPTS_MAX: usize = 5;
+/// Within this time three fencings mean that another process has this identity.
+const FENCED_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a step of the transaction answers: a failed call is recovered from, a stop is not.
+type Outcome<T> = Result<Result<T, Failure>, Stop>;
+
+/// See the module.
+pub(crate) struct Transaction {
+    instance: Arc<Instance>,
+    worker: usize,
+    producer: Option<Box<dyn Producer>>,
+    begun: bool,
+    touched: Option<Timestamp>,
+    last: Timestamp,
+    records_at: BTreeMap<TaskId, u64>,
+    records: u64,
+    bytes: usize,
+    sent_bytes: usize,
+    mean_commit: Duration,
+    fencings: Vec<Timestamp>,
+}
+
+impl Transaction {
+    pub(crate) fn new(instance: Arc<Instance>, worker: usize) -> Self {
+        Self {
+            instance,
+            worker,
+            producer: None,
+            begun: false,
+            touched: None,
+            last: Timestamp::MIN,
+            records_at: BTreeMap::new(),
+            records: 0,
+            bytes: 0,
+            sent_bytes: 0,
+            mean_commit: Duration::ZERO,
+            fencings: Vec::new(),
+        }
+    }
+
+    /// Whether anything is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.touched.is_some()
+    }
+
+    /// A task has worked: from now on there is something to commit.
+    pub(crate) fn touch(&mut self, id: &TaskId, task: &Task, now: Timestamp) {
+        self.touched.get_or_insert(now);
+        let before = self.records_at.insert(id.clone(), task.processed()).unwrap_or(0);
+        self.records += task.processed().saturating_sub(before);
+        self.bytes = self.sent_bytes + task.open_bytes();
+    }
+
+    /// Why the transaction ends now, if it does.
+    pub(crate) fn due(&self, drained: bool, closing: bool, now: Timestamp) -> Option<Reason> {
+        let began = self.touched?;
+        let config = &self.instance.config;
+        let limits = Limits {
+            interval: config.commit_interval,
+            bytes_max: config.transaction_bytes_max,
+            records_max: config.transaction_records_max,
+            open_max: config.transaction_timeout / 3,
+            drained_after: drained_after(self.mean_commit).min(config.commit_interval),
+        };
+        let (bytes, records) = (self.bytes, self.records);
+        let open = Open { began, bytes, records, drained, revoked: false, closing };
+        due(&open, &limits, self.last, now)
+    }
+
+    /// Sends what a task has gathered, if it is much.
+    pub(crate) fn hand_over_if_large(&mut self, task: &mut Task) -> Outcome<()> {
+        match task.out().bytes() < HAND_OVER_BYTES {
+            true => Ok(Ok(())),
+            false => self.hand_over(task),
+        }
+    }
+
+    fn hand_over(&mut self, task: &mut Task) -> Outcome<()> {
+        if task.out().is_empty() {
+            return Ok(Ok(()));
+        }
+        self.instance.fail.pass(Point::BeforeProduce)?;
+        let producer = match self.begin()? {
+            Ok(producer) => producer,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let sent = producer.send(task.out());
+        self.sent_bytes += task.out().bytes();
+        task.out().clear();
+        self.instance.fail.pass(Point::AfterProduce)?;
+        Ok(sent)
+    }
+
+    /// The producer, with a transaction begun.
+    fn begin(&mut self) -> Outcome<&mut Box<dyn Producer>> {
+        let producer = match self.producer.take() {
+            Some(producer) => producer,
+            None => match self.open_producer() {
+                Ok(producer) => producer,
+                Err(failure) => return Ok(Err(failure)),
+            },
+        };
+        let producer = self.producer.insert(producer);
+        if !self.begun {
+            self.instance.fail.pass(Point::BeforeBegin)?;
+            if let Err(failure) = producer.begin() {
+                return Ok(Err(failure));
+            }
+            self.begun = true;
+            self.instance.fail.pass(Point::AfterBegin)?;
+        }
+        Ok(Ok(producer))
+    }
+
+    fn open_producer(&self) -> Result<Box<dyn Producer>, Failure> {
+        let mut producer = self.instance.producer(self.worker)?;
+        let patience = self.instance.config.transaction_timeout * 3;
+        repeated(|| producer.init(patience))?;
+        Ok(producer)
+    }
+
+    /// Registers the producer, which ends what a crash of this worker left open: until then its last
+    /// transaction makes committed positions unstable.
+    pub(crate) fn ready(&mut self) -> Result<(), Failure> {
+        if self.producer.is_none() {
+            self.producer = Some(self.open_producer()?);
+        }
+        Ok(())
+    }
+
+    /// Commits the work of these tasks, which are staged, and puts it down.
+    pub(crate) fn commit(
+        &mut self,
+        tasks: &mut [(&TaskId, &mut Task)],
+        numbers: &BTreeMap<i32, Number>,
+        now: Timestamp,
+    ) -> Outcome<()> {
+        let started = Instant::now();
+        for (_, task) in tasks.iter_mut() {
+            if let Err(failure) = self.hand_over(task)? {
+                return Ok(Err(failure));
+            }
+        }
+        let acknowledged = match self.end(tasks, numbers)? {
+            Ok(acknowledged) => acknowledged,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        self.closed(now, started.elapsed());
+        self.instance.fail.pass(Point::AfterCommit)?;
+        for (id, task) in tasks.iter_mut() {
+            if let Err(fault) = task.applied(&acknowledged, now) {
+                tracing::error!(task = %id, %fault, "committed state cannot be stored; the task waits");
+            }
+            self.instance.fail.pass(Point::AfterApply)?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn end(
+        &mut self,
+        tasks: &[(&TaskId, &mut Task)],
+        numbers: &BTreeMap<i32, Number>,
+    ) -> Outcome<Acknowledged> {
+        let Some(group) = self.instance.membership() else {
+            let words = "this process is no member of the group at the moment";
+            return Ok(
+                Err(Failure::new(Call::SendOffsets, Code::UnknownMember, words).abortable()),
+            );
+        };
+        let pairs = tasks.iter().filter_map(|(id, _)| numbers.get_key_value(&id.partition));
+        if !self.instance.still_owns(pairs.map(|(partition, number)| (*partition, *number))) {
+            let words = "a partition worked in this transaction is not owned any more";
+            return Ok(Err(
+                Failure::new(Call::SendOffsets, Code::IllegalGeneration, words).abortable()
+            ));
+        }
+        let offsets: Vec<_> = tasks.iter().flat_map(|(_, task)| task.offsets()).collect();
+        let fail = self.instance.fail.clone();
+        let producer = match self.begin()? {
+            Ok(producer) => producer,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        fail.pass(Point::BeforeOffsets)?;
+        if let Err(failure) = repeated(|| producer.send_offsets(&offsets, &group)) {
+            return Ok(Err(failure));
+        }
+        fail.pass(Point::AfterOffsets)?;
+        fail.pass(Point::BeforeCommit)?;
+        Ok(repeated(|| producer.commit()))
+    }
+
+    /// The transaction is committed: nothing is open.
+    fn closed(&mut self, now: Timestamp, took: Duration) {
+        let metrics = &self.instance.metrics;
+        metrics.add(Counter::Commits, 1);
+        metrics.add(Counter::Records, self.records);
+        metrics.add(Counter::CommitMicros, took.as_micros() as u64);
+        self.mean_commit = (self.mean_commit * 7 + took) / 8;
+        self.last = now;
+        self.reset();
+    }
+
+    fn reset(&mut self) {
+        (self.begun, self.touched) = (false, None);
+        (self.records, self.bytes, self.sent_bytes) = (0, 0, 0);
+    }
+
+    /// Aborts what is open, at the broker too if it got that far.
+    pub(crate) fn abort(&mut self) -> Result<(), Failure> {
+        let begun = self.begun;
+        self.reset();
+        match &mut self.producer {
+            Some(producer) if begun => repeated(|| producer.abort()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The producer is dead or its last outcome unknown.
+    pub(crate) fn forget_producer(&mut self) {
+        self.producer = None;
+        self.reset();
+    }
+
+    /// Whether this is the third fencing in a minute.
+    pub(crate) fn fenced_too_often(&mut self, failure: &Failure, now: Timestamp) -> bool {
+        if !matches!(failure.code, Code::Fenced | Code::InvalidProducerEpoch) {
+            return false;
+        }
+        self.fencings.retain(|at| now.since(*at) < FENCED_WITHIN);
+        self.fencings.push(now);
+        self.fencings.len() >= 3
+    }
+}
+
+/// Makes a call again while its failure says that it may be made again.
+fn repeated<T>(mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    let mut outcome = call();
+    for _ in 1..ATTEMPTS_MAX {
+        match &outcome {
+            Err(failure) if classify(failure) == Reaction::Retry => outcome = call(),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    outcome
+}
