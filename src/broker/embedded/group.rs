@@ -138,15 +138,13 @@ impl Group {
         }
     }
 
-    /// Removes the members that have been silent for too long; answers whether there were any.
-    pub fn expire(&mut self, now: Timestamp) -> bool {
+    /// Removes the members that have been silent for too long.
+    pub fn expire(&mut self, now: Timestamp) {
         let before = self.members.len();
         self.members.retain(|_, member| now < member.due());
-        let expired = self.members.len() < before;
-        if expired {
+        if self.members.len() < before {
             self.rebalance();
         }
-        expired
     }
 
     /// When the next member will have been silent for too long.

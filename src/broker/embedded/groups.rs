@@ -14,9 +14,11 @@ impl Groups {
         self.0.entry(name.clone()).or_default()
     }
 
-    /// Removes silent members everywhere; answers whether there were any.
-    pub fn expire(&mut self, now: Timestamp) -> bool {
-        self.0.values_mut().fold(false, |any, group| group.expire(now) || any)
+    /// Removes silent members everywhere.
+    pub fn expire(&mut self, now: Timestamp) {
+        for group in self.0.values_mut() {
+            group.expire(now);
+        }
     }
 
     /// When the next member will have been silent for too long.

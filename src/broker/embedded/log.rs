@@ -41,6 +41,12 @@ pub(super) struct Budget {
     pub bytes: usize,
 }
 
+impl Budget {
+    pub fn is_spent(&self) -> bool {
+        self.records == 0 || self.bytes == 0
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Log {
     segments: VecDeque<Segment>,

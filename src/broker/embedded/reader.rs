@@ -56,55 +56,54 @@ impl Reader {
 
     /// What is there to read; moves the positions.
     pub fn read(&mut self, topics: &Topics, budget: Budget) -> Polled {
-        let mut polled = Polled::default();
-        let mut left = budget;
         let turn = self.turn.checked_rem(self.places.len()).unwrap_or_default();
-        let (isolation, mut places) = (self.isolation, self.places.iter_mut().collect::<Vec<_>>());
+        let polled = Polled::default();
+        let mut round = Round { isolation: self.isolation, topics, left: budget, polled };
+        let mut places: Vec<_> = self.places.iter_mut().collect();
         places.rotate_left(turn);
         for (of, place) in places {
-            if left.records == 0 || left.bytes == 0 {
-                break;
-            }
-            place.read(of, isolation, topics, &mut left, &mut polled);
+            round.read(of, place);
         }
-        if !polled.batches.is_empty() {
+        if !round.polled.batches.is_empty() {
             self.turn = turn + 1;
         }
-        polled
+        round.polled
     }
 }
 
-impl Place {
-    fn read(
-        &mut self,
-        of: &TopicPartition,
-        isolation: Isolation,
-        topics: &Topics,
-        left: &mut Budget,
-        polled: &mut Polled,
-    ) {
-        let Some(log) = topics.log(self.log) else { return };
-        let bound = log.bound(isolation);
-        if self.flow == Flow::Paused || self.out_of_range || self.end_told == Some(bound) {
+/// One poll's way through the places.
+struct Round<'a> {
+    isolation: Isolation,
+    topics: &'a Topics,
+    left: Budget,
+    polled: Polled,
+}
+
+impl Round<'_> {
+    fn read(&mut self, of: &TopicPartition, place: &mut Place) {
+        let Some(log) = self.topics.log(place.log) else { return };
+        let bound = log.bound(self.isolation);
+        let told = place.end_told == Some(bound);
+        if place.flow == Flow::Paused || place.out_of_range || told || self.left.is_spent() {
             return;
         }
-        if self.next < log.start() || self.next > log.high_watermark() {
-            self.out_of_range = true;
-            polled.out_of_range.push(of.clone());
+        if place.next < log.start() || place.next > log.high_watermark() {
+            place.out_of_range = true;
+            self.polled.out_of_range.push(of.clone());
             return;
         }
-        if self.next < bound {
+        if place.next < bound {
             let mut batch = Batch::new(of.clone());
-            self.next = log.read(self.next, isolation, *left, &mut batch);
-            left.records = left.records.saturating_sub(batch.len());
-            left.bytes = left.bytes.saturating_sub(batch.bytes());
+            place.next = log.read(place.next, self.isolation, self.left, &mut batch);
+            self.left.records = self.left.records.saturating_sub(batch.len());
+            self.left.bytes = self.left.bytes.saturating_sub(batch.bytes());
             if !batch.is_empty() {
-                polled.batches.push(batch);
+                self.polled.batches.push(batch);
             }
         }
-        if self.next == bound {
-            self.end_told = Some(bound);
-            polled.ends.push((of.clone(), bound));
+        if place.next == bound {
+            place.end_told = Some(bound);
+            self.polled.ends.push((of.clone(), bound));
         }
     }
 }
