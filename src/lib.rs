@@ -24,6 +24,8 @@ mod processor;
 mod record;
 mod serde;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod topology;
 
 pub use clock::{Clock, ManualClock, SystemClock};
