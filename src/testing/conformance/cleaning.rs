@@ -44,7 +44,7 @@ fn kept(world: &World<'_>, end: i64) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();
     world.until("the end of the cleaned log", || {
         let polled = reader.poll()?;
-        rows.extend(super::world::rows_of(&polled));
+        rows.extend(super::hands::rows_of(&polled));
         Ok(polled.ends.iter().any(|(_, told)| told.0 >= end).then_some(()))
     })?;
     rows.retain(|(_, key, _)| !key.starts_with("filler"));

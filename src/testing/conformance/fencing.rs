@@ -1,6 +1,7 @@
 //! Who is kept from writing: older epochs, older generations, strangers.
 
-use super::world::{Outcome, World, out, refused, row, same, until_own};
+use super::hands::until_own;
+use super::world::{Outcome, World, out, refused, row, same};
 use super::{Broken, Cluster};
 use crate::broker::{
     Cleanup, Code, Failure, GroupMetadata, Isolation, Producer, Reaction, classify,

@@ -10,6 +10,7 @@
 
 mod cleaning;
 mod fencing;
+mod hands;
 mod ownership;
 mod positions;
 mod reading;

@@ -1,7 +1,8 @@
 //! Who owns which partition, and how one moves.
 
 use super::Cluster;
-use super::world::{Outcome, Row, World, rows_of, same, until_own};
+use super::hands::{rows_of, until_own};
+use super::world::{Outcome, Row, World, same};
 use crate::broker::{Change, Cleanup, GroupConsumer};
 use crate::record::Offset;
 
@@ -67,11 +68,11 @@ pub(super) fn a_restarted_static_member_gets_its_share_in_the_same_generation(
 pub(super) fn a_group_consumer_goes_on_at_the_committed_position(cluster: &dyn Cluster) -> Outcome {
     let world = World::new(cluster)?;
     world.write(&[("a", None), ("b", None), ("c", None)])?;
-    let mut first = world.cluster.broker().group_consumer(&world.group, &[world.topic.clone()])?;
+    let mut first = world.group_consumer()?;
     same(rows(&world, &mut *first, 3)?, bare(&[(0, "a"), (1, "b"), (2, "c")]))?;
     first.commit(&[(world.first(), Offset(2))])?;
     drop(first);
-    let mut second = world.cluster.broker().group_consumer(&world.group, &[world.topic.clone()])?;
+    let mut second = world.group_consumer()?;
     same(rows(&world, &mut *second, 1)?, bare(&[(2, "c")]))
 }
 
@@ -80,8 +81,7 @@ pub(super) fn a_group_consumers_share_moves_to_the_one_that_stays(
 ) -> Outcome {
     let world = World::new(cluster)?;
     world.write(&[("a", None)])?;
-    let open = || world.cluster.broker().group_consumer(&world.group, &[world.topic.clone()]);
-    let (mut one, mut other) = (open()?, open()?);
+    let (mut one, mut other) = (world.group_consumer()?, world.group_consumer()?);
     same(rows(&world, &mut *one, 1)?, bare(&[(0, "a")]))?;
     same(other.poll(cluster.poll_wait())?.batches.len(), 0)?;
     drop(one);

@@ -1,7 +1,8 @@
 //! Positions, bounds, and records as they come back.
 
 use super::Cluster;
-use super::world::{AT, Outcome, Row, World, row, rows_of, same};
+use super::hands::rows_of;
+use super::world::{AT, Outcome, Row, World, row, same};
 use crate::broker::{
     Bounds, Cleanup, Created, Flow, Isolation, OutRecord, Outgoing, TopicIndex, TopicSpec, headers,
 };
