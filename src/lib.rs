@@ -28,6 +28,8 @@ mod record;
 mod serde;
 pub mod store;
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod topology;
 mod worker;
 

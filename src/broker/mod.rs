@@ -5,6 +5,7 @@
 //! and go in batches that own one arena, nothing is allocated per record, and every failure carries the
 //! three flags that decide what may be done about it.
 
+pub mod embedded;
 mod failure;
 
 use std::sync::Arc;

@@ -1,0 +1,37 @@
+//! The administrative calls.
+
+use super::{Embedded, Wake};
+use crate::broker::{Admin, Call, Code, Created, Failure, TopicSpec};
+use crate::record::{Offset, Topic, TopicPartition};
+
+pub(super) struct EmbeddedAdmin(pub Embedded);
+
+impl Admin for EmbeddedAdmin {
+    fn create(&mut self, topics: &[TopicSpec]) -> Result<Vec<Created>, Failure> {
+        let created =
+            self.0.with(|state, _| topics.iter().map(|spec| state.topics.create(spec)).collect());
+        self.0.wake(Wake::Groups);
+        created
+    }
+
+    fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure> {
+        Ok(self.0.with(|state, _| of.iter().map(|of| state.topics.partitions(of)).collect()))
+    }
+
+    fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure> {
+        self.0.with(|state, _| {
+            for (of, offset) in offsets {
+                let id = state.topics.log_id(Call::Admin, of)?;
+                let Some(log) = state.topics.log_mut(id) else { continue };
+                if *offset > log.high_watermark() {
+                    let words = format!("{of}: {offset} is beyond {}", log.high_watermark());
+                    return Err(Failure::new(Call::Admin, Code::OffsetOutOfRange, words));
+                }
+                log.delete_before(*offset);
+            }
+            Ok(())
+        })?;
+        self.0.wake(Wake::Logs);
+        Ok(())
+    }
+}

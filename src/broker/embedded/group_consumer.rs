@@ -1,0 +1,107 @@
+//! The subscribed consumer of sinks. It gives up what is revoked in the poll that learns of it; whatever it
+//! handed out and did not commit goes to the next owner again. Dropping it leaves the group, as
+//! librdkafka's does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::group::{Served, Standing, Subscription};
+use super::reader::Reader;
+use super::{Embedded, State, Wake};
+use crate::broker::{Call, Failure, GroupConsumer, GroupMetadata, Isolation, Polled};
+use crate::record::{Offset, Timestamp, Topic, TopicPartition};
+
+const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
+
+pub(super) struct EmbeddedGroupConsumer {
+    cluster: Embedded,
+    subscription: Subscription,
+    view: GroupMetadata,
+    reader: Reader,
+}
+
+impl EmbeddedGroupConsumer {
+    pub fn new(cluster: Embedded, group: &str, topics: &[Topic]) -> Self {
+        let view = GroupMetadata {
+            group: group.into(),
+            generation: -1,
+            member: String::new(),
+            instance: Arc::default(),
+        };
+        let subscription = Subscription {
+            instance: None,
+            topics: topics.to_vec(),
+            session_timeout: SESSION_TIMEOUT,
+        };
+        Self { cluster, subscription, view, reader: Reader::new(Isolation::ReadCommitted) }
+    }
+}
+
+impl GroupConsumer for EmbeddedGroupConsumer {
+    fn poll(&mut self, wait: Duration) -> Result<Polled, Failure> {
+        let Self { cluster, subscription, view, reader } = self;
+        let mut member = Member { subscription, view, reader };
+        let polled = cluster.wait(Wake::Logs, wait, |state, now| {
+            if let Err(failure) = state.faults.refusal(Call::Poll, &member.view.group) {
+                return Some(Err(failure));
+            }
+            member.serve(state, now);
+            let polled = member.reader.read(&state.topics, state.faults.budget());
+            (!polled.is_empty()).then_some(Ok(polled))
+        });
+        polled.unwrap_or_else(|| Ok(Polled::default()))
+    }
+
+    fn commit(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure> {
+        self.cluster.with(|state, _| {
+            state.faults.refusal(Call::GroupCommit, &self.view.group)?;
+            let group = state.groups.of(&self.view.group);
+            group.admit(Call::GroupCommit, &self.view)?;
+            group.offsets.commit(offsets);
+            Ok(())
+        })
+    }
+}
+
+impl Drop for EmbeddedGroupConsumer {
+    fn drop(&mut self) {
+        let Self { cluster, view, .. } = self;
+        cluster.with(|state, _| state.groups.of(&view.group).leave(&view.member));
+        cluster.wake(Wake::Groups);
+    }
+}
+
+struct Member<'a> {
+    subscription: &'a Subscription,
+    view: &'a mut GroupMetadata,
+    reader: &'a mut Reader,
+}
+
+impl Member<'_> {
+    fn serve(&mut self, state: &mut State, now: Timestamp) {
+        let group = state.groups.of(&self.view.group);
+        if group.standing(&self.view.member, None) != Standing::Member {
+            self.reader.clear();
+            self.view.member = group.join(self.subscription, now);
+            state.due_by(now.plus(self.subscription.session_timeout));
+        }
+        let group = state.groups.of(&self.view.group);
+        let Served { generation, revoked, assigned } =
+            group.heartbeat(&self.view.member, &state.topics, now);
+        self.view.generation = generation.unwrap_or(self.view.generation);
+        if !revoked.is_empty() {
+            group.give_up(&self.view.member, &revoked);
+        }
+        for of in &revoked {
+            self.reader.unassign(of);
+        }
+        for of in assigned {
+            let committed = group.offsets.committed(&of);
+            let Ok(id) = state.topics.log_id(Call::Assign, &of) else { continue };
+            let start = state.topics.log(id).map(|log| log.start());
+            if let Some(from) = committed.or(start) {
+                self.reader.assign(of, id, from);
+            }
+        }
+    }
+}

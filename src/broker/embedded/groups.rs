@@ -1,0 +1,28 @@
+//! The groups of the cluster, by name; a group exists from its first mention on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::group::Group;
+use crate::record::Timestamp;
+
+#[derive(Debug, Default)]
+pub(super) struct Groups(BTreeMap<Arc<str>, Group>);
+
+impl Groups {
+    pub fn of(&mut self, name: &Arc<str>) -> &mut Group {
+        self.0.entry(name.clone()).or_default()
+    }
+
+    /// Removes silent members everywhere.
+    pub fn expire(&mut self, now: Timestamp) {
+        for group in self.0.values_mut() {
+            group.expire(now);
+        }
+    }
+
+    /// When the next member will have been silent for too long.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.0.values().filter_map(Group::due).min()
+    }
+}

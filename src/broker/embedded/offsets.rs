@@ -1,0 +1,50 @@
+//! The positions a group has committed, and those that open transactions would commit.
+//!
+//! A transaction's positions become the group's when it commits and are forgotten when it aborts. Until
+//! then whoever asks is told that the answer is unstable: an older position would make two owners
+//! work on the same records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::log::Ending;
+use crate::record::{Offset, TopicPartition};
+
+type Positions = BTreeMap<TopicPartition, Offset>;
+
+#[derive(Debug, Default)]
+pub(super) struct Offsets {
+    committed: Positions,
+    pending: BTreeMap<Arc<str>, Positions>,
+}
+
+impl Offsets {
+    /// Commits positions outside a transaction.
+    pub fn commit(&mut self, offsets: &[(TopicPartition, Offset)]) {
+        self.committed.extend(offsets.iter().cloned());
+    }
+
+    /// Adds positions to the open transaction of `transactional_id`.
+    pub fn pend(&mut self, transactional_id: &Arc<str>, offsets: &[(TopicPartition, Offset)]) {
+        let pending = self.pending.entry(transactional_id.clone()).or_default();
+        pending.extend(offsets.iter().cloned());
+    }
+
+    /// Ends the transaction of `transactional_id`.
+    pub fn end(&mut self, transactional_id: &str, ending: Ending) {
+        let pending = self.pending.remove(transactional_id).unwrap_or_default();
+        match ending {
+            Ending::Committed => self.committed.extend(pending),
+            Ending::Aborted => {}
+        }
+    }
+
+    /// The partition among `of` that an open transaction would move.
+    pub fn unstable<'a>(&self, of: &'a [TopicPartition]) -> Option<&'a TopicPartition> {
+        of.iter().find(|of| self.pending.values().any(|pending| pending.contains_key(of)))
+    }
+
+    pub fn committed(&self, of: &TopicPartition) -> Option<Offset> {
+        self.committed.get(of).copied()
+    }
+}

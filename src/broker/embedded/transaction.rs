@@ -1,0 +1,136 @@
+//! The transaction coordinator: who may write under a transactional id, and what its open transaction holds.
+//!
+//! An id has one epoch at a time. `init` makes the next one and ends what is open as aborted; so does the
+//! timeout. A producer with an older epoch is a zombie: every call of it that reaches the coordinator is
+//! refused for good. A transaction opens with its first record or position, so an empty one leaves no
+//! trace and fences nobody, as on Kafka.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::groups::Groups;
+use super::log::{Ending, Local};
+use super::topics::{LogId, Topics};
+use crate::broker::{Call, Code, Failure};
+use crate::record::Timestamp;
+
+/// Which incarnation of a transactional id; only the newest may act.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Epoch(u32);
+
+#[derive(Debug, Default)]
+pub(super) struct Coordinator {
+    ids: BTreeMap<Arc<str>, Transactional>,
+}
+
+#[derive(Debug, Default)]
+struct Transactional {
+    epoch: Epoch,
+    open: Option<Open>,
+}
+
+/// What an open transaction holds.
+#[derive(Debug)]
+pub(super) struct Open {
+    since: Timestamp,
+    logs: BTreeMap<LogId, Local>,
+    groups: BTreeSet<Arc<str>>,
+}
+
+impl Open {
+    /// The transaction's number in this log, which it joins if it must.
+    pub fn local(&mut self, id: LogId, topics: &mut Topics) -> Option<Local> {
+        if let Some(local) = self.logs.get(&id) {
+            return Some(*local);
+        }
+        let local = topics.log_mut(id)?.open();
+        self.logs.insert(id, local);
+        Some(local)
+    }
+
+    /// Notes that positions of this group are in it.
+    pub fn add_group(&mut self, group: &Arc<str>) {
+        self.groups.insert(group.clone());
+    }
+}
+
+impl Coordinator {
+    /// The next epoch of `id`; what was open is handed over, to be aborted.
+    pub fn init(&mut self, id: &Arc<str>) -> (Epoch, Option<Open>) {
+        let of = self.ids.entry(id.clone()).or_default();
+        of.epoch = Epoch(of.epoch.0 + 1);
+        (of.epoch, of.open.take())
+    }
+
+    /// The open transaction of `id`, which opens if there is none.
+    pub fn opened(
+        &mut self,
+        call: Call,
+        id: &str,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Result<&mut Open, Failure> {
+        let of = self.current(call, id, epoch)?;
+        Ok(of.open.get_or_insert_with(|| Open {
+            since: now,
+            logs: BTreeMap::new(),
+            groups: BTreeSet::new(),
+        }))
+    }
+
+    /// Takes the open transaction of `id`, to be ended.
+    pub fn take(&mut self, call: Call, id: &str, epoch: Epoch) -> Result<Option<Open>, Failure> {
+        Ok(self.current(call, id, epoch)?.open.take())
+    }
+
+    /// Takes the transactions that have been open for `timeout`; their producers are fenced.
+    pub fn overdue(&mut self, now: Timestamp, timeout: Duration) -> Vec<(Arc<str>, Open)> {
+        let late = |open: &mut Open| now >= open.since.plus(timeout);
+        let mut taken = Vec::new();
+        for (id, of) in &mut self.ids {
+            if let Some(open) = of.open.take_if(late) {
+                of.epoch = Epoch(of.epoch.0 + 1);
+                taken.push((id.clone(), open));
+            }
+        }
+        taken
+    }
+
+    /// When the first open transaction will be overdue.
+    pub fn due(&self, timeout: Duration) -> Option<Timestamp> {
+        let open = self.ids.values().filter_map(|of| of.open.as_ref());
+        open.map(|open| open.since.plus(timeout)).min()
+    }
+
+    fn current(
+        &mut self,
+        call: Call,
+        id: &str,
+        epoch: Epoch,
+    ) -> Result<&mut Transactional, Failure> {
+        match self.ids.get_mut(id) {
+            Some(of) if of.epoch == epoch => Ok(of),
+            Some(of) => {
+                let words = format!("{id}: epoch {} is older than {}", epoch.0, of.epoch.0);
+                Err(Failure::new(call, Code::Fenced, words).fatal())
+            }
+            None => {
+                let words = format!("{id}: no producer was initialised");
+                Err(Failure::new(call, Code::InvalidProducerIdMapping, words).fatal())
+            }
+        }
+    }
+}
+
+/// Writes what the end of a transaction means into the logs and the groups it touched.
+pub(super) fn end(id: &str, open: Open, ending: Ending, topics: &mut Topics, groups: &mut Groups) {
+    for (log, local) in open.logs {
+        if let Some(log) = topics.log_mut(log) {
+            log.end_transaction(local, ending);
+        }
+    }
+    for group in open.groups {
+        groups.of(&group).offsets.end(id, ending);
+    }
+}

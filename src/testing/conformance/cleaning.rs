@@ -1,0 +1,52 @@
+//! What compaction keeps.
+
+use super::Cluster;
+use super::world::{Outcome, Row, World, out, row, same};
+use crate::broker::{Cleanup, Isolation};
+
+pub(super) fn compaction_keeps_latest_values_and_tombstones_at_their_offsets(
+    cluster: &dyn Cluster,
+) -> Outcome {
+    let world = World::with(cluster, 1, Cleanup::Compact)?;
+    let mut producer = world.producer(&world.id)?;
+    producer.begin()?;
+    producer.send(&out(&[("a", Some("1")), ("b", Some("1")), ("c", Some("1"))]))?;
+    producer.commit()?;
+    world.open(&mut *producer, "a", 4)?;
+    producer.abort()?;
+    producer.begin()?;
+    producer.send(&out(&[("c", Some("2")), ("b", None)]))?;
+    producer.commit()?;
+    let before = [row(0, "a", "1"), row(1, "b", "1"), row(2, "c", "1"), row(6, "c", "2")];
+    let tombstone = (7, "b".to_owned(), None);
+    let whole = before.iter().cloned().chain([tombstone.clone()]).collect();
+    same(world.rows(Isolation::ReadCommitted, 9)?, whole)?;
+    cluster.compact(&world.first());
+    same(kept(&world, 9)?, vec![row(0, "a", "1"), row(6, "c", "2"), tombstone])
+}
+
+pub(super) fn compaction_leaves_what_an_open_transaction_holds_back(
+    cluster: &dyn Cluster,
+) -> Outcome {
+    let world = World::with(cluster, 1, Cleanup::Compact)?;
+    let mut producer = world.producer(&world.id)?;
+    world.commit(&mut *producer, "a", "1")?;
+    world.commit(&mut *producer, "a", "2")?;
+    world.open(&mut *producer, "a", 4)?;
+    cluster.compact(&world.first());
+    producer.commit()?;
+    same(kept(&world, 6)?, vec![row(2, "a", "2"), row(4, "a", "open")])
+}
+
+/// The rows up to an end at `end` or beyond, without fillers.
+fn kept(world: &World<'_>, end: i64) -> Outcome<Vec<Row>> {
+    let mut reader = world.reader(Isolation::ReadCommitted)?;
+    let mut rows = Vec::new();
+    world.until("the end of the cleaned log", || {
+        let polled = reader.poll()?;
+        rows.extend(super::hands::rows_of(&polled));
+        Ok(polled.ends.iter().any(|(_, told)| told.0 >= end).then_some(()))
+    })?;
+    rows.retain(|(_, key, _)| !key.starts_with("filler"));
+    Ok(rows)
+}
