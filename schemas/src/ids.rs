@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::poison::{FieldFault, Poison};
@@ -42,6 +43,12 @@ macro_rules! ids {
         impl From<[u8; 16]> for $name {
             fn from(bytes: [u8; 16]) -> Self {
                 Self(bytes)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
             }
         }
 
