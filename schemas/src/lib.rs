@@ -15,6 +15,8 @@
 #![warn(missing_docs)]
 
 mod action;
+#[cfg(test)]
+mod captured;
 mod change;
 mod column;
 mod comment;
