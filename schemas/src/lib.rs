@@ -1,1 +1,66 @@
-//! Stub.
+//! The contract: every topic, every row and event that comes in, every value that moves between the
+//! parts of the feed, and the bytes of each.
+//!
+//! What always holds: decoding is total. Any bytes at all give a value or a [`Poison`] that names the
+//! field; nothing panics, and nothing here knows of Kafka, of state or of the wall clock.
+//!
+//! | what | where |
+//! | --- | --- |
+//! | names and keys | [`topic`], the ids ([`UserId`], [`PostId`], ...) |
+//! | rows of the database | [`Cdc`], [`Change`] of [`User`], [`Post`], [`Follow`], [`Comment`], [`Like`] |
+//! | behaviour events | [`Event`], [`Action`], [`Trace`] |
+//! | internal values | [`ToPost`], [`ToUser`], [`Read`], [`Gone`], [`PostLine`]: all [`Wire`] |
+//! | what comes out | [`FeedBody`], [`FeedVersion`], [`RedisValue`] |
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod action;
+#[cfg(test)]
+mod captured;
+mod change;
+mod column;
+mod comment;
+mod event;
+mod feed_body;
+mod feed_version;
+mod follow;
+#[cfg(test)]
+mod golden;
+mod gone;
+mod ids;
+mod like;
+mod mark;
+mod poison;
+mod post;
+mod post_line;
+mod read;
+mod row;
+mod time;
+mod to_post;
+mod to_user;
+pub mod topic;
+mod trace;
+mod user;
+mod wire;
+
+pub use action::Action;
+pub use change::{Cdc, Change, Op};
+pub use comment::Comment;
+pub use event::Event;
+pub use feed_body::{FeedBody, FeedItem, Rule, Sources, V1};
+pub use feed_version::{FEEDS_EPOCH, FeedVersion, RedisValue, VERSION, redis_key};
+pub use follow::{Follow, FollowKey};
+pub use gone::Gone;
+pub use ids::{CommentId, EventId, LikeId, PostId, UserId};
+pub use like::Like;
+pub use mark::Mark;
+pub use poison::{FieldFault, Poison};
+pub use post::{Post, content_hash};
+pub use post_line::PostLine;
+pub use read::Read;
+pub use row::{Columns, Row};
+pub use to_post::{Delta, PostImage, RowKind, ToPost};
+pub use to_user::{ToUser, day_of};
+pub use trace::{Ctx, Trace};
+pub use user::User;
+pub use wire::Wire;

@@ -1,0 +1,318 @@
+//! One change of one row, as Debezium tells it.
+//!
+//! An envelope is JSON, with the schema part (`{"schema":…,"payload":…}`) or without. Reading it goes:
+//! the null value is a tombstone; then the operation; then the image after it (created, updated, read in
+//! a snapshot) or before it (deleted); then the row's key.
+//!
+//! What always holds:
+//! * An image that must be there is complete or the record is a [`Poison`] naming the column. An image
+//!   that is only nice to have is complete or `None`.
+//! * A delete under the default replica identity carries the key and made-up values elsewhere (an empty
+//!   id, the time 1970-01-01). It has no `before` here. Callers keep the last image by key.
+//! * The connector's placeholder for a value it does not know never becomes part of a row.
+
+use serde::Deserialize;
+
+use crate::column::{Column, Object, Raw, number, text};
+use crate::mark::Mark;
+use crate::poison::{FieldFault, Poison};
+use crate::row::{Columns, Row};
+
+/// The first byte of Confluent's wire format.
+const CONFLUENT_MAGIC: u8 = 0;
+
+/// The `created_at` that a connector invents for a deleted row it does not know.
+const MADE_UP_MS: i64 = 0;
+
+const ONE_ROW: &str = "r, c, u, d or m";
+const TRUNCATE: &str = "\"t\": the table was truncated, state is unchanged";
+
+/// What was done to the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `r`: it was there when a snapshot was taken.
+    Snapshot,
+    /// `c`: it was inserted.
+    Create,
+    /// `u`: it was updated.
+    Update,
+    /// `d`: it was deleted.
+    Delete,
+}
+
+/// One change of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change<R: Row> {
+    /// What was done.
+    pub op: Op,
+    /// Which row; `None` only for a delete that names none, which can have no effect.
+    pub key: Option<R::Key>,
+    /// `source.lsn`; 0 if the source names none.
+    pub lsn: u64,
+    /// The image before, if it came along and is no invention of the connector's.
+    pub before: Option<R>,
+    /// The image after; always there but for a delete. Its `deleted_at` may still say it is deleted.
+    pub after: Option<R>,
+    /// `source.ts_ms`: when the database made the change, in ms UTC.
+    pub source_ms: Option<i64>,
+}
+
+impl<R: Row> Change<R> {
+    /// How new the change is, under the configured `epoch`.
+    pub fn mark(&self, epoch: u32) -> Mark {
+        Mark { epoch, lsn: self.lsn }
+    }
+
+    /// The row as it is from now on: `None` if it was deleted, either way.
+    pub fn live(&self) -> Option<&R> {
+        self.after.as_ref().filter(|row| !row.is_deleted())
+    }
+
+    /// The best image that the change carries: the one after, else the one before.
+    pub fn image(&self) -> Option<&R> {
+        self.after.as_ref().or(self.before.as_ref())
+    }
+}
+
+/// One record of a `cdc.*` topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cdc<R: Row> {
+    /// A row changed.
+    Change(Change<R>),
+    /// A null value: follows a delete, says nothing new.
+    Tombstone,
+    /// `m`: a message of the database's log, about no row.
+    Message,
+}
+
+#[derive(Deserialize)]
+struct Source<'a> {
+    #[serde(borrow)]
+    lsn: Raw<'a>,
+    #[serde(borrow)]
+    ts_ms: Raw<'a>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    op: Raw<'a>,
+    #[serde(borrow)]
+    before: Option<Object<Columns<'a>>>,
+    #[serde(borrow)]
+    after: Option<Object<Columns<'a>>>,
+    #[serde(borrow)]
+    source: Option<Object<Source<'a>>>,
+}
+
+/// An envelope as it may stand in a value: in `payload` beside its schema, or alone.
+#[derive(Deserialize)]
+struct Outer<'a> {
+    #[serde(borrow)]
+    payload: Option<Object<Envelope<'a>>>,
+    #[serde(borrow)]
+    op: Raw<'a>,
+    #[serde(borrow)]
+    before: Option<Object<Columns<'a>>>,
+    #[serde(borrow)]
+    after: Option<Object<Columns<'a>>>,
+    #[serde(borrow)]
+    source: Option<Object<Source<'a>>>,
+}
+
+/// A key with its schema part; without one it is the columns themselves.
+#[derive(Deserialize)]
+struct OuterKey<'a> {
+    #[serde(borrow)]
+    payload: Option<Object<Columns<'a>>>,
+}
+
+impl<R: Row> Cdc<R> {
+    /// Reads one record; `key` is looked at only if the value names no row.
+    pub fn decode(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Self, Poison> {
+        let Some(value) = value else { return Ok(Self::Tombstone) };
+        decode_value(key, value).map_err(|fault| fault.of(R::WHAT))
+    }
+}
+
+fn decode_value<R: Row>(key: Option<&[u8]>, value: &[u8]) -> Result<Cdc<R>, FieldFault> {
+    let envelope = open(value)?;
+    let op = match envelope.op.and_then(text).as_deref() {
+        Some("r") => Op::Snapshot,
+        Some("c") => Op::Create,
+        Some("u") => Op::Update,
+        Some("d") => Op::Delete,
+        Some("m") => return Ok(Cdc::Message),
+        Some("t") => return Err(FieldFault::new("op", ONE_ROW, TRUNCATE)),
+        _ => return Err(Column::new("op", envelope.op).unknown(ONE_ROW)),
+    };
+    let (lsn, source_ms) = position(envelope.source.as_ref())?;
+    let (before, after) = (envelope.before.as_ref(), envelope.after.as_ref());
+    let old = before.and_then(|Object(columns)| R::read(columns).ok());
+    if op == Op::Delete {
+        let key = deleted_key::<R>(before, key)?;
+        let before = old.filter(|row| row.created_at_ms() != MADE_UP_MS);
+        return Ok(Cdc::Change(Change { op, key, lsn, before, after: None, source_ms }));
+    }
+    let Some(Object(columns)) = after else {
+        return Err(FieldFault::missing("after", "a row"));
+    };
+    let key = Some(R::key(columns)?);
+    let mut new = R::read(columns)?;
+    if let Some(old) = &old {
+        new.complete(old);
+    }
+    Ok(Cdc::Change(Change { op, key, lsn, before: old, after: Some(new), source_ms }))
+}
+
+/// Reads the envelope out of a value.
+fn open(value: &[u8]) -> Result<Envelope<'_>, FieldFault> {
+    const EXPECTED: &str = "a Debezium envelope in JSON";
+    if value.first() == Some(&CONFLUENT_MAGIC) {
+        return Err(FieldFault::new("value", EXPECTED, "Confluent Avro (first byte 0)"));
+    }
+    let Object(outer) = serde_json::from_slice::<Object<Outer<'_>>>(value)
+        .map_err(|error| FieldFault::new("value", EXPECTED, error))?;
+    let Outer { payload, op, before, after, source } = outer;
+    let alone = Envelope { op, before, after, source };
+    Ok(payload.map_or(alone, |Object(envelope)| envelope))
+}
+
+/// Reads the log position and the time of the change.
+fn position(source: Option<&Object<Source<'_>>>) -> Result<(u64, Option<i64>), FieldFault> {
+    let Some(Object(source)) = source else { return Ok((0, None)) };
+    let lsn = Column::new("source.lsn", source.lsn).number()?.unwrap_or(0);
+    Ok((lsn, source.ts_ms.and_then(number)))
+}
+
+/// Finds out which row was deleted: its image names it, or else the record's key does.
+fn deleted_key<R: Row>(
+    before: Option<&Object<Columns<'_>>>,
+    key: Option<&[u8]>,
+) -> Result<Option<R::Key>, FieldFault> {
+    if let Some(named) = before.and_then(|Object(columns)| R::key(columns).ok()) {
+        return Ok(Some(named));
+    }
+    let Some(key) = key else { return Ok(None) };
+    let unread = |error| FieldFault::new("key", "a primary key in JSON", error);
+    let Object(outer) = serde_json::from_slice::<Object<OuterKey<'_>>>(key).map_err(unread)?;
+    let columns = match outer.payload {
+        Some(payload) => payload,
+        None => serde_json::from_slice(key).map_err(unread)?,
+    };
+    R::key(&columns.0).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Like, LikeId, User};
+
+    fn id<T: From<[u8; 16]>>(table: u8, n: u8) -> T {
+        T::from([0x01, 0x90, 0xa6, 0xc2, 0, 0, 0x70, 0, table, 0, 0, 0, 0, 0, 0, n])
+    }
+
+    fn poison<R: Row + std::fmt::Debug>(value: &str) -> String {
+        Cdc::<R>::decode(None, Some(value.as_bytes())).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_soft_delete_has_an_image_but_is_not_live() {
+        let value = r#"{"op":"u","after":{"id":"0190a6c2-0000-7000-8000-000000000001",
+            "created_at":5,"deleted_at":0}}"#;
+        let decoded = Cdc::<User>::decode(None, Some(value.as_bytes())).unwrap();
+        let Cdc::Change(change) = decoded else { panic!("no change") };
+        let image = User { id: id(0x80, 1), created_at_ms: 5, deleted: true };
+        assert_eq!((change.live(), change.image(), change.lsn), (None, Some(&image), 0));
+    }
+
+    #[test]
+    fn a_delete_that_names_no_row_has_no_key() {
+        let value = br#"{"op":"d","before":null,"after":null,"source":{"lsn":7}}"#;
+        let decoded = Cdc::<Like>::decode(None, Some(value)).unwrap();
+        let change = Change {
+            op: Op::Delete,
+            key: None,
+            lsn: 7,
+            before: None,
+            after: None,
+            source_ms: None,
+        };
+        assert_eq!(decoded, Cdc::Change(change));
+    }
+
+    #[test]
+    fn the_record_key_names_a_deleted_row_with_and_without_a_schema_part() {
+        let value: &[u8] = br#"{"op":"d"}"#;
+        let text = "0190a6c2-0000-7000-a000-000000000001";
+        let plain = format!(r#"{{"id":"{text}"}}"#);
+        let wrapped = format!(r#"{{"schema":{{"type":"struct"}},"payload":{plain}}}"#);
+        let keys = [plain, wrapped].map(|key| {
+            let decoded = Cdc::<Like>::decode(Some(key.as_bytes()), Some(value)).unwrap();
+            let Cdc::Change(change) = decoded else { panic!("no change") };
+            change.key
+        });
+        assert_eq!(keys, [Some(id::<LikeId>(0xa0, 1)); 2]);
+    }
+
+    #[test]
+    fn a_missing_or_wrong_column_is_named() {
+        let row = r#""id":"0190a6c2-0000-7000-a000-000000000001",
+            "post_id":"0190a6c2-0000-7000-9000-000000000001""#;
+        let user = r#""user_id":"0190a6c2-0000-7000-8000-000000000001""#;
+        let made =
+            |columns: String| poison::<Like>(&format!(r#"{{"op":"c","after":{{{columns}}}}}"#));
+        let soon = r#""created_at":"soon""#;
+        assert_eq!(
+            made(format!("{row},{user},{soon}")),
+            "decode like: created_at: expected a time, found \"soon\""
+        );
+        assert_eq!(
+            made(format!("{row},{user}")),
+            "decode like: created_at: expected a time, found nothing"
+        );
+        assert_eq!(
+            made(format!("{row},\"created_at\":1")),
+            "decode like: user_id: expected a UUID, found nothing"
+        );
+        assert_eq!(made(String::new()), "decode like: id: expected a UUID, found nothing");
+    }
+
+    #[test]
+    fn a_truncate_says_that_nothing_changed() {
+        let said = poison::<Like>(r#"{"op":"t","source":{"lsn":1}}"#);
+        let expected = "decode like: op: expected r, c, u, d or m, \
+            found \"t\": the table was truncated, state is unchanged";
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn what_is_no_envelope_is_poison_with_the_reason() {
+        let op = "decode like: op: expected r, c, u, d or m, found ";
+        assert_eq!(poison::<Like>(r#"{"id":"x"}"#), format!("{op}nothing"));
+        assert_eq!(poison::<Like>(r#"{"op":"x"}"#), format!("{op}\"x\""));
+        assert_eq!(poison::<Like>(r#"{"op":7}"#), format!("{op}7"));
+        let after = "decode like: after: expected a row, found nothing";
+        assert_eq!(poison::<Like>(r#"{"op":"c","after":null}"#), after);
+        let avro = "decode like: value: expected a Debezium envelope in JSON, \
+            found Confluent Avro (first byte 0)";
+        assert_eq!(poison::<Like>("\0\0\0\0\u{1}abc"), avro);
+        let lsn = "decode like: source.lsn: expected a whole number, found \"0/16\"";
+        assert_eq!(poison::<Like>(r#"{"op":"d","source":{"lsn":"0/16"}}"#), lsn);
+    }
+
+    #[test]
+    fn an_array_never_stands_for_a_row() {
+        let said = poison::<Like>(r#"{"op":"c","after":["a","b","c"]}"#);
+        assert!(said.starts_with("decode like: value: expected a Debezium envelope in JSON"));
+    }
+
+    #[test]
+    fn depth_does_not_exhaust_the_stack() {
+        let deep = format!(r#"{{"op":"c","after":{{"x":{}1"#, "[{\"a\":".repeat(100_000));
+        let said = poison::<Like>(&deep);
+        assert!(said.starts_with("decode like: value: expected a Debezium envelope in JSON"));
+        let key = "[".repeat(100_000);
+        assert!(Cdc::<Like>::decode(Some(key.as_bytes()), Some(br#"{"op":"d"}"#)).is_err());
+    }
+}

@@ -1,0 +1,270 @@
+//! A behaviour event: who did what with which post, and when.
+//!
+//! Topic `events`, key the user, JSON. Required are `user_id`, `post_id`, `action` and `event_time`;
+//! null means absent, unknown fields are skipped. The topic's reader takes the first fault as a
+//! [`Poison`]; the HTTP route shows the caller all of them.
+//!
+//! An event without `event_id` is named by what it says: the version 5 UUID (SHA-1) in the URL namespace
+//! (6ba7b811-9dad-11d1-80b4-00c04fd430c8) of the text `feedmill:event:{user}:{post}:{action}:{second}`,
+//! ids in lower case with hyphens, the second since 1970 floored. So a repeat within a second is one event.
+
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::action::Action;
+use crate::column::{Column, Object, Raw, number, text, uuid};
+use crate::ids::{EventId, PostId, UserId};
+use crate::poison::{FieldFault, Poison};
+use crate::trace::{Ctx, Trace};
+
+/// How far an event's time may lie ahead of its record's.
+const AHEAD_MS_MAX: i64 = 600_000;
+const DWELL_MS_MAX: u32 = 3_600_000;
+const WHAT: &str = "event";
+const DWELL: &str = "a whole number, 0 to 3600000";
+const ACTIONS: &str = "impression, view, click, like, comment, share or dwell";
+
+/// What happened, as far as state uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its name, unique within its user: the sender's, or made from what it says.
+    pub id: EventId,
+    /// Who did it.
+    pub user: UserId,
+    /// With which post.
+    pub post: PostId,
+    /// What.
+    pub action: Action,
+    /// When, in ms UTC, by the sender's clock.
+    pub at_ms: i64,
+    /// How long it took, at most an hour.
+    pub dwell_ms: Option<u32>,
+    /// The post's author, as the sender thinks; never trusted over the post itself.
+    pub author: Option<UserId>,
+}
+
+/// All that is wrong with an event.
+#[derive(Default)]
+pub(crate) struct Faults(Vec<FieldFault>);
+
+impl Faults {
+    /// The value, or none and the fault is kept.
+    pub(crate) fn keep<T>(&mut self, read: Result<T, FieldFault>) -> Option<T> {
+        read.map_err(|fault| self.0.push(fault)).ok()
+    }
+}
+
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    event_id: Raw<'a>,
+    #[serde(borrow)]
+    event_time: Raw<'a>,
+    #[serde(borrow)]
+    user_id: Raw<'a>,
+    #[serde(borrow)]
+    post_id: Raw<'a>,
+    #[serde(borrow)]
+    action: Raw<'a>,
+    #[serde(borrow)]
+    dwell_ms: Raw<'a>,
+    #[serde(borrow)]
+    author_id: Raw<'a>,
+    #[serde(borrow)]
+    device: Raw<'a>,
+    #[serde(borrow)]
+    app_ver: Raw<'a>,
+    #[serde(borrow)]
+    ctx: Raw<'a>,
+}
+
+impl Event {
+    /// Reads a record's value.
+    pub fn decode(value: &[u8]) -> Result<Self, Poison> {
+        Self::check(value, None).map(|(event, _)| event).map_err(first)
+    }
+
+    /// Reads an event with its trace and names every fault; `user` stands in for an absent `user_id`.
+    pub fn check(json: &[u8], user: Option<UserId>) -> Result<(Self, Trace<'_>), Vec<FieldFault>> {
+        let read = serde_json::from_slice::<Object<Fields<'_>>>(json);
+        let Object(fields) = read.map_err(|error| {
+            let avro = json.first() == Some(&0);
+            let found =
+                if avro { "Confluent Avro (first byte 0)".into() } else { error.to_string() };
+            vec![FieldFault::new("value", "an event in JSON", found)]
+        })?;
+        let mut faults = Faults::default();
+        let event = read_event(&fields, user, &mut faults);
+        let trace = Trace::read(fields.device, fields.app_ver, fields.ctx, &mut faults);
+        match event {
+            Some(event) if faults.0.is_empty() => Ok((event, trace)),
+            _ => Err(faults.0),
+        }
+    }
+
+    /// Whether the event lies more than 10 minutes after `record_ms`, the time of its record.
+    pub fn too_far(&self, record_ms: i64) -> bool {
+        self.at_ms > record_ms.saturating_add(AHEAD_MS_MAX)
+    }
+
+    /// The fault of an event that lies [`too_far`](Self::too_far) ahead.
+    pub fn ahead(&self) -> FieldFault {
+        let expected = "a time at most 10 min after the record's";
+        FieldFault::new("event_time", expected, self.at_ms)
+    }
+
+    /// The event as the topic carries it, in JSON, with its id and its user filled in.
+    pub fn to_json(&self, trace: &Trace<'_>) -> String {
+        let text = |text: &str| Some(Value::from(text));
+        let fields = [
+            ("event_id", text(&self.id.to_string())),
+            ("event_time", Some(self.at_ms.into())),
+            ("user_id", text(&self.user.to_string())),
+            ("post_id", text(&self.post.to_string())),
+            ("action", text(self.action.name())),
+            ("dwell_ms", self.dwell_ms.map(Value::from)),
+            ("author_id", self.author.and_then(|author| text(&author.to_string()))),
+            ("device", trace.device.as_deref().and_then(text)),
+            ("app_ver", trace.app_ver.as_deref().and_then(text)),
+            ("ctx", trace.ctx.as_ref().map(Ctx::to_value)),
+        ];
+        object(fields).to_string()
+    }
+}
+
+/// The first of an event's faults, for the dead letter.
+fn first(faults: Vec<FieldFault>) -> Poison {
+    let none = || FieldFault::missing("value", "an event in JSON");
+    faults.into_iter().next().unwrap_or_else(none).of(WHAT)
+}
+
+/// An object of those fields that hold something.
+pub(crate) fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let held = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(held.collect())
+}
+
+/// Reads what state uses; what is wrong goes to `faults`. None if something required is wrong.
+fn read_event(fields: &Fields<'_>, sender: Option<UserId>, faults: &mut Faults) -> Option<Event> {
+    let user = match (fields.user_id, sender) {
+        (None, Some(sender)) => Some(sender),
+        (raw, _) => faults.keep(Column::new("user_id", raw).id()),
+    };
+    let post = faults.keep(Column::new("post_id", fields.post_id).id());
+    let named = |raw| text(raw)?.parse::<Action>().ok();
+    let action = faults.keep(Column::new("action", fields.action).required(ACTIONS, named));
+    let at_ms = faults.keep(Column::new("event_time", fields.event_time).time_ms());
+    let id = faults.keep(Column::new("event_id", fields.event_id).optional("a UUID", uuid));
+    let within = |raw| number(raw).filter(|dwell| *dwell <= DWELL_MS_MAX);
+    let dwell_ms = Column::new("dwell_ms", fields.dwell_ms).optional(DWELL, within);
+    let dwell_ms = faults.keep(dwell_ms);
+    let author = faults.keep(Column::new("author_id", fields.author_id).optional("a UUID", uuid));
+    let (user, post, action, at_ms) = (user?, post?, action?, at_ms?);
+    let (id, dwell_ms, author) = (id?, dwell_ms?, author?);
+    let id = id.map_or_else(|| id_of(user, post, action, at_ms), EventId);
+    Some(Event { id, user, post, action, at_ms, dwell_ms, author: author.map(UserId) })
+}
+
+/// The id of an event that came without one.
+fn id_of(user: UserId, post: PostId, action: Action, at_ms: i64) -> EventId {
+    let name = format!("feedmill:event:{user}:{post}:{action}:{}", at_ms.div_euclid(1000));
+    EventId(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: &str = "0190a6c2-0000-7000-8000-000000000001";
+    const POST: &str = "0190a6c2-0000-7000-8000-000000000002";
+
+    fn json(more: &str) -> String {
+        format!(r#"{{"user_id":"{USER}","post_id":"{POST}"{more}}}"#)
+    }
+
+    fn decode(more: &str) -> Result<Event, String> {
+        Event::decode(json(more).as_bytes()).map_err(|poison| poison.to_string())
+    }
+
+    #[test]
+    fn an_event_without_an_id_is_named_by_what_it_says_and_the_second() {
+        let early = decode(r#","action":"view","event_time":1795216628000"#).unwrap();
+        let late = decode(r#","action":"view","event_time":"2026-11-20T23:17:08.999Z""#).unwrap();
+        let next = decode(r#","action":"view","event_time":1795216629000"#).unwrap();
+        let expected = Event {
+            id: "2f8673cf-af2d-57de-ab66-ae5095aa072c".parse().unwrap(),
+            user: USER.parse().unwrap(),
+            post: POST.parse().unwrap(),
+            action: Action::View,
+            at_ms: 1_795_216_628_000,
+            dwell_ms: None,
+            author: None,
+        };
+        assert_eq!(early, expected);
+        assert_eq!((late.id, late.at_ms), (early.id, 1_795_216_628_999));
+        assert_ne!(next.id, early.id);
+    }
+
+    #[test]
+    fn every_fault_is_named_with_its_field() {
+        let bad = br#"{"event_id":7,"user_id":"bob","action":"wave","event_time":"soon",
+            "dwell_ms":3600001,"device":{},"ctx":{"position":-1}}"#;
+        let faults = Event::check(bad, None).unwrap_err();
+        let said: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        let actions = "impression, view, click, like, comment, share or dwell";
+        let wave = format!("action: expected {actions}, found \"wave\"");
+        let expected = [
+            "user_id: expected a UUID, found \"bob\"",
+            "post_id: expected a UUID, found nothing",
+            &wave,
+            "event_time: expected a time, found \"soon\"",
+            "event_id: expected a UUID, found 7",
+            "dwell_ms: expected a whole number, 0 to 3600000, found 3600001",
+            "device: expected text, found {}",
+            "ctx.position: expected a whole number, found -1",
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn what_is_no_object_is_poison() {
+        let poison = |bytes: &[u8]| Event::decode(bytes).unwrap_err().to_string();
+        let avro =
+            "decode event: value: expected an event in JSON, found Confluent Avro (first byte 0)";
+        assert_eq!(poison(&[0, 0, 0, 0, 1, 2]), avro);
+        assert!(poison(b"[]").starts_with("decode event: value: expected an event in JSON"));
+        assert!(poison(b"").starts_with("decode event: value: expected an event in JSON"));
+    }
+
+    #[test]
+    fn the_sender_stands_in_for_an_absent_user_only() {
+        let sender = UserId([5; 16]);
+        let absent = format!(r#"{{"post_id":"{POST}","action":"share","event_time":1}}"#);
+        let (event, _) = Event::check(absent.as_bytes(), Some(sender)).unwrap();
+        assert_eq!(event.user, sender);
+        let named = json(r#","action":"share","event_time":1"#);
+        let (event, _) = Event::check(named.as_bytes(), Some(sender)).unwrap();
+        assert_eq!(event.user.to_string(), USER);
+    }
+
+    #[test]
+    fn an_event_comes_back_from_its_json_with_its_trace() {
+        let more = r#","action":"dwell","event_time":1795216628123,"dwell_ms":3600000,
+            "author_id":"0190A6C2000070008000000000000003","device":"a \"b\"","app_ver":"1.0",
+            "ctx":{"request_id":"r","position":3,"source":"redis","version":9,"weight_set":1,"x":[]},
+            "event_id":"0190a6c2-0000-7000-8000-000000000004","unknown":{"deep":[1,2,{}]}"#;
+        let sent = json(more);
+        let (event, trace) = Event::check(sent.as_bytes(), None).unwrap();
+        let written = event.to_json(&trace);
+        assert_eq!(Event::check(written.as_bytes(), None), Ok((event, trace.clone())));
+        assert_eq!(trace.device.as_deref(), Some("a \"b\""));
+        assert_eq!(trace.ctx.and_then(|ctx| ctx.position), Some(3));
+    }
+
+    #[test]
+    fn ten_minutes_ahead_is_not_too_far() {
+        let event = decode(r#","action":"like","event_time":600001"#).unwrap();
+        assert_eq!([1, 0].map(|record_ms| event.too_far(record_ms)), [false, true]);
+    }
+}

@@ -1,0 +1,93 @@
+//! A row of one of our tables, and the columns it is read from.
+//!
+//! Columns are found by name, never by place; unknown ones are skipped, null means absent. A row is
+//! complete or there is none: every id and `created_at` is required.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use serde::Deserialize;
+
+use crate::column::{Column, Raw};
+use crate::poison::FieldFault;
+
+/// What Debezium writes in place of a large value that the log did not repeat.
+pub(crate) const UNAVAILABLE: &str = "__debezium_unavailable_value";
+
+/// A row of one table.
+pub trait Row: Sized {
+    /// Its primary key.
+    type Key: Copy + Debug + Eq + Ord + Hash;
+    /// What errors call it.
+    const WHAT: &'static str;
+
+    /// Reads the primary key.
+    fn key(columns: &Columns<'_>) -> Result<Self::Key, FieldFault>;
+
+    /// Reads the whole row; every id and `created_at` is required.
+    fn read(columns: &Columns<'_>) -> Result<Self, FieldFault>;
+
+    /// When it was created, in ms UTC.
+    fn created_at_ms(&self) -> i64;
+
+    /// Whether its `deleted_at` says that it is deleted.
+    fn is_deleted(&self) -> bool;
+
+    /// Takes from an earlier image what this one does not know.
+    fn complete(&mut self, _before: &Self) {}
+}
+
+/// The columns that any of our tables uses, not yet decoded; what else a row has is skipped.
+#[derive(Deserialize)]
+pub struct Columns<'a> {
+    #[serde(borrow)]
+    id: Raw<'a>,
+    #[serde(borrow)]
+    user_id: Raw<'a>,
+    #[serde(borrow)]
+    post_id: Raw<'a>,
+    #[serde(borrow)]
+    follower_id: Raw<'a>,
+    #[serde(borrow)]
+    followee_id: Raw<'a>,
+    #[serde(borrow)]
+    content: Raw<'a>,
+    #[serde(borrow)]
+    created_at: Raw<'a>,
+    #[serde(borrow)]
+    deleted_at: Raw<'a>,
+}
+
+impl<'a> Columns<'a> {
+    pub(crate) fn id(&self) -> Column<'a> {
+        Column::new("id", self.id)
+    }
+
+    pub(crate) fn user_id(&self) -> Column<'a> {
+        Column::new("user_id", self.user_id)
+    }
+
+    pub(crate) fn post_id(&self) -> Column<'a> {
+        Column::new("post_id", self.post_id)
+    }
+
+    pub(crate) fn follower_id(&self) -> Column<'a> {
+        Column::new("follower_id", self.follower_id)
+    }
+
+    pub(crate) fn followee_id(&self) -> Column<'a> {
+        Column::new("followee_id", self.followee_id)
+    }
+
+    pub(crate) fn content(&self) -> Column<'a> {
+        Column::new("content", self.content)
+    }
+
+    pub(crate) fn created_at(&self) -> Column<'a> {
+        Column::new("created_at", self.created_at)
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted_at.is_some()
+    }
+}

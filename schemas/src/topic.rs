@@ -1,0 +1,188 @@
+//! Every topic, declared once: its name, what its keys and values are, its partitions, what becomes of
+//! old records.
+//!
+//! Plain data: whoever creates topics turns it into requests, whoever reads one takes its name from
+//! here. `cdc.*` are kept for ever, because compaction would forget that the database ever spoke about a
+//! row. Internal topics are purged by their owner once it has committed beyond a record.
+
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How many partitions a topic has, unless the configuration says otherwise.
+pub const PARTITIONS: i32 = 12;
+
+/// What the bytes of a key are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// The row's primary key as Debezium wrote it, JSON; may be null where the value names the row.
+    Row,
+    /// A user id as text, 36 characters; a producer may choose another form if all choose the same.
+    UserText,
+    /// The 16 bytes of a user id.
+    User,
+    /// The 16 bytes of a post id.
+    Post,
+}
+
+/// What the bytes of a value are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A Debezium envelope of this table, JSON with or without its schema part: [`crate::Change`].
+    Envelope,
+    /// A behaviour event, JSON: [`crate::Event`].
+    Event,
+    /// [`crate::Read`].
+    Read,
+    /// [`crate::ToPost`].
+    ToPost,
+    /// [`crate::ToUser`].
+    ToUser,
+    /// [`crate::PostLine`]; null: the post is gone or out of the horizon.
+    PostLine,
+    /// [`crate::Gone`]; null: the user is back.
+    Gone,
+    /// [`crate::FeedBody`], with the headers of [`crate::FeedVersion`]; null: inactive or gone.
+    Feed,
+    /// The record as it came, cut at 256 KiB.
+    Letter,
+}
+
+/// What becomes of old records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleanup {
+    /// The last value of each key stays.
+    Compact,
+    /// Nothing goes.
+    Keep,
+    /// They go after this time.
+    KeepFor(Duration),
+    /// They go once their reader has committed beyond them, and never by time.
+    Purge,
+}
+
+impl Cleanup {
+    /// Whether the last value of each key stays.
+    pub fn is_compact(self) -> bool {
+        self == Self::Compact
+    }
+
+    /// After what time records are deleted; `None`: never by time.
+    pub fn retention(self) -> Option<Duration> {
+        match self {
+            Self::KeepFor(time) => Some(time),
+            Self::Compact | Self::Keep | Self::Purge => None,
+        }
+    }
+}
+
+/// One topic. All of them have the same number of partitions, [`PARTITIONS`] by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name, exactly.
+    pub name: &'static str,
+    /// What its keys are.
+    pub key: Key,
+    /// What its values are.
+    pub value: Value,
+    /// What becomes of old records.
+    pub cleanup: Cleanup,
+}
+
+const fn cdc(name: &'static str) -> Topic {
+    Topic { name, key: Key::Row, value: Value::Envelope, cleanup: Cleanup::Keep }
+}
+
+/// Rows of `users`.
+pub const CDC_USERS: Topic = cdc("cdc.users");
+/// Rows of `posts`.
+pub const CDC_POSTS: Topic = cdc("cdc.posts");
+/// Rows of `follows`.
+pub const CDC_FOLLOWS: Topic = cdc("cdc.follows");
+/// Rows of `comments`.
+pub const CDC_COMMENTS: Topic = cdc("cdc.comments");
+/// Rows of `likes`.
+pub const CDC_LIKES: Topic = cdc("cdc.likes");
+
+/// Behaviour events, from the API or any producer; all of a user in one partition.
+pub const EVENTS: Topic = Topic {
+    name: "events",
+    key: Key::UserText,
+    value: Value::Event,
+    cleanup: Cleanup::KeepFor(Duration::from_secs(100 * DAY.as_secs())),
+};
+
+/// Reads of a feed, from the API.
+pub const READS: Topic =
+    Topic { name: "reads", key: Key::User, value: Value::Read, cleanup: Cleanup::Purge };
+
+/// What posts must hear, from ingest.
+pub const BY_POST: Topic =
+    Topic { name: "by-post", key: Key::Post, value: Value::ToPost, cleanup: Cleanup::Purge };
+
+/// What readers must hear, from ingest and engagement.
+pub const BY_USER: Topic =
+    Topic { name: "by-user", key: Key::User, value: Value::ToUser, cleanup: Cleanup::Purge };
+
+/// Broadcast: every live post within the horizon.
+pub const POSTS_LIVE: Topic =
+    Topic { name: "posts-live", key: Key::Post, value: Value::PostLine, cleanup: Cleanup::Compact };
+
+/// Broadcast: the users who are gone.
+pub const GONE: Topic =
+    Topic { name: "gone", key: Key::User, value: Value::Gone, cleanup: Cleanup::Compact };
+
+/// The ranked feeds.
+pub const FEEDS: Topic =
+    Topic { name: "feeds", key: Key::User, value: Value::Feed, cleanup: Cleanup::Compact };
+
+/// All of them but dead letters, inputs first.
+pub const ALL: [Topic; 12] = [
+    CDC_USERS,
+    CDC_POSTS,
+    CDC_FOLLOWS,
+    CDC_COMMENTS,
+    CDC_LIKES,
+    EVENTS,
+    READS,
+    BY_POST,
+    BY_USER,
+    POSTS_LIVE,
+    GONE,
+    FEEDS,
+];
+
+/// The topic that takes what application `app` cannot decode or process: `<app>-dead-letters`.
+pub fn dead_letters(app: &str) -> String {
+    format!("{app}-dead-letters")
+}
+
+/// How long dead letters are kept.
+pub const DEAD_LETTERS_CLEANUP: Cleanup = Cleanup::KeepFor(Duration::from_secs(30 * DAY.as_secs()));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(has: impl Fn(&Topic) -> bool) -> Vec<&'static str> {
+        ALL.iter().filter(|topic| has(topic)).map(|topic| topic.name).collect()
+    }
+
+    #[test]
+    fn old_records_go_as_the_contract_says() {
+        assert_eq!(
+            names(|topic| topic.cleanup == Cleanup::Keep),
+            ["cdc.users", "cdc.posts", "cdc.follows", "cdc.comments", "cdc.likes"]
+        );
+        assert_eq!(names(|topic| topic.cleanup.is_compact()), ["posts-live", "gone", "feeds"]);
+        let purged = names(|topic| topic.cleanup == Cleanup::Purge);
+        assert_eq!(purged, ["reads", "by-post", "by-user"]);
+        assert_eq!(EVENTS.cleanup.retention(), Some(100 * DAY));
+        assert_eq!(DEAD_LETTERS_CLEANUP.retention(), Some(30 * DAY));
+    }
+
+    #[test]
+    fn dead_letters_are_named_after_their_application() {
+        assert_eq!(dead_letters("feed"), "feed-dead-letters");
+    }
+}

@@ -1,0 +1,95 @@
+//! What an event tells beside what happened: the device, the app, and the feed it came from.
+//!
+//! State never uses any of it; it is kept for analysis, so that a click can be traced to the feed, the
+//! position and the weight set that showed the post.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::column::{Column, Object, Raw, text};
+use crate::event::{Faults, object};
+
+/// The feed item that an event is about, as the answer of the feed route named it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ctx<'a> {
+    /// The request whose answer showed the post.
+    pub request_id: Option<Cow<'a, str>>,
+    /// Its place in that answer, from 1.
+    pub position: Option<u32>,
+    /// Who answered: redis, state, clickhouse, postgres.
+    pub source: Option<Cow<'a, str>>,
+    /// The version of the feed.
+    pub version: Option<u64>,
+    /// The number of the weight set.
+    pub weight_set: Option<u16>,
+}
+
+/// Where an event came from; all of it optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace<'a> {
+    /// The device, in the client's words.
+    pub device: Option<Cow<'a, str>>,
+    /// The app's version, in the client's words.
+    pub app_ver: Option<Cow<'a, str>>,
+    /// The feed item it is about.
+    pub ctx: Option<Ctx<'a>>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct CtxFields<'a> {
+    #[serde(borrow)]
+    request_id: Raw<'a>,
+    #[serde(borrow)]
+    position: Raw<'a>,
+    #[serde(borrow)]
+    source: Raw<'a>,
+    #[serde(borrow)]
+    version: Raw<'a>,
+    #[serde(borrow)]
+    weight_set: Raw<'a>,
+}
+
+impl<'a> Trace<'a> {
+    /// Reads the three fields; what is wrong goes to `faults` and is absent here.
+    pub(crate) fn read(device: Raw<'a>, app_ver: Raw<'a>, ctx: Raw<'a>, to: &mut Faults) -> Self {
+        let object = |raw: &'a serde_json::value::RawValue| {
+            serde_json::from_str::<Object<CtxFields<'a>>>(raw.get()).ok()
+        };
+        let ctx = to.keep(Column::new("ctx", ctx).optional("an object", object)).flatten();
+        Self {
+            device: to.keep(Column::new("device", device).optional("text", text)).flatten(),
+            app_ver: to.keep(Column::new("app_ver", app_ver).optional("text", text)).flatten(),
+            ctx: ctx.map(|Object(fields)| Ctx::read(&fields, to)),
+        }
+    }
+}
+
+impl<'a> Ctx<'a> {
+    /// The JSON object that the feed route gives out and an event brings back.
+    pub fn to_value(&self) -> Value {
+        object([
+            ("request_id", self.request_id.as_deref().map(Value::from)),
+            ("position", self.position.map(Value::from)),
+            ("source", self.source.as_deref().map(Value::from)),
+            ("version", self.version.map(Value::from)),
+            ("weight_set", self.weight_set.map(Value::from)),
+        ])
+    }
+
+    fn read(fields: &CtxFields<'a>, to: &mut Faults) -> Self {
+        let (request_id, source) = (fields.request_id, fields.source);
+        Self {
+            request_id: to
+                .keep(Column::new("ctx.request_id", request_id).optional("text", text))
+                .flatten(),
+            position: to.keep(Column::new("ctx.position", fields.position).number()).flatten(),
+            source: to.keep(Column::new("ctx.source", source).optional("text", text)).flatten(),
+            version: to.keep(Column::new("ctx.version", fields.version).number()).flatten(),
+            weight_set: to
+                .keep(Column::new("ctx.weight_set", fields.weight_set).number())
+                .flatten(),
+        }
+    }
+}

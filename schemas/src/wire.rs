@@ -1,0 +1,120 @@
+//! The bytes of internal values: fixed little-endian layouts, read back totally.
+//!
+//! What always holds: `decode(encode(x)) == x`; any other bytes are a [`Poison`], never a panic, and a
+//! value with bytes left over is one too. Every value but an id and a [`FeedBody`](crate::FeedBody)
+//! opens with a byte that names its kind or format, so that a later one can stand beside it.
+
+use crate::poison::{FieldFault, Poison};
+
+/// A value with a fixed binary form.
+pub trait Wire: Sized {
+    /// Appends the bytes of `self` to `out`.
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// Reads what [`encode`](Self::encode) wrote, all of it and nothing more.
+    fn decode(bytes: &[u8]) -> Result<Self, Poison>;
+
+    /// Reads into `slot`, reusing what it holds; on a fault the slot's content is unspecified.
+    fn decode_into(bytes: &[u8], slot: &mut Option<Self>) -> Result<(), Poison> {
+        *slot = Some(Self::decode(bytes)?);
+        Ok(())
+    }
+
+    /// The bytes of `self`, in a vector of their own.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out
+    }
+}
+
+/// What is left to read of a value.
+pub(crate) struct Cursor<'a> {
+    what: &'static str,
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(what: &'static str, bytes: &'a [u8]) -> Self {
+        Self { what, rest: bytes }
+    }
+
+    pub(crate) fn bytes<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Poison> {
+        let Some((head, rest)) = self.rest.split_first_chunk::<N>() else {
+            let found = format_args!("{} of {N}", self.rest.len());
+            return Err(FieldFault::new(field, "more bytes", found).of(self.what));
+        };
+        self.rest = rest;
+        Ok(*head)
+    }
+
+    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, Poison> {
+        self.bytes(field).map(u8::from_le_bytes)
+    }
+
+    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, Poison> {
+        self.bytes(field).map(u16::from_le_bytes)
+    }
+
+    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, Poison> {
+        self.bytes(field).map(u32::from_le_bytes)
+    }
+
+    pub(crate) fn i32(&mut self, field: &'static str) -> Result<i32, Poison> {
+        self.bytes(field).map(i32::from_le_bytes)
+    }
+
+    pub(crate) fn u64(&mut self, field: &'static str) -> Result<u64, Poison> {
+        self.bytes(field).map(u64::from_le_bytes)
+    }
+
+    pub(crate) fn i64(&mut self, field: &'static str) -> Result<i64, Poison> {
+        self.bytes(field).map(i64::from_le_bytes)
+    }
+
+    /// Reads a byte that is 0 or 1.
+    pub(crate) fn flag(&mut self, field: &'static str) -> Result<bool, Poison> {
+        match self.u8(field)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(self.fault(field, "0 or 1", other)),
+        }
+    }
+
+    /// Reads the leading byte of a value that has one format only.
+    pub(crate) fn format(&mut self, known: u8) -> Result<(), Poison> {
+        match self.u8("format")? {
+            found if found == known => Ok(()),
+            found => Err(self.fault("format", "a known format", found)),
+        }
+    }
+
+    pub(crate) fn fault(&self, field: &'static str, expected: &'static str, found: u8) -> Poison {
+        FieldFault::new(field, expected, found).of(self.what)
+    }
+
+    /// Checks that nothing is left.
+    pub(crate) fn end(self) -> Result<(), Poison> {
+        if self.rest.is_empty() {
+            return Ok(());
+        }
+        let found = format_args!("{} more bytes", self.rest.len());
+        Err(FieldFault::new("end", "no more bytes", found).of(self.what))
+    }
+}
+
+/// Checks that `value` comes back, and that no truncation, extension or flipped bit of its bytes panics.
+#[cfg(test)]
+pub(crate) fn assert_round_trip<T: Wire + PartialEq + std::fmt::Debug>(value: &T, size: usize) {
+    let bytes = value.to_bytes();
+    assert_eq!((T::decode(&bytes).as_ref(), bytes.len()), (Ok(value), size));
+    let short = (0..bytes.len()).filter(|&len| T::decode(&bytes[..len]).is_ok());
+    assert_eq!(short.collect::<Vec<_>>(), Vec::<usize>::new(), "a truncation decoded");
+    assert!(T::decode(&[&bytes[..], &[0]].concat()).is_err(), "an extension decoded");
+    for at in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[at / 8] ^= 1 << (at % 8);
+        let again = T::decode(&flipped).map(|value| value.to_bytes());
+        assert!(again.is_err() || again == Ok(flipped), "bit {at} is read but not kept");
+    }
+}
