@@ -152,6 +152,11 @@ impl Instance {
         lock(&self.readers).get(id).cloned()
     }
 
+    /// Every task that can be read.
+    pub(crate) fn readers(&self) -> BTreeMap<TaskId, Arc<dyn Reader>> {
+        lock(&self.readers).clone()
+    }
+
     pub(crate) fn running(&self) -> usize {
         lock(&self.readers).len()
     }
