@@ -14,6 +14,7 @@
 //! | app | `app`; `query` sees `store` and `record`; `testing` sees all |
 #![warn(missing_docs)]
 
+mod app;
 mod batch;
 pub mod broker;
 mod clock;
@@ -24,6 +25,7 @@ mod metrics;
 mod outgoing;
 mod partitioner;
 mod processor;
+mod query;
 mod record;
 mod serde;
 pub mod store;
@@ -33,6 +35,7 @@ pub mod testing;
 mod topology;
 mod worker;
 
+pub use app::{Ended, Streams, Surroundings};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Config;
 pub use error::{Exit, Fault, Result};
@@ -41,6 +44,7 @@ pub use metrics::{Counter, Metrics};
 pub use processor::{
     Broadcast, Change, Changed, Context, Due, Emit, Handle, Out, Processor, Store, Timers,
 };
+pub use query::{Missed, Query};
 pub use record::{
     Header, Headers, Offset, RawRecord, Rec, TaskId, Timestamp, Topic, TopicPartition,
     encode_header,

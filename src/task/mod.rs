@@ -15,6 +15,7 @@ mod restore;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use commit::{Limits, Open, Reason, drained_after, due};
 pub(crate) use nodes::Nodes;
@@ -34,6 +35,9 @@ use crate::topology::{HandleKind, SubTopology, Topology};
 
 /// The row of a task's own store that holds its stream time.
 const STREAM_TIME: &[u8] = b"stream-time";
+/// Changelog bytes after which the store is brought to disk, and the longest it is put off.
+const FLUSH_BYTES: usize = 16 << 20;
+const FLUSH_AFTER: Duration = Duration::from_secs(10);
 /// How many broadcast changes or timers are worked between two batches of records, so that records go on.
 const BETWEEN_BATCHES_MAX: usize = 1_000;
 /// The key of a changelog's first record, which names the log. Its value has version 0, which no serde has.
@@ -70,6 +74,8 @@ pub(crate) struct Task {
     staged: bool,
     started: bool,
     processed: u64,
+    unflushed_bytes: usize,
+    flushed_at: Timestamp,
 }
 
 /// How far a source partition is read.
@@ -79,6 +85,9 @@ struct Position {
     committed: Offset,
     next: Offset,
 }
+
+/// Brings a store to disk.
+type Flush = Box<dyn FnOnce() -> Result<()> + Send>;
 
 /// Why a run ended early, and the record that was in hand.
 #[derive(Debug)]
@@ -134,6 +143,8 @@ impl Task {
             staged: false,
             started: false,
             processed: 0,
+            unflushed_bytes: 0,
+            flushed_at: Timestamp::MIN,
         };
         if let Some(store) = from.store {
             task.open(spec, &store.reader())?;
@@ -425,6 +436,7 @@ impl Task {
             store.apply(&self.changes, &self.marks, &Committed::mint())?;
         }
         self.unapplied = false;
+        self.unflushed_bytes += self.changes.bytes();
         self.core.stores.iter_mut().flatten().for_each(|state| state.settle());
         self.own.iter_mut().for_each(|own| own.settle());
         self.changes.clear();
@@ -525,8 +537,18 @@ impl Task {
         self.core.dead_lettered
     }
 
-    pub(crate) fn store(&self) -> Option<&dyn TaskStore> {
-        self.store.as_deref()
+    /// What brings its state to disk, if that is due: without it a small store would be restored from the
+    /// log's beginning after every crash.
+    pub(crate) fn flush_due(&mut self, now: Timestamp) -> Option<Flush> {
+        if self.flushed_at == Timestamp::MIN {
+            self.flushed_at = now;
+        }
+        let is_old = now.since(self.flushed_at) >= FLUSH_AFTER && self.unflushed_bytes > 0;
+        if self.unflushed_bytes < FLUSH_BYTES && !is_old {
+            return None;
+        }
+        (self.unflushed_bytes, self.flushed_at) = (0, now);
+        self.store.as_ref().map(|store| store.flusher())
     }
 
     /// Gives the store up, for closing.

@@ -34,6 +34,9 @@ pub(crate) struct Instance {
     given_back: Condvar,
     group: Mutex<Option<GroupMetadata>>,
     to_restore: Mutex<Vec<Job>>,
+    has_job: Condvar,
+    to_flush: Mutex<Vec<Flush>>,
+    has_flush: Condvar,
     restored: Mutex<BTreeMap<TaskId, Result<Restored, Fault>>>,
     readers: Mutex<BTreeMap<TaskId, Arc<dyn Reader>>>,
     beats: Vec<AtomicI64>,
@@ -51,6 +54,9 @@ pub(crate) struct Parts {
     pub fail: FailPoints,
     pub heads: Box<dyn Consumer>,
 }
+
+/// Brings a store to disk.
+pub(crate) type Flush = Box<dyn FnOnce() -> crate::error::Result<()> + Send>;
 
 /// A lock whose holder panicked is taken all the same: what it guards is replaced whole, never left half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -75,6 +81,9 @@ impl Instance {
             given_back: Condvar::new(),
             group: Mutex::default(),
             to_restore: Mutex::default(),
+            has_job: Condvar::new(),
+            to_flush: Mutex::default(),
+            has_flush: Condvar::new(),
             restored: Mutex::default(),
             readers: Mutex::default(),
             beats,
@@ -121,6 +130,27 @@ impl Instance {
 
     pub(crate) fn restore(&self, job: Job) {
         lock(&self.to_restore).push(job);
+        self.has_job.notify_all();
+    }
+
+    /// Waits for a job, at most `most`.
+    pub(crate) fn wait_for_jobs(&self, most: Duration) {
+        let jobs = lock(&self.to_restore);
+        drop(self.has_job.wait_timeout_while(jobs, most, |jobs| jobs.is_empty()));
+    }
+
+    /// Has a store brought to disk by another thread.
+    pub(crate) fn flush_later(&self, flush: Flush) {
+        lock(&self.to_flush).push(flush);
+        self.has_flush.notify_all();
+    }
+
+    /// What is to be brought to disk; waits for it at most `most`.
+    pub(crate) fn wait_for_flushes(&self, most: Duration) -> Vec<Flush> {
+        let flushes = lock(&self.to_flush);
+        let waited = self.has_flush.wait_timeout_while(flushes, most, |flushes| flushes.is_empty());
+        let mut flushes = waited.unwrap_or_else(PoisonError::into_inner).0;
+        std::mem::take(&mut *flushes)
     }
 
     pub(crate) fn jobs(&self) -> Vec<Job> {

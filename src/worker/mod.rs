@@ -427,10 +427,13 @@ impl Worker {
         }
     }
 
-    /// Puts down what the disk refused before.
+    /// Puts down what the disk refused before, and has old state brought to disk.
     fn apply_again(&mut self, now: Timestamp) -> Result<(), Stop> {
         for (id, slot) in &mut self.slots {
             let Slot::Running(task) = slot else { continue };
+            if let Some(flush) = task.flush_due(now) {
+                self.instance.flush_later(flush);
+            }
             if task.is_unapplied()
                 && let Err(fault) = task.applied(&Vec::new(), now)
             {

@@ -1,0 +1,247 @@
+//! A running application: the threads of one process, their start and their end.
+//!
+//! One thread for the membership, one a worker, one each for broadcasts, for restoring and for the disk. A
+//! thread that cannot go on ends the process's work with a named exit; the others commit and close. The
+//! membership thread polls only while every worker comes round: heartbeats must not hide a hung worker.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder as Thread, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::broker::Broker;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::error::{Exit, Fault, Result};
+use crate::fail::FailPoints;
+use crate::metrics::Metrics;
+use crate::query::{Query, Running};
+use crate::record::TaskId;
+use crate::store::{BroadcastStore, Reader, Stores};
+use crate::topology::Topology;
+use crate::worker::{Activity, Broadcasts, Instance, Members, Restoring, Stop, Worker, prepare};
+
+/// How long a thread without work waits for something to arrive.
+const IDLE: Duration = Duration::from_millis(5);
+/// How long the membership is served at a time.
+const SERVE: Duration = Duration::from_millis(100);
+
+/// Why the application ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The code for the process.
+    pub exit: Exit,
+    /// The words of it.
+    pub why: String,
+}
+
+type Slot = Arc<Mutex<Option<Ended>>>;
+
+/// See the module.
+pub struct Streams {
+    instance: Arc<Instance>,
+    threads: Vec<JoinHandle<()>>,
+    ended: Slot,
+}
+
+/// What a process runs on.
+pub struct Surroundings {
+    /// The cluster.
+    pub broker: Arc<dyn Broker>,
+    /// Where state lives.
+    pub stores: Arc<dyn Stores>,
+    /// Who listens at the named places; nobody in production.
+    pub fail: FailPoints,
+}
+
+impl Streams {
+    /// Starts `topology` and returns when its topics are checked and its threads run; tasks open from then on.
+    pub fn start(topology: &Topology, config: Config, on: Surroundings) -> Result<Self, Ended> {
+        let Surroundings { broker, stores, fail } = on;
+        let workers = config.workers;
+        let instance = prepare(topology, config, broker, stores, fail).map_err(ended)?;
+        let mut streams = Self { instance, threads: Vec::new(), ended: Slot::default() };
+        streams.spawn("members", serve_members)?;
+        streams.spawn("broadcasts", follow_broadcasts)?;
+        streams.spawn("restore", restore)?;
+        streams.spawn("disk", flush)?;
+        for index in 0..workers {
+            streams.spawn(&format!("worker-{index}"), move |instance| work(instance, index))?;
+        }
+        Ok(streams)
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        run: impl FnOnce(&Arc<Instance>) -> Result<(), Stop> + Send + 'static,
+    ) -> Result<(), Ended> {
+        let (instance, ended_slot) = (self.instance.clone(), self.ended.clone());
+        let body = move || {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&instance)));
+            let stop = match outcome {
+                Ok(Ok(())) => return,
+                Ok(Err(stop)) => stop,
+                Err(_) => Stop::Exit(Exit::Failed, "a thread of the engine panicked".into()),
+            };
+            let end = ended(stop);
+            tracing::error!(exit = ?end.exit, why = end.why, "the application ends");
+            let mut slot = ended_slot.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.get_or_insert(end);
+            instance.stop();
+        };
+        let spawned = Thread::new().name(name.into()).spawn(body);
+        let thread =
+            spawned.map_err(|e| Ended { exit: Exit::Failed, why: format!("spawn {name}: {e}") })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Asks it to commit, close and end.
+    pub fn stop(&self) {
+        self.instance.stop();
+    }
+
+    /// Whether every thread still runs.
+    pub fn is_running(&self) -> bool {
+        !self.instance.is_stopping()
+    }
+
+    /// How many tasks run here.
+    pub fn tasks(&self) -> usize {
+        self.instance.running()
+    }
+
+    /// Whether this process is a member of its group.
+    pub fn is_member(&self) -> bool {
+        self.instance.membership().is_some()
+    }
+
+    /// What was counted.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.instance.metrics.clone()
+    }
+
+    /// Reads state of tasks that run here.
+    pub fn query(&self) -> Query {
+        let topology = self.instance.ground.topology.clone();
+        Query::new(topology, self.instance.clone())
+    }
+
+    /// Waits for the end; tells why it came.
+    pub fn wait(self) -> Ended {
+        for thread in self.threads {
+            // A panic was caught inside the thread and told there.
+            let _ = thread.join();
+        }
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        ended.unwrap_or(Ended { exit: Exit::Done, why: "stopped".into() })
+    }
+}
+
+impl Running for Instance {
+    fn reader(&self, id: &TaskId) -> Option<Arc<dyn Reader>> {
+        Instance::reader(self, id)
+    }
+
+    fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>> {
+        self.ground.broadcasts.get(&handle).cloned()
+    }
+}
+
+impl From<Ended> for Fault {
+    fn from(ended: Ended) -> Self {
+        Self::Fatal(format!("{:?} ({}): {}", ended.exit, ended.exit.code(), ended.why))
+    }
+}
+
+fn ended(stop: Stop) -> Ended {
+    match stop {
+        Stop::Exit(exit, why) => Ended { exit, why },
+        Stop::Crashed(point) => Ended { exit: Exit::Failed, why: format!("crashed at {point:?}") },
+    }
+}
+
+fn work(instance: &Arc<Instance>, index: usize) -> Result<(), Stop> {
+    let mut worker = Worker::new(instance.clone(), index)?;
+    while !instance.is_stopping() {
+        worker.step(SystemClock.now(), IDLE)?;
+    }
+    worker.close_all(SystemClock.now())
+}
+
+fn serve_members(instance: &Arc<Instance>) -> Result<(), Stop> {
+    let mut members = Members::new(instance.clone())?;
+    let most = instance.config.revoke_timeout;
+    let mut release = |partitions: &[i32]| {
+        if !instance.wait_until_free(partitions, most) {
+            tracing::warn!(?partitions, "not given back in time; what is uncommitted is void");
+        }
+    };
+    let mut watch = Watch::new();
+    while !instance.is_stopping() {
+        members.step(SERVE, &mut release)?;
+        watch.check(instance);
+    }
+    members.close(&mut release);
+    Ok(())
+}
+
+/// Ends the process when a worker has not come round for too long, not counting time in which this thread
+/// itself did not run: a stopped machine is no hung worker.
+struct Watch {
+    last: Instant,
+    silent: Duration,
+    beat: Option<(usize, crate::record::Timestamp)>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self { last: Instant::now(), silent: Duration::ZERO, beat: None }
+    }
+
+    fn check(&mut self, instance: &Instance) {
+        let passed = self.last.elapsed().min(SERVE * 10);
+        self.last = Instant::now();
+        let slowest = instance.slowest();
+        self.silent = if slowest == self.beat { self.silent + passed } else { Duration::ZERO };
+        self.beat = slowest;
+        if self.silent >= instance.config.worker_stall {
+            tracing::error!(worker = ?slowest, silent = ?self.silent, "a worker hangs");
+            // It cannot be joined, and while it hangs nothing of it can be trusted to end.
+            std::process::exit(Exit::Stalled.code());
+        }
+    }
+}
+
+fn follow_broadcasts(instance: &Arc<Instance>) -> Result<(), Stop> {
+    let mut broadcasts = Broadcasts::new(instance.clone())?;
+    if instance.ground.broadcasts.is_empty() {
+        return Ok(());
+    }
+    while !instance.is_stopping() {
+        broadcasts.step(SERVE)?;
+    }
+    Ok(())
+}
+
+fn restore(instance: &Arc<Instance>) -> Result<(), Stop> {
+    let mut restoring = Restoring::new(instance.clone())?;
+    while !instance.is_stopping() {
+        if restoring.step(SERVE)? == Activity::Idle && !restoring.is_busy() {
+            instance.wait_for_jobs(SERVE);
+        }
+    }
+    Ok(())
+}
+
+fn flush(instance: &Arc<Instance>) -> Result<(), Stop> {
+    while !instance.is_stopping() {
+        for flush in instance.wait_for_flushes(SERVE) {
+            instance.fail.pass(crate::fail::Point::BeforeFlush)?;
+            if let Err(fault) = flush() {
+                tracing::warn!(%fault, "state was not flushed; it will be tried again");
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Reads the state of running tasks from outside, while the engine writes.
+//!
+//! An answer is the last committed state; the open transaction does not show. Two calls may see two commits.
+//! A task that does not run here has no answer: its owner must be asked.
+
+use std::any::Any;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::error::{Fault, Result};
+use crate::processor::{Broadcast, Store};
+use crate::record::TaskId;
+use crate::store::{BroadcastStore, Column, KeyValue, Reader, Snapshot, StateStore};
+use crate::topology::{HandleKind, Topology};
+
+/// Finds what runs in this process.
+pub(crate) trait Running: Send + Sync {
+    /// The committed state of a task, if it runs here.
+    fn reader(&self, id: &TaskId) -> Option<Arc<dyn Reader>>;
+
+    /// A broadcast's shared store.
+    fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>>;
+}
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub struct Query {
+    topology: Topology,
+    running: Arc<dyn Running>,
+}
+
+/// Why a store could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// The task runs elsewhere, or not at all at the moment.
+    NotHere(TaskId),
+    /// The state could not be read.
+    Failed(Fault),
+}
+
+impl From<Fault> for Missed {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
+
+impl Query {
+    pub(crate) fn new(topology: Topology, running: Arc<dyn Running>) -> Self {
+        Self { topology, running }
+    }
+
+    /// Shows the store of partition `partition` to `read`.
+    pub fn store<K: 'static, V: 'static, R>(
+        &self,
+        store: Store<K, V>,
+        partition: i32,
+        read: impl FnOnce(&mut KeyValue<K, V>) -> Result<R>,
+    ) -> Result<R, Missed> {
+        let mut state = self.open(store.index(), partition)?;
+        let state: &mut dyn Any = state.as_any();
+        match state.downcast_mut() {
+            Some(typed) => Ok(read(typed)?),
+            None => Err(Missed::Failed(Fault::Fatal("the handle is of another topology".into()))),
+        }
+    }
+
+    fn open(&self, handle: u16, partition: i32) -> Result<Box<dyn StateStore>, Missed> {
+        let built = self.topology.built();
+        let unknown = || Missed::Failed(Fault::Fatal("the handle is of another topology".into()));
+        let sub =
+            built.subs.iter().find(|sub| sub.columns.contains(&handle)).ok_or_else(unknown)?;
+        let column = sub.columns.iter().position(|of| *of == handle).ok_or_else(unknown)?;
+        let id = TaskId { sub_topology: sub.name.clone(), partition };
+        let reader = self.running.reader(&id).ok_or(Missed::NotHere(id))?;
+        match built.plan.handles.get(handle as usize).map(|handle| &handle.kind) {
+            Some(HandleKind::Store(make)) => Ok(make(Column(column as u16), reader, 0)?),
+            Some(HandleKind::Timers(_) | HandleKind::Broadcast { .. }) | None => Err(unknown()),
+        }
+    }
+
+    /// A broadcast as it is now, held still until the answer is dropped: drop it soon.
+    pub fn view<K: 'static, V: 'static, I: 'static>(
+        &self,
+        broadcast: Broadcast<K, V, I>,
+    ) -> Option<Rc<Snapshot<K, V, I>>> {
+        let shared = self.running.broadcast(broadcast.index())?;
+        shared.snapshot().into_any().downcast().ok()
+    }
+}
