@@ -25,6 +25,9 @@ mod scan;
 mod timers;
 mod view;
 
+#[cfg(test)]
+mod contract;
+
 use std::any::Any;
 use std::sync::Arc;
 
