@@ -27,6 +27,8 @@ mod view;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod model;
 
 use std::any::Any;
 use std::sync::Arc;

@@ -11,7 +11,7 @@
 mod ingest;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,6 +1,9 @@
 //! What state on disk promises beyond the contract of every store.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -22,12 +25,36 @@ fn at(dir: &Path) -> RocksStores {
 fn crash_image(of: &TempDir) -> TempDir {
     let image = tempfile::tempdir().unwrap();
     let place = |dir: &TempDir| dir.path().join("counts").join("2");
-    fs::create_dir_all(place(&image)).unwrap();
-    for file in fs::read_dir(place(of)).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), place(&image).join(file.file_name())).unwrap();
-    }
+    copy_as_killed(&place(of), &place(&image));
     image
+}
+
+/// Copies a database that is open, as of one moment: table files never change, so if the manifest says the
+/// same before and after, and no file went, that moment is any in between.
+pub(in crate::store) fn copy_as_killed(from: &Path, to: &Path) {
+    let copied = || -> io::Result<bool> {
+        let before = manifests(from)?;
+        fs::create_dir_all(to)?;
+        for file in fs::read_dir(from)? {
+            let file = file?;
+            fs::copy(file.path(), to.join(file.file_name()))?;
+        }
+        Ok(manifests(from)? == before)
+    };
+    while !copied().unwrap_or_default() {
+        fs::remove_dir_all(to).unwrap();
+    }
+}
+
+fn manifests(of: &Path) -> io::Result<BTreeMap<OsString, u64>> {
+    let mut sizes = BTreeMap::new();
+    for file in fs::read_dir(of)? {
+        let file = file?;
+        if file.file_name().to_string_lossy().starts_with("MANIFEST") {
+            sizes.insert(file.file_name(), file.metadata()?.len());
+        }
+    }
+    Ok(sizes)
 }
 
 #[test]
