@@ -354,6 +354,6 @@ mod rocks {
 
     #[test]
     fn on_disk_every_history_reads_as_the_model_says() -> Result<()> {
-        run(6, Disk::new)
+        run(3, Disk::new)
     }
 }
