@@ -196,3 +196,107 @@ where
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Headers, Timestamp};
+    use crate::serde::{I64, Utf8};
+
+    type Numbers = Shared<String, i64>;
+
+    fn numbers() -> Numbers {
+        Shared::new(Arc::new(Utf8), Arc::new(I64))
+    }
+
+    fn record<'a>(offset: i64, key: Option<&'a str>, value: Option<&'a [u8]>) -> RawRecord<'a> {
+        RawRecord {
+            offset: Offset(offset),
+            timestamp: Timestamp(0),
+            key: key.map(str::as_bytes),
+            value,
+            headers: Headers::default(),
+        }
+    }
+
+    fn number(value: i64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        I64.encode(&value, &mut bytes);
+        bytes
+    }
+
+    fn apply(to: &Numbers, of: &[RawRecord<'_>], end: i64) -> Vec<Rejected> {
+        to.apply(0, &mut of.iter().copied(), Offset(end))
+    }
+
+    #[test]
+    fn records_are_decoded_and_bad_ones_leave_their_key_as_it_was() {
+        let shared = numbers();
+        let (one, two) = (number(1), number(2));
+        let rejected = apply(
+            &shared,
+            &[
+                record(0, Some("a"), Some(&one)),
+                record(1, Some("b"), Some(&two)),
+                record(2, Some("a"), Some(b"short")),
+                record(3, None, Some(&one)),
+                record(4, Some("b"), None),
+            ],
+            9,
+        );
+        let reject =
+            |offset, why: &str| Rejected { offset: Offset(offset), why: Fault::Reject(why.into()) };
+        let expected = [reject(2, "i64 has 8 bytes, found 5"), reject(3, "the key is null")];
+        assert_eq!(rejected, expected);
+        let values =
+            shared.read(|view| (view.get(&"a".into()).copied(), view.get(&"b".into()).copied()));
+        assert_eq!((values, shared.end(0)), ((Some(1), None), Offset(9)));
+    }
+
+    #[test]
+    fn a_pinned_snapshot_stands_still_while_a_loader_writes() -> Result<()> {
+        let shared = numbers();
+        apply(&shared, &[record(0, Some("a"), Some(&number(1)))], 1);
+        let mut held = shared.snapshot();
+        held.pin();
+        let snapshot = held.as_any().downcast_ref::<Snapshot<String, i64>>().unwrap();
+        let loader = std::thread::spawn({
+            let shared = shared.clone();
+            move || apply(&shared, &[record(1, Some("a"), Some(&number(2)))], 2)
+        });
+        assert_eq!(snapshot.view()?.get(&"a".into()), Some(&1));
+        held.release();
+        assert_eq!(loader.join().unwrap(), []);
+        held.pin();
+        let snapshot = held.as_any().downcast_ref::<Snapshot<String, i64>>().unwrap();
+        assert_eq!(snapshot.view()?.get(&"a".into()), Some(&2));
+        Ok(())
+    }
+
+    #[test]
+    fn changes_reach_a_task_that_knows_no_types() {
+        let shared = numbers();
+        let one = number(1);
+        apply(&shared, &[record(0, Some("a"), Some(&one)), record(1, Some("b"), None)], 2);
+        shared.forget(0, Offset(2));
+        let mut held = shared.snapshot();
+        held.pin();
+        let mut keys = Vec::new();
+        held.changed_from(0, Offset(0), &mut |key, offset| {
+            keys.push((key.downcast_ref::<String>().cloned(), offset));
+            true
+        });
+        assert_eq!(keys, [(Some("a".into()), Offset(0))]);
+        assert_eq!((held.end(0), held.horizon(0)), (Offset(2), Offset(2)));
+    }
+
+    #[test]
+    fn a_snapshot_that_is_not_pinned_answers_nothing() {
+        let shared = numbers();
+        apply(&shared, &[record(0, Some("a"), Some(&number(1)))], 1);
+        let held = shared.snapshot();
+        let snapshot = held.as_any().downcast_ref::<Snapshot<String, i64>>().unwrap();
+        assert!(matches!(snapshot.view(), Err(Fault::Fatal(_))));
+        assert_eq!(held.end(0), Offset(0));
+    }
+}

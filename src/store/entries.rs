@@ -21,7 +21,6 @@ pub(super) struct Entry<V> {
     pub(super) key: KeyBytes,
     pub(super) value: Option<V>,
     pub(super) at: Timestamp,
-    hash: u32,
     weight: u32,
     state: State,
     referenced: bool,
@@ -119,10 +118,10 @@ impl<V> Entries<V> {
             key: KeyBytes::new(key),
             value,
             at,
-            hash,
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             state: State::Clean,
-            referenced: true,
+            // Counted as used from the second time on: a walk over cold keys leaves the warm ones in.
+            referenced: false,
         };
         self.bytes += cost(&entry);
         let place = match self.vacant.pop() {
@@ -223,6 +222,7 @@ impl<V> Entries<V> {
         }
         self.forget_dirty();
         self.shrink(2 * self.slab.len());
+        self.close_ranks();
     }
 
     /// Removes what is dirty.
@@ -231,6 +231,7 @@ impl<V> Entries<V> {
             self.remove(dirty.place);
         }
         self.forget_dirty();
+        self.close_ranks();
     }
 
     fn forget_dirty(&mut self) {
@@ -261,13 +262,31 @@ impl<V> Entries<V> {
         }
     }
 
+    /// Moves the entries together when most places are vacant, so that a large transaction does not keep its
+    /// memory for ever, nor the hand search in vain. Nothing may be dirty: places change.
+    fn close_ranks(&mut self) {
+        if self.vacant.len() <= self.slab.len() / 2 {
+            return;
+        }
+        let live = self.slab.len() - self.vacant.len();
+        let slab = std::mem::replace(&mut self.slab, Vec::with_capacity(live));
+        self.table = HashTable::with_capacity(live);
+        self.vacant = Vec::new();
+        self.hand = 0;
+        for entry in slab.into_iter().filter(|entry| entry.state != State::Vacant) {
+            let (hash, place) = (hash_of(entry.key.as_slice()), Place(self.slab.len() as u32));
+            self.slab.push(entry);
+            self.table.insert_unique(spread(hash), Bucket { hash, place }, |b| spread(b.hash));
+        }
+    }
+
     fn remove(&mut self, place: Place) {
         let Some(entry) = self.slab.get_mut(place.0 as usize) else { return };
         self.bytes = self.bytes.saturating_sub(cost(entry));
         entry.state = State::Vacant;
         entry.value = None;
-        entry.key = KeyBytes::new(&[]);
-        let hash = entry.hash;
+        let key = std::mem::replace(&mut entry.key, KeyBytes::new(&[]));
+        let hash = hash_of(key.as_slice());
         if let Ok(bucket) = self.table.find_entry(spread(hash), |bucket| bucket.place == place) {
             bucket.remove();
         }

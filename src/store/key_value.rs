@@ -5,6 +5,9 @@
 //! no entry leaves one behind (absence too). Nothing is encoded but the key until the commit; a warm
 //! `update` encodes it into a reused buffer, probes, and changes the value where it lies.
 
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;

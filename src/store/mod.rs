@@ -25,6 +25,11 @@ mod scan;
 mod timers;
 mod view;
 
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod model;
+
 use std::any::Any;
 use std::sync::Arc;
 

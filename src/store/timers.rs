@@ -197,3 +197,106 @@ impl<K: 'static> StateStore for TimerQueue<K> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::memory::MemoryStores;
+    use super::super::{Committed, Marks, Stores, TaskStore};
+    use super::*;
+    use crate::record::TaskId;
+    use crate::serde::Utf8;
+
+    const COLUMN: Column = Column(0);
+
+    fn opened() -> Result<Box<dyn TaskStore>> {
+        let task = TaskId { sub_topology: "reader".into(), partition: 0 };
+        MemoryStores::default().open(&task, &["due".into()])
+    }
+
+    fn timers(store: &dyn TaskStore) -> Result<TimerQueue<String>> {
+        TimerQueue::open(COLUMN, &*store.reader(), Arc::new(Utf8))
+    }
+
+    fn commit(store: &mut dyn TaskStore, timers: &mut TimerQueue<String>) -> Result<Vec<String>> {
+        let mut changes = Changes::default();
+        timers.stage(&mut changes)?;
+        store.apply(&changes, &Marks::default(), &Committed::mint())?;
+        timers.settle();
+        let keys = changes.iter().map(|change| String::from_utf8_lossy(change.key).into_owned());
+        Ok(keys.collect())
+    }
+
+    fn fire(timers: &mut TimerQueue<String>, now: i64) -> Result<Vec<(i64, String)>> {
+        let (mut fired, mut key) = (Vec::new(), None);
+        while let Some(at) = timers.pop_due(Timestamp(now), &mut key)? {
+            fired.push((at.0, key.clone().unwrap_or_default()));
+        }
+        Ok(fired)
+    }
+
+    #[test]
+    fn timers_fire_by_deadline_and_key_and_only_when_due() -> Result<()> {
+        let store = opened()?;
+        let mut timers = timers(&*store)?;
+        for (key, at) in [("b", 5), ("c", 3), ("a", 5), ("d", 9), ("c", 6)] {
+            timers.set(&key.into(), Timestamp(at))?;
+        }
+        assert_eq!((timers.next(), timers.len()), (Some(Timestamp(5)), 4));
+        let due = |at, key: &str| (at, key.to_owned());
+        assert_eq!(fire(&mut timers, 6)?, [due(5, "a"), due(5, "b"), due(6, "c")]);
+        assert_eq!((timers.deadline(&"d".into()), timers.len()), (Some(Timestamp(9)), 1));
+        Ok(())
+    }
+
+    #[test]
+    fn timers_are_there_again_when_their_store_is_opened() -> Result<()> {
+        let mut store = opened()?;
+        let mut before = timers(&*store)?;
+        before.set(&"a".into(), Timestamp(-5))?;
+        before.set(&"b".into(), Timestamp(7))?;
+        commit(&mut *store, &mut before)?;
+        before.cancel(&"b".into())?;
+        assert_eq!(commit(&mut *store, &mut before)?, ["b"]);
+        let mut after = timers(&*store)?;
+        assert_eq!(fire(&mut after, 100)?, [(-5, "a".to_owned())]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_timer_that_fired_is_due_again_after_an_abort() -> Result<()> {
+        let mut store = opened()?;
+        let mut timers = timers(&*store)?;
+        timers.set(&"a".into(), Timestamp(5))?;
+        commit(&mut *store, &mut timers)?;
+        fire(&mut timers, 5)?;
+        timers.set(&"a".into(), Timestamp(50))?;
+        timers.discard();
+        assert_eq!((fire(&mut timers, 5)?, timers.is_empty()), (vec![(5, "a".to_owned())], true));
+        Ok(())
+    }
+
+    #[test]
+    fn a_timer_set_back_to_what_it_was_is_not_written() -> Result<()> {
+        let mut store = opened()?;
+        let mut timers = timers(&*store)?;
+        timers.set(&"a".into(), Timestamp(5))?;
+        timers.set(&"b".into(), Timestamp(5))?;
+        timers.cancel(&"b".into())?;
+        assert_eq!(commit(&mut *store, &mut timers)?, ["a"]);
+        timers.set(&"a".into(), Timestamp(6))?;
+        timers.set(&"a".into(), Timestamp(5))?;
+        assert_eq!(commit(&mut *store, &mut timers)?, Vec::<String>::new());
+        assert_eq!(timers.dirty_bytes(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn timers_that_do_not_decode_stop_the_task() -> Result<()> {
+        let mut store = opened()?;
+        let mut changes = Changes::default();
+        changes.push(COLUMN, b"a", Some(b"?"));
+        store.apply(&changes, &Marks::default(), &Committed::mint())?;
+        assert!(matches!(timers(&*store).map(drop), Err(Fault::Fatal(_))));
+        Ok(())
+    }
+}

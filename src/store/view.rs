@@ -200,3 +200,105 @@ impl<K: Hash + Eq, V, I: Index<K, V>> View<K, V, I> {
 fn hash_of<K: Hash>(key: &K) -> u64 {
     FxBuildHasher.hash_one(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Keys by the first letter of their value.
+    #[derive(Default)]
+    struct ByLetter(BTreeSet<(char, u32)>);
+
+    impl Index<u32, String> for ByLetter {
+        fn changed(&mut self, key: &u32, old: Option<&String>, new: Option<&String>) {
+            let entry = |value: &String| (value.chars().next().unwrap_or(' '), *key);
+            old.map(|old| self.0.remove(&entry(old)));
+            self.0.extend(new.map(entry));
+        }
+    }
+
+    type Words = View<u32, String, ByLetter>;
+
+    fn say(view: &mut Words, partition: i32, offset: i64, key: u32, value: Option<&str>) {
+        view.apply(partition, Offset(offset), key, value.map(str::to_owned));
+    }
+
+    fn changed(view: &Words, partition: i32, from: i64) -> Vec<(u32, i64)> {
+        let mut changed = Vec::new();
+        view.changed_from(partition, Offset(from), |key, offset| {
+            changed.push((*key, offset.0));
+            true
+        });
+        changed
+    }
+
+    #[test]
+    fn the_last_record_of_a_key_says_its_value_and_place() {
+        let mut view = Words::default();
+        say(&mut view, 0, 0, 1, Some("a"));
+        say(&mut view, 0, 1, 2, Some("b"));
+        say(&mut view, 0, 5, 1, Some("c"));
+        assert_eq!((view.get(&1), view.get(&2)), (Some(&"c".into()), Some(&"b".into())));
+        assert_eq!((view.get(&3), view.len()), (None, 2));
+        assert_eq!(changed(&view, 0, 0), [(2, 1), (1, 5)]);
+        assert_eq!(changed(&view, 0, 2), [(1, 5)]);
+        assert_eq!((view.end(0), view.end(1)), (Offset(6), Offset(0)));
+    }
+
+    #[test]
+    fn a_record_that_comes_again_changes_nothing() {
+        let mut view = Words::default();
+        say(&mut view, 0, 3, 1, Some("a"));
+        say(&mut view, 0, 4, 1, Some("b"));
+        say(&mut view, 0, 3, 1, Some("a"));
+        assert_eq!((view.get(&1), view.end(0)), (Some(&"b".into()), Offset(5)));
+    }
+
+    #[test]
+    fn partitions_have_ends_and_changes_of_their_own() {
+        let mut view = Words::default();
+        say(&mut view, 0, 7, 1, Some("a"));
+        say(&mut view, 1, 2, 2, Some("b"));
+        view.advance(1, Offset(9));
+        view.advance(1, Offset(4));
+        assert_eq!((changed(&view, 0, 0), changed(&view, 1, 0)), (vec![(1, 7)], vec![(2, 2)]));
+        assert_eq!((view.end(0), view.end(1)), (Offset(8), Offset(9)));
+    }
+
+    #[test]
+    fn a_removed_key_is_a_change_until_it_is_forgotten() {
+        let mut view = Words::default();
+        say(&mut view, 0, 0, 1, Some("a"));
+        say(&mut view, 0, 1, 1, None);
+        say(&mut view, 0, 2, 2, Some("b"));
+        say(&mut view, 0, 3, 3, None);
+        assert_eq!((view.get(&1), view.len()), (None, 1));
+        assert_eq!(changed(&view, 0, 0), [(1, 1), (2, 2), (3, 3)]);
+        view.forget(0, Offset(3));
+        assert_eq!(changed(&view, 0, 0), [(2, 2), (3, 3)]);
+        assert_eq!((view.horizon(0), view.end(0)), (Offset(2), Offset(4)));
+        say(&mut view, 0, 4, 1, Some("again"));
+        assert_eq!((view.get(&1), view.get(&2)), (Some(&"again".into()), Some(&"b".into())));
+    }
+
+    #[test]
+    fn forgetting_nothing_leaves_the_horizon() {
+        let mut view = Words::default();
+        say(&mut view, 0, 0, 1, Some("a"));
+        view.forget(0, Offset(9));
+        assert_eq!((view.horizon(0), view.len()), (Offset(0), 1));
+    }
+
+    #[test]
+    fn the_index_hears_every_change() {
+        let mut view = Words::default();
+        say(&mut view, 0, 0, 1, Some("apple"));
+        say(&mut view, 0, 1, 2, Some("ant"));
+        say(&mut view, 0, 2, 1, Some("bee"));
+        say(&mut view, 0, 3, 2, None);
+        say(&mut view, 0, 4, 3, None);
+        assert_eq!(view.index().0, BTreeSet::from([('b', 1)]));
+    }
+}

@@ -10,6 +10,8 @@
 
 mod ingest;
 mod store;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,0 +1,199 @@
+//! What state on disk promises beyond the contract of every store.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::super::contract::{changes, columns, marks, open, rows, task};
+use super::super::{Changes, Column, Committed, Marks, Stores};
+use super::RocksStores;
+use crate::error::{Fault, Result};
+use crate::record::Offset;
+
+const A: Column = Column(0);
+const B: Column = Column(1);
+
+fn at(dir: &Path) -> RocksStores {
+    RocksStores::new(dir, 8 << 20)
+}
+
+/// What a kill would leave now: the files as they are, without what is only in memory.
+fn crash_image(of: &TempDir) -> TempDir {
+    let image = tempfile::tempdir().unwrap();
+    let place = |dir: &TempDir| dir.path().join("counts").join("2");
+    copy_as_killed(&place(of), &place(&image));
+    image
+}
+
+/// Copies a database that is open, as of one moment: table files never change, so if the manifest says the
+/// same before and after, and no file went, that moment is any in between.
+pub(in crate::store) fn copy_as_killed(from: &Path, to: &Path) {
+    let copied = || -> io::Result<bool> {
+        let before = manifests(from)?;
+        fs::create_dir_all(to)?;
+        for file in fs::read_dir(from)? {
+            let file = file?;
+            fs::copy(file.path(), to.join(file.file_name()))?;
+        }
+        Ok(manifests(from)? == before)
+    };
+    while !copied().unwrap_or_default() {
+        fs::remove_dir_all(to).unwrap();
+    }
+}
+
+fn manifests(of: &Path) -> io::Result<BTreeMap<OsString, u64>> {
+    let mut sizes = BTreeMap::new();
+    for file in fs::read_dir(of)? {
+        let file = file?;
+        if file.file_name().to_string_lossy().starts_with("MANIFEST") {
+            sizes.insert(file.file_name(), file.metadata()?.len());
+        }
+    }
+    Ok(sizes)
+}
+
+#[test]
+fn what_was_closed_opens_with_its_marks() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&at(dir.path()))?;
+    store.apply(&changes(&[(A, "k", Some("1"))]), &marks(5), &Committed::mint())?;
+    store.close()?;
+    let store = open(&at(dir.path()))?;
+    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), ("k=1".into(), marks(5)));
+    Ok(())
+}
+
+#[test]
+fn columns_are_found_by_name_and_a_new_one_is_empty() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&at(dir.path()))?;
+    let batch = changes(&[(A, "k", Some("1")), (B, "k", Some("2"))]);
+    store.apply(&batch, &marks(5), &Committed::mint())?;
+    store.close()?;
+    let store = at(dir.path()).open(&task(), &columns(&["new", "b", "a"]))?;
+    let reader = store.reader();
+    let shown = (rows(&*reader, A)?, rows(&*reader, B)?, rows(&*reader, Column(2))?);
+    assert_eq!(shown, (String::new(), "k=2".into(), "k=1".into()));
+    assert_eq!(store.marks()?.changelogs, [None, None, Some(Offset(5))]);
+    Ok(())
+}
+
+#[test]
+fn a_crash_leaves_the_batches_up_to_the_last_flush_with_their_marks() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = at(dir.path());
+    let mut store = open(&stores)?;
+    let batch = changes(&[(A, "k", Some("1")), (B, "k", Some("1"))]);
+    store.apply(&batch, &marks(1), &Committed::mint())?;
+    let flush = store.flusher();
+    std::thread::spawn(flush).join().unwrap()?;
+    store.apply(
+        &changes(&[(A, "k", Some("2")), (B, "l", Some("2"))]),
+        &marks(2),
+        &Committed::mint(),
+    )?;
+    let image = crash_image(&dir);
+    let after = open(&at(image.path()))?;
+    let reader = after.reader();
+    assert_eq!((rows(&*reader, A)?, rows(&*reader, B)?), ("k=1".into(), "k=1".into()));
+    assert_eq!(after.marks()?, marks(1));
+    Ok(())
+}
+
+/// Enough changes for a file of their own: key `0` many times, `1` put and then removed, a filler.
+fn large_restore() -> Changes {
+    let mut changes = Changes::default();
+    let filler = vec![b'x'; 1 << 20];
+    changes.push(A, b"1", Some(b"gone"));
+    for turn in 0..6 {
+        changes.push(A, b"0", Some(turn.to_string().as_bytes()));
+        changes.push(B, b"filler", Some(&filler));
+    }
+    changes.push(A, b"1", None);
+    changes
+}
+
+#[test]
+fn a_large_restore_keeps_the_last_change_of_each_key() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = at(dir.path());
+    let mut store = open(&stores)?;
+    store.restore(
+        &changes(&[(A, "0", Some("old")), (A, "1", Some("old")), (A, "2", Some("old"))]),
+        &marks(1),
+    )?;
+    store.restore(&large_restore(), &marks(2))?;
+    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), ("0=5 2=old".into(), marks(2)));
+    store.restore(&changes(&[(A, "0", None)]), &marks(3))?;
+    store.close()?;
+    let store = open(&stores)?;
+    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), ("2=old".into(), marks(3)));
+    Ok(())
+}
+
+#[test]
+fn a_crash_after_a_large_restore_never_leaves_marks_ahead_of_the_data() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = at(dir.path());
+    let mut store = open(&stores)?;
+    store.restore(&large_restore(), &marks(2))?;
+    let image = crash_image(&dir);
+    let after = open(&at(image.path()))?;
+    assert_eq!(rows(&*after.reader(), A)?, "0=5");
+    assert!([Marks::default(), marks(2)].contains(&after.marks()?));
+    Ok(())
+}
+
+#[test]
+fn a_wiped_task_is_empty_and_leaves_no_files() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = at(dir.path());
+    let mut store = open(&stores)?;
+    store.apply(&changes(&[(A, "k", Some("1"))]), &marks(5), &Committed::mint())?;
+    store.close()?;
+    stores.wipe(&task())?;
+    stores.wipe(&task())?;
+    assert_eq!(fs::read_dir(dir.path().join("counts")).unwrap().count(), 0);
+    let store = open(&stores)?;
+    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), (String::new(), Marks::default()));
+    Ok(())
+}
+
+#[test]
+fn damaged_state_is_moved_aside_and_opens_empty() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = at(dir.path());
+    let mut store = open(&stores)?;
+    store.apply(&changes(&[(A, "k", Some("1"))]), &marks(5), &Committed::mint())?;
+    store.close()?;
+    let place = dir.path().join("counts");
+    fs::write(place.join("2").join("CURRENT"), "nonsense").unwrap();
+    let store = open(&stores)?;
+    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), (String::new(), Marks::default()));
+    assert!(place.join("2.damaged").is_dir());
+    Ok(())
+}
+
+#[test]
+fn a_directory_that_another_holds_is_refused() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let held = open(&at(dir.path()))?;
+    assert!(matches!(open(&at(dir.path())).map(drop), Err(Fault::Retry(_))));
+    held.close()
+}
+
+#[test]
+fn names_that_are_not_plain_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut task = task();
+    task.sub_topology = "../elsewhere".into();
+    let refused = at(dir.path()).open(&task, &columns(&["a"])).map(drop);
+    assert_eq!(refused, Err(Fault::Fatal("\"../elsewhere\" cannot name a state directory".into())));
+    let refused = at(dir.path()).open(&super::super::contract::task(), &columns(&["default"]));
+    assert_eq!(refused.map(drop), Err(Fault::Fatal("no store can be called \"default\"".into())));
+}
