@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::log::Budget;
 use super::{Embedded, Wake};
@@ -24,11 +25,17 @@ pub(super) struct Planned {
     refusals: VecDeque<(Arc<str>, Failure)>,
     commits: VecDeque<(Arc<str>, Lost)>,
     fetch: Budget,
+    marker_delay: Duration,
 }
 
 impl Default for Planned {
     fn default() -> Self {
-        Self { refusals: VecDeque::new(), commits: VecDeque::new(), fetch: FETCH }
+        Self {
+            refusals: VecDeque::new(),
+            commits: VecDeque::new(),
+            fetch: FETCH,
+            marker_delay: Duration::ZERO,
+        }
     }
 }
 
@@ -46,6 +53,11 @@ impl Planned {
     pub fn lost(&mut self, id: &str) -> Option<Lost> {
         let at = self.commits.iter().position(|(of, _)| &**of == id)?;
         self.commits.remove(at).map(|(_, lost)| lost)
+    }
+
+    /// How long after a transaction's end its markers are written.
+    pub fn marker_delay(&self) -> Duration {
+        self.marker_delay
     }
 
     /// How much one poll brings.
@@ -80,6 +92,12 @@ impl Faults {
     pub fn expire_session(&self, group: &str, instance: &str) {
         self.0.with(|state, _| state.groups.of(&group.into()).expire_instance(instance));
         self.0.wake(Wake::Groups);
+    }
+
+    /// Markers are written so long after `commit` or `abort` has answered, from here on; earlier if the same
+    /// id goes on. Until then readers and `committed` see the transaction as open, as they may on Kafka.
+    pub fn delay_markers(&self, by: Duration) {
+        self.0.with(|state, _| state.faults.marker_delay = by);
     }
 
     /// A poll brings at most so many records, from here on.

@@ -7,8 +7,8 @@
 //! wait of zero not at all.
 //!
 //! What is simpler than Kafka: one broker, no network; what is sent is acknowledged at once, so a zombie
-//! is refused at `send` already; markers are written within `commit`; a poll is the heartbeat; nothing is
-//! cleaned before [`Embedded::clean`].
+//! is refused at `send` already; markers are written within `commit`, unless [`Faults::delay_markers`]; a poll
+//! is the heartbeat; nothing is cleaned before [`Embedded::clean`].
 
 mod admin;
 mod assignment;
@@ -38,7 +38,7 @@ use self::log::Ending;
 use self::membership::EmbeddedMembership;
 use self::producer::EmbeddedProducer;
 use self::topics::Topics;
-use self::transaction::Coordinator;
+use self::transaction::{Coordinator, Decided, Open};
 use super::{
     Admin, Broker, Cleanup, Consumer, Failure, GroupConsumer, Isolation, Join, Membership, Producer,
 };
@@ -180,12 +180,37 @@ impl State {
             return;
         }
         for (id, open) in self.coordinator.overdue(now, self.transaction_timeout) {
-            transaction::end(&id, open, Ending::Aborted, &mut self.topics, &mut self.groups);
+            self.end(&id, open, Ending::Aborted, now);
+        }
+        for (id, decided) in self.coordinator.markers_due(now) {
+            self.write_markers(&id, decided.open, decided.ending);
         }
         self.groups.expire(now);
         let transactions = self.coordinator.due(self.transaction_timeout);
         let due = transactions.into_iter().chain(self.groups.due()).min();
         self.due = due.unwrap_or(Timestamp(i64::MAX));
+    }
+
+    /// Ends a transaction; its markers are written now or when they are due.
+    fn end(&mut self, id: &str, open: Open, ending: Ending, now: Timestamp) {
+        let delay = self.faults.marker_delay();
+        if delay.is_zero() {
+            return self.write_markers(id, open, ending);
+        }
+        let due = now.plus(delay);
+        self.coordinator.decide(id, Decided { open, ending, due });
+        self.due_by(due);
+    }
+
+    /// Writes what is left of the transaction that `id` has ended, so that it may begin another.
+    fn settle(&mut self, id: &str) {
+        if let Some(decided) = self.coordinator.decided(id) {
+            self.write_markers(id, decided.open, decided.ending);
+        }
+    }
+
+    fn write_markers(&mut self, id: &str, open: Open, ending: Ending) {
+        open.end(id, ending, &mut self.topics, &mut self.groups);
     }
 
     /// Something will be due at `at`.

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::faults::Lost;
+use super::groups::Groups;
 use super::log::{Appended, Ending};
-use super::topics::LogId;
-use super::transaction::{Epoch, end};
+use super::topics::{LogId, Topics};
+use super::transaction::{Epoch, Open};
 use super::{Embedded, State, Wake};
 use crate::broker::{
     Acknowledged, Call, Cleanup, Code, Failure, GroupMetadata, OutRecord, Outgoing, Producer,
@@ -104,42 +105,33 @@ impl EmbeddedProducer {
         done.map_err(|failure| self.fail(failure))
     }
 
-    fn log(&mut self, state: &State, record: &OutRecord<'_>) -> Result<LogId, Failure> {
-        let unknown =
-            |words: String| Failure::new(Call::Send, Code::UnknownTopic, words).abortable();
+    /// Where a record goes; a topic's number is looked up once.
+    fn log(&mut self, topics: &Topics, record: &OutRecord<'_>) -> Result<LogId, Failure> {
         let index = usize::from(record.topic.0);
         let number = self.numbers.get(index).copied().flatten().or_else(|| {
-            let number = state.topics.number(self.topics.get(index)?)?;
+            let number = topics.number(self.topics.get(index)?)?;
             *self.numbers.get_mut(index)? = Some(number);
             Some(number)
         });
-        let topic = number.ok_or_else(|| {
-            unknown(self.topics.get(index).map_or_else(|| format!("{index}"), |of| of.to_string()))
-        })?;
-        let id = LogId { topic, partition: record.partition };
-        match state.topics.log(id) {
-            Some(_) => Ok(id),
-            None => Err(unknown(format!("topic {index}, partition {}", record.partition))),
-        }
+        let id = number.map(|topic| LogId { topic, partition: record.partition });
+        id.filter(|id| topics.log(*id).is_some()).ok_or_else(|| {
+            let name = self.topics.get(index).map_or("a topic not in the table", |name| name);
+            let words = format!("{name}-{}: no such partition", record.partition);
+            Failure::new(Call::Send, Code::UnknownTopic, words).abortable()
+        })
     }
 
     fn append(
         &mut self,
-        state: &mut State,
-        now: Timestamp,
         record: &OutRecord<'_>,
-        transaction: Option<(&Arc<str>, Epoch)>,
+        open: Option<&mut Open>,
+        topics: &mut Topics,
+        now: Timestamp,
     ) -> Result<(), Failure> {
-        let id = self.log(state, record)?;
-        check(state, id, record)?;
-        let local = match transaction {
-            None => None,
-            Some((name, epoch)) => {
-                let open = state.coordinator.opened(Call::Send, name, epoch, now)?;
-                open.local(id, &mut state.topics)
-            }
-        };
-        let Some(log) = state.topics.log_mut(id) else { return Ok(()) };
+        let id = self.log(topics, record)?;
+        check(topics, id, record)?;
+        let local = open.and_then(|open| open.local(id, topics));
+        let Some(log) = topics.log_mut(id) else { return Ok(()) };
         let OutRecord { key, value, headers, .. } = *record;
         let timestamp = if record.logged { now } else { record.timestamp };
         let offset = log.append(Appended { timestamp, key, value, headers }, local);
@@ -147,6 +139,22 @@ impl EmbeddedProducer {
             self.acknowledged.insert((record.topic, record.partition), offset);
         }
         Ok(())
+    }
+
+    /// The open transaction at the coordinator, which opens it if it must.
+    fn opened<'a>(
+        &mut self,
+        call: Call,
+        state: &'a mut State,
+        now: Timestamp,
+    ) -> Result<(&'a mut Open, &'a mut Topics, &'a mut Groups), Failure> {
+        let (id, epoch) = self.open(call)?;
+        state.settle(&id);
+        state.due_by(now.plus(state.transaction_timeout));
+        let State { coordinator, topics, groups, .. } = state;
+        let open = coordinator.opened(call, &id, epoch, now)?;
+        self.phase = Phase::Open(epoch, Known::Yes);
+        Ok((open, topics, groups))
     }
 
     fn acknowledged(&mut self) -> Acknowledged {
@@ -169,12 +177,12 @@ impl EmbeddedProducer {
         if known == Known::No {
             return Ok(());
         }
-        self.within(call, |_, state, _| {
+        self.within(call, |_, state, now| {
             let lost = if ending == Ending::Committed { state.faults.lost(&id) } else { None };
             if lost != Some(Lost::Request)
                 && let Some(open) = state.coordinator.take(call, &id, epoch)?
             {
-                end(&id, open, ending, &mut state.topics, &mut state.groups);
+                state.end(&id, open, ending, now);
             }
             match lost {
                 None => Ok(()),
@@ -197,9 +205,10 @@ impl Producer for EmbeddedProducer {
             });
         };
         let epoch = self.within(Call::Init, |_, state, _| {
+            state.settle(&id);
             let (epoch, open) = state.coordinator.init(&id);
             if let Some(open) = open {
-                end(&id, open, Ending::Aborted, &mut state.topics, &mut state.groups);
+                state.write_markers(&id, open, Ending::Aborted);
             }
             Ok(epoch)
         })?;
@@ -221,28 +230,19 @@ impl Producer for EmbeddedProducer {
     }
 
     fn send(&mut self, records: &Outgoing) -> Result<(), Failure> {
-        let transaction = match self.phase {
-            Phase::Plain => None,
-            Phase::Opened
-            | Phase::Ready(_)
-            | Phase::Open(..)
-            | Phase::Failed(..)
-            | Phase::Dead(_) => Some(self.open(Call::Send)?),
-        };
+        if !matches!(self.phase, Phase::Plain) {
+            self.open(Call::Send)?;
+        }
         if records.is_empty() {
             return Ok(());
         }
         self.within(Call::Send, |producer, state, now| {
-            let transaction = transaction.as_ref().map(|(id, epoch)| (id, *epoch));
-            if let Some((id, epoch)) = transaction {
-                state.coordinator.opened(Call::Send, id, epoch, now)?;
-                producer.phase = Phase::Open(epoch, Known::Yes);
-                state.due_by(now.plus(state.transaction_timeout));
+            if matches!(producer.phase, Phase::Plain) {
+                let mut each = records.iter();
+                return each.try_for_each(|r| producer.append(&r, None, &mut state.topics, now));
             }
-            for record in records.iter() {
-                producer.append(state, now, &record, transaction)?;
-            }
-            Ok(())
+            let (open, topics, _) = producer.opened(Call::Send, state, now)?;
+            records.iter().try_for_each(|r| producer.append(&r, Some(&mut *open), topics, now))
         })
     }
 
@@ -251,20 +251,18 @@ impl Producer for EmbeddedProducer {
         offsets: &[(TopicPartition, Offset)],
         group: &GroupMetadata,
     ) -> Result<(), Failure> {
-        let (id, epoch) = self.open(Call::SendOffsets)?;
+        let (id, _) = self.open(Call::SendOffsets)?;
+        if let Some((of, offset)) = offsets.iter().find(|(_, offset)| offset.0 < 0) {
+            let words = format!("{of}: {offset} is not a concrete position");
+            return Err(Failure::new(Call::SendOffsets, Code::InvalidArgument, words));
+        }
         if offsets.is_empty() {
             return Ok(());
         }
         self.within(Call::SendOffsets, |producer, state, now| {
-            if let Some((of, offset)) = offsets.iter().find(|(_, offset)| offset.0 < 0) {
-                let words = format!("{of}: {offset} is not a concrete position");
-                return Err(Failure::new(Call::SendOffsets, Code::InvalidArgument, words));
-            }
-            let open = state.coordinator.opened(Call::SendOffsets, &id, epoch, now)?;
+            let (open, _, groups) = producer.opened(Call::SendOffsets, state, now)?;
             open.add_group(&group.group);
-            producer.phase = Phase::Open(epoch, Known::Yes);
-            state.due_by(now.plus(state.transaction_timeout));
-            let of = state.groups.of(&group.group);
+            let of = groups.of(&group.group);
             of.admit(Call::SendOffsets, group)?;
             of.offsets.pend(&id, offsets);
             Ok(())
@@ -308,7 +306,7 @@ impl Producer for EmbeddedProducer {
 }
 
 /// Whether the broker takes the record.
-fn check(state: &State, id: LogId, record: &OutRecord<'_>) -> Result<(), Failure> {
+fn check(topics: &Topics, id: LogId, record: &OutRecord<'_>) -> Result<(), Failure> {
     let refused = |code, words: String| Failure::new(Call::Send, code, words).abortable();
     let bytes = record.key.map_or(0, <[u8]>::len)
         + record.value.map_or(0, <[u8]>::len)
@@ -316,7 +314,7 @@ fn check(state: &State, id: LogId, record: &OutRecord<'_>) -> Result<(), Failure
     if bytes > RECORD_BYTES_MAX {
         return Err(refused(Code::MessageTooLarge, format!("{bytes} bytes")));
     }
-    if record.key.is_none() && state.topics.cleanup(id.topic) == Some(Cleanup::Compact) {
+    if record.key.is_none() && topics.cleanup(id.topic) == Some(Cleanup::Compact) {
         return Err(refused(INVALID_RECORD, "a compacted topic wants keys".into()));
     }
     Ok(())

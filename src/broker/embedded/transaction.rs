@@ -2,7 +2,8 @@
 //!
 //! An id has one epoch at a time. `init` makes the next one and ends what is open as aborted; so does the
 //! timeout. A producer with an older epoch is a zombie: every call of it that reaches the coordinator is
-//! refused for good. A transaction opens with its first record or position, so an empty one leaves no
+//! refused for good. `commit` and `abort` decide how a transaction ends; its markers follow, at once unless
+//! they were told to be slow, and until they are written readers see it as open. A transaction opens with its first record or position, so an empty one leaves no
 //! trace and fences nobody, as on Kafka.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,15 @@ pub(super) struct Coordinator {
 struct Transactional {
     epoch: Epoch,
     open: Option<Open>,
+    decided: Option<Decided>,
+}
+
+/// A transaction whose end is certain and whose markers are still to be written.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub open: Open,
+    pub ending: Ending,
+    pub due: Timestamp,
 }
 
 /// What an open transaction holds.
@@ -52,6 +62,18 @@ impl Open {
     /// Notes that positions of this group are in it.
     pub fn add_group(&mut self, group: &Arc<str>) {
         self.groups.insert(group.clone());
+    }
+
+    /// Writes what its end means into the logs and the groups it touched.
+    pub fn end(self, id: &str, ending: Ending, topics: &mut Topics, groups: &mut Groups) {
+        for (log, local) in self.logs {
+            if let Some(log) = topics.log_mut(log) {
+                log.end_transaction(local, ending);
+            }
+        }
+        for group in self.groups {
+            groups.of(&group).offsets.end(id, ending);
+        }
     }
 }
 
@@ -97,10 +119,33 @@ impl Coordinator {
         taken
     }
 
-    /// When the first open transaction will be overdue.
+    /// Keeps a decided transaction until its markers are due.
+    pub fn decide(&mut self, id: &str, decided: Decided) {
+        if let Some(of) = self.ids.get_mut(id) {
+            of.decided = Some(decided);
+        }
+    }
+
+    /// Takes the decided transaction of `id`: nothing new may begin before its markers are written.
+    pub fn decided(&mut self, id: &str) -> Option<Decided> {
+        self.ids.get_mut(id)?.decided.take()
+    }
+
+    /// Takes the decided transactions whose markers are due.
+    pub fn markers_due(&mut self, now: Timestamp) -> Vec<(Arc<str>, Decided)> {
+        let due = |decided: &mut Decided| now >= decided.due;
+        let taken = self.ids.iter_mut().filter_map(|(id, of)| {
+            let decided = of.decided.take_if(due)?;
+            Some((id.clone(), decided))
+        });
+        taken.collect()
+    }
+
+    /// When the first open transaction will be overdue, or the first markers due.
     pub fn due(&self, timeout: Duration) -> Option<Timestamp> {
-        let open = self.ids.values().filter_map(|of| of.open.as_ref());
-        open.map(|open| open.since.plus(timeout)).min()
+        let overdue = |of: &Transactional| of.open.as_ref().map(|open| open.since.plus(timeout));
+        let markers = |of: &Transactional| of.decided.as_ref().map(|decided| decided.due);
+        self.ids.values().flat_map(|of| overdue(of).into_iter().chain(markers(of))).min()
     }
 
     fn current(
@@ -120,17 +165,5 @@ impl Coordinator {
                 Err(Failure::new(call, Code::InvalidProducerIdMapping, words).fatal())
             }
         }
-    }
-}
-
-/// Writes what the end of a transaction means into the logs and the groups it touched.
-pub(super) fn end(id: &str, open: Open, ending: Ending, topics: &mut Topics, groups: &mut Groups) {
-    for (log, local) in open.logs {
-        if let Some(log) = topics.log_mut(log) {
-            log.end_transaction(local, ending);
-        }
-    }
-    for group in open.groups {
-        groups.of(&group).offsets.end(id, ending);
     }
 }

@@ -66,6 +66,7 @@ pub(super) fn a_rebalance_in_mid_transaction_refuses_the_old_owners_commit(
     let failure = refused(late.send_offsets(&[(world.first(), Offset(1))], &before))?;
     same(classify(&failure), Reaction::AbortAndRewind)?;
     late.abort()?;
+    same(world.rows(Isolation::ReadCommitted, 2)?, Vec::new())?;
     let mut owner = world.producer(&cluster.fresh("owner"))?;
     owner.begin()?;
     owner.send(&out(&[("owner", Some("1"))]))?;

@@ -192,10 +192,42 @@ mod tests {
         ($($theme:ident::$check:ident),* $(,)?) => {
             $(#[test]
             fn $check() -> Result<(), Broken> {
-                run(stringify!($check), &InProcess::new())
+                run(stringify!($check), &cluster())
             })*
         };
     }
 
-    every_check!(as_tests);
+    mod with_markers_at_once {
+        use super::*;
+
+        fn cluster() -> InProcess {
+            InProcess::new()
+        }
+
+        every_check!(as_tests);
+    }
+
+    mod with_slow_markers {
+        use super::*;
+
+        fn cluster() -> InProcess {
+            let cluster = InProcess::new();
+            cluster.broker.faults().delay_markers(Duration::from_millis(500));
+            cluster
+        }
+
+        every_check!(as_tests);
+    }
+
+    mod with_small_fetches {
+        use super::*;
+
+        fn cluster() -> InProcess {
+            let cluster = InProcess::new();
+            cluster.broker.faults().limit_fetch(1);
+            cluster
+        }
+
+        every_check!(as_tests);
+    }
 }
