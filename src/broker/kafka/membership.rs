@@ -82,8 +82,11 @@ fn apply(client: &mut Client, event: Event, on: &mut dyn FnMut(Change)) -> Resul
     }
 }
 
+/// The partitions' numbers, sorted: the group names them in no order.
 fn numbers(partitions: &[TopicPartition]) -> Vec<i32> {
-    partitions.iter().map(|of| of.partition).collect()
+    let mut numbers: Vec<_> = partitions.iter().map(|of| of.partition).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 impl Client {

@@ -18,6 +18,12 @@ use crate::record::{Offset, Topic, TopicPartition};
 /// How long to wait for reports at a time while the local queue is full.
 const ROOM_WAIT: Duration = Duration::from_millis(5);
 
+/// How long an abort waits for what was sent to be acknowledged first.
+///
+/// Purging at once races with the registration of partitions: right after a commit the coordinator may still hold
+/// it off, and then refuses the abort as invalid, which kills the handle.
+const SETTLE_WAIT: Duration = Duration::from_secs(1);
+
 /// A producer.
 #[derive(Debug)]
 pub(super) struct KafkaProducer {
@@ -25,6 +31,8 @@ pub(super) struct KafkaProducer {
     client: Client,
     topics: Arc<[Topic]>,
     transactional: bool,
+    /// Nothing has failed since `begin`, so what was sent will arrive.
+    sound: bool,
     /// Of every transactional call; its watchdog waits a little longer.
     timeout: Duration,
 }
@@ -42,12 +50,14 @@ impl KafkaProducer {
             client,
             topics,
             transactional: id.is_some(),
+            sound: true,
             timeout: settings.transaction_timeout,
         })
     }
 
     /// The failure of a send, with what the handle itself knows of it.
-    fn refused(&self, failed: Failure) -> Failure {
+    fn refused(&mut self, failed: Failure) -> Failure {
+        self.sound = false;
         if let Some(fatal) = self.client.fatal(Call::Send) {
             return fatal;
         }
@@ -131,6 +141,7 @@ impl Producer for KafkaProducer {
 
     fn begin(&mut self) -> Result<(), Failure> {
         self.client.reports(|reports| reports.clear());
+        self.sound = true;
         self.client.begin_transaction()
     }
 
@@ -167,19 +178,27 @@ impl Producer for KafkaProducer {
         let list = List::new(Call::SendOffsets, places)?;
         // librdkafka #5456: with the group's coordinator down this call ignores its timeout.
         let _watched = watchdog::watch(Call::SendOffsets, self.timeout);
-        self.client.send_offsets(&list, group, self.timeout / 2)
+        let sent = self.client.send_offsets(&list, group, self.timeout / 2);
+        self.sound &= sent.is_ok();
+        sent
     }
 
     fn commit(&mut self) -> Result<Acknowledged, Failure> {
         let watched = watchdog::watch(Call::Commit, self.timeout);
         let committed = self.client.commit_transaction(self.timeout);
         drop(watched);
+        self.sound &= committed.is_ok();
         committed.map_err(|failed| self.explained(failed))?;
         Ok(self.acknowledged())
     }
 
     fn abort(&mut self) -> Result<(), Failure> {
-        let watched = watchdog::watch(Call::Abort, self.timeout);
+        let watched = watchdog::watch(Call::Abort, self.timeout + SETTLE_WAIT);
+        if self.sound {
+            // What does not arrive in time is purged by the abort itself.
+            self.client.flush(SETTLE_WAIT).ok();
+        }
+        self.sound = false;
         let aborted = self.client.abort_transaction(self.timeout);
         drop(watched);
         self.client.reports(|reports| reports.clear());

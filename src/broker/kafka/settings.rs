@@ -134,7 +134,10 @@ impl Settings {
     pub(super) fn group_consumer(&self, group: &str) -> Lines {
         let mut lines = self.reading(group, "read_committed");
         lines.push(line("auto.offset.reset", "earliest"));
-        lines.push(line("partition.assignment.strategy", "cooperative-sticky"));
+        // Eager: under the cooperative protocol 2.12.1 closes without leaving, and the next reader of the group waits
+        // for the session to end.
+        lines.push(line("partition.assignment.strategy", "range"));
+        lines.push(line("session.timeout.ms", self.transaction_timeout.as_millis()));
         lines.push(line("heartbeat.interval.ms", self.heartbeat.as_millis()));
         self.overridden(lines)
     }
