@@ -157,38 +157,158 @@ pub enum Reaction {
 }
 
 /// Decides; pure and total. An error with no flag at all is librdkafka's "treat as fatal".
+///
+/// The code decides where librdkafka's flags say too little (which is everywhere but in the transactional calls) or
+/// where retrying would never end; the flags decide the rest.
 pub fn classify(failure: &Failure) -> Reaction {
     match failure.code {
-        Code::Denied | Code::Unsupported | Code::InvalidArgument => return Reaction::Die,
-        Code::FencedInstance if failure.call != Call::SendOffsets => return Reaction::Die,
+        Code::Denied | Code::Unsupported | Code::InvalidArgument => Reaction::Die,
+        // Of the member itself: a second process has its name. Of a commit's metadata: it was taken before.
+        Code::FencedInstance if failure.call != Call::SendOffsets => Reaction::Die,
         Code::FencedInstance
-        | Code::TimedOut
+        | Code::IllegalGeneration
+        | Code::UnknownMember
+        | Code::StaleMemberEpoch => by_flags_or(failure, Reaction::AbortAndRewind),
+        // Another record must go out, or none: the same one would be refused for ever.
+        Code::MessageTooLarge => by_flags_or(failure, Reaction::AbortAndRewind),
+        Code::Purged | Code::OffsetOutOfRange => by_flags_or(failure, Reaction::AbortAndRewind),
+        Code::TimedOut
         | Code::Transport
+        | Code::ConcurrentTransactions
+        | Code::Conflict
+        | Code::RebalanceInProgress
+        | Code::UnstableOffsets
+        | Code::CoordinatorNotAvailable
+        | Code::UnknownTopic
+        | Code::QueueFull
+            if !failure.call.is_transactional() =>
+        {
+            by_flags_or(failure, Reaction::Retry)
+        }
+        Code::TimedOut
+        | Code::Transport
+        | Code::ConcurrentTransactions
+        | Code::Conflict
+        | Code::RebalanceInProgress
+        | Code::UnstableOffsets
+        | Code::CoordinatorNotAvailable
+        | Code::UnknownTopic
+        | Code::QueueFull
         | Code::Fenced
         | Code::InvalidProducerEpoch
         | Code::InvalidTransactionState
         | Code::InvalidProducerIdMapping
         | Code::UnknownProducerId
         | Code::OutOfOrderSequence
-        | Code::ConcurrentTransactions
-        | Code::Conflict
-        | Code::IllegalGeneration
-        | Code::UnknownMember
-        | Code::StaleMemberEpoch
-        | Code::RebalanceInProgress
-        | Code::UnstableOffsets
-        | Code::CoordinatorNotAvailable
-        | Code::UnknownTopic
-        | Code::OffsetOutOfRange
-        | Code::MessageTooLarge
-        | Code::QueueFull
-        | Code::Purged
-        | Code::Other(_) => {}
+        | Code::Other(_) => by_flags_or(failure, Reaction::RebuildProducer),
     }
-    match (failure.fatal, failure.abortable, failure.retriable) {
-        (true, _, _) => Reaction::RebuildProducer,
-        (false, true, _) => Reaction::AbortAndRewind,
-        (false, false, true) => Reaction::Retry,
-        (false, false, false) => Reaction::RebuildProducer,
+}
+
+/// What librdkafka's flags ask for, in their order of weight; `otherwise` if there is none.
+fn by_flags_or(failure: &Failure, otherwise: Reaction) -> Reaction {
+    if failure.fatal {
+        return Reaction::RebuildProducer;
+    }
+    // An abort that wants an abort has failed: going on from the committed positions needs an acknowledged one.
+    if failure.abortable && failure.call != Call::Abort {
+        return Reaction::AbortAndRewind;
+    }
+    if failure.retriable { Reaction::Retry } else { otherwise }
+}
+
+impl Call {
+    /// Whether librdkafka answers the call with flags, and an outcome unknown leaves a transaction unknown.
+    fn is_transactional(self) -> bool {
+        match self {
+            Self::Init
+            | Self::Begin
+            | Self::Send
+            | Self::SendOffsets
+            | Self::Commit
+            | Self::Abort => true,
+            Self::Open
+            | Self::Flush
+            | Self::Assign
+            | Self::Poll
+            | Self::Committed
+            | Self::Bounds
+            | Self::GroupCommit
+            | Self::Admin => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(call: Call, code: Code) -> Failure {
+        Failure::new(call, code, "")
+    }
+
+    #[test]
+    fn every_failure_the_field_has_met_has_its_reaction() {
+        use Call::{Abort, Admin, Begin, Commit, Committed, Flush, GroupCommit, Init, Poll, Send};
+        use Call::{Bounds, SendOffsets};
+        use Reaction::{AbortAndRewind, Die, RebuildProducer, Retry};
+        let rows = [
+            // The group has moved on: the records are for another to process.
+            (failed(SendOffsets, Code::IllegalGeneration).abortable(), AbortAndRewind),
+            (failed(SendOffsets, Code::UnknownMember).abortable(), AbortAndRewind),
+            (failed(SendOffsets, Code::FencedInstance).abortable(), AbortAndRewind),
+            (failed(SendOffsets, Code::StaleMemberEpoch), AbortAndRewind),
+            // Two of us: the other one wins.
+            (failed(Poll, Code::FencedInstance).fatal(), Die),
+            (failed(GroupCommit, Code::FencedInstance), Die),
+            (failed(Commit, Code::Fenced).fatal(), RebuildProducer),
+            (failed(Init, Code::Fenced).fatal(), RebuildProducer),
+            (failed(SendOffsets, Code::InvalidProducerEpoch).fatal(), RebuildProducer),
+            // The outcome is unknown, or the handle is dead.
+            (failed(Commit, Code::InvalidTransactionState).fatal(), RebuildProducer),
+            (failed(Commit, Code::InvalidProducerIdMapping).abortable(), AbortAndRewind),
+            (failed(SendOffsets, Code::InvalidProducerIdMapping).fatal(), RebuildProducer),
+            (failed(Commit, Code::Transport), RebuildProducer),
+            (failed(Commit, Code::Other(-1)), RebuildProducer),
+            (failed(Begin, Code::InvalidTransactionState), RebuildProducer),
+            (failed(Abort, Code::InvalidTransactionState).abortable(), RebuildProducer),
+            (failed(Flush, Code::OutOfOrderSequence).fatal(), RebuildProducer),
+            // Commit and abort may be called again; so may what another call of the same handle delays.
+            (failed(Commit, Code::TimedOut).retriable(), Retry),
+            (failed(Abort, Code::TimedOut).retriable(), Retry),
+            (failed(Init, Code::TimedOut).retriable(), Retry),
+            (failed(SendOffsets, Code::Conflict).retriable(), Retry),
+            (failed(Flush, Code::TimedOut), Retry),
+            // A record did not arrive.
+            (failed(Commit, Code::InvalidTransactionState).abortable(), AbortAndRewind),
+            (failed(Send, Code::QueueFull).abortable(), AbortAndRewind),
+            (failed(Send, Code::MessageTooLarge), AbortAndRewind),
+            // Questions are asked again.
+            (failed(Committed, Code::UnstableOffsets), Retry),
+            (failed(Committed, Code::CoordinatorNotAvailable), Retry),
+            (failed(Bounds, Code::Transport), Retry),
+            (failed(Admin, Code::TimedOut), Retry),
+            (failed(Poll, Code::UnknownTopic), Retry),
+            // A sink whose partitions went elsewhere reads on from what is committed.
+            (failed(GroupCommit, Code::IllegalGeneration), AbortAndRewind),
+            (failed(GroupCommit, Code::RebalanceInProgress), Retry),
+            // No retry can help.
+            (failed(Init, Code::Denied).fatal(), Die),
+            (failed(Send, Code::Denied).abortable(), Die),
+            (failed(Admin, Code::Unsupported), Die),
+            (failed(SendOffsets, Code::InvalidArgument), Die),
+        ];
+        for (failure, reaction) in rows {
+            assert_eq!((classify(&failure), &failure), (reaction, &failure));
+        }
+    }
+
+    #[test]
+    fn a_transactional_call_without_a_flag_is_never_simply_repeated() {
+        let calls = [Call::Init, Call::Begin, Call::SendOffsets, Call::Commit, Call::Abort];
+        let codes = [Code::TimedOut, Code::Transport, Code::Conflict, Code::Other(7)];
+        for call in calls {
+            let reactions = codes.map(|code| classify(&failed(call, code)));
+            assert_eq!(reactions, [Reaction::RebuildProducer; 4]);
+        }
     }
 }

@@ -7,6 +7,8 @@
 
 pub mod embedded;
 mod failure;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 
 use std::sync::Arc;
 use std::time::Duration;

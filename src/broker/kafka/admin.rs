@@ -1,0 +1,75 @@
+//! The administrative calls.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::ffi::{Client, Kind, List, Place, TopicDraft};
+use super::settings::Settings;
+use crate::broker::{Admin, Call, Cleanup, Code, Created, Failure, TopicSpec};
+use crate::record::{Offset, Topic, TopicPartition};
+
+/// How long to wait between two looks for a topic that was just created.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A handle for administrative calls.
+#[derive(Debug)]
+pub(super) struct KafkaAdmin {
+    client: Client,
+    timeout: Duration,
+}
+
+impl KafkaAdmin {
+    pub(super) fn open(settings: &Settings) -> Result<Self, Failure> {
+        let client = Client::open(Kind::Producer, &settings.admin())?;
+        Ok(Self { client, timeout: settings.answer_timeout() })
+    }
+
+    /// Waits until the broker itself tells of the topic: the controller answers a little earlier.
+    fn see(&mut self, topic: &TopicSpec) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.timeout;
+        while self.client.partitions(&topic.name, self.timeout)?.is_none() {
+            if Instant::now() >= deadline {
+                let words = format!("{} was created and is not seen", topic.name);
+                return Err(Failure::new(Call::Admin, Code::TimedOut, words).retriable());
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+}
+
+fn draft(topic: &TopicSpec) -> Result<TopicDraft, Failure> {
+    let (policy, retention_ms) = match topic.cleanup {
+        Cleanup::Compact => ("compact", None),
+        Cleanup::Delete(None) => ("delete", Some("-1".to_owned())),
+        Cleanup::Delete(Some(span)) => ("delete", Some(span.as_millis().to_string())),
+    };
+    let mut settings = vec![("cleanup.policy", policy)];
+    settings.extend(retention_ms.as_deref().map(|millis| ("retention.ms", millis)));
+    TopicDraft::new(&topic.name, topic.partitions, &settings)
+}
+
+impl Admin for KafkaAdmin {
+    fn create(&mut self, topics: &[TopicSpec]) -> Result<Vec<Created>, Failure> {
+        if topics.is_empty() {
+            return Ok(Vec::new());
+        }
+        let drafts = topics.iter().map(draft).collect::<Result<Vec<_>, _>>()?;
+        let created = self.client.create_topics(&drafts, self.timeout)?;
+        topics.iter().try_for_each(|topic| self.see(topic))?;
+        Ok(created)
+    }
+
+    fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure> {
+        of.iter().map(|topic| self.client.partitions(topic, self.timeout)).collect()
+    }
+
+    fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let places = offsets.iter().map(|(of, before)| (of, Place::At(*before)));
+        let list = List::new(Call::Admin, places)?;
+        self.client.delete_records(&list, self.timeout).map(drop)
+    }
+}

@@ -1,0 +1,105 @@
+//! librdkafka's error numbers in the port's words.
+
+use rdkafka_sys::rd_kafka_resp_err_t as Err;
+
+use crate::broker::{Call, Code, Failure};
+
+/// Every number with a word of its own; the rest are [`Code::Other`].
+const WORDS: [(Err, Code); 62] = [
+    (Err::RD_KAFKA_RESP_ERR__TIMED_OUT, Code::TimedOut),
+    (Err::RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, Code::TimedOut),
+    (Err::RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE, Code::TimedOut),
+    (Err::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, Code::TimedOut),
+    (Err::RD_KAFKA_RESP_ERR__TRANSPORT, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR__RESOLVE, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR_NOT_CONTROLLER, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR__FENCED, Code::Fenced),
+    (Err::RD_KAFKA_RESP_ERR_PRODUCER_FENCED, Code::Fenced),
+    (Err::RD_KAFKA_RESP_ERR_TRANSACTION_COORDINATOR_FENCED, Code::Fenced),
+    (Err::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, Code::InvalidProducerEpoch),
+    (Err::RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, Code::InvalidTransactionState),
+    (Err::RD_KAFKA_RESP_ERR__STATE, Code::InvalidTransactionState),
+    (Err::RD_KAFKA_RESP_ERR__INCONSISTENT, Code::InvalidTransactionState),
+    (Err::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, Code::InvalidProducerIdMapping),
+    (Err::RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, Code::UnknownProducerId),
+    (Err::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, Code::OutOfOrderSequence),
+    (Err::RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, Code::OutOfOrderSequence),
+    (Err::RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, Code::ConcurrentTransactions),
+    (Err::RD_KAFKA_RESP_ERR__CONFLICT, Code::Conflict),
+    (Err::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS, Code::Conflict),
+    (Err::RD_KAFKA_RESP_ERR__IN_PROGRESS, Code::Conflict),
+    (Err::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, Code::IllegalGeneration),
+    (Err::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, Code::UnknownMember),
+    (Err::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, Code::FencedInstance),
+    (Err::RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH, Code::StaleMemberEpoch),
+    (Err::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, Code::RebalanceInProgress),
+    (Err::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT, Code::UnstableOffsets),
+    (Err::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, Code::CoordinatorNotAvailable),
+    (Err::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, Code::CoordinatorNotAvailable),
+    (Err::RD_KAFKA_RESP_ERR_NOT_COORDINATOR, Code::CoordinatorNotAvailable),
+    (Err::RD_KAFKA_RESP_ERR__WAIT_COORD, Code::CoordinatorNotAvailable),
+    (Err::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, Code::UnknownTopic),
+    (Err::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, Code::UnknownTopic),
+    (Err::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, Code::UnknownTopic),
+    (Err::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, Code::OffsetOutOfRange),
+    (Err::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, Code::OffsetOutOfRange),
+    (Err::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, Code::MessageTooLarge),
+    (Err::RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, Code::MessageTooLarge),
+    (Err::RD_KAFKA_RESP_ERR__QUEUE_FULL, Code::QueueFull),
+    (Err::RD_KAFKA_RESP_ERR__PURGE_QUEUE, Code::Purged),
+    (Err::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, Code::Purged),
+    (Err::RD_KAFKA_RESP_ERR__AUTHENTICATION, Code::Denied),
+    (Err::RD_KAFKA_RESP_ERR__SSL, Code::Denied),
+    (Err::RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, Code::Denied),
+    (Err::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, Code::Denied),
+    (Err::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, Code::Denied),
+    (Err::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, Code::Denied),
+    (Err::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, Code::Denied),
+    (Err::RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE, Code::Unsupported),
+    (Err::RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION, Code::Unsupported),
+    (Err::RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, Code::Unsupported),
+    (Err::RD_KAFKA_RESP_ERR__INVALID_ARG, Code::InvalidArgument),
+    (Err::RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT, Code::InvalidArgument),
+    (Err::RD_KAFKA_RESP_ERR_INVALID_CONFIG, Code::InvalidArgument),
+];
+
+/// The port's word for a number.
+pub(super) fn code_of(err: Err) -> Code {
+    WORDS
+        .iter()
+        .find(|(number, _)| *number == err)
+        .map_or(Code::Other(err as i32), |(_, code)| *code)
+}
+
+/// A failure of a call that librdkafka answers with a bare number: the flags follow from the code.
+///
+/// The transactional calls bring their own flags and never come here.
+pub(super) fn failure(call: Call, err: Err, detail: String) -> Failure {
+    let mut failed = Failure::new(call, code_of(err), detail);
+    failed.fatal = err == Err::RD_KAFKA_RESP_ERR__FATAL;
+    failed.retriable = passes(failed.code);
+    failed
+}
+
+/// Whether the cause passes by itself: the cluster is busy, moving or away.
+fn passes(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TimedOut
+            | Code::Transport
+            | Code::ConcurrentTransactions
+            | Code::Conflict
+            | Code::RebalanceInProgress
+            | Code::UnstableOffsets
+            | Code::CoordinatorNotAvailable
+            | Code::UnknownTopic
+            | Code::QueueFull
+    )
+}

@@ -1,0 +1,70 @@
+//! The port on a real cluster, by librdkafka's C calls.
+//!
+//! [`Kafka`] holds settings and opens handles; each handle owns one librdkafka client with its threads, buffers and
+//! connections. What always holds: transactions run only with idempotence and `acks=all`; positions are concrete
+//! offsets, never "latest"; nothing is committed or stored on its own; topics are never created by naming them.
+
+mod admin;
+mod consumer;
+mod errors;
+mod ffi;
+mod group;
+mod intake;
+mod membership;
+mod producer;
+mod reports;
+mod settings;
+mod watchdog;
+
+use std::sync::Arc;
+
+pub use settings::{Compression, Settings};
+
+use super::{
+    Admin, Broker, Consumer, Failure, GroupConsumer, Isolation, Join, Membership, Producer,
+};
+use crate::record::Topic;
+
+/// A cluster, reached by these settings. Cheap to clone; connects when a handle is opened.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    settings: Arc<Settings>,
+}
+
+impl Kafka {
+    /// A cluster by `settings`. Refuses an override that is not on the list.
+    pub fn new(settings: Settings) -> Result<Self, Failure> {
+        settings.check()?;
+        Ok(Self { settings: Arc::new(settings) })
+    }
+}
+
+impl Broker for Kafka {
+    fn consumer(&self, group: &str, isolation: Isolation) -> Result<Box<dyn Consumer>, Failure> {
+        Ok(Box::new(consumer::KafkaConsumer::open(&self.settings, group, isolation)?))
+    }
+
+    fn producer(
+        &self,
+        id: Option<&str>,
+        topics: Arc<[Topic]>,
+    ) -> Result<Box<dyn Producer>, Failure> {
+        Ok(Box::new(producer::KafkaProducer::open(&self.settings, id, topics)?))
+    }
+
+    fn membership(&self, join: &Join) -> Result<Box<dyn Membership>, Failure> {
+        Ok(Box::new(membership::KafkaMembership::open(&self.settings, join)?))
+    }
+
+    fn group_consumer(
+        &self,
+        group: &str,
+        topics: &[Topic],
+    ) -> Result<Box<dyn GroupConsumer>, Failure> {
+        Ok(Box::new(group::KafkaGroupConsumer::open(&self.settings, group, topics)?))
+    }
+
+    fn admin(&self) -> Result<Box<dyn Admin>, Failure> {
+        Ok(Box::new(admin::KafkaAdmin::open(&self.settings)?))
+    }
+}

@@ -1,0 +1,250 @@
+//! What may be set, and what librdkafka is told for each kind of handle.
+//!
+//! Overrides go by an allow-list: some of librdkafka's settings load code (`plugin.library.paths`), others would
+//! break what the engine relies on (isolation, idempotence, commits of their own).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::broker::{Call, Code, Failure, Isolation, Join};
+
+/// How batches are compressed on their way to the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// lz4: nearly free, and what saves the broker's page cache most per CPU second.
+    #[default]
+    Lz4,
+    /// zstd: smaller, and dearer.
+    Zstd,
+}
+
+impl Compression {
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// How to reach a cluster, and how patient to be with it.
+#[derive(Clone)]
+pub struct Settings {
+    /// `host:port`, comma-separated.
+    pub bootstrap: String,
+    /// How long the broker keeps an open transaction of a silent producer.
+    pub transaction_timeout: Duration,
+    /// How often a member tells the group that it is alive.
+    pub heartbeat: Duration,
+    /// Bytes fetched ahead per consumer.
+    pub fetch_queue_bytes_max: usize,
+    /// How long a batch waits for more records outside a flush.
+    pub linger: Duration,
+    /// How batches are compressed.
+    pub compression: Compression,
+    /// librdkafka's own settings by name, from [`Settings::OVERRIDABLE`]; they go last.
+    pub overrides: BTreeMap<String, String>,
+}
+
+/// The largest record, as producer and consumer are told; the broker and its topics have limits of their own.
+const RECORD_BYTES_MAX: usize = 16 << 20;
+
+type Lines = Vec<(String, String)>;
+
+impl Settings {
+    /// The names of librdkafka that may be overridden.
+    pub const OVERRIDABLE: &[&str] = &[
+        "batch.num.messages",
+        "batch.size",
+        "broker.address.family",
+        "client.id",
+        "client.rack",
+        "debug",
+        "fetch.max.bytes",
+        "fetch.min.bytes",
+        "fetch.wait.max.ms",
+        "max.partition.fetch.bytes",
+        "metadata.max.age.ms",
+        "queue.buffering.max.kbytes",
+        "reconnect.backoff.max.ms",
+        "reconnect.backoff.ms",
+        "sasl.mechanisms",
+        "sasl.password",
+        "sasl.username",
+        "security.protocol",
+        "socket.connection.setup.timeout.ms",
+        "socket.keepalive.enable",
+        "socket.timeout.ms",
+        "ssl.ca.location",
+        "ssl.certificate.location",
+        "ssl.key.location",
+        "ssl.key.password",
+    ];
+
+    /// The settings to ship, for the cluster at `bootstrap`.
+    pub fn new(bootstrap: impl Into<String>) -> Self {
+        Self {
+            bootstrap: bootstrap.into(),
+            transaction_timeout: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(1),
+            fetch_queue_bytes_max: 16 << 20,
+            linger: Duration::from_millis(5),
+            compression: Compression::default(),
+            overrides: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let refused =
+            self.overrides.keys().find(|name| !Self::OVERRIDABLE.contains(&name.as_str()));
+        refused.map_or(Ok(()), |name| {
+            let words = format!("{name} may not be overridden");
+            Err(Failure::new(Call::Open, Code::InvalidArgument, words))
+        })
+    }
+
+    /// How long an answer may take that is no transactional call.
+    pub(super) fn answer_timeout(&self) -> Duration {
+        self.transaction_timeout / 2
+    }
+
+    /// How long a record may be on its way: less than the transaction, or its end would be a mystery.
+    fn message_timeout(&self) -> Duration {
+        self.transaction_timeout / 5 * 4
+    }
+
+    /// For an assign-only consumer.
+    pub(super) fn consumer(&self, group: &str, isolation: Isolation) -> Lines {
+        let isolation = match isolation {
+            Isolation::ReadCommitted => "read_committed",
+            Isolation::ReadUncommitted => "read_uncommitted",
+        };
+        let mut lines = self.reading(group, isolation);
+        lines.push(line("enable.partition.eof", true));
+        lines.push(line("auto.offset.reset", "error"));
+        self.overridden(lines)
+    }
+
+    /// For a subscribed consumer of a sink. No ends: in 2.12.1 an end moves the position one too far, and a
+    /// rebalance would go on from there (librdkafka #4844).
+    pub(super) fn group_consumer(&self, group: &str) -> Lines {
+        let mut lines = self.reading(group, "read_committed");
+        lines.push(line("auto.offset.reset", "earliest"));
+        // Eager: under the cooperative protocol 2.12.1 closes without leaving, and the next reader of the group waits
+        // for the session to end.
+        lines.push(line("partition.assignment.strategy", "range"));
+        lines.push(line("session.timeout.ms", self.transaction_timeout.as_millis()));
+        lines.push(line("heartbeat.interval.ms", self.heartbeat.as_millis()));
+        self.overridden(lines)
+    }
+
+    /// For a member of the group that owns tasks.
+    pub(super) fn member(&self, join: &Join) -> Lines {
+        let mut lines = self.reading(&join.group, "read_committed");
+        lines.push(line("auto.offset.reset", "error"));
+        lines.push(line("group.instance.id", &join.instance));
+        lines.push(line("partition.assignment.strategy", "cooperative-sticky"));
+        lines.push(line("session.timeout.ms", join.session_timeout.as_millis()));
+        lines.push(line("heartbeat.interval.ms", self.heartbeat.as_millis()));
+        self.overridden(lines)
+    }
+
+    /// For a producer, transactional if it has an id.
+    pub(super) fn producer(&self, id: Option<&str>) -> Lines {
+        let mut lines = self.common();
+        lines.push(line("enable.idempotence", true));
+        lines.push(line("acks", "all"));
+        lines.push(line("linger.ms", self.linger.as_millis()));
+        lines.push(line("compression.type", self.compression.name()));
+        lines.push(line("message.timeout.ms", self.message_timeout().as_millis()));
+        lines.push(line("queue.buffering.max.messages", 1_000_000));
+        lines.push(line("queue.buffering.max.kbytes", 65_536));
+        // The default of 100 ms also paces retries of a transaction that follows close on another.
+        lines.push(line("retry.backoff.ms", 10));
+        if let Some(id) = id {
+            lines.push(line("transactional.id", id));
+            lines.push(line("transaction.timeout.ms", self.transaction_timeout.as_millis()));
+        }
+        self.overridden(lines)
+    }
+
+    /// For administrative calls.
+    pub(super) fn admin(&self) -> Lines {
+        self.overridden(self.common())
+    }
+
+    fn common(&self) -> Lines {
+        vec![
+            line("bootstrap.servers", &self.bootstrap),
+            line("message.max.bytes", RECORD_BYTES_MAX),
+            line("log.connection.close", false),
+            line("reconnect.backoff.max.ms", 1_000),
+            line("socket.nagle.disable", true),
+            line("socket.timeout.ms", self.message_timeout().as_millis()),
+            line("statistics.interval.ms", 0),
+            line("topic.metadata.refresh.interval.ms", 30_000),
+        ]
+    }
+
+    fn reading(&self, group: &str, isolation: &str) -> Lines {
+        let mut lines = self.common();
+        lines.extend([
+            line("group.id", group),
+            line("isolation.level", isolation),
+            line("allow.auto.create.topics", false),
+            line("check.crcs", true),
+            line("enable.auto.commit", false),
+            line("enable.auto.offset.store", false),
+            line("fetch.error.backoff.ms", 50),
+            // 1 s by default: a quick reader would stall that long each time the queue was full.
+            line("fetch.queue.backoff.ms", 2),
+            line("fetch.wait.max.ms", 50),
+            line("queued.max.messages.kbytes", self.fetch_queue_bytes_max >> 10),
+            line("queued.min.messages", 1_000_000),
+        ]);
+        lines
+    }
+
+    fn overridden(&self, mut lines: Lines) -> Lines {
+        lines.extend(self.overrides.iter().map(|(name, value)| line(name, value)));
+        lines
+    }
+}
+
+fn line(name: &str, value: impl fmt::Display) -> (String, String) {
+    (name.to_owned(), value.to_string())
+}
+
+/// Without the values of overrides: one may be a password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("bootstrap", &self.bootstrap)
+            .field("transaction_timeout", &self.transaction_timeout)
+            .field("overrides", &self.overrides.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_override_that_would_load_code_is_refused() {
+        let mut settings = Settings::new("localhost:9092");
+        settings.overrides.insert("plugin.library.paths".into(), "/tmp/evil.so".into());
+        assert_eq!(settings.check().map_err(|failed| failed.code), Err(Code::InvalidArgument));
+    }
+
+    #[test]
+    fn a_password_does_not_reach_a_log() {
+        let mut settings = Settings::new("localhost:9092");
+        settings.overrides.insert("sasl.password".into(), "hunter2".into());
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,60 @@
+//! Membership: who owns what, told in which order.
+
+use std::time::Duration;
+
+use millstream::broker::{Change, Reaction, classify};
+
+use crate::world::{live, world};
+
+#[test]
+fn the_first_member_is_given_everything_in_a_generation_it_can_name() {
+    let world = world(4);
+    let mut members = [world.join("one")];
+    assert!(!members[0].metadata().is_member());
+    let told = live(&mut members, |told| !told[0].is_empty());
+    assert_eq!(told, [[Change::Assigned(vec![0, 1, 2, 3])]]);
+    assert!(members[0].metadata().is_member());
+}
+
+#[test]
+fn a_second_member_is_given_only_what_the_first_gave_up() {
+    let world = world(4);
+    let mut members = vec![world.join("one")];
+    live(&mut members, |told| !told[0].is_empty());
+    members.push(world.join("two"));
+    let told = live(&mut members, |told| !told[1].is_empty());
+    let [Change::Revoked(revoked)] = told[0].as_slice() else { panic!("{told:?}") };
+    assert_eq!(told[1], [Change::Assigned(revoked.clone())]);
+    let generations: Vec<_> = members.iter().map(|member| member.metadata().generation).collect();
+    assert_eq!(generations[0], generations[1]);
+}
+
+#[test]
+fn a_static_member_that_comes_back_is_given_the_same_again_and_its_ghost_is_told_to_die() {
+    let world = world(2);
+    let mut ghost = [world.join("same")];
+    live(&mut ghost, |told| !told[0].is_empty());
+    let mut heir = [world.join("same")];
+    let told = live(&mut heir, |told| !told[0].is_empty());
+    assert_eq!(told, [[Change::Assigned(vec![0, 1])]]);
+
+    let mut changes = Vec::new();
+    let fenced = std::iter::repeat_with(|| {
+        ghost[0].poll(Duration::from_millis(100), &mut |change| changes.push(change))
+    })
+    .take(200)
+    .find_map(Result::err)
+    .unwrap();
+    assert_eq!((fenced.fatal, classify(&fenced)), (true, Reaction::Die));
+}
+
+#[test]
+fn closing_gives_everything_back() {
+    let world = world(2);
+    let mut members = [world.join("one")];
+    live(&mut members, |told| !told[0].is_empty());
+    let mut changes = Vec::new();
+    members[0].close(&mut |change| changes.push(change)).unwrap();
+    assert_eq!(changes, [Change::Revoked(vec![0, 1])]);
+    assert!(!members[0].metadata().is_member());
+}
