@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Java servers of the test stack, as jars in the cache. Sourced by script/setup. Needs: cache, root, say, fail.
 #
 #   $stack_jars/kafka     the broker and Connect
@@ -36,7 +37,7 @@ jars_present() { [ -d "$stack_jars" ]; }
 
 jars_fetch() {
   jars_present && return
-  say "fetching Kafka $kafka_version, Kafka Streams and Debezium $debezium_version (about 130 MB, 20 s to a few minutes)"
+  say "fetching Kafka $kafka_version, Kafka Streams and Debezium $debezium_version (about 155 MB, 10 s to a few minutes)"
   local started part="$stack_jars.part"
   started=$(date +%s)
   rm -rf "$part" && mkdir -p "$part/plugins"

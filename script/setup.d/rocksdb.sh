@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Builds RocksDB once per user and machine, so that every profile, checkout and editor links the same archive.
 # Sourced by script/setup. Needs: cache, say.
 
