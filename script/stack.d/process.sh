@@ -34,18 +34,27 @@ process_await() { # part
 }
 
 process_stop() { # part clean|kill
-  process_runs "$1" || return 0
+  process_runs "$1" || { rm -f "$dir/$1.pid" && return; } # so that a reused pid is not waited for
   local signal=KILL
   [ "$2" = kill ] || signal=$("${1}_signal")
   kill -"$signal" "$(cat "$dir/$1.pid")" 2>/dev/null || true
 }
 
-process_gone() { # part clean|kill
+# A killed process works nowhere from the first moment, but its threads hold its ports a little longer.
+process_lingers() { # part
+  local pid tasks
+  pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
+  process_runs "$1" && return
+  tasks=("/proc/$pid/task/"*)
+  [ ${#tasks[@]} -gt 1 ]
+}
+
+process_gone() { # part
   local tries=300
-  while process_runs "$1"; do
+  while process_lingers "$1"; do
     tries=$((tries - 1))
     [ "$tries" -gt 0 ] || { say "$1 does not stop by itself; killing it" && process_stop "$1" kill && tries=100; }
-    sleep 0.1
+    sleep 0.05
   done
   rm -f "$dir/$1.pid"
 }
