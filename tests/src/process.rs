@@ -27,8 +27,7 @@ impl Process {
     pub fn spawn(command: &mut Command, log: impl Into<PathBuf>) -> io::Result<Self> {
         let log = log.into();
         let out = File::options().create(true).append(true).open(&log)?;
-        let child =
-            command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).spawn()?;
+        let child = command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).spawn()?;
         let guard = Command::new("sh")
             .args(["-c", GUARD, "guard", &std::process::id().to_string(), &child.id().to_string()])
             .stdin(Stdio::null())
