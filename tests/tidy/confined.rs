@@ -49,13 +49,12 @@ pub(crate) fn sleeping(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
+/// Not `follow`: what comes after something follows it in any library.
 const FEED_WORDS: &[&str] = &[
     "feed",
     "feeds",
     "post",
     "posts",
-    "follow",
-    "follows",
     "follower",
     "followers",
     "followee",
