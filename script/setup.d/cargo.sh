@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What cargo must know so that `cargo test` and editors share RocksDB and one target directory with the scripts.
 # Sourced by script/setup. Needs: cache, rocksdb_dir.
 

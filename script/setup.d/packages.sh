@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Programs from the system's packages. Sourced by script/setup. Needs: want, say, fail.
 
 # command or file -> Debian package

@@ -1,7 +1,8 @@
+# shellcheck shell=bash
 # Builds RocksDB once per user and machine, so that every profile, checkout and editor links the same archive.
 # Sourced by script/setup. Needs: cache, say.
 
-rocksdb_crate=0.19.0
+rocksdb_crate=0.19.0 # librocksdb-sys, as Cargo.lock has it
 rocksdb_dir="$cache/rocksdb-$rocksdb_crate-lz4-$(uname -m)"
 rocksdb_sources=355 # about how many objects the build makes; only the progress line depends on it
 
@@ -14,8 +15,10 @@ rocksdb_progress() { # out-dir pid
   done
 }
 
+rocksdb_present() { [ -f "$rocksdb_dir/librocksdb.a" ]; }
+
 rocksdb_build() {
-  [ -f "$rocksdb_dir/librocksdb.a" ] && return
+  rocksdb_present && return
   say "building RocksDB once into $rocksdb_dir (about 15 minutes on two cores, 3 on eight)"
   local build="$cache/rocksdb-build"
   rm -rf "$build" && mkdir -p "$build/src"

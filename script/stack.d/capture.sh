@@ -1,0 +1,108 @@
+# shellcheck shell=bash
+# The bytes a real Debezium writes, kept as files: the ground truth of the decoders. Sourced by script/stack.
+# Four variants of the same changes: replica identity default or full, each without and with the JSON's schema part.
+# Needs: root, dir, parts, port_base, while_pid, say, fail.
+
+capture_inputs="$root/script/stack.d/capture"
+capture_variants=(default default-schema full full-schema)
+
+capture_sql() { # database file
+  "$(postgres_bin)/psql" -q -v ON_ERROR_STOP=1 -f "$2" "postgres://postgres@127.0.0.1:$(postgres_port)/$1"
+}
+
+capture_database() { # variant
+  "$(postgres_bin)/psql" -q -c "CREATE DATABASE \"$1\"" "$(postgres_address)"
+  capture_sql "$1" "$capture_inputs/tables.sql"
+  case "$1" in full*) capture_sql "$1" "$capture_inputs/identity-full.sql" ;; esac
+}
+
+capture_connector() { # variant
+  local schemas=false
+  case "$1" in *-schema) schemas=true ;; esac
+  cat <<JSON
+{
+  "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+  "database.hostname": "127.0.0.1",
+  "database.port": "$(postgres_port)",
+  "database.user": "postgres",
+  "database.password": "",
+  "database.dbname": "$1",
+  "topic.prefix": "cdc",
+  "plugin.name": "pgoutput",
+  "slot.name": "capture_${1//-/_}",
+  "publication.name": "feedmill",
+  "publication.autocreate.mode": "disabled",
+  "snapshot.mode": "initial",
+  "skipped.operations": "none",
+  "key.converter": "org.apache.kafka.connect.json.JsonConverter",
+  "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+  "key.converter.schemas.enable": "$schemas",
+  "value.converter.schemas.enable": "$schemas",
+  "transforms": "route",
+  "transforms.route.type": "org.apache.kafka.connect.transforms.RegexRouter",
+  "transforms.route.regex": "cdc\\\\.public\\\\.(.*)",
+  "transforms.route.replacement": "$1.cdc.\$1",
+  "topic.creation.default.partitions": "1",
+  "topic.creation.default.replication.factor": "1"
+}
+JSON
+}
+
+# Changes made before the connector streams would be part of its snapshot.
+capture_await_streaming() {
+  local tries=300 query="SELECT count(*) FROM pg_replication_slots WHERE active AND confirmed_flush_lsn IS NOT NULL"
+  until [ "$("$(postgres_bin)/psql" -qAt -c "$query" "$(postgres_address)")" = 1 ]; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || fail "the connector does not stream; see $dir/connect.log"
+    sleep 0.2
+  done
+}
+
+# One after the other: Debezium knows only one server of a name, here \`cdc\`, at a time.
+capture_variant() { # variant out
+  local url
+  url="$(connect_address)/connectors/$1"
+  capture_database "$1"
+  capture_connector "$1" |
+    curl -fsS -o /dev/null -X PUT -H 'Content-Type: application/json' --data-binary @- "$url/config" ||
+    fail "Connect refused the connector $1; see $dir/connect.log"
+  capture_await_streaming
+  capture_sql "$1" "$capture_inputs/changes.sql"
+  rm -rf "${2:?}/$1"
+  kafka_java "$capture_inputs/Dump.java" "$(kafka_address)" "$2" "$1" >&2
+  curl -fsS -X DELETE "$url"
+}
+
+capture_note() {
+  cat <<NOTE
+# What a real Debezium wrote
+
+Bytes of keys and values as they lay in Kafka, captured by \`script/stack capture\` with Debezium $debezium_version
+for PostgreSQL on Kafka Connect $kafka_version. Nothing here is written by hand; capture again instead.
+
+\`<variant>/cdc.<table>/<offset>-<op>.key\` and \`.value\`. \`op\` is Debezium's (r snapshot, c create, u update, d delete,
+t truncate) or \`tombstone\`. A null key or value has no file.
+
+| variant | replica identity | the JSON's schema part |
+| --- | --- | --- |
+| \`default\` | default: the key only | no |
+| \`default-schema\` | default | yes |
+| \`full\` | full: the whole old row | no |
+| \`full-schema\` | full | yes |
+
+The tables, the rows of the snapshot and the changes after it are the \`.sql\` files of \`script/stack.d/capture/\`.
+NOTE
+}
+
+capture_all() { # out
+  local out variant
+  mkdir -p "$1"
+  out=$(cd "$1" && pwd -P)
+  dir=$(mktemp -d)
+  parts=(kafka postgres connect)
+  while_pid=$$
+  up >&2
+  for variant in "${capture_variants[@]}"; do capture_variant "$variant" "$out"; done
+  capture_note >"$out/NOTE.md"
+  say "$(find "$out" -type f | wc -l) files are in $out"
+}

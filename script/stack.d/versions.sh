@@ -1,0 +1,9 @@
+# shellcheck shell=bash
+# What the test stack is made of and where it is kept. Sourced by script/setup and script/stack.
+# The folder's name carries the versions, so a new version is a new folder. The poms name kafka's again.
+
+: "${cache:=${FEEDMILL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/feedmill}}"
+kafka_version=4.3.1
+debezium_version=3.6.3.Final
+# shellcheck disable=SC2034
+stack_jars="$cache/stack-$kafka_version-$debezium_version"

@@ -1,0 +1,94 @@
+//! One client's connection: a thread for each direction, frame by frame.
+//!
+//! The thread of the requests notes which answers are to be lost before it hands a request on, so the
+//! answer cannot overtake the note.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::frame::{self, Frame};
+use super::{Faults, Loss};
+
+/// What both directions know.
+struct Shared {
+    id: u64,
+    faults: Arc<Faults>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    client: Option<String>,
+    /// Correlation ids whose answers are to be lost.
+    losses: HashMap<i32, Loss>,
+}
+
+/// Serves `client` until either side closes.
+pub(super) fn serve(client: TcpStream, faults: &Arc<Faults>) -> io::Result<()> {
+    let Some(broker) = faults.broker() else { return Ok(()) };
+    let broker = TcpStream::connect(broker)?;
+    client.set_nodelay(true)?;
+    broker.set_nodelay(true)?;
+    let id = faults.opened([client.try_clone()?, broker.try_clone()?]);
+    let known = Mutex::default();
+    let shared = Arc::new(Shared { id, faults: Arc::clone(faults), known });
+
+    let answering = Arc::clone(&shared);
+    let (from, to) = (broker.try_clone()?, client.try_clone()?);
+    let answers = thread::Builder::new().name("proxied-answers".into());
+    answers.spawn(move || {
+        let _ = answering.answers(from, &to);
+        let _ = to.shutdown(Shutdown::Both);
+    })?;
+
+    let served = shared.requests(client, &broker);
+    let _ = broker.shutdown(Shutdown::Both);
+    faults.ended(id);
+    served
+}
+
+impl Shared {
+    fn requests(&self, mut from: TcpStream, to: &TcpStream) -> io::Result<()> {
+        while let Some(frame) = frame::read(&mut from)? {
+            if let Some(request) = frame::request(&frame) {
+                let loss = self.faults.requested(self.id, &request);
+                let mut known = self.known();
+                known.client = request.client;
+                known.losses.extend(loss.map(|loss| (request.correlation, loss)));
+            }
+            self.hand_on(&frame, to)?;
+        }
+        Ok(())
+    }
+
+    fn answers(&self, mut from: TcpStream, to: &TcpStream) -> io::Result<()> {
+        while let Some(frame) = frame::read(&mut from)? {
+            let loss = frame::correlation(&frame).and_then(|id| self.known().losses.remove(&id));
+            let Some(loss) = loss else {
+                self.hand_on(&frame, to)?;
+                continue;
+            };
+            self.faults.lock().lost += 1;
+            match loss {
+                Loss::Break => return Ok(()),
+                Loss::Silence => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_on(&self, frame: &Frame, mut to: &TcpStream) -> io::Result<()> {
+        let client = self.known().client.clone();
+        self.faults.pass(client.as_deref());
+        let length = u32::try_from(frame.len()).map_err(io::Error::other)?;
+        let bytes = [length.to_be_bytes().as_slice(), frame].concat();
+        to.write_all(&bytes)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

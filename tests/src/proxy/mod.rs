@@ -1,0 +1,225 @@
+//! A TCP proxy that understands just enough of Kafka's protocol to fail at a chosen moment.
+//!
+//! Every request and answer is a frame: a length, then for a request the API's number, its version, a
+//! correlation id and the client's name, and for an answer the correlation id. Frames pass unchanged and
+//! in order. A test may lose the answer to the next request of one kind (the broker has done it, the
+//! client never learns), stall a client as a broken network would, or cut connections.
+
+mod connection;
+mod frame;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+pub use frame::Api;
+use frame::Request;
+
+/// Whom a fault concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Every connection.
+    Everyone,
+    /// Connections whose `client.id` contains this.
+    Client(String),
+}
+
+impl Who {
+    /// A connection that has not sent anything has no name yet: only a fault for everyone concerns it.
+    fn includes(&self, client: Option<&str>) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Client(part) => client.is_some_and(|name| name.contains(part.as_str())),
+        }
+    }
+}
+
+/// What becomes of the connection whose answer is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It breaks: the client knows at once that something happened.
+    Break,
+    /// It stays and goes on: the client waits until its own timeout.
+    Silence,
+}
+
+/// A proxy on a port of its own, in front of one broker.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    faults: Arc<Faults>,
+}
+
+impl Proxy {
+    /// Listens; connections wait until [`Self::forward_to`] names the broker.
+    pub fn bind() -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let port = listener.local_addr()?.port();
+        let faults = Arc::new(Faults::default());
+        let seen = Arc::clone(&faults);
+        thread::Builder::new().name("proxy".into()).spawn(move || accept(&listener, &seen))?;
+        Ok(Self { port, faults })
+    }
+
+    /// The port clients connect to.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address clients connect to.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Names the broker; may be called again, for connections to come.
+    pub fn forward_to(&self, broker: &str) -> io::Result<()> {
+        self.faults.lock().broker = broker.to_socket_addrs()?.next();
+        self.faults.changed.notify_all();
+        Ok(())
+    }
+
+    /// The broker serves the next such request of `who`; its answer never arrives.
+    pub fn lose_next_answer(&self, api: Api, who: Who, loss: Loss) {
+        self.faults.lock().armed.push(Armed { api, who, loss });
+    }
+
+    /// How many answers were lost so far.
+    pub fn lost(&self) -> usize {
+        self.faults.lock().lost
+    }
+
+    /// Nothing of `who` passes in either direction, and no connection breaks, until [`Self::heal`].
+    pub fn stall(&self, who: Who) {
+        self.faults.lock().stalled.push(who);
+    }
+
+    /// Ends every stall: what was held goes on its way.
+    pub fn heal(&self) {
+        self.faults.lock().stalled.clear();
+        self.faults.changed.notify_all();
+    }
+
+    /// Breaks the connections of `who` that are open; new ones are served.
+    pub fn cut(&self, who: &Who) {
+        self.faults.lock().open.retain(|open| {
+            let cut = who.includes(open.client.as_deref());
+            if cut {
+                open.shut();
+            }
+            !cut
+        });
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.faults.lock().closed = true;
+        self.heal();
+        self.cut(&Who::Everyone);
+        // Wakes the listening thread, which then sees that it is over.
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+    }
+}
+
+/// What all connections of one proxy look at.
+#[derive(Debug, Default)]
+struct Faults {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    broker: Option<SocketAddr>,
+    armed: Vec<Armed>,
+    stalled: Vec<Who>,
+    open: Vec<Open>,
+    lost: usize,
+    connections: u64,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Armed {
+    api: Api,
+    who: Who,
+    loss: Loss,
+}
+
+/// An open connection, as far as cutting it needs.
+#[derive(Debug)]
+struct Open {
+    id: u64,
+    client: Option<String>,
+    ends: [TcpStream; 2],
+}
+
+impl Open {
+    fn shut(&self) {
+        for end in &self.ends {
+            let _ = end.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
+impl Faults {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The broker, once it is named; `None` when the proxy is dropped.
+    fn broker(&self) -> Option<SocketAddr> {
+        let unnamed = |state: &mut State| state.broker.is_none() && !state.closed;
+        let state = self.changed.wait_while(self.lock(), unnamed);
+        state.unwrap_or_else(PoisonError::into_inner).broker
+    }
+
+    /// Waits while `client` is stalled.
+    fn pass(&self, client: Option<&str>) {
+        let stalled = |state: &mut State| {
+            !state.closed && state.stalled.iter().any(|who| who.includes(client))
+        };
+        drop(self.changed.wait_while(self.lock(), stalled));
+    }
+
+    /// Remembers a connection for [`Proxy::cut`].
+    fn opened(&self, ends: [TcpStream; 2]) -> u64 {
+        let mut state = self.lock();
+        state.connections += 1;
+        let id = state.connections;
+        state.open.push(Open { id, client: None, ends });
+        id
+    }
+
+    fn ended(&self, connection: u64) {
+        self.lock().open.retain(|open| open.id != connection);
+    }
+
+    /// Learns the client's name, and whether the answer to this request is to be lost.
+    fn requested(&self, connection: u64, request: &Request) -> Option<Loss> {
+        let mut state = self.lock();
+        if let Some(open) = state.open.iter_mut().find(|open| open.id == connection) {
+            open.client.clone_from(&request.client);
+        }
+        let hit = |armed: &Armed| {
+            armed.api == request.api && armed.who.includes(request.client.as_deref())
+        };
+        let at = state.armed.iter().position(hit)?;
+        Some(state.armed.remove(at).loss)
+    }
+}
+
+fn accept(listener: &TcpListener, faults: &Arc<Faults>) {
+    for client in listener.incoming() {
+        if faults.lock().closed {
+            return;
+        }
+        let faults = Arc::clone(faults);
+        let serve = move || {
+            // A connection that fails is what a proxy is about: both ends notice by themselves.
+            let _ = client.and_then(|client| connection::serve(client, &faults));
+        };
+        let _ = thread::Builder::new().name("proxied".into()).spawn(serve);
+    }
+}

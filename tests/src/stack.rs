@@ -1,0 +1,191 @@
+//! Real servers for one test: what `script/stack` starts, on ports and in a folder of its own.
+//!
+//! Started, they answer; dropped, they are killed and their folder is deleted. `script/stack` watches the
+//! test's process too, so a test that is killed leaves nothing behind either.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use tempfile::TempDir;
+
+use crate::proxy::Proxy;
+
+/// A server that can be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// One broker that is its own controller.
+    Kafka,
+    /// Kafka Connect with Debezium; brings Kafka with it.
+    Connect,
+    /// PostgreSQL with logical replication and a database `feedmill`.
+    Postgres,
+    /// Redis, in memory only.
+    Redis,
+}
+
+impl Part {
+    /// As `script/stack` calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Connect => "connect",
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+        }
+    }
+}
+
+/// What to start, before it is started.
+#[derive(Debug, Default)]
+pub struct Builder<'a> {
+    parts: Vec<Part>,
+    properties: Vec<String>,
+    proxy: Option<&'a Proxy>,
+}
+
+impl<'a> Builder<'a> {
+    /// One more property of the broker.
+    pub fn property(mut self, name: &str, value: &str) -> Self {
+        self.properties.push(format!("{name}={value}"));
+        self
+    }
+
+    /// Lets clients that bootstrap at `proxy` reach Kafka through it only. [`Stack::kafka`] stays direct.
+    pub fn behind(mut self, proxy: &'a Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Starts it all and waits until it answers.
+    pub fn start(self) -> io::Result<Stack> {
+        let dir = TempDir::with_prefix("feedmill-")?;
+        let mut stack = Stack { dir, env: BTreeMap::new() };
+        let mut options = vec!["--while".to_owned(), std::process::id().to_string()];
+        options.extend(["--port-base".to_owned(), free_ports()?.to_string()]);
+        for property in self.properties {
+            options.extend(["--kafka-property".to_owned(), property]);
+        }
+        if let Some(proxy) = self.proxy {
+            options.extend(["--kafka-proxy".to_owned(), proxy.port().to_string()]);
+        }
+        stack.up(&self.parts, &options)?;
+        if let (Some(proxy), Some(to)) = (self.proxy, stack.env.get("KAFKA_BEHIND_PROXY")) {
+            proxy.forward_to(to)?;
+        }
+        Ok(stack)
+    }
+}
+
+/// Running servers. Dropping it kills them.
+#[derive(Debug)]
+pub struct Stack {
+    dir: TempDir,
+    env: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// These parts, with nothing special about them yet.
+    pub fn of<'a>(parts: &[Part]) -> Builder<'a> {
+        Builder { parts: parts.to_vec(), ..Builder::default() }
+    }
+
+    /// Kafka's bootstrap address; empty if it was not started.
+    pub fn kafka(&self) -> &str {
+        self.address("KAFKA")
+    }
+
+    /// Connect's URL; empty if it was not started.
+    pub fn connect(&self) -> &str {
+        self.address("CONNECT")
+    }
+
+    /// PostgreSQL's URL, database included; empty if it was not started.
+    pub fn postgres(&self) -> &str {
+        self.address("POSTGRES")
+    }
+
+    /// Redis' URL; empty if it was not started.
+    pub fn redis(&self) -> &str {
+        self.address("REDIS")
+    }
+
+    /// Where data and logs (`<part>.log`) live.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Stops a part cleanly; its data stays for [`Self::start`].
+    pub fn stop(&self, part: Part) -> io::Result<()> {
+        self.script(["down", part.name()]).map(drop)
+    }
+
+    /// `SIGKILL`s a part; its data stays for [`Self::start`].
+    pub fn kill(&self, part: Part) -> io::Result<()> {
+        self.script(["down", part.name(), "--kill"]).map(drop)
+    }
+
+    /// Starts a stopped part again, at the same address and with its data, and waits until it answers.
+    pub fn start(&mut self, part: Part) -> io::Result<()> {
+        self.up(&[part], &[])
+    }
+
+    fn address(&self, name: &str) -> &str {
+        self.env.get(name).map_or("", String::as_str)
+    }
+
+    fn up(&mut self, parts: &[Part], options: &[String]) -> io::Result<()> {
+        let parts = parts.iter().map(|part| part.name());
+        let words = ["up"].into_iter().chain(parts).chain(options.iter().map(String::as_str));
+        let printed = self.script(words)?;
+        let pairs = printed.lines().filter_map(|line| line.split_once('='));
+        self.env = pairs.map(|(name, at)| (name.to_owned(), at.to_owned())).collect();
+        Ok(())
+    }
+
+    /// What `script/stack` printed; its complaints are the error.
+    fn script<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> io::Result<String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let script: PathBuf = root.join("script/stack");
+        let mut command = Command::new(script);
+        command.args(words).arg("--dir").arg(self.dir.path()).stdin(Stdio::null());
+        let output = command.output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() {
+            return Err(io::Error::other(said));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let _ = self.script(["down", "--kill"]);
+        // As root, PostgreSQL's folder may be a link to one that its own user can reach.
+        if let Ok(postgres) = self.dir.path().join("postgres").canonicalize() {
+            let _ = std::fs::remove_dir_all(postgres);
+        }
+    }
+}
+
+/// How many ports in a row a stack takes.
+const PORTS: u16 = 6;
+
+/// The first of a row of ports that nobody listens on, below the range the system hands out itself.
+/// Processes start at different rows, and the rows of one process never repeat.
+fn free_ports() -> io::Result<u16> {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    const ROWS: u16 = 2_000;
+    let first = u16::try_from(std::process::id() % u32::from(ROWS)).unwrap_or(0);
+    for _ in 0..ROWS {
+        let row = (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % ROWS;
+        let base = 20_000 + row * PORTS;
+        if (base..base + PORTS).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return Ok(base);
+        }
+    }
+    Err(io::Error::other("no six free ports in a row between 20000 and 32000"))
+}
