@@ -108,7 +108,8 @@ pub trait TaskStore: Send {
     /// closed first, it does nothing.
     fn flusher(&self) -> Box<dyn FnOnce() -> Result<()> + Send>;
 
-    /// Flushes, waits for it and closes: when this returns, another may open the task.
+    /// Flushes, waits for it and closes: when this returns, another may open the task, even if the flush
+    /// failed; what it left is then as after a crash.
     fn close(self: Box<Self>) -> Result<()>;
 }
 
