@@ -8,8 +8,16 @@ pub(super) struct EmbeddedAdmin(pub Embedded);
 
 impl Admin for EmbeddedAdmin {
     fn create(&mut self, topics: &[TopicSpec]) -> Result<Vec<Created>, Failure> {
-        let created =
-            self.0.with(|state, _| topics.iter().map(|spec| state.topics.create(spec)).collect());
+        let created = self.0.with(|state, _| {
+            let each = topics.iter().map(|spec| {
+                let created = state.topics.create(spec)?;
+                if created == Created::New {
+                    state.groups.topic_created(&spec.name);
+                }
+                Ok(created)
+            });
+            each.collect()
+        });
         self.0.wake(Wake::Groups);
         created
     }

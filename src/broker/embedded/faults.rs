@@ -109,3 +109,139 @@ impl Faults {
         self.0.with(|state, _| state.faults.commits.push_back((id.into(), lost)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::{
+        Broker, Cleanup, Code, Consumer, GroupMetadata, Isolation, OutRecord, Outgoing, Producer,
+        Reaction, TopicIndex, TopicSpec, classify,
+    };
+    use crate::clock::ManualClock;
+    use crate::record::{Headers, Offset, Timestamp, TopicPartition};
+
+    /// A cluster with the topic `t` and an initialised producer `p`.
+    fn cluster() -> (Embedded, Arc<ManualClock>, Box<dyn Producer>) {
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let cluster = Embedded::new(clock.clone());
+        let (name, cleanup) = ("t".into(), Cleanup::Delete(None));
+        let spec = TopicSpec { name, partitions: 1, cleanup };
+        cluster.admin().unwrap().create(&[spec]).unwrap();
+        let producer = producer(&cluster);
+        (cluster, clock, producer)
+    }
+
+    fn producer(cluster: &Embedded) -> Box<dyn Producer> {
+        let mut producer = cluster.producer(Some("p"), Arc::from(["t".into()])).unwrap();
+        producer.init(Duration::ZERO).unwrap();
+        producer
+    }
+
+    fn record() -> Outgoing {
+        let mut out = Outgoing::default();
+        out.push(OutRecord {
+            topic: TopicIndex(0),
+            partition: 0,
+            logged: false,
+            timestamp: Timestamp(1),
+            key: Some(b"key"),
+            value: Some(b"value"),
+            headers: Headers::default(),
+        });
+        out
+    }
+
+    fn reader(cluster: &Embedded) -> Box<dyn Consumer> {
+        let mut reader = cluster.consumer("g", Isolation::ReadCommitted).unwrap();
+        reader.assign(&[(TopicPartition::new("t", 0), Offset(0))]).unwrap();
+        reader
+    }
+
+    /// Offsets of what a committed reader sees from the start.
+    fn seen(cluster: &Embedded) -> Vec<i64> {
+        let polled = reader(cluster).poll(Duration::ZERO).unwrap();
+        let records = polled.batches.iter().flat_map(|batch| batch.iter());
+        records.map(|record| record.offset.0).collect()
+    }
+
+    #[test]
+    fn a_refused_call_has_no_effect_and_the_next_one_has() {
+        let (cluster, _, mut producer) = cluster();
+        let failure = Failure::new(Call::Send, Code::QueueFull, "planned").retriable();
+        cluster.faults().refuse_next("p", failure.clone());
+        producer.begin().unwrap();
+        assert_eq!(producer.send(&record()), Err(failure));
+        producer.send(&record()).unwrap();
+        producer.commit().unwrap();
+        assert_eq!(seen(&cluster), [0]);
+    }
+
+    #[test]
+    fn an_abortable_refusal_leaves_only_the_abort() {
+        let (cluster, _, mut producer) = cluster();
+        producer.begin().unwrap();
+        producer.send(&record()).unwrap();
+        let failure = Failure::new(Call::Commit, Code::Transport, "planned").abortable();
+        cluster.faults().refuse_next("p", failure);
+        assert_eq!(producer.commit().map_err(|it| classify(&it)), Err(Reaction::AbortAndRewind));
+        assert_eq!(producer.commit().map_err(|it| classify(&it)), Err(Reaction::AbortAndRewind));
+        producer.abort().unwrap();
+        producer.begin().unwrap();
+        producer.send(&record()).unwrap();
+        producer.commit().unwrap();
+        assert_eq!(seen(&cluster), [2]);
+    }
+
+    #[test]
+    fn a_lost_commit_request_leaves_the_transaction_open_until_its_time_is_up() {
+        let (cluster, clock, mut producer) = cluster();
+        cluster.faults().lose_next_commit_request("p");
+        producer.begin().unwrap();
+        producer.send(&record()).unwrap();
+        assert_eq!(producer.commit().map_err(|it| classify(&it)), Err(Reaction::RebuildProducer));
+        let mut reader = reader(&cluster);
+        let of = TopicPartition::new("t", 0);
+        assert_eq!(reader.bounds(&of).unwrap().end, Offset(0));
+        clock.advance(Duration::from_secs(10));
+        assert_eq!(reader.bounds(&of).unwrap().end, Offset(2));
+        assert_eq!(seen(&cluster), [] as [i64; 0]);
+    }
+
+    #[test]
+    fn slow_markers_keep_readers_and_positions_back_until_they_are_written() {
+        let (cluster, clock, mut producer) = cluster();
+        cluster.faults().delay_markers(Duration::from_millis(30));
+        let of = [TopicPartition::new("t", 0)];
+        let nobody = GroupMetadata {
+            group: "g".into(),
+            generation: -1,
+            member: String::new(),
+            instance: "".into(),
+        };
+        producer.begin().unwrap();
+        producer.send(&record()).unwrap();
+        producer.send_offsets(&[(of[0].clone(), Offset(4))], &nobody).unwrap();
+        producer.commit().unwrap();
+        let mut reader = reader(&cluster);
+        assert_eq!(seen(&cluster), [] as [i64; 0]);
+        assert_eq!(reader.committed(&of).map_err(|it| it.code), Err(Code::UnstableOffsets));
+        clock.advance(Duration::from_millis(30));
+        assert_eq!(seen(&cluster), [0]);
+        assert_eq!(reader.committed(&of), Ok(vec![Some(Offset(4))]));
+    }
+
+    #[test]
+    fn a_waiting_poll_is_woken_by_a_commit() {
+        let (cluster, _, mut producer) = cluster();
+        let mut reader = reader(&cluster);
+        assert_eq!(reader.poll(Duration::ZERO).unwrap().ends.len(), 1);
+        let waiting = std::thread::spawn(move || {
+            let polled = reader.poll(Duration::from_secs(60)).unwrap();
+            polled.batches.iter().map(|batch| batch.len()).sum::<usize>()
+        });
+        producer.begin().unwrap();
+        producer.send(&record()).unwrap();
+        producer.commit().unwrap();
+        assert_eq!(waiting.join().unwrap(), 1);
+    }
+}

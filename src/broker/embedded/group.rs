@@ -124,6 +124,13 @@ impl Group {
         self.rebalance();
     }
 
+    /// Rebalances if anybody subscribes to the new topic.
+    pub fn topic_created(&mut self, topic: &Topic) {
+        if self.members.values().any(|member| member.subscription.topics.contains(topic)) {
+            self.rebalance();
+        }
+    }
+
     /// Removes a member that leaves of its own will.
     pub fn leave(&mut self, member: &str) {
         if self.members.remove(member).is_some() {

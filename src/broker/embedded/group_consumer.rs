@@ -105,3 +105,22 @@ impl Member<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::{Broker, Cleanup, TopicSpec};
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn a_topic_that_comes_later_is_shared_out_when_it_is_there() {
+        let cluster = Embedded::new(Arc::new(ManualClock::at(Timestamp(0))));
+        let topic: Topic = "later".into();
+        let mut consumer = cluster.group_consumer("g", std::slice::from_ref(&topic)).unwrap();
+        assert_eq!(consumer.poll(Duration::ZERO).unwrap().ends, []);
+        let spec = TopicSpec { name: topic, partitions: 2, cleanup: Cleanup::Delete(None) };
+        cluster.admin().unwrap().create(&[spec]).unwrap();
+        let ends = [0, 1].map(|number| (TopicPartition::new("later", number), Offset(0)));
+        assert_eq!(consumer.poll(Duration::ZERO).unwrap().ends, ends);
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::group::Group;
-use crate::record::Timestamp;
+use crate::record::{Timestamp, Topic};
 
 #[derive(Debug, Default)]
 pub(super) struct Groups(BTreeMap<Arc<str>, Group>);
@@ -18,6 +18,13 @@ impl Groups {
     pub fn expire(&mut self, now: Timestamp) {
         for group in self.0.values_mut() {
             group.expire(now);
+        }
+    }
+
+    /// Whoever subscribes to a new topic shares it out.
+    pub fn topic_created(&mut self, topic: &Topic) {
+        for group in self.0.values_mut() {
+            group.topic_created(topic);
         }
     }
 

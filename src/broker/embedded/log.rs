@@ -245,3 +245,137 @@ fn split(bytes: &[u8], length: u32) -> (Option<&[u8]>, &[u8]) {
     let (taken, rest) = bytes.split_at_checked(length as usize).unwrap_or_default();
     (Some(taken), rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::embedded::compaction::compact;
+    use crate::broker::embedded::dice::Dice;
+    use crate::record::TopicPartition;
+
+    /// A log as one would write it down: every offset ever given, and what became of it.
+    #[derive(Default)]
+    struct Written {
+        rows: Vec<Row>,
+        start: usize,
+    }
+
+    enum Row {
+        Record { key: u8, by: Option<usize> },
+        Marker { of: usize, ending: Ending },
+    }
+
+    impl Written {
+        fn ending(&self, by: usize) -> Option<Ending> {
+            self.rows.iter().find_map(|row| match row {
+                Row::Marker { of, ending } if *of == by => Some(*ending),
+                Row::Marker { .. } | Row::Record { .. } => None,
+            })
+        }
+
+        fn stable(&self) -> usize {
+            let is_open = |row: &Row| match row {
+                Row::Record { by: Some(by), .. } => self.ending(*by).is_none(),
+                Row::Record { by: None, .. } | Row::Marker { .. } => false,
+            };
+            self.rows.iter().position(is_open).unwrap_or(self.rows.len()).max(self.start)
+        }
+
+        /// Offset and key of what a reader sees from the start on.
+        fn seen(&self, isolation: Isolation) -> Vec<(i64, u8)> {
+            let bound = match isolation {
+                Isolation::ReadCommitted => self.stable(),
+                Isolation::ReadUncommitted => self.rows.len(),
+            };
+            let visible = |by: Option<usize>| match (isolation, by) {
+                (Isolation::ReadUncommitted, _) | (_, None) => true,
+                (_, Some(by)) => self.ending(by) == Some(Ending::Committed),
+            };
+            let rows = self.rows.iter().enumerate().take(bound).skip(self.start);
+            rows.filter_map(|(offset, row)| match row {
+                Row::Record { key, by } if visible(*by) => Some((offset as i64, *key)),
+                Row::Record { .. } | Row::Marker { .. } => None,
+            })
+            .collect()
+        }
+
+        /// The same after compaction of the stable part.
+        fn compacted(&self) -> Vec<(i64, u8)> {
+            let seen = self.seen(Isolation::ReadCommitted);
+            let is_last =
+                |at: usize, key: u8| seen[at + 1..].iter().all(|(_, other)| *other != key);
+            let rows = seen.iter().enumerate();
+            rows.filter(|(at, (_, key))| is_last(*at, *key)).map(|(_, row)| *row).collect()
+        }
+    }
+
+    /// What a log shows, read in pieces of `records`.
+    fn read(log: &Log, isolation: Isolation, records: usize) -> Vec<(i64, u8)> {
+        let (mut seen, mut from) = (Vec::new(), log.start());
+        while from < log.bound(isolation) {
+            let mut batch = Batch::new(TopicPartition::new("log", 0));
+            from = log.read(from, isolation, Budget { records, bytes: 1 << 20 }, &mut batch);
+            seen.extend(batch.iter().map(|record| (record.offset.0, record.key.unwrap()[0])));
+        }
+        seen
+    }
+
+    fn check(log: &Log, written: &Written, pieces: usize) {
+        assert_eq!(log.high_watermark(), Offset(written.rows.len() as i64));
+        assert_eq!(log.last_stable(), Offset(written.stable() as i64));
+        for isolation in [Isolation::ReadCommitted, Isolation::ReadUncommitted] {
+            assert_eq!(read(log, isolation, pieces), written.seen(isolation));
+        }
+    }
+
+    fn scenario(seed: u64) {
+        let mut dice = Dice::new(seed);
+        let (mut log, mut written) = (Log::default(), Written::default());
+        let mut open: Vec<(Local, usize)> = Vec::new();
+        for transactions in 0..300 {
+            let append =
+                |log: &mut Log, written: &mut Written, key: u8, by: Option<(Local, usize)>| {
+                    let (value, headers) = (Some(&b"value"[..]), Headers::default());
+                    let local = by.map(|(local, _)| local);
+                    let record =
+                        Appended { timestamp: Timestamp(0), key: Some(&[key]), value, headers };
+                    log.append(record, local);
+                    written.rows.push(Row::Record { key, by: by.map(|(_, number)| number) });
+                };
+            let key = dice.below(5) as u8;
+            match dice.below(10) {
+                0..3 => append(&mut log, &mut written, key, None),
+                3..5 => {
+                    open.push((log.open(), transactions));
+                    append(&mut log, &mut written, key, open.last().copied());
+                }
+                5..8 if !open.is_empty() => {
+                    let by = open[dice.below(open.len())];
+                    append(&mut log, &mut written, key, Some(by));
+                }
+                8 if !open.is_empty() => {
+                    let (local, of) = open.swap_remove(dice.below(open.len()));
+                    let ending = [Ending::Committed, Ending::Aborted][dice.below(2)];
+                    log.end_transaction(local, ending);
+                    written.rows.push(Row::Marker { of, ending });
+                }
+                9 => {
+                    written.start += dice.below(written.rows.len() - written.start + 1).min(3);
+                    log.delete_before(Offset(written.start as i64));
+                }
+                _ => {}
+            }
+            check(&log, &written, 1 + dice.below(7));
+        }
+        compact(&mut log);
+        assert_eq!(read(&log, Isolation::ReadCommitted, 3), written.compacted());
+        assert_eq!(log.high_watermark(), Offset(written.rows.len() as i64));
+    }
+
+    #[test]
+    fn a_log_shows_what_a_naive_one_shows() {
+        for seed in 0..40 {
+            scenario(seed);
+        }
+    }
+}

@@ -141,3 +141,127 @@ fn look(
     let served = group.heartbeat(&view.member, &state.topics, now);
     served.generation.is_some().then_some(Seen::Served(served))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::broker::embedded::dice::Dice;
+    use crate::broker::{Broker, Cleanup, TopicSpec};
+    use crate::clock::ManualClock;
+
+    const PARTITIONS: i32 = 7;
+    const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+    /// Four processes that come, poll, stall, crash and restart by chance.
+    struct Town {
+        cluster: Embedded,
+        clock: Arc<ManualClock>,
+        members: [Option<(EmbeddedMembership, BTreeSet<i32>)>; 4],
+        /// What happened, in order.
+        told: Vec<String>,
+    }
+
+    impl Town {
+        fn new() -> Self {
+            let clock = Arc::new(ManualClock::at(Timestamp(0)));
+            let cluster = Embedded::new(clock.clone());
+            let (name, cleanup) = ("tasks".into(), Cleanup::Compact);
+            let spec = TopicSpec { name, partitions: PARTITIONS, cleanup };
+            cluster.admin().unwrap().create(&[spec]).unwrap();
+            Self { cluster, clock, members: [None, None, None, None], told: Vec::new() }
+        }
+
+        fn start(&mut self, at: usize) {
+            let join = Join {
+                group: "app".into(),
+                topic: "tasks".into(),
+                instance: NAMES[at].into(),
+                session_timeout: Duration::from_secs(6),
+            };
+            let member = EmbeddedMembership::new(self.cluster.clone(), &join);
+            self.members[at] = Some((member, BTreeSet::new()));
+        }
+
+        fn poll(&mut self, at: usize) {
+            let Some((member, owned)) = &mut self.members[at] else { return };
+            member
+                .poll(Duration::ZERO, &mut |change| {
+                    self.told.push(format!("{} {change:?}", NAMES[at]));
+                    match change {
+                        Change::Assigned(gained) => owned.extend(gained),
+                        Change::Revoked(gone) | Change::Lost(gone) => {
+                            owned.retain(|owned| !gone.contains(owned));
+                        }
+                    }
+                })
+                .unwrap();
+        }
+
+        /// Those whose commits the group would take, with what they believe to own.
+        fn believed(&self) -> Vec<&BTreeSet<i32>> {
+            let members = self.members.iter().flatten();
+            let admitted = members.filter(|(member, _)| {
+                let group = &Arc::from("app");
+                let view = member.metadata();
+                let call = Call::SendOffsets;
+                view.is_member()
+                    && self
+                        .cluster
+                        .with(|state, _| state.groups.of(group).admit(call, &view))
+                        .is_ok()
+            });
+            admitted.map(|(_, owned)| owned).collect()
+        }
+
+        fn assert_single_owners(&self) {
+            let believed = self.believed();
+            let claims: usize = believed.iter().map(|owned| owned.len()).sum();
+            let owned: BTreeSet<i32> = believed.into_iter().flatten().copied().collect();
+            assert_eq!(claims, owned.len(), "two owners: {:?}", self.told);
+        }
+    }
+
+    fn scenario(seed: u64) -> Vec<String> {
+        let (mut dice, mut town) = (Dice::new(seed), Town::new());
+        for _ in 0..300 {
+            let at = dice.below(4);
+            match dice.below(20) {
+                0 => town.members[at] = None,
+                1..3 if town.members[at].is_none() => town.start(at),
+                3 => town.clock.advance(Duration::from_secs(dice.below(5) as u64)),
+                _ => town.poll(at),
+            }
+            town.clock.advance(Duration::from_millis(50));
+            town.assert_single_owners();
+        }
+        (town.members[0], town.members[2]) = (None, None);
+        for _ in 0..400 {
+            for at in [1, 3] {
+                if town.members[at].is_none() {
+                    town.start(at);
+                }
+                town.poll(at);
+            }
+            town.clock.advance(Duration::from_millis(50));
+            town.assert_single_owners();
+        }
+        let mut shares: Vec<usize> = town.believed().iter().map(|owned| owned.len()).collect();
+        shares.sort_unstable();
+        assert_eq!(shares, [3, 4], "seed {seed}: {:?}", town.told);
+        town.told
+    }
+
+    #[test]
+    fn whatever_happens_nobody_commits_for_anothers_partition_and_all_get_owned_again() {
+        for seed in 0..60 {
+            scenario(seed);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_tells_the_same_story() {
+        assert_eq!(scenario(7), scenario(7));
+    }
+}

@@ -14,6 +14,8 @@ mod admin;
 mod assignment;
 mod compaction;
 mod consumer;
+#[cfg(test)]
+mod dice;
 mod faults;
 mod group;
 mod group_consumer;

@@ -97,6 +97,7 @@ macro_rules! every_check {
             fencing::a_second_process_of_a_static_name_fences_the_first,
             ownership::a_lone_member_owns_every_partition,
             ownership::a_partition_is_given_up_before_another_member_owns_it,
+            ownership::a_partition_never_has_two_owners,
             ownership::a_silent_members_partitions_go_to_the_others,
             ownership::a_restarted_static_member_gets_its_share_in_the_same_generation,
             ownership::a_group_consumer_goes_on_at_the_committed_position,

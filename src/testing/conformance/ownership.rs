@@ -41,6 +41,23 @@ pub(super) fn a_partition_is_given_up_before_another_member_owns_it(
     same(old.owned.len(), 1)
 }
 
+pub(super) fn a_partition_never_has_two_owners(cluster: &dyn Cluster) -> Outcome {
+    let world = World::with(cluster, 6, Cleanup::Delete(None))?;
+    let (mut first, mut second) = (world.member("first")?, world.member("second")?);
+    until_own([&mut first, &mut second], [3, 3])?;
+    let mut members = [second, world.member("third")?, first];
+    world.until("each owns two", || {
+        members.rotate_left(1);
+        let [next, ..] = &mut members;
+        next.poll()?;
+        let mut owned: Vec<i32> = members.iter().flat_map(|of| of.owned.clone()).collect();
+        owned.sort_unstable();
+        let once: std::collections::BTreeSet<i32> = owned.iter().copied().collect();
+        same(owned, once.into_iter().collect())?;
+        Ok(members.iter().all(|of| of.owned.len() == 2).then_some(()))
+    })
+}
+
 pub(super) fn a_silent_members_partitions_go_to_the_others(cluster: &dyn Cluster) -> Outcome {
     let world = World::with(cluster, 2, Cleanup::Delete(None))?;
     let (mut stays, mut dies) = (world.member("stays")?, world.member("dies")?);

@@ -49,7 +49,9 @@ pub(super) fn offsets_of_other_partitions_stay_stable(cluster: &dyn Cluster) -> 
             Err(failure) => Err(failure.into()),
         }
     })?;
-    same(found, vec![Some(Offset(3))])
+    same(found, vec![Some(Offset(3))])?;
+    other.commit()?;
+    same(world.position()?, Some(1))
 }
 
 pub(super) fn a_group_that_committed_nothing_has_no_position(cluster: &dyn Cluster) -> Outcome {
