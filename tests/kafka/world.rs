@@ -52,6 +52,11 @@ impl World {
         reader
     }
 
+    /// A name of this world's own.
+    pub fn fresh(&self, stem: &str) -> String {
+        format!("{}-{stem}-{}", self.name, NUMBER.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// A transactional producer to the topic, ready to begin.
     pub fn writer(&self, id: &str) -> Box<dyn Producer> {
         let id = format!("{}-{id}", self.name);
