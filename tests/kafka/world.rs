@@ -2,8 +2,8 @@
 
 use std::env;
 use std::process;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millstream::broker::kafka::{Kafka, Settings};
@@ -12,6 +12,7 @@ use millstream::broker::{
     Producer, TopicIndex, TopicSpec,
 };
 use millstream::{Headers, Offset, Timestamp, Topic, TopicPartition};
+use tests::{Part, Stack};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -23,20 +24,45 @@ pub struct World {
     pub topic: Topic,
 }
 
+/// One broker for all tests of this process, which it ends with; none if `MILLSTREAM_KAFKA` names one, which then
+/// needs these properties too.
+static STACK: LazyLock<Option<Stack>> = LazyLock::new(|| {
+    let started = || {
+        Stack::of(&[Part::Kafka])
+            .property("log.roll.ms", "200")
+            .property("log.cleaner.backoff.ms", "200")
+            .property("log.cleaner.min.cleanable.ratio", "0.0001")
+            .start()
+            .unwrap()
+    };
+    env::var_os("MILLSTREAM_KAFKA").is_none().then(started)
+});
+
+/// Where the broker is.
+fn address() -> String {
+    let given = || env::var("MILLSTREAM_KAFKA").unwrap();
+    STACK.as_ref().map_or_else(given, |stack| stack.kafka().to_owned())
+}
+
 /// A world with one topic of this many partitions.
 pub fn world(partitions: i32) -> World {
-    let address = env::var("MILLSTREAM_KAFKA").expect("MILLSTREAM_KAFKA names a cluster");
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let name = format!("t{started}-{}-{number}", process::id());
-    let topic: Topic = name.as_str().into();
-    let kafka = Kafka::new(Settings::new(address)).unwrap();
-    let spec = TopicSpec { name: topic.clone(), partitions, cleanup: Cleanup::Delete(None) };
-    kafka.admin().unwrap().create(&[spec]).unwrap();
-    World { kafka, name, topic }
+    World::on(Settings::new(address()), partitions)
 }
 
 impl World {
+    /// A world on the cluster of these settings, whose clients have its name.
+    pub fn on(mut settings: Settings, partitions: i32) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let name = format!("t{started}-{}-{number}", process::id());
+        settings.overrides.insert("client.id".into(), name.clone());
+        let topic: Topic = name.as_str().into();
+        let kafka = Kafka::new(settings).unwrap();
+        let spec = TopicSpec { name: topic.clone(), partitions, cleanup: Cleanup::Delete(None) };
+        kafka.admin().unwrap().create(&[spec]).unwrap();
+        Self { kafka, name, topic }
+    }
+
     pub fn at(&self, partition: i32) -> TopicPartition {
         TopicPartition::new(self.topic.clone(), partition)
     }
@@ -50,6 +76,11 @@ impl World {
         let mut reader = self.reader(Isolation::ReadCommitted);
         reader.assign(&[(self.at(0), Offset(from))]).unwrap();
         reader
+    }
+
+    /// A name of this world's own.
+    pub fn fresh(&self, stem: &str) -> String {
+        format!("{}-{stem}-{}", self.name, NUMBER.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A transactional producer to the topic, ready to begin.

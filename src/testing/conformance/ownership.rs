@@ -98,8 +98,9 @@ pub(super) fn a_group_consumers_share_moves_to_the_one_that_stays(
 ) -> Outcome {
     let world = World::new(cluster)?;
     world.write(&[("a", None)])?;
-    let (mut one, mut other) = (world.group_consumer()?, world.group_consumer()?);
+    let mut one = world.group_consumer()?;
     same(rows(&world, &mut *one, 1)?, bare(&[(0, "a")]))?;
+    let mut other = world.group_consumer()?;
     same(other.poll(cluster.poll_wait())?.batches.len(), 0)?;
     drop(one);
     same(rows(&world, &mut *other, 1)?, bare(&[(0, "a")]))

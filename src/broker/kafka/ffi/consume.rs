@@ -114,21 +114,15 @@ impl Queue {
                 return None;
             }
             let err = sys::rd_kafka_event_error(event);
-            let told = match sys::rd_kafka_event_type(event) {
-                sys::RD_KAFKA_EVENT_REBALANCE => {
-                    let list = partitions(sys::rd_kafka_event_topic_partition_list(event));
-                    match err {
-                        sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                            Event::Assign(list)
-                        }
-                        _ => Event::Revoke(list),
-                    }
-                }
-                _ if err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => {
-                    let words = owned(sys::rd_kafka_event_error_string(event));
-                    Event::Failed(failure(Call::Poll, err, words))
-                }
-                _ => Event::Nothing,
+            let told = if sys::rd_kafka_event_type(event) == sys::RD_KAFKA_EVENT_REBALANCE {
+                let list = partitions(sys::rd_kafka_event_topic_partition_list(event));
+                let given = err == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+                if given { Event::Assign(list) } else { Event::Revoke(list) }
+            } else if err != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                let words = owned(sys::rd_kafka_event_error_string(event));
+                Event::Failed(failure(Call::Poll, err, words))
+            } else {
+                Event::Nothing
             };
             sys::rd_kafka_event_destroy(event);
             Some(told)

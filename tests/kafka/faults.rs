@@ -1,0 +1,183 @@
+//! A network that fails: what is unknown stays safe, what hangs ends.
+
+use std::env;
+use std::fs;
+use std::process::Command;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use millstream::broker::kafka::Settings;
+use millstream::broker::{Change, Code, Reaction, classify};
+use millstream::{Exit, Offset};
+use tests::{Api, Loss, Part, Process, Proxy, Stack, Who, poll_until};
+
+use crate::world::{PATIENCE, World, live, plain, read_to_end, read_until};
+
+/// One broker behind one proxy for these tests; faults are aimed by a client's name, which is its world's.
+static BEHIND: LazyLock<(&'static Proxy, Stack)> = LazyLock::new(|| {
+    let proxy = Box::leak(Box::new(Proxy::bind().unwrap()));
+    (proxy, Stack::of(&[Part::Kafka]).behind(proxy).start().unwrap())
+});
+
+/// Who coordinates a group is asked.
+const FIND_COORDINATOR: Api = Api(10);
+
+/// Healing ends every stall there is, so those who stall take turns.
+static STALLING: Mutex<()> = Mutex::new(());
+
+/// Stalls `who` until the answer is dropped.
+fn stall(who: Who) -> Stalled {
+    let turn = STALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    BEHIND.0.stall(who);
+    Stalled { _turn: turn }
+}
+
+struct Stalled {
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        BEHIND.0.heal();
+    }
+}
+
+/// A world behind the proxy, and how to aim at its clients.
+fn behind() -> (&'static Proxy, World, Who) {
+    let (proxy, _) = *LazyLock::force(&BEHIND);
+    let world = World::on(Settings::new(proxy.address()), 1);
+    let who = Who::Client(world.name.clone());
+    (proxy, world, who)
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_with_its_connection_is_asked_for_again_and_found() {
+    let (proxy, world, who) = behind();
+    let mut writer = world.writer("w");
+    writer.begin().unwrap();
+    writer.send(&plain(&["once"])).unwrap();
+    proxy.lose_next_answer(Api::END_TXN, who, Loss::Break);
+    writer.commit().unwrap();
+    world.commit(&mut *writer, &["after"]);
+    assert_eq!(read_to_end(&world, &mut *world.reader_from(0)).words(), ["once", "after"]);
+}
+
+#[test]
+fn records_whose_acknowledgement_is_lost_are_there_once() {
+    let (proxy, world, who) = behind();
+    let mut writer = world.writer("w");
+    writer.begin().unwrap();
+    proxy.lose_next_answer(Api::PRODUCE, who, Loss::Break);
+    writer.send(&plain(&["a", "b"])).unwrap();
+    writer.commit().unwrap();
+    let seen = read_until(&mut *world.reader_from(0), |seen| seen.values.len() >= 2);
+    assert_eq!(seen.words(), ["a", "b"]);
+}
+
+#[test]
+fn a_reader_goes_on_after_its_connections_broke() {
+    let (proxy, world, who) = behind();
+    let mut writer = world.writer("w");
+    world.commit(&mut *writer, &["a"]);
+    let mut reader = world.reader_from(0);
+    read_until(&mut *reader, |seen| seen.values.len() == 1);
+    proxy.cut(&who);
+    world.commit(&mut *writer, &["b"]);
+    assert_eq!(read_until(&mut *reader, |seen| seen.values.len() == 1).words(), ["b"]);
+}
+
+#[test]
+fn a_commit_on_a_silent_network_comes_back_and_the_handle_heals_or_is_rebuilt() {
+    let mut settings = Settings::new(BEHIND.0.address());
+    settings.transaction_timeout = Duration::from_secs(2);
+    let world = World::on(settings, 1);
+    let mut writer = world.writer("w");
+    writer.begin().unwrap();
+    writer.send(&plain(&["never"])).unwrap();
+    let stalled = stall(Who::Client(world.name.clone()));
+    let began = Instant::now();
+    let failed = writer.commit().unwrap_err();
+    assert!(began.elapsed() < PATIENCE, "{failed}");
+    assert_ne!(classify(&failed), Reaction::Die);
+    drop(stalled);
+}
+
+#[test]
+fn a_member_that_cannot_reach_the_group_loses_its_partitions_in_time() {
+    let (_, world, who) = behind();
+    let mut members = [world.join("one")];
+    live(&mut members, |told| !told[0].is_empty());
+    let stalled = stall(who);
+    let told = live(&mut members, |told| !told[0].is_empty());
+    assert_eq!(told, [[Change::Lost(vec![0])]]);
+    drop(stalled);
+    let told = live(&mut members, |told| !told[0].is_empty());
+    assert_eq!(told, [[Change::Assigned(vec![0])]]);
+}
+
+#[test]
+fn closing_a_member_on_a_silent_network_ends_in_time() {
+    let (_, world, who) = behind();
+    let mut members = [world.join("one")];
+    live(&mut members, |told| !told[0].is_empty());
+    let stalled = stall(who);
+    let began = Instant::now();
+    // Whether the group hears of it is another matter: the session's end tells it.
+    let _ = members[0].close(&mut |_| {});
+    drop(members);
+    assert!(began.elapsed() < Duration::from_secs(12));
+    drop(stalled);
+}
+
+#[test]
+fn a_question_on_a_silent_network_is_answered_with_a_failure_that_may_be_retried() {
+    let (_, world, who) = behind();
+    let mut reader = world.reader_from(0);
+    read_to_end(&world, &mut *reader);
+    let stalled = stall(who);
+    let refused = reader.bounds(&world.at(0)).unwrap_err();
+    assert_eq!((refused.code, classify(&refused)), (Code::TimedOut, Reaction::Retry));
+    drop(stalled);
+}
+
+/// librdkafka #5456: the call ignores its timeout, and only the end of the process ends it.
+#[test]
+fn a_call_that_does_not_come_back_ends_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "faults::hang", "--ignored", "--nocapture"]);
+    command.env("HANG_AT", BEHIND.0.address()).env("HANG_GO", dir.path().join("go"));
+    let mut child = Process::spawn(&mut command, dir.path().join("log")).unwrap();
+    let name = poll_until(PATIENCE, || {
+        let output = child.output().unwrap();
+        output
+            .lines()
+            .find_map(|line| line.split_once("commits as "))
+            .map(|(_, name)| name.to_owned())
+    });
+    let who = Who::Client(name.unwrap());
+    for _ in 0..10_000 {
+        BEHIND.0.lose_next_answer(FIND_COORDINATOR, who.clone(), Loss::Break);
+    }
+    fs::write(dir.path().join("go"), "").unwrap();
+    let ended = child.wait(Duration::from_secs(60)).unwrap();
+    assert_eq!(ended.code(), Some(Exit::Stalled.code()), "{}", child.output().unwrap());
+}
+
+#[test]
+#[ignore = "the process that the test above starts"]
+fn hang() {
+    let mut settings = Settings::new(env::var("HANG_AT").unwrap());
+    settings.transaction_timeout = Duration::from_secs(2);
+    let world = World::on(settings, 1);
+    let mut members = [world.join("one")];
+    live(&mut members, |told| !told[0].is_empty());
+    let metadata = members[0].metadata();
+    let mut writer = world.writer("w");
+    println!("\ncommits as {}", world.name);
+    poll_until(PATIENCE, || fs::exists(env::var("HANG_GO").unwrap()).unwrap().then_some(()))
+        .unwrap();
+    writer.begin().unwrap();
+    let came_back = writer.send_offsets(&[(world.at(0), Offset(1))], &metadata);
+    println!("came back with {came_back:?}");
+}
