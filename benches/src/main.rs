@@ -112,7 +112,7 @@ impl Count {
         Ok(())
     }
 
-    /// Compiles the peer, if it takes part.
+    /// Compiles the peer, if it takes part; `script/bench` runs this from the root.
     fn peer_class_path(&self, scratch: &Path) -> Result<String> {
         if !self.entrants.iter().any(|entrant| entrant.is_peer()) {
             return Ok(String::new());
@@ -121,7 +121,7 @@ impl Count {
             self.peer_jars.as_ref().ok_or_else(|| Broken("--peer-jars is missing".into()))?;
         let jars = format!("{}/*", jars.display());
         let classes = scratch.join("classes");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/kafka-streams/Count.java");
+        let source = Path::new("benches/peers/kafka-streams/Count.java");
         let mut javac = Command::new("javac");
         javac.args(["-cp", &jars, "-d"]).arg(&classes).arg(source);
         let status = javac.status().map_err(|cause| Broken::while_doing("javac", cause))?;
