@@ -2,7 +2,7 @@
 
 use std::env;
 use std::process;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +12,7 @@ use millstream::broker::{
     Producer, TopicIndex, TopicSpec,
 };
 use millstream::{Headers, Offset, Timestamp, Topic, TopicPartition};
+use tests::{Part, Stack};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -25,7 +26,7 @@ pub struct World {
 
 /// A world with one topic of this many partitions.
 pub fn world(partitions: i32) -> World {
-    let address = env::var("MILLSTREAM_KAFKA").expect("MILLSTREAM_KAFKA names a cluster");
+    let address = address();
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let name = format!("t{started}-{}-{number}", process::id());
@@ -165,4 +166,11 @@ pub fn live(
         }
     }
     told
+}
+
+/// The cluster that `MILLSTREAM_KAFKA` names; without it one of this suite's own, which ends with this process.
+fn address() -> String {
+    static STACK: OnceLock<Stack> = OnceLock::new();
+    let own = || Stack::of(&[Part::Kafka]).start().expect("a broker starts");
+    env::var("MILLSTREAM_KAFKA").unwrap_or_else(|_| STACK.get_or_init(own).kafka().to_owned())
 }
