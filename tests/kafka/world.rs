@@ -2,8 +2,8 @@
 
 use std::env;
 use std::process;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millstream::broker::kafka::{Kafka, Settings};
