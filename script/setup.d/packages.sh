@@ -10,7 +10,7 @@ build command:make make
 build command:clang clang
 build file:libclang libclang-dev
 build file:zlib.h zlib1g-dev
-all command:java openjdk-17-jre-headless
+all command:javac openjdk-17-jdk-headless
 all command:mvn maven
 all file:initdb postgresql
 all command:redis-server redis-server

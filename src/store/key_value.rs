@@ -69,7 +69,7 @@ impl<K: 'static, V: 'static> KeyValue<K, V> {
     }
 
     /// The value of `key` with its time, if it has one.
-    pub fn get_timed(&mut self, key: &K) -> Result<Option<(&V, Timestamp)>> {
+    pub fn timed(&mut self, key: &K) -> Result<Option<(&V, Timestamp)>> {
         let place = self.load(key)?;
         let entry = self.entries.entry(place)?;
         Ok(entry.value.as_ref().map(|value| (value, entry.at)))

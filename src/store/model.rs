@@ -136,7 +136,7 @@ impl<G: Ground> World<G> {
 
     fn get(&mut self) -> Result<()> {
         let key = self.key();
-        let found = self.rows.get_timed(&key)?.map(|(value, at)| (value.clone(), at.0));
+        let found = self.rows.timed(&key)?.map(|(value, at)| (value.clone(), at.0));
         assert_eq!(found.as_ref(), self.now.rows.get(&key));
         Ok(())
     }
@@ -255,7 +255,7 @@ impl<G: Ground> World<G> {
             true
         })?;
         for (key, held) in &mut found.rows {
-            held.1 = self.rows.get_timed(key)?.map_or(i64::MIN, |(_, at)| at.0);
+            held.1 = self.rows.timed(key)?.map_or(i64::MIN, |(_, at)| at.0);
         }
         for key in self.now.timers.keys() {
             found.timers.extend(self.timers.deadline(key).map(|at| (key.clone(), at.0)));

@@ -148,9 +148,7 @@ impl Stack {
 
     /// What `script/stack` printed; its complaints are the error.
     fn script<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> io::Result<String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let script: PathBuf = root.join("script/stack");
-        let mut command = Command::new(script);
+        let mut command = Command::new(script());
         command.args(words).arg("--dir").arg(self.dir.path()).stdin(Stdio::null());
         let output = command.output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -169,6 +167,15 @@ impl Drop for Stack {
             let _ = std::fs::remove_dir_all(postgres);
         }
     }
+}
+
+/// `script/stack` of the checkout that the test runs in: checkouts that share a target directory may share
+/// this code, so where it was compiled says nothing.
+fn script() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    let above = here.ancestors().map(|folder| folder.join("script/stack"));
+    let compiled = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../script/stack");
+    above.into_iter().find(|path| path.is_file()).unwrap_or_else(compiled)
 }
 
 /// How many ports in a row a stack takes.

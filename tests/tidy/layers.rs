@@ -27,7 +27,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("task", &["store", "processor", "broker", "topology"]),
     ("worker", &["store", "processor", "broker", "topology", "task"]),
     ("app", &["store", "processor", "broker", "topology", "task", "worker", "query"]),
-    ("query", &["store"]),
+    // It is asked by a handle that the topology gave out.
+    ("query", &["store", "processor", "topology"]),
     ("testing", &["store", "processor", "broker", "topology", "task", "worker", "app", "query"]),
 ];
 

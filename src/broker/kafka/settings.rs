@@ -155,7 +155,7 @@ impl Settings {
 
     /// For a producer, transactional if it has an id.
     pub(super) fn producer(&self, id: Option<&str>) -> Lines {
-        let mut lines = self.common();
+        let mut lines = self.every_handle();
         lines.push(line("enable.idempotence", true));
         lines.push(line("acks", "all"));
         lines.push(line("linger.ms", self.linger.as_millis()));
@@ -174,10 +174,10 @@ impl Settings {
 
     /// For administrative calls.
     pub(super) fn admin(&self) -> Lines {
-        self.overridden(self.common())
+        self.overridden(self.every_handle())
     }
 
-    fn common(&self) -> Lines {
+    fn every_handle(&self) -> Lines {
         vec![
             line("bootstrap.servers", &self.bootstrap),
             line("message.max.bytes", RECORD_BYTES_MAX),
@@ -191,7 +191,7 @@ impl Settings {
     }
 
     fn reading(&self, group: &str, isolation: &str) -> Lines {
-        let mut lines = self.common();
+        let mut lines = self.every_handle();
         lines.extend([
             line("group.id", group),
             line("isolation.level", isolation),
