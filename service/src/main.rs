@@ -5,6 +5,9 @@ mod breaker;
 mod cli;
 mod config;
 mod http;
+mod jobs;
+mod metrics;
+mod read;
 mod token;
 
 fn main() {}

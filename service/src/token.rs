@@ -134,7 +134,8 @@ mod tests {
         assert_eq!(fs::read(&auth.key_file).unwrap(), public);
         let user = Uuid::from_bytes([7; 16]);
         let token = sign(&auth, user, &["ingest".to_owned()], 60).unwrap();
-        let caller = Verifier::new(&auth, &public).unwrap().caller(Some(&format!("Bearer {token}")));
+        let caller =
+            Verifier::new(&auth, &public).unwrap().caller(Some(&format!("Bearer {token}")));
         assert_eq!(caller, Ok(Caller { user, ingest: true }));
     }
 }

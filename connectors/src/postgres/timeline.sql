@@ -33,6 +33,10 @@ SELECT c.id, c.user_id,
        (SELECT count(DISTINCT l.user_id) FROM likes l WHERE l.post_id = c.id) AS likes,
        (SELECT count(*) FROM comments m WHERE m.post_id = c.id) AS comments,
        c.followed,
-       NOT EXISTS (SELECT FROM follows f WHERE f.follower_id = $1) AS follows_nobody
+       NOT EXISTS (SELECT FROM follows f WHERE f.follower_id = $1)
+         AND NOT EXISTS (SELECT FROM likes l JOIN posts p ON p.id = l.post_id
+                          WHERE l.user_id = $1 AND p.user_id <> $1)
+         AND NOT EXISTS (SELECT FROM comments m JOIN posts p ON p.id = m.post_id
+                          WHERE m.user_id = $1 AND p.user_id <> $1) AS cold_start
   FROM chosen c
  ORDER BY c.created_at DESC, c.id

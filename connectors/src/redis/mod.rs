@@ -14,9 +14,8 @@ use std::time::Duration;
 
 use ::redis::Client;
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use uuid::Uuid;
 
-pub use reader::{RedisFeed, Reader};
+pub use reader::{Reader, RedisFeed};
 pub use run::{Progress, Sinking, run};
 pub use sink::{Applied, Sink, Write};
 
@@ -55,11 +54,6 @@ pub fn connect(url: &str, wait: Duration) -> Result<ConnectionManager, RedisFaul
     ConnectionManager::new_lazy_with_config(client, config).map_err(refused)
 }
 
-/// The key of a user's feed.
-pub fn feed_key(user: [u8; 16]) -> String {
-    format!("feed:v1:{}", Uuid::from_bytes(user).hyphenated())
-}
-
 fn fault(error: &::redis::RedisError) -> RedisFault {
     let words = error.to_string();
     let passing = error.is_io_error()
@@ -67,6 +61,7 @@ fn fault(error: &::redis::RedisError) -> RedisFault {
         || error.is_connection_dropped()
         || error.is_connection_refusal();
     // A server that loads, fails over or is out of memory says so with a code; it may get well.
-    let unwell = matches!(error.code(), Some("LOADING" | "OOM" | "MASTERDOWN" | "READONLY" | "BUSY"));
+    let unwell =
+        matches!(error.code(), Some("LOADING" | "OOM" | "MASTERDOWN" | "READONLY" | "BUSY"));
     if passing || unwell { RedisFault::Unavailable(words) } else { RedisFault::Refused(words) }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use millstream::broker::{Failure, GroupConsumer, Polled, Reaction, classify};
 use millstream::{Offset, RawRecord, TopicPartition};
+use schemas::{FEEDS_EPOCH, FeedVersion, UserId, VERSION, Wire};
 use tokio::runtime::Handle;
 
 use super::{RedisFault, Sink, Write};
@@ -122,7 +123,7 @@ fn survive(failure: Failure) -> Result<(), Failure> {
 
 /// The newest write of each user, by user; and how many records are no feed.
 fn newest(polled: &Polled) -> (Vec<Write<'_>>, u64) {
-    let mut newest: BTreeMap<[u8; 16], Write<'_>> = BTreeMap::new();
+    let mut newest: BTreeMap<UserId, Write<'_>> = BTreeMap::new();
     let mut foreign = 0;
     for record in polled.batches.iter().flat_map(|batch| batch.iter()) {
         let Some(write) = decode(&record) else {
@@ -130,7 +131,7 @@ fn newest(polled: &Polled) -> (Vec<Write<'_>>, u64) {
             continue;
         };
         let held = newest.entry(write.user).or_insert_with(|| write.clone());
-        if (held.epoch, held.version) <= (write.epoch, write.version) {
+        if held.version <= write.version {
             *held = write;
         }
     }
@@ -138,11 +139,11 @@ fn newest(polled: &Polled) -> (Vec<Write<'_>>, u64) {
 }
 
 fn decode<'a>(record: &RawRecord<'a>) -> Option<Write<'a>> {
-    let number = |name| Some(u64::from_be_bytes(record.headers.last(name)?.try_into().ok()?));
+    let headers = record.headers;
     Some(Write {
-        user: record.key?.try_into().ok()?,
-        epoch: number("feeds_epoch")?,
-        version: number("version")?,
+        user: UserId::decode(record.key?).ok()?,
+        version: FeedVersion::from_headers(headers.last(FEEDS_EPOCH), headers.last(VERSION))
+            .ok()?,
         body: record.value,
     })
 }

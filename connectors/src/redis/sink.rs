@@ -8,8 +8,9 @@ use std::time::Duration;
 use ::redis::aio::ConnectionManager;
 use ::redis::{ErrorKind, Pipeline, RedisError, Script, ServerErrorKind};
 use millstream::broker::murmur2;
+use schemas::{FeedVersion, UserId, redis_key};
 
-use super::{RedisFault, connect, fault, feed_key};
+use super::{RedisFault, connect, fault};
 
 /// What a feed's key lives at least. Jitter of up to an eighth is added, so that keys written together do
 /// not vanish together.
@@ -25,24 +26,17 @@ const GONE: &[u8] = b"-";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write<'a> {
     /// Whose.
-    pub user: [u8; 16],
-    /// The epoch of the log it comes from; the higher wins.
-    pub epoch: u64,
-    /// The reader's own publish sequence; within an epoch the higher wins.
-    pub version: u64,
+    pub user: UserId,
+    /// Which publication; the newer wins.
+    pub version: FeedVersion,
     /// The body; `None` for a feed that is gone.
     pub body: Option<&'a [u8]>,
 }
 
 impl Write<'_> {
-    /// The 34 bytes that order.
-    fn header(&self) -> String {
-        format!("F1{:012}{:020}", self.epoch, self.version)
-    }
-
     fn life(&self) -> Duration {
         let Some(_) = self.body else { return GONE_LIFE };
-        LIFE + LIFE.mul_f64(f64::from(murmur2(&self.user) % 1024) / 8192.0)
+        LIFE + LIFE.mul_f64(f64::from(murmur2(&self.user.0) % 1024) / 8192.0)
     }
 }
 
@@ -97,8 +91,8 @@ impl Sink {
                 .cmd("EVALSHA")
                 .arg(self.script.get_hash())
                 .arg(1)
-                .arg(feed_key(write.user))
-                .arg(write.header())
+                .arg(redis_key(write.user))
+                .arg(write.version.text())
                 .arg(write.body.unwrap_or(GONE))
                 .arg(write.life().as_millis() as u64);
         }
@@ -110,23 +104,16 @@ impl Sink {
 mod tests {
     use super::*;
 
-    fn write(user: u8, epoch: u64, version: u64) -> Write<'static> {
-        Write { user: [user; 16], epoch, version, body: Some(b"body") }
-    }
-
-    #[test]
-    fn headers_order_as_epochs_and_versions_do() {
-        let rows = [(0, 1), (0, 9), (0, 10), (0, u64::MAX), (1, 0), (10, 0)];
-        let headers = rows.map(|(epoch, version)| write(1, epoch, version).header());
-        assert!(headers.is_sorted());
-        assert!(headers.iter().all(|header| header.len() == 34));
+    fn write(user: u8) -> Write<'static> {
+        let version = FeedVersion { feeds_epoch: 0, version: 1 };
+        Write { user: UserId([user; 16]), version, body: Some(b"body") }
     }
 
     #[test]
     fn feeds_live_a_day_and_a_little_and_what_is_gone_an_hour() {
-        let lives: Vec<_> = (0..50).map(|user| write(user, 0, 1).life()).collect();
+        let lives: Vec<_> = (0..50).map(|user| write(user).life()).collect();
         assert!(lives.iter().all(|life| (LIFE..LIFE + LIFE / 8).contains(life)));
         assert_ne!(lives[0], lives[1]);
-        assert_eq!(Write { body: None, ..write(1, 0, 1) }.life(), GONE_LIFE);
+        assert_eq!(Write { body: None, ..write(1) }.life(), GONE_LIFE);
     }
 }

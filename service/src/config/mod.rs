@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn every_fault_is_said_at_once() {
-        let file = "nobody = 1\n[http]\nevents_max = 5000\nlisten = 'here'\n[auth]\nalgorithm = 'none'";
+        let file =
+            "nobody = 1\n[http]\nevents_max = 5000\nlisten = 'here'\n[auth]\nalgorithm = 'none'";
         let faults = read(file, &[("FEEDMILL_KAFKA__PARTITIONS", "many")]).unwrap_err();
         let named: Vec<_> = faults.lines().filter_map(|line| line.split(':').next()).collect();
         assert_eq!(

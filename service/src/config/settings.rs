@@ -38,11 +38,8 @@ pub struct Settings {
 impl Settings {
     /// The values of a file and of an environment, which wins.
     pub fn new(file: Option<&str>, environment: impl Iterator<Item = (String, String)>) -> Self {
-        let mut of = Self {
-            given: BTreeMap::new(),
-            shown: BTreeMap::new(),
-            faults: BTreeMap::new(),
-        };
+        let mut of =
+            Self { given: BTreeMap::new(), shown: BTreeMap::new(), faults: BTreeMap::new() };
         match file.unwrap_or_default().parse::<toml::Table>() {
             Ok(table) => of.flatten("", &table),
             Err(fault) => of.fault("file", &fault.to_string().replace('\n', " ")),
