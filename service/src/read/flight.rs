@@ -65,7 +65,7 @@ impl<K: Copy + Eq + Hash, V: Clone> Drop for Leaving<'_, K, V> {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use futures_util::future::join_all;
+    use futures_util::future::{join, join_all};
     use tokio::sync::Notify;
 
     use super::*;
@@ -86,8 +86,8 @@ mod tests {
     async fn those_who_ask_together_get_one_answer_and_the_next_one_asks_anew() {
         let flights = Flights::<u8, u32>::default();
         let together = join_all((0..100).map(|_| flights.join(1, search)));
-        NOTIFY.notify_one();
-        assert_eq!(together.await, [1; 100]);
+        let (answers, ()) = join(together, async { NOTIFY.notify_one() }).await;
+        assert_eq!(answers, [1; 100]);
         NOTIFY.notify_one();
         assert_eq!(flights.join(1, search).await, 2);
         assert!(flights.lock().is_empty());
