@@ -1,1 +1,11 @@
-//! Stub.
+//! The edges of the feed: where its topics leave Kafka, and where a read asks when Kafka's answer is missing.
+//!
+//! A folder is one system and has the same files wherever the system has the same part: `mod.rs` opens it
+//! and names its faults, `sink.rs` applies what a topic says, `run.rs` is the loop that drives a sink,
+//! and the file named after a question answers it. Every sink reads committed records only, applies them
+//! idempotently and commits its position afterwards, so a crash repeats work and never loses it.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod postgres;
+pub mod redis;

@@ -1,0 +1,105 @@
+//! PostgreSQL: where the facts come from, and the last resort of a read.
+//!
+//! A session of [`Database::open`] is read-only and its statements end by themselves: nothing here writes to
+//! the tables whose changes feed the topology. The pool is small and a caller waits for it only briefly, so that
+//! a slow database costs a failed read and not a pile of them. [`Rows`] is the exception, for generated worlds.
+
+mod rows;
+mod timeline;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Error, PgPool};
+
+pub use rows::{Rows, Table};
+pub use timeline::{Timeline, TimelinePost};
+
+/// Why PostgreSQL did not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PostgresFault {
+    /// Not reached, not in time, or nothing free: the same may be asked again.
+    Unavailable(String),
+    /// An answer that no retry changes: a missing table, a refused login, a wrong URL.
+    Refused(String),
+}
+
+impl fmt::Display for PostgresFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(words) => write!(f, "postgresql is unavailable: {words}"),
+            Self::Refused(words) => write!(f, "postgresql refuses: {words}"),
+        }
+    }
+}
+
+impl std::error::Error for PostgresFault {}
+
+/// What a database may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most connections.
+    pub connections_max: u32,
+    /// How long a read waits for a free connection.
+    pub acquire: Duration,
+    /// How long a statement may run.
+    pub statement: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 8,
+            acquire: Duration::from_millis(250),
+            statement: Duration::from_millis(500),
+        }
+    }
+}
+
+/// A database that is only read.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pool: PgPool,
+    limits: Limits,
+}
+
+impl Database {
+    /// A pool on the database at `url`; it connects when it is first asked.
+    pub fn open(url: &str, limits: Limits) -> Result<Self, PostgresFault> {
+        let options = options(url)?.options([
+            ("default_transaction_read_only", "on".to_owned()),
+            ("statement_timeout", format!("{}ms", limits.statement.as_millis())),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(limits.connections_max)
+            .acquire_timeout(limits.acquire)
+            .connect_lazy_with(options);
+        Ok(Self { pool, limits })
+    }
+
+    /// Whether the database answers, for readiness.
+    pub async fn ping(&self) -> Result<(), PostgresFault> {
+        sqlx::query("SELECT 1").execute(&self.pool).await.map(drop).map_err(|e| fault(&e))
+    }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, PostgresFault> {
+    // The URL may carry a password: the fault must not repeat it.
+    let wrong = |e: Error| PostgresFault::Refused(format!("the URL is not understood: {e}"));
+    Ok(PgConnectOptions::from_str(url).map_err(wrong)?.application_name("feedmill"))
+}
+
+fn fault(error: &Error) -> PostgresFault {
+    let words = error.to_string();
+    let passing = match error {
+        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
+        // 57: statement timeout, shutdown, starting up; 53: resources; 08: connection; 40: conflict.
+        Error::Database(said) => said.code().is_some_and(|code| {
+            ["57", "53", "08", "40"].iter().any(|class| code.starts_with(class))
+        }),
+        other => matches!(other, Error::Protocol(_) | Error::Tls(_)),
+    };
+    if passing { PostgresFault::Unavailable(words) } else { PostgresFault::Refused(words) }
+}

@@ -1,0 +1,78 @@
+//! The timeline: what the people a reader follows posted in 72 h, newest first; else what anybody posted.
+//!
+//! Own posts are left out, and what the reader liked or commented on in the last 24 h: of what else was seen the
+//! database knows nothing. One prepared statement, one snapshot.
+
+use schemas::{PostId, UserId};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{Database, PostgresFault, fault};
+
+/// A post as the database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimelinePost {
+    /// The post.
+    pub post: PostId,
+    /// Who wrote it.
+    pub author: UserId,
+    /// When, in ms.
+    pub created_at_ms: i64,
+    /// People who like it.
+    pub likes: u32,
+    /// Comments on it.
+    pub comments: u32,
+}
+
+/// Newest first, ties by id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timeline {
+    /// The posts.
+    pub posts: Vec<TimelinePost>,
+    /// Whether they are of people the reader follows; else they are the newest of all.
+    pub followed: bool,
+    /// Whether the reader follows nobody and, as far as the database knows, liked or commented on
+    /// nobody's posts.
+    pub cold_start: bool,
+}
+
+impl Database {
+    /// The reader's timeline at `now_ms`, at most `posts_max` posts, within the statement's time.
+    pub async fn timeline(
+        &self,
+        user: UserId,
+        now_ms: i64,
+        posts_max: u16,
+    ) -> Result<Timeline, PostgresFault> {
+        let asked = sqlx::query(include_str!("timeline.sql"))
+            .bind(Uuid::from_bytes(user.0))
+            .bind(now_ms)
+            .bind(i64::from(posts_max))
+            .fetch_all(&self.pool);
+        let late = |_| PostgresFault::Unavailable("no answer in time".to_owned());
+        let found =
+            timeout(self.limits.statement, asked).await.map_err(late)?.map_err(|e| fault(&e))?;
+        timeline(&found).map_err(|e| fault(&e))
+    }
+}
+
+fn timeline(found: &[PgRow]) -> Result<Timeline, sqlx::Error> {
+    let first = |column| found.first().map(|row| row.try_get(column)).transpose();
+    Ok(Timeline {
+        followed: first("followed")?.unwrap_or(false),
+        cold_start: first("cold_start")?.unwrap_or(true),
+        posts: found.iter().map(post).collect::<Result<_, _>>()?,
+    })
+}
+
+fn post(row: &PgRow) -> Result<TimelinePost, sqlx::Error> {
+    Ok(TimelinePost {
+        post: PostId(row.try_get::<Uuid, _>("id")?.into_bytes()),
+        author: UserId(row.try_get::<Uuid, _>("user_id")?.into_bytes()),
+        created_at_ms: row.try_get("created_at")?,
+        likes: u32::try_from(row.try_get::<i64, _>("likes")?).unwrap_or(u32::MAX),
+        comments: u32::try_from(row.try_get::<i64, _>("comments")?).unwrap_or(u32::MAX),
+    })
+}

@@ -1,0 +1,67 @@
+//! Redis: each reader's feed, one key, as the last publish left it.
+//!
+//! `feed:v1:<user>` holds 34 ASCII bytes that order (`F1`, the feeds epoch in 12 digits, the version in 20)
+//! and then the body, or `-` for a feed that is gone. Only the [`Sink`] writes it, by a script that compares
+//! the 34 bytes as text: Lua's numbers are doubles, and a version must not be rounded. Redis is a cache:
+//! it may lose anything at any time, and a reader judges freshness by the body, not by the key's life.
+
+mod reader;
+mod run;
+mod sink;
+
+use std::fmt;
+use std::time::Duration;
+
+use ::redis::Client;
+use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
+
+pub use reader::{Reader, RedisFeed};
+pub use run::{Progress, Sinking, run};
+pub use sink::{Applied, Sink, Write};
+
+/// Why Redis did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedisFault {
+    /// No answer, or a broken connection: the same may be asked again.
+    Unavailable(String),
+    /// An answer that no retry changes: a wrong URL, a refused command, a value nobody of us wrote.
+    Refused(String),
+}
+
+impl fmt::Display for RedisFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(words) => write!(f, "redis is unavailable: {words}"),
+            Self::Refused(words) => write!(f, "redis refuses: {words}"),
+        }
+    }
+}
+
+impl std::error::Error for RedisFault {}
+
+/// A connection that is made when it is first used, and again whenever it broke.
+///
+/// `wait` bounds the answer to each command. A wrong URL is [`RedisFault::Refused`]; a server that is not
+/// there is no fault yet.
+pub fn connect(url: &str, wait: Duration) -> Result<ConnectionManager, RedisFault> {
+    let refused = |e: ::redis::RedisError| RedisFault::Refused(e.to_string());
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(wait.max(Duration::from_millis(250))))
+        .set_response_timeout(Some(wait))
+        .set_number_of_retries(1)
+        .set_max_delay(Duration::from_millis(500));
+    let client = Client::open(url).map_err(refused)?;
+    ConnectionManager::new_lazy_with_config(client, config).map_err(refused)
+}
+
+fn fault(error: &::redis::RedisError) -> RedisFault {
+    let words = error.to_string();
+    let passing = error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || error.is_connection_refusal();
+    // A server that loads, fails over or is out of memory says so with a code; it may get well.
+    let unwell =
+        matches!(error.code(), Some("LOADING" | "OOM" | "MASTERDOWN" | "READONLY" | "BUSY"));
+    if passing || unwell { RedisFault::Unavailable(words) } else { RedisFault::Refused(words) }
+}

@@ -1,0 +1,62 @@
+//! Reads one user's feed back, within a time that a request can afford.
+
+use std::time::Duration;
+
+use ::redis::AsyncCommands;
+use ::redis::aio::ConnectionManager;
+use tokio::time::timeout;
+
+use schemas::{FeedBody, FeedVersion, Poison, RedisValue, UserId, Wire, redis_key};
+
+use super::{RedisFault, connect, fault};
+
+/// A feed as Redis holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisFeed {
+    /// Which publication.
+    pub version: FeedVersion,
+    /// The body; `None` if the feed is gone.
+    pub body: Option<FeedBody>,
+}
+
+impl RedisFeed {
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let value = RedisValue::decode(bytes)?;
+        Ok(Self { version: value.version, body: value.body.map(FeedBody::decode).transpose()? })
+    }
+}
+
+/// Asks Redis for feeds.
+#[derive(Clone)]
+pub struct Reader {
+    connection: ConnectionManager,
+    wait: Duration,
+}
+
+impl Reader {
+    /// A reader on the server at `url` that waits at most `wait` for an answer.
+    pub fn open(url: &str, wait: Duration) -> Result<Self, RedisFault> {
+        Ok(Self { connection: connect(url, wait)?, wait })
+    }
+
+    /// The user's feed; `None` if there is none. Late is [`RedisFault::Unavailable`].
+    pub async fn feed(&self, user: UserId) -> Result<Option<RedisFeed>, RedisFault> {
+        let mut connection = self.connection.clone();
+        let asked = timeout(self.wait, connection.get::<_, Option<Vec<u8>>>(redis_key(user)));
+        let late =
+            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
+        let Some(bytes) = asked.await.map_err(late)?.map_err(|e| fault(&e))? else {
+            return Ok(None);
+        };
+        let foreign = |poison| RedisFault::Refused(format!("{}: {poison}", redis_key(user)));
+        RedisFeed::decode(&bytes).map(Some).map_err(foreign)
+    }
+
+    /// Whether the server answers, for readiness.
+    pub async fn ping(&self) -> Result<(), RedisFault> {
+        let mut connection = self.connection.clone();
+        let late =
+            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
+        timeout(self.wait, connection.ping::<()>()).await.map_err(late)?.map_err(|e| fault(&e))
+    }
+}

@@ -1,0 +1,288 @@
+//! What the process is told: defaults, then a TOML file, then the environment; the later wins.
+//!
+//! Reading finds every fault before it answers: a wrong type, a value out of its bounds, a name that nobody
+//! knows. Nothing is read anywhere else, and [`Config::shown`] prints what holds and where each value came
+//! from, without what is secret.
+
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use settings::Settings;
+
+/// Everything the process is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The application: the prefix of groups, internal topics and transactional ids.
+    pub app: String,
+    /// The cluster.
+    pub kafka: Kafka,
+    /// The worker.
+    pub worker: Worker,
+    /// Redis, if there is one.
+    pub redis: Option<Remote>,
+    /// PostgreSQL, if there is one.
+    pub postgres: Option<Remote>,
+    /// The listeners.
+    pub http: Http,
+    /// Who callers are.
+    pub auth: Auth,
+    /// Reading state between instances.
+    pub state: State,
+    /// When a tier is left alone.
+    pub breaker: Breaker,
+    shown: String,
+}
+
+/// The cluster.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    /// `host:port`, separated by commas.
+    pub bootstrap: String,
+    /// Whether missing topics are created at start.
+    pub create_topics: bool,
+    /// Partitions of topics that are created.
+    pub partitions: i32,
+    /// How long a produced batch of events may wait for its acknowledgement.
+    pub produce_wait: Duration,
+}
+
+/// The worker.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Where state lies.
+    pub state_dir: PathBuf,
+    /// Threads that process.
+    pub threads: usize,
+    /// Raised by hand when reader state is rebuilt from topics.
+    pub feeds_epoch: u64,
+    /// Raised by hand when the database was restored from a backup.
+    pub cdc_epoch: u64,
+}
+
+/// A server that a read asks.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// Its URL; secret, because it may hold a password.
+    pub url: String,
+    /// How long a read waits for its answer.
+    pub wait: Duration,
+}
+
+/// The listeners.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Where the public routes listen.
+    pub listen: SocketAddr,
+    /// Where health, metrics and the state of this instance listen.
+    pub internal_listen: SocketAddr,
+    /// The most connections of each listener.
+    pub connections_max: usize,
+    /// The longest body.
+    pub body_bytes_max: u64,
+    /// The most events of one request.
+    pub events_max: usize,
+    /// How long a request may take, its body included.
+    pub request_wait: Duration,
+}
+
+/// The one signature algorithm in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Ed25519.
+    EdDsa,
+    /// RSA with SHA-256.
+    Rs256,
+}
+
+/// Who callers are.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// The algorithm; a token does not choose it.
+    pub algorithm: Algorithm,
+    /// The public key, PEM.
+    pub key_file: PathBuf,
+    /// The private key that `feedmill token` signs with, PEM.
+    pub signing_key_file: PathBuf,
+    /// Who issues tokens.
+    pub issuer: String,
+    /// Whom they are for.
+    pub audience: String,
+    /// How far clocks may differ.
+    pub leeway_s: u64,
+}
+
+/// Reading state between instances.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The internal listeners of workers, `http://host:port`.
+    pub workers: Vec<String>,
+    /// The file with the secret that instances show each other.
+    pub secret_file: Option<PathBuf>,
+    /// How long a read waits for a worker.
+    pub wait: Duration,
+}
+
+/// When a tier is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many failures
+    pub failures: usize,
+    /// within this time open it;
+    pub window: Duration,
+    /// after this one call tries again;
+    pub open: Duration,
+    /// and after this time without a failure it is closed.
+    pub back: Duration,
+}
+
+impl Config {
+    /// Reads `file`, if given, and `environment` over it; else says every fault, one a line.
+    pub fn read(
+        file: Option<&str>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, String> {
+        let mut from = Settings::new(file, environment);
+        let http = Http {
+            listen: from.parsed("http.listen", loopback(8080)),
+            internal_listen: from.parsed("http.internal_listen", loopback(9901)),
+            connections_max: from.within("http.connections_max", 10_000, 1..=1_000_000),
+            body_bytes_max: from.within("http.body_bytes_max", 1 << 20, 1024..=16 << 20),
+            events_max: from.within("http.events_max", 100, 1..=1000),
+            request_wait: from.millis("http.request_wait_ms", 5_000),
+        };
+        let mut config = Self {
+            app: from.name("app", "feedmill"),
+            kafka: kafka(&mut from),
+            worker: Worker {
+                state_dir: from.text("worker.state_dir", "state").into(),
+                threads: from.within("worker.threads", 1, 1..=256),
+                feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=999_999_999_999),
+                cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=999_999_999_999),
+            },
+            redis: remote(&mut from, ["redis.url", "redis.wait_ms"], 50),
+            postgres: remote(&mut from, ["postgres.url", "postgres.wait_ms"], 500),
+            http,
+            auth: auth(&mut from),
+            state: state(&mut from),
+            breaker: Breaker {
+                failures: from.within("breaker.failures", 5, 1..=1000),
+                window: from.millis("breaker.window_ms", 10_000),
+                open: from.millis("breaker.open_ms", 30_000),
+                back: from.millis("breaker.back_ms", 60_000),
+            },
+            shown: String::new(),
+        };
+        if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
+            from.fault("state.secret_file", "is needed where http.internal_listen is not loopback");
+        }
+        config.shown = from.finish()?;
+        Ok(config)
+    }
+
+    /// Every setting with its value and where it came from, as TOML with dotted names.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+fn kafka(from: &mut Settings) -> Kafka {
+    Kafka {
+        bootstrap: from.text("kafka.bootstrap", "127.0.0.1:9092"),
+        create_topics: from.parsed("kafka.create_topics", true),
+        partitions: from.within("kafka.partitions", 12, 1..=1024),
+        produce_wait: from.millis("kafka.produce_wait_ms", 3_000),
+    }
+}
+
+fn remote(from: &mut Settings, [url, wait]: [&'static str; 2], wait_ms: u64) -> Option<Remote> {
+    let wait = from.millis(wait, wait_ms);
+    from.secret(url).map(|url| Remote { url, wait })
+}
+
+fn auth(from: &mut Settings) -> Auth {
+    let algorithm = match from.text("auth.algorithm", "EdDSA").as_str() {
+        "EdDSA" => Algorithm::EdDsa,
+        "RS256" => Algorithm::Rs256,
+        other => {
+            from.fault("auth.algorithm", &format!("is EdDSA or RS256, found {other:?}"));
+            Algorithm::EdDsa
+        }
+    };
+    Auth {
+        algorithm,
+        key_file: from.text("auth.key_file", "keys/token.pub.pem").into(),
+        signing_key_file: from.text("auth.signing_key_file", "keys/token.pem").into(),
+        issuer: from.text("auth.issuer", "feedmill"),
+        audience: from.text("auth.audience", "feedmill"),
+        leeway_s: from.within("auth.leeway_s", 30, 0..=300),
+    }
+}
+
+fn state(from: &mut Settings) -> State {
+    let workers = from.text("state.workers", "");
+    let workers = workers.split(',').map(str::trim).filter(|url| !url.is_empty());
+    let workers: Vec<_> = workers.map(|url| url.trim_end_matches('/').to_owned()).collect();
+    if workers.iter().any(|url| !url.starts_with("http://")) {
+        from.fault("state.workers", "are URLs that begin with http://, separated by commas");
+    }
+    let secret = from.text("state.secret_file", "");
+    State {
+        workers,
+        secret_file: (!secret.is_empty()).then(|| secret.into()),
+        wait: from.millis("state.wait_ms", 200),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let pairs = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        Config::read(Some(file), pairs)
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
+        let file = "[http]\nevents_max = 7\nbody_bytes_max = 4096";
+        let config = read(file, &[("FEEDMILL_HTTP__EVENTS_MAX", "9"), ("PATH", "/bin")]).unwrap();
+        let http = config.http;
+        assert_eq!((http.events_max, http.body_bytes_max, http.connections_max), (9, 4096, 10_000));
+    }
+
+    #[test]
+    fn every_fault_is_said_at_once() {
+        let file =
+            "nobody = 1\n[http]\nevents_max = 5000\nlisten = 'here'\n[auth]\nalgorithm = 'none'";
+        let faults = read(file, &[("FEEDMILL_KAFKA__PARTITIONS", "many")]).unwrap_err();
+        let named: Vec<_> = faults.lines().filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(
+            named,
+            ["auth.algorithm", "http.events_max", "http.listen", "kafka.partitions", "nobody"]
+        );
+    }
+
+    #[test]
+    fn what_is_printed_names_the_origin_and_hides_what_is_secret() {
+        let url = ("FEEDMILL_POSTGRES__URL", "postgres://me:hunter2@db/feed");
+        let config = read("app = 'mill'", &[url]).unwrap();
+        let shown: Vec<_> = config.shown().lines().collect();
+        assert!(shown.contains(&"app = \"mill\"  # file"));
+        assert!(shown.contains(&"postgres.url = \"(secret)\"  # environment"));
+        assert!(shown.contains(&"redis.wait_ms = \"50\"  # default"));
+        assert!(!config.shown().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_listener_that_others_reach_needs_a_secret() {
+        let faults = read("[http]\ninternal_listen = '0.0.0.0:9901'", &[]).unwrap_err();
+        assert!(faults.starts_with("state.secret_file: is needed"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Named values from a file and the environment, taken one by one; what was not taken is a fault.
+//!
+//! `http.events_max` is `events_max` of the file's table `http`, or the variable `FEEDMILL_HTTP__EVENTS_MAX`.
+//! A faulty value counts as its default until the end, so that reading goes on and finds the next fault.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+const PREFIX: &str = "FEEDMILL_";
+/// Read by the command line itself.
+const CONFIG_VARIABLE: &str = "FEEDMILL_CONFIG";
+
+/// Where a value came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Default,
+    File,
+    Environment,
+}
+
+/// A value as it was written.
+#[derive(Clone, Debug)]
+struct Setting {
+    text: String,
+    origin: Origin,
+}
+
+/// Named values.
+pub struct Settings {
+    given: BTreeMap<String, Setting>,
+    shown: BTreeMap<&'static str, (String, Origin)>,
+    faults: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// The values of a file and of an environment, which wins.
+    pub fn new(file: Option<&str>, environment: impl Iterator<Item = (String, String)>) -> Self {
+        let mut of =
+            Self { given: BTreeMap::new(), shown: BTreeMap::new(), faults: BTreeMap::new() };
+        match file.unwrap_or_default().parse::<toml::Table>() {
+            Ok(table) => of.flatten("", &table),
+            Err(fault) => of.fault("file", &fault.to_string().replace('\n', " ")),
+        }
+        for (name, text) in environment {
+            let Some(name) = name.strip_prefix(PREFIX).filter(|_| name != CONFIG_VARIABLE) else {
+                continue;
+            };
+            let name = name.to_lowercase().replace("__", ".");
+            of.given.insert(name, Setting { text, origin: Origin::Environment });
+        }
+        of
+    }
+
+    fn flatten(&mut self, prefix: &str, table: &toml::Table) {
+        for (name, value) in table {
+            let text = match value {
+                toml::Value::Table(inner) => {
+                    self.flatten(&format!("{prefix}{name}."), inner);
+                    continue;
+                }
+                toml::Value::String(text) => text.clone(),
+                toml::Value::Array(list) => {
+                    let texts = list.iter().map(|item| item.as_str().unwrap_or_default());
+                    texts.collect::<Vec<_>>().join(",")
+                }
+                toml::Value::Integer(_)
+                | toml::Value::Float(_)
+                | toml::Value::Boolean(_)
+                | toml::Value::Datetime(_) => value.to_string(),
+            };
+            self.given.insert(format!("{prefix}{name}"), Setting { text, origin: Origin::File });
+        }
+    }
+
+    /// A text.
+    pub fn text(&mut self, name: &'static str, default: &str) -> String {
+        let setting = self.take(name, default);
+        self.shown.insert(name, (setting.text.clone(), setting.origin));
+        setting.text
+    }
+
+    /// A text that is never printed; absent unless given.
+    pub fn secret(&mut self, name: &'static str) -> Option<String> {
+        let setting = self.take(name, "");
+        let shown = if setting.text.is_empty() { "" } else { "(secret)" };
+        self.shown.insert(name, (shown.to_owned(), setting.origin));
+        (!setting.text.is_empty()).then_some(setting.text)
+    }
+
+    /// A text that may be part of a Kafka name.
+    pub fn name(&mut self, name: &'static str, default: &str) -> String {
+        let text = self.text(name, default);
+        let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if text.is_empty() || text.len() > 100 || !text.chars().all(fits) {
+            self.fault(name, "is 1 to 100 of A-Z a-z 0-9 . _ -");
+        }
+        text
+    }
+
+    /// A value of a type that reads itself from text.
+    pub fn parsed<T>(&mut self, name: &'static str, default: T) -> T
+    where
+        T: FromStr<Err: Display> + Display,
+    {
+        let text = self.text(name, &default.to_string());
+        match text.parse() {
+            Ok(value) => value,
+            Err(fault) => {
+                self.fault(name, &format!("{fault}, found {text:?}"));
+                default
+            }
+        }
+    }
+
+    /// A number within bounds.
+    pub fn within<T>(&mut self, name: &'static str, default: T, bounds: RangeInclusive<T>) -> T
+    where
+        T: FromStr + PartialOrd + Display + Copy,
+    {
+        let text = self.text(name, &default.to_string());
+        let value = text.parse().ok().filter(|value| bounds.contains(value));
+        value.unwrap_or_else(|| {
+            let (least, most) = bounds.into_inner();
+            self.fault(name, &format!("is a number from {least} to {most}, found {text:?}"));
+            default
+        })
+    }
+
+    /// A time, in milliseconds, of at most a day.
+    pub fn millis(&mut self, name: &'static str, default: u64) -> Duration {
+        Duration::from_millis(self.within(name, default, 1..=86_400_000))
+    }
+
+    /// Notes a fault; the first of a name is the one reported.
+    pub fn fault(&mut self, name: &str, words: &str) {
+        self.faults.entry(name.to_owned()).or_insert_with(|| words.to_owned());
+    }
+
+    /// What holds, one setting a line; or every fault, one a line.
+    pub fn finish(mut self) -> Result<String, String> {
+        for name in std::mem::take(&mut self.given).into_keys() {
+            self.fault(&name, "is no setting");
+        }
+        let mut lines = String::new();
+        if !self.faults.is_empty() {
+            for (name, words) in self.faults {
+                let _ = writeln!(lines, "{name}: {words}");
+            }
+            return Err(lines);
+        }
+        for (name, (text, origin)) in self.shown {
+            let origin = format!("{origin:?}").to_lowercase();
+            let _ = writeln!(lines, "{name} = {text:?}  # {origin}");
+        }
+        Ok(lines)
+    }
+
+    fn take(&mut self, name: &str, default: &str) -> Setting {
+        let setting = self.given.remove(name);
+        setting.unwrap_or_else(|| Setting { text: default.to_owned(), origin: Origin::Default })
+    }
+}

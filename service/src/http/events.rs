@@ -1,0 +1,117 @@
+//! `POST /api/v1/events`: what happened to posts, up to a hundred at once.
+//!
+//! All or nothing: one bad event refuses the batch and names each fault by index and field. Repeats inside a
+//! batch are appended once and counted; repeats across batches are state's to find. The answer comes after
+//! Kafka has acknowledged what was accepted.
+
+use std::collections::HashSet;
+
+use millstream::Timestamp;
+use schemas::{Event, FieldFault, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use super::auth::Caller;
+use super::{Api, Fault, Refusal, json};
+use crate::jobs::log::{Entry, Unappended};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch<'a> {
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    received: usize,
+    accepted: usize,
+    duplicates: usize,
+}
+
+/// What a batch comes to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Checked {
+    entries: Vec<Entry>,
+    duplicates: usize,
+    faults: Vec<Fault>,
+    foreign: Vec<Fault>,
+}
+
+/// Takes a batch of events.
+pub async fn post(
+    api: &Api,
+    caller: &Caller,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<Response, Refusal> {
+    if !is_json(content_type) {
+        return Err(Refusal::unsupported());
+    }
+    let unreadable =
+        |e: serde_json::Error| Refusal::invalid(vec![Fault::of("body", e.to_string())]);
+    let batch: Batch<'_> = serde_json::from_slice(body).map_err(unreadable)?;
+    if batch.events.is_empty() {
+        let fault = Fault::of("events", "expected at least one event, found none");
+        return Err(Refusal::invalid(vec![fault]));
+    }
+    if batch.events.len() > api.events_max {
+        return Err(Refusal::too_large());
+    }
+    let received = batch.events.len();
+    let checked = check(&batch.events, caller, api.reads.now());
+    if !checked.faults.is_empty() {
+        return Err(Refusal::invalid(checked.faults));
+    }
+    if !checked.foreign.is_empty() {
+        return Err(Refusal::forbidden(checked.foreign));
+    }
+    let accepted = checked.entries.len();
+    api.log.events(checked.entries).await.map_err(|unappended| match unappended {
+        Unappended::Full => Refusal::unavailable("too many events are waiting"),
+        Unappended::Refused(_) => Refusal::unavailable("the events could not be stored"),
+    })?;
+    api.metrics.events.inc_by(accepted as u64);
+    let answer = Answer { received, accepted, duplicates: checked.duplicates };
+    Ok(json(StatusCode::ACCEPTED, &answer, Uuid::new_v4()))
+}
+
+fn is_json(content_type: Option<&str>) -> bool {
+    let kind = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn check(events: &[&RawValue], caller: &Caller, now: Timestamp) -> Checked {
+    let sender = UserId(caller.user.into_bytes());
+    let mut checked = Checked::default();
+    let mut known = HashSet::with_capacity(events.len());
+    for (index, raw) in events.iter().enumerate() {
+        let fault = |fault: FieldFault| Fault {
+            index: Some(index),
+            field: fault.field.to_owned(),
+            message: fault.message(),
+        };
+        let (event, trace) = match Event::check(raw.get().as_bytes(), Some(sender)) {
+            Ok(read) => read,
+            Err(faults) => {
+                checked.faults.extend(faults.into_iter().map(fault));
+                continue;
+            }
+        };
+        if event.too_far(now.0) {
+            checked.faults.push(fault(event.ahead()));
+        } else if event.user != sender && !caller.ingest {
+            let message = "is not the caller".to_owned();
+            let field = "user_id".to_owned();
+            checked.foreign.push(Fault { index: Some(index), field, message });
+        } else if known.insert((event.user, event.id)) {
+            checked.entries.push(Entry { user: event.user, json: event.to_json(&trace) });
+        } else {
+            checked.duplicates += 1;
+        }
+    }
+    checked
+}

@@ -1,0 +1,142 @@
+//! The internal routes: liveness, readiness, metrics, and the state of this instance for the others.
+//!
+//! Liveness looks at nothing: a dead neighbour is no reason to be killed. Readiness says what was last seen of
+//! each component, and is given while Kafka and any tier of reads answer.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use schemas::{RedisValue, UserId, Wire};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use warp::http::StatusCode;
+use warp::reply::Response;
+use warp::{Filter, Rejection, Reply};
+
+use super::{Refusal, json, recover, with};
+use crate::metrics::Metrics;
+use crate::read::{StateFault, StateFeeds};
+
+/// What the internal routes need.
+pub struct Internal {
+    /// What was last seen of each component.
+    pub health: Arc<Health>,
+    /// Everything counted.
+    pub metrics: Arc<Metrics>,
+    /// The state of this process, if it has any.
+    pub state: Option<Arc<dyn StateFeeds>>,
+    /// The digest of what other instances show; without one nobody is asked for it.
+    pub secret: Option<[u8; 32]>,
+    /// The time by which state ranks.
+    pub clock: Arc<dyn millstream::Clock>,
+}
+
+/// What was last seen of each component.
+#[derive(Debug, Default)]
+pub struct Health {
+    seen: Mutex<BTreeMap<&'static str, Seen>>,
+}
+
+/// What was last seen of one component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// Whether it answered.
+    pub up: bool,
+    /// What it said if not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// What its breaker makes of calls, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<&'static str>,
+    /// When, in ms.
+    pub at: i64,
+}
+
+/// The component that readiness cannot do without.
+pub const KAFKA: &str = "kafka";
+/// The components that can answer a read.
+pub const TIERS: [&str; 3] = ["redis", "state", "postgres"];
+
+impl Health {
+    /// Notes what was seen of a component.
+    pub fn note(&self, component: &'static str, seen: Seen) {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(component, seen);
+    }
+
+    /// What was seen of all.
+    pub fn seen(&self) -> BTreeMap<&'static str, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Whether requests can be answered: Kafka and any tier are up.
+fn is_ready(seen: &BTreeMap<&'static str, Seen>) -> bool {
+    let up = |component: &str| seen.get(component).is_some_and(|seen| seen.up);
+    let reads = TIERS.into_iter().any(|tier| seen.contains_key(tier));
+    up(KAFKA) && (!reads || TIERS.into_iter().any(up))
+}
+
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    components: BTreeMap<&'static str, Seen>,
+}
+
+/// The digest that a shown secret is compared by.
+pub fn digest(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.trim().as_bytes()).into()
+}
+
+/// The internal routes.
+pub fn internal(
+    of: &Arc<Internal>,
+) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
+    let health = warp::path!("health").and(warp::get()).map(|| "ok\n".into_response());
+    let ready = warp::path!("ready").and(warp::get()).and(with(of)).map(|of: Arc<Internal>| {
+        let components = of.health.seen();
+        let ready = is_ready(&components);
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        json(status, &Ready { ready, components }, Uuid::new_v4())
+    });
+    let metrics = warp::path!("metrics")
+        .and(warp::get())
+        .and(with(of))
+        .map(|of: Arc<Internal>| bytes(of.metrics.text(), "text/plain; version=0.0.4"));
+    let state = warp::path!("state" / "v1" / "feed" / String)
+        .and(warp::get())
+        .and(with(of))
+        .and(warp::header::optional("authorization"))
+        .and_then(|user: String, of: Arc<Internal>, shown: Option<String>| async move {
+            let answer = of.feed(&user, shown.as_deref());
+            Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
+        });
+    health.or(ready).unify().or(metrics).unify().or(state).unify().recover(recover)
+}
+
+fn bytes(body: Vec<u8>, kind: &'static str) -> Response {
+    warp::reply::with_header(body, "content-type", kind).into_response()
+}
+
+impl Internal {
+    fn feed(&self, user: &str, shown: Option<&str>) -> Result<Response, Refusal> {
+        let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
+        if let Some(secret) = &self.secret
+            && !shown.is_some_and(|shown| digest(shown) == *secret)
+        {
+            return Err(Refusal::unauthenticated());
+        }
+        let user: UserId = user.parse().map_err(|_| Refusal::not_found())?;
+        let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
+        let found = state.feed(user, self.clock.now().0).map_err(|fault| match fault {
+            StateFault::NotOwner => Refusal::not_owner(),
+            StateFault::NotReady(_) => Refusal::unavailable("the state is not ready"),
+        })?;
+        let held = found.ok_or_else(Refusal::not_found)?;
+        let mut value = Vec::new();
+        RedisValue { version: held.version, body: Some(&held.body.to_bytes()) }.encode(&mut value);
+        Ok(bytes(value, "application/octet-stream"))
+    }
+}

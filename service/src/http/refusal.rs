@@ -1,0 +1,155 @@
+//! Why a request is not answered, in the one form that clients learn:
+//! `{"error":{"code","message","fields"},"request_id"}`.
+
+use std::convert::Infallible;
+
+use serde::Serialize;
+use uuid::Uuid;
+use warp::body::BodyDeserializeError;
+use warp::http::StatusCode;
+use warp::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use warp::reject::{
+    InvalidHeader, InvalidQuery, LengthRequired, MethodNotAllowed, PayloadTooLarge, Rejection,
+    UnsupportedMediaType,
+};
+use warp::reply::Response;
+
+use super::json;
+
+/// One thing that is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// In which element of a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// The field or parameter.
+    pub field: String,
+    /// What it should be and what it is.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault of a parameter or field of a request that is no batch.
+    pub fn of(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { index: None, field: field.into(), message: message.into() }
+    }
+}
+
+/// Why a request is not answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// A word for programs.
+    pub code: &'static str,
+    /// Words for people.
+    pub message: &'static str,
+    /// What is wrong, where it can be said.
+    pub fields: Vec<Fault>,
+    /// After how many seconds it may go better.
+    pub retry_after_s: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Error<'a>,
+    request_id: String,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    code: &'a str,
+    message: &'a str,
+    fields: &'a [Fault],
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
+        Self { status, code, message, fields: Vec::new(), retry_after_s: None }
+    }
+
+    /// 400, with what is wrong.
+    pub fn invalid(fields: Vec<Fault>) -> Self {
+        let message = "the request is not valid";
+        Self { fields, ..Self::new(StatusCode::BAD_REQUEST, "invalid", message) }
+    }
+
+    /// 401, whatever the reason.
+    pub fn unauthenticated() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a valid bearer token is needed")
+    }
+
+    /// 403, with what is not the caller's.
+    pub fn forbidden(fields: Vec<Fault>) -> Self {
+        let message = "the caller may not do this";
+        Self { fields, ..Self::new(StatusCode::FORBIDDEN, "forbidden", message) }
+    }
+
+    /// 404.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+    }
+
+    /// 413.
+    pub fn too_large() -> Self {
+        let message = "the body is too large, or has too many events";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// 415.
+    pub fn unsupported() -> Self {
+        let message = "the content-type must be application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
+    /// 421.
+    pub fn not_owner() -> Self {
+        let message = "another instance owns this user";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "not_owner", message)
+    }
+
+    /// 503, to be tried again.
+    pub fn unavailable(message: &'static str) -> Self {
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+        Self { retry_after_s: Some(1), ..refusal }
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response {
+        let request = Uuid::new_v4();
+        let error = Error { code: self.code, message: self.message, fields: &self.fields };
+        let body = Body { error, request_id: request.to_string() };
+        let mut answer = json(self.status, &body, request);
+        if let Some(seconds) = self.retry_after_s {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        answer
+    }
+}
+
+/// Makes of what no route took an answer in the same form.
+pub async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
+    let refusal = if rejection.find::<PayloadTooLarge>().is_some() {
+        Refusal::too_large()
+    } else if rejection.find::<LengthRequired>().is_some() {
+        let message = "the content-length is needed";
+        Refusal::new(StatusCode::LENGTH_REQUIRED, "length_required", message)
+    } else if rejection.find::<UnsupportedMediaType>().is_some() {
+        Refusal::unsupported()
+    } else if rejection.find::<MethodNotAllowed>().is_some() {
+        let message = "the method is not allowed here";
+        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    } else if rejection.find::<InvalidHeader>().is_some() {
+        Refusal::invalid(vec![Fault::of("header", "is not readable text")])
+    } else if rejection.find::<InvalidQuery>().is_some() {
+        Refusal::invalid(vec![Fault::of("query", "is not readable")])
+    } else if rejection.find::<BodyDeserializeError>().is_some() {
+        Refusal::invalid(vec![Fault::of("body", "is not readable")])
+    } else {
+        Refusal::not_found()
+    };
+    Ok(refusal.into_response())
+}

@@ -1,0 +1,181 @@
+//! Appends events and reads to Kafka, on one thread of its own.
+//!
+//! Whatever waits is sent together and flushed once; then everybody is answered. A failure answers all of the
+//! batch with a fault, although some may be in the log: whoever tries again sends the same event ids, and
+//! state counts each once. After a failure the producer is made anew, since its queue may still hold records.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use millstream::broker::{
+    Broker, Call, Code, Failure, OutRecord, Outgoing, Producer, TopicIndex, partition_of,
+};
+use millstream::{Clock, Headers, Topic};
+use schemas::topic::{EVENTS, READS};
+use schemas::{Read, UserId, Wire};
+use tokio::sync::oneshot;
+
+use crate::metrics::Metrics;
+
+const QUEUE_MAX: usize = 4096;
+const BATCH_MAX: usize = 256;
+const IDLE: Duration = Duration::from_secs(1);
+const TOPICS: [&str; 2] = [EVENTS.name, READS.name];
+const TO_EVENTS: TopicIndex = TopicIndex(0);
+const TO_READS: TopicIndex = TopicIndex(1);
+
+/// Why records were not appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unappended {
+    /// Too many wait already.
+    Full,
+    /// Kafka did not acknowledge them.
+    Refused(String),
+}
+
+/// An event to be appended: its user and its JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose it is.
+    pub user: UserId,
+    /// What it says.
+    pub json: String,
+}
+
+enum Job {
+    Events(Vec<Entry>, oneshot::Sender<Result<(), Unappended>>),
+    Read(UserId, Read),
+}
+
+/// Takes records for the log; cheap to clone. The thread ends when the last one is dropped.
+#[derive(Clone)]
+pub struct Log {
+    queue: SyncSender<Job>,
+}
+
+/// What the thread works with.
+pub struct Appending {
+    /// The cluster.
+    pub broker: Arc<dyn Broker>,
+    /// Whose time the records bear.
+    pub clock: Arc<dyn Clock>,
+    /// How long a batch may wait for its acknowledgement.
+    pub wait: Duration,
+    /// Where faults are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Log {
+    /// Starts the thread.
+    pub fn start(with: Appending) -> std::io::Result<Self> {
+        let (queue, jobs) = sync_channel(QUEUE_MAX);
+        thread::Builder::new().name("log".to_owned()).spawn(move || with.run(&jobs))?;
+        Ok(Self { queue })
+    }
+
+    /// Appends events, all of them; answers when Kafka has acknowledged them.
+    pub async fn events(&self, entries: Vec<Entry>) -> Result<(), Unappended> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Job::Events(entries, answer)).map_err(|refused| match refused {
+            TrySendError::Full(_) => Unappended::Full,
+            TrySendError::Disconnected(_) => Unappended::Refused("the log has ended".to_owned()),
+        })?;
+        let ended = |_| Err(Unappended::Refused("the log has ended".to_owned()));
+        answered.await.unwrap_or_else(ended)
+    }
+
+    /// Tells of a read; if too many wait, this one is not told.
+    pub fn read(&self, user: UserId, read: Read) {
+        let _ = self.queue.try_send(Job::Read(user, read));
+    }
+}
+
+struct Open {
+    producer: Box<dyn Producer>,
+    partitions: [i32; TOPICS.len()],
+}
+
+impl Appending {
+    fn run(self, jobs: &Receiver<Job>) {
+        let mut open = None;
+        let mut outgoing = Outgoing::default();
+        loop {
+            let first = match jobs.recv_timeout(IDLE) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let batch: Vec<_> =
+                std::iter::once(first).chain(jobs.try_iter().take(BATCH_MAX - 1)).collect();
+            let appended = self.append(&mut open, &batch, &mut outgoing);
+            if let Err(failure) = &appended {
+                tracing::warn!(%failure, jobs = batch.len(), "nothing appended");
+                self.metrics.unappended.inc_by(outgoing.len() as u64);
+                open = None;
+            }
+            let answer = appended.map_err(|failure| Unappended::Refused(failure.to_string()));
+            for job in batch {
+                if let Job::Events(_, waiting) = job {
+                    let _ = waiting.send(answer.clone());
+                }
+            }
+        }
+    }
+
+    fn append(
+        &self,
+        open: &mut Option<Open>,
+        batch: &[Job],
+        outgoing: &mut Outgoing,
+    ) -> Result<(), Failure> {
+        outgoing.clear();
+        let open = match open {
+            Some(open) => open,
+            None => open.insert(self.open()?),
+        };
+        for job in batch {
+            self.push(job, open.partitions, outgoing);
+        }
+        open.producer.send(outgoing)?;
+        open.producer.flush(self.wait).map(drop)
+    }
+
+    fn push(&self, job: &Job, [events, reads]: [i32; 2], outgoing: &mut Outgoing) {
+        let mut push = |topic, partitions, key: &[u8], value: &[u8]| {
+            outgoing.push(OutRecord {
+                topic,
+                partition: partition_of(key, partitions),
+                logged: false,
+                timestamp: self.clock.now(),
+                key: Some(key),
+                value: Some(value),
+                headers: Headers::default(),
+            });
+        };
+        match job {
+            Job::Events(entries, _) => {
+                for Entry { user, json } in entries {
+                    push(TO_EVENTS, events, user.to_string().as_bytes(), json.as_bytes());
+                }
+            }
+            Job::Read(user, read) => push(TO_READS, reads, &user.0, &read.to_bytes()),
+        }
+    }
+
+    fn open(&self) -> Result<Open, Failure> {
+        let topics: [Topic; 2] = TOPICS.map(Topic::from);
+        let found = self.broker.admin()?.partitions(&topics)?;
+        let mut partitions = [0; TOPICS.len()];
+        for (at, name) in TOPICS.into_iter().enumerate() {
+            let missing = || Failure::new(Call::Admin, Code::UnknownTopic, name);
+            let count = found.get(at).copied().flatten().ok_or_else(missing)?;
+            if let Some(slot) = partitions.get_mut(at) {
+                *slot = count;
+            }
+        }
+        let producer = self.broker.producer(None, Arc::from(topics))?;
+        Ok(Open { producer, partitions })
+    }
+}

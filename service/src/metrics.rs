@@ -1,0 +1,81 @@
+//! What is counted, for Prometheus. Labels come from closed sets only: no user, no path, no words of an error.
+
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+/// Everything counted in this process but what the engine counts itself.
+pub struct Metrics {
+    registry: Registry,
+    /// Requests, by route and status.
+    pub requests: IntCounterVec,
+    /// Seconds a request took, by route.
+    pub seconds: HistogramVec,
+    /// Reads, by what was asked and who answered.
+    pub reads: IntCounterVec,
+    /// Times that a tier was passed by, by tier and reason.
+    pub tier_passed: IntCounterVec,
+    /// Events accepted.
+    pub events: IntCounter,
+    /// Records that could not be appended to Kafka.
+    pub unappended: IntCounter,
+    /// Whether a component answers, as last seen: 1 or 0.
+    pub up: IntGaugeVec,
+}
+
+impl Metrics {
+    /// All of them at zero.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let counters =
+            |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let of = Self {
+            registry: Registry::new(),
+            requests: counters("feedmill_http_requests_total", "Requests.", &["route", "status"])?,
+            seconds: HistogramVec::new(
+                HistogramOpts::new("feedmill_http_request_seconds", "Seconds a request took.")
+                    .buckets(vec![
+                        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+                    ]),
+                &["route"],
+            )?,
+            reads: counters("feedmill_reads_total", "Reads answered.", &["algo", "source"])?,
+            tier_passed: counters(
+                "feedmill_tier_passed_total",
+                "Times a tier was passed by.",
+                &["tier", "reason"],
+            )?,
+            events: IntCounter::new("feedmill_events_accepted_total", "Events accepted.")?,
+            unappended: IntCounter::new(
+                "feedmill_records_unappended_total",
+                "Records that could not be appended to Kafka.",
+            )?,
+            up: IntGaugeVec::new(
+                Opts::new("feedmill_up", "Whether a component answers."),
+                &["component"],
+            )?,
+        };
+        of.registry.register(Box::new(of.requests.clone()))?;
+        of.registry.register(Box::new(of.seconds.clone()))?;
+        of.registry.register(Box::new(of.reads.clone()))?;
+        of.registry.register(Box::new(of.tier_passed.clone()))?;
+        of.registry.register(Box::new(of.events.clone()))?;
+        of.registry.register(Box::new(of.unappended.clone()))?;
+        of.registry.register(Box::new(of.up.clone()))?;
+        Ok(of)
+    }
+
+    /// The registry, so that others can be told beside these.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// All of it as text.
+    pub fn text(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Err(fault) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
+            tracing::error!(%fault, "metrics cannot be written");
+        }
+        out
+    }
+}

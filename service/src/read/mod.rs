@@ -1,0 +1,204 @@
+//! Who answers a read: the first tier that can, in one order, and the answer says which it was.
+//!
+//! Redis while its copy is fresh; then the state that ranks on demand; then what Redis had, stale; then
+//! PostgreSQL's timeline. A tier that fails costs its time-out at most, and soon nothing: its breaker opens.
+//! Reads of one user that are under way at once ask the tiers once. Whatever was asked, a read is told to the
+//! topic `reads`, which keeps the reader ranked.
+
+mod flight;
+mod guard;
+mod notes;
+mod tier;
+
+use std::sync::Arc;
+
+use connectors::postgres::{Database, Timeline};
+use futures_util::FutureExt;
+use millstream::{Clock, Timestamp};
+use schemas::{FeedBody, UserId};
+
+use crate::jobs::log::Log;
+use crate::metrics::Metrics;
+use flight::Flights;
+pub use guard::{Guard, Guarded};
+pub use notes::Notes;
+pub use tier::{Held, LocalState, RankedTier, RemoteState, StateFault, StateFeeds};
+
+/// How long beyond its `valid_until` a copy in Redis still counts as fresh: the next one is on its way.
+const GRACE_MS: i64 = 30_000;
+/// Posts that the timeline takes before spacing.
+const TIMELINE_POSTS_MAX: u16 = 500;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algo {
+    /// The ranking.
+    Ranked,
+    /// What followees posted, newest first.
+    Timeline,
+}
+
+impl Algo {
+    /// Its name in requests and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ranked => "ranked",
+            Self::Timeline => "timeline",
+        }
+    }
+}
+
+/// Who answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The copy that the sink pushed.
+    Redis,
+    /// The state of the owning worker.
+    State,
+    /// The database.
+    Postgres,
+}
+
+impl Source {
+    /// Its name in answers and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::State => "state",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// What the tiers had.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// A ranked body, to be scored again as of the read.
+    Ranked {
+        /// Its publication.
+        version: u64,
+        /// The body.
+        body: FeedBody,
+        /// Who had it.
+        source: Source,
+        /// Whether nobody had a fresh one.
+        stale: bool,
+    },
+    /// The database's timeline.
+    Timeline(Timeline),
+}
+
+/// No tier answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nobody;
+
+/// The tiers, those that there are.
+pub struct Tiers {
+    /// Redis.
+    pub redis: Option<Guarded<Box<dyn RankedTier>>>,
+    /// The state of this process, or of the workers.
+    pub state: Option<Guarded<Box<dyn RankedTier>>>,
+    /// PostgreSQL.
+    pub postgres: Option<Guarded<Database>>,
+}
+
+/// Answers reads.
+pub struct Reads {
+    tiers: Tiers,
+    flights: Flights<(UserId, Algo), Result<Arc<Found>, Nobody>>,
+    notes: Notes,
+    log: Log,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+}
+
+impl Reads {
+    /// Reads from `tiers`, telling `log` of them.
+    pub fn new(tiers: Tiers, log: Log, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        Self { tiers, flights: Flights::default(), notes: Notes::default(), log, clock, metrics }
+    }
+
+    /// The time by which answers are made.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The tiers, for readiness.
+    pub fn tiers(&self) -> &Tiers {
+        &self.tiers
+    }
+
+    /// What the first tier that can answer has for `user`.
+    pub async fn find(self: &Arc<Self>, user: UserId, algo: Algo) -> Result<Arc<Found>, Nobody> {
+        let reads = Arc::clone(self);
+        let search = move || {
+            async move {
+                match algo {
+                    Algo::Ranked => reads.ranked(user).await.map(Arc::new),
+                    Algo::Timeline => reads.timeline(user).await.map(Arc::new),
+                }
+            }
+            .boxed()
+        };
+        let found = self.flights.join((user, algo), search).await;
+        let miss = algo == Algo::Ranked && !found.as_ref().is_ok_and(|found| found.is_hit());
+        if let Some(read) = self.notes.note(user, self.now(), miss) {
+            self.log.read(user, read);
+        }
+        let source = found.as_ref().map_or("none", |found| found.source().name());
+        self.metrics.reads.with_label_values(&[algo.name(), source]).inc();
+        found
+    }
+
+    async fn ranked(&self, user: UserId) -> Result<Found, Nobody> {
+        let copy = match &self.tiers.redis {
+            Some(redis) => redis.ask(&*self.clock, redis.tier().feed(user)).await.ok().flatten(),
+            None => None,
+        };
+        let fresh = |held: &Held| self.now().0 <= held.body.valid_until_ms.saturating_add(GRACE_MS);
+        let stale = match copy {
+            Some(held) if fresh(&held) => return Ok(held.found(Source::Redis, false)),
+            stale => stale,
+        };
+        if let Some(state) = &self.tiers.state
+            && let Ok(Some(held)) = state.ask(&*self.clock, state.tier().feed(user)).await
+        {
+            return Ok(held.found(Source::State, false));
+        }
+        match stale {
+            Some(held) => Ok(held.found(Source::Redis, true)),
+            None => self.timeline(user).await,
+        }
+    }
+
+    async fn timeline(&self, user: UserId) -> Result<Found, Nobody> {
+        let postgres = self.tiers.postgres.as_ref().ok_or(Nobody)?;
+        let now = self.now().0;
+        let asked = async {
+            let timeline = postgres.tier().timeline(user, now, TIMELINE_POSTS_MAX).await;
+            timeline.map_err(|fault| fault.to_string())
+        };
+        postgres.ask(&*self.clock, asked).await.map(Found::Timeline).map_err(|_| Nobody)
+    }
+}
+
+impl Found {
+    /// Who had it.
+    pub fn source(&self) -> Source {
+        match self {
+            Self::Ranked { source, .. } => *source,
+            Self::Timeline(_) => Source::Postgres,
+        }
+    }
+
+    /// Whether it came from Redis and is fresh.
+    pub fn is_hit(&self) -> bool {
+        matches!(self, Self::Ranked { source: Source::Redis, stale: false, .. })
+    }
+}
+
+impl Held {
+    fn found(self, source: Source, stale: bool) -> Found {
+        Found::Ranked { version: self.version.version, body: self.body, source, stale }
+    }
+}

@@ -1,0 +1,177 @@
+//! Where ranked feeds are: Redis, the state of this process, or the state of a worker elsewhere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use connectors::redis::Reader;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::header::AUTHORIZATION;
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use millstream::Clock;
+use schemas::{FeedBody, FeedVersion, RedisValue, UserId, Wire};
+
+/// The longest answer taken from a worker: 100 items are 6 KiB.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// A ranked feed, as a tier holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Which publication.
+    pub version: FeedVersion,
+    /// The body.
+    pub body: FeedBody,
+}
+
+/// A tier that holds ranked feeds.
+///
+/// # Contract
+/// 1. `feed` answers `None` only if it knows that there is none; whatever else keeps it from answering is
+///    a fault in words.
+/// 2. Neither call waits for longer than the tier's own bound; the caller may stop waiting at any time.
+pub trait RankedTier: Send + Sync {
+    /// The user's feed.
+    fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, String>>;
+
+    /// Whether it can answer.
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
+}
+
+impl RankedTier for Reader {
+    fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, String>> {
+        async move {
+            let found = Reader::feed(self, user).await.map_err(|fault| fault.to_string())?;
+            Ok(found.and_then(|feed| Some(Held { version: feed.version, body: feed.body? })))
+        }
+        .boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        async move { self.ping().await.map_err(|fault| fault.to_string()) }.boxed()
+    }
+}
+
+/// Why state does not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateFault {
+    /// Another instance owns the user.
+    NotOwner,
+    /// This one does, but cannot answer yet.
+    NotReady(String),
+}
+
+/// The state of the workers in this process.
+pub trait StateFeeds: Send + Sync {
+    /// The user's feed, ranked as of `now_ms` from committed state; `None` if the reader is unknown.
+    fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault>;
+
+    /// Whether every task of this process is running.
+    fn ready(&self) -> Result<(), String>;
+}
+
+/// The state of this process, as a tier.
+pub struct LocalState {
+    /// The state.
+    pub feeds: Arc<dyn StateFeeds>,
+    /// By which it ranks.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl RankedTier for LocalState {
+    fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, String>> {
+        let found = self.feeds.feed(user, self.clock.now().0);
+        let found = found.map_err(|fault| match fault {
+            StateFault::NotOwner => "another instance owns this user".to_owned(),
+            StateFault::NotReady(words) => words,
+        });
+        async move { found }.boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        let ready = self.feeds.ready();
+        async move { ready }.boxed()
+    }
+}
+
+/// The state of workers elsewhere, asked over their internal listeners.
+///
+/// Whom to ask first is what answered last; one that is not the owner says so at once.
+pub struct RemoteState {
+    workers: Vec<String>,
+    secret: Option<String>,
+    client: Client<HttpConnector, Empty<Bytes>>,
+    last: AtomicUsize,
+}
+
+impl RemoteState {
+    /// The workers at these URLs.
+    pub fn new(workers: Vec<String>, secret: Option<String>) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { workers, secret, client, last: AtomicUsize::new(0) }
+    }
+
+    async fn ask(&self, worker: &str, path: &str) -> Result<(StatusCode, Bytes), String> {
+        let mut request = Request::get(format!("{worker}{path}"));
+        if let Some(secret) = &self.secret {
+            request = request.header(AUTHORIZATION, format!("Bearer {secret}"));
+        }
+        let request = request.body(Empty::new()).map_err(|e| format!("{worker}: {e}"))?;
+        let answer = self.client.request(request).await.map_err(|e| format!("{worker}: {e}"))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        Ok((status, body.map_err(|e| format!("{worker}: {e}"))?.to_bytes()))
+    }
+
+    async fn find(&self, user: UserId) -> Result<Option<Held>, String> {
+        let first = self.last.load(Ordering::Relaxed);
+        let mut said = "no worker owns this user".to_owned();
+        for step in 0..self.workers.len() {
+            let at = (first + step) % self.workers.len();
+            let Some(worker) = self.workers.get(at) else { continue };
+            match self.ask(worker, &format!("/state/v1/feed/{user}")).await {
+                Ok((StatusCode::OK, body)) => {
+                    self.last.store(at, Ordering::Relaxed);
+                    return held(&body).map(Some).map_err(|fault| format!("{worker}: {fault}"));
+                }
+                Ok((StatusCode::NOT_FOUND, _)) => return Ok(None),
+                Ok((StatusCode::MISDIRECTED_REQUEST, _)) => {}
+                Ok((status, _)) => said = format!("{worker}: {status}"),
+                Err(fault) => said = fault,
+            }
+        }
+        Err(said)
+    }
+}
+
+fn held(bytes: &[u8]) -> Result<Held, String> {
+    let value = RedisValue::decode(bytes).map_err(|poison| poison.to_string())?;
+    let body = value.body.ok_or("no body")?;
+    let body = FeedBody::decode(body).map_err(|poison| poison.to_string())?;
+    Ok(Held { version: value.version, body })
+}
+
+impl RankedTier for RemoteState {
+    fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, String>> {
+        self.find(user).boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            let mut said = "no worker is named".to_owned();
+            for worker in &self.workers {
+                match self.ask(worker, "/health").await {
+                    Ok((StatusCode::OK, _)) => return Ok(()),
+                    Ok((status, _)) => said = format!("{worker}: {status}"),
+                    Err(fault) => said = fault,
+                }
+            }
+            Err(said)
+        }
+        .boxed()
+    }
+}
