@@ -6,5 +6,8 @@
 #![warn(missing_docs)]
 #![deny(clippy::iter_over_hash_type)]
 
+pub mod engagement;
+pub mod ingest;
 pub mod live;
 pub mod ranking;
+pub mod reader;

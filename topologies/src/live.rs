@@ -172,7 +172,9 @@ mod tests {
     #[test]
     fn an_author_s_posts_stand_newest_first_and_ties_by_id() {
         let mut posts = PostsByAuthor::default();
-        [(4, 10), (2, 30), (3, 10), (1, 20)].map(|post| put(&mut posts, 1, post));
+        for post in [(4, 10), (2, 30), (3, 10), (1, 20)] {
+            put(&mut posts, 1, post);
+        }
         assert_eq!(posts_of(&posts, 1), [2, 1, 3, 4]);
     }
 

@@ -1,1 +1,1 @@
-//! x
+//! Rankings of small worlds.
