@@ -23,7 +23,9 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        let age_ms_max = 7 * 86_400_000;
+        // A ranking is as of a time that has just passed: what it may still choose must not be gone
+        // because the clock went on. Ranking itself is exact to the millisecond about 7 days.
+        let age_ms_max = 7 * 86_400_000 + 3_600_000;
         Self { score_max: 0.002, quiet_ms: 5_000, unsent_ms_max: 60_000, age_ms_max }
     }
 }

@@ -224,10 +224,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_ends_when_the_post_is_more_than_seven_days_old() {
+    fn a_line_ends_an_hour_after_the_post_is_seven_days_old() {
         let (mut post, patience) = (Post::default(), Patience::default());
         post.change(mark(1), image(1), true);
-        let last = 7 * 86_400_000;
+        let last = 7 * 86_400_000 + 3_600_000;
         post.sent.line = post.line(0, &patience);
         assert!(post.line(last, &patience).is_some());
         assert_eq!(post.line(last + 1, &patience), None);
