@@ -26,7 +26,8 @@ pub struct Acts<'h> {
 impl<'h> Acts<'h> {
     pub fn of(history: &'h [Input]) -> Self {
         let forgotten = forgotten(history);
-        let kept = |post: Id, arrived: i64| forgotten.get(&post).is_none_or(|until| arrived > *until);
+        let kept =
+            |post: Id, arrived: i64| forgotten.get(&post).is_none_or(|until| arrived > *until);
         let events = first_events_with_arrival(history)
             .into_iter()
             .filter(|(arrived, event)| kept(event.post, *arrived))

@@ -50,9 +50,7 @@ pub fn first_events_with_arrival(history: &[Input]) -> Vec<(i64, &Behaviour)> {
 }
 
 fn same_event(a: &Behaviour, b: &Behaviour) -> bool {
-    let named = |event: &Behaviour| {
-        (event.post, event.action, event.time.div_euclid(1_000))
-    };
+    let named = |event: &Behaviour| (event.post, event.action, event.time.div_euclid(1_000));
     a.user == b.user
         && match (a.event, b.event) {
             (Some(a), Some(b)) => a == b,

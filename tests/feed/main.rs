@@ -3,6 +3,7 @@
 
 mod acts;
 mod comparison;
+mod hand;
 mod history;
 mod ledger;
 mod oracle;
@@ -61,4 +62,10 @@ fn the_delay_between_topics_changes_no_feed() {
             assert!(feeds[0] == feeds[1], "world {seed}, reader {reader}");
         }
     }
+}
+
+#[test]
+fn a_busy_world_fills_the_caps_and_has_the_feeds_that_brute_force_expects() {
+    let history = worlds::world(7, 16, 9_000);
+    compare(&history, "the busy world");
 }

@@ -165,7 +165,13 @@ impl<'h> Oracle<'h> {
         sums
     }
 
-    fn item(&self, post: Id, sources: u8, affinity: &BTreeMap<Id, u32>, as_of: i64) -> ExpectedItem {
+    fn item(
+        &self,
+        post: Id,
+        sources: u8,
+        affinity: &BTreeMap<Id, u32>,
+        as_of: i64,
+    ) -> ExpectedItem {
         let row = &self.posts[&post].row;
         let number = |did| {
             let of_post = self.counted.iter().filter(|act| act.post == post && act.did == did);

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use schemas::{
-    Change, Comment, Delta, Event, EventId, FeedBody, Follow, FollowKey, Like, Op, Post,
-    PostId, ToPost, ToUser, User, UserId,
+    Change, Comment, Delta, Event, EventId, FeedBody, Follow, FollowKey, Like, Op, Post, PostId,
+    ToPost, ToUser, User, UserId,
 };
 use topologies::engagement::acts::{Acts, Changed};
 use topologies::engagement::line::{Patience, Step};
@@ -81,7 +81,9 @@ impl Pipeline {
         let state = ReaderState {
             id: reader,
             follows: of(reader, &self.follows).filter(|(_, n)| **n > 0).map(|(id, _)| id).collect(),
-            affinity: of(reader, &self.affinity).flat_map(|(author, days)| affine(author, days)).collect(),
+            affinity: of(reader, &self.affinity)
+                .flat_map(|(author, days)| affine(author, days))
+                .collect(),
             seen: of(reader, &self.seen).map(|(post, at)| (post, *at)).collect(),
         };
         let world = World { posts: &self.live, gone: &self.gone, weights: &self.weights };
@@ -216,7 +218,9 @@ fn of<K: Copy + Ord, V>(
 
 fn affine(author: UserId, days: &Days) -> Vec<AffinityDay> {
     let counted = days.all().iter().filter(|(_, count)| *count > 0);
-    counted.map(|(day, count)| AffinityDay { author, day: *day, count: count.cast_unsigned() }).collect()
+    counted
+        .map(|(day, count)| AffinityDay { author, day: *day, count: count.cast_unsigned() })
+        .collect()
 }
 
 /// A change as decoding gives it.

@@ -71,7 +71,11 @@ impl Post {
         self.image = Some(new);
         self.waits_until = None;
         let from = old.map(|old| old.author);
-        if from == Some(new.author) { Author::Same } else { Author::Changed { from, to: new.author } }
+        if from == Some(new.author) {
+            Author::Same
+        } else {
+            Author::Changed { from, to: new.author }
+        }
     }
 
     /// Takes what counts more or less.
@@ -138,9 +142,10 @@ impl Post {
     /// age, or what waits is dropped.
     pub fn next_look(&self, patience: &Patience) -> Option<i64> {
         let unsent = self.sent.unsent.map(|unsent| line::due(unsent, patience));
-        let ends = self.sent.line.map(|line| {
-            line.created_at_ms.saturating_add(patience.age_ms_max).saturating_add(1)
-        });
+        let ends = self
+            .sent
+            .line
+            .map(|line| line.created_at_ms.saturating_add(patience.age_ms_max).saturating_add(1));
         [unsent, ends, self.waits_until].into_iter().flatten().min()
     }
 }

@@ -150,7 +150,12 @@ impl Candidates {
     }
 
     /// Appends what is not removed of one author's posts, newest first.
-    fn walk(&mut self, walk: Walk, (reader, world): (&ReaderState, &World<'_>), to: &mut Vec<Pick>) {
+    fn walk(
+        &mut self,
+        walk: Walk,
+        (reader, world): (&ReaderState, &World<'_>),
+        to: &mut Vec<Pick>,
+    ) {
         let Some(who) = self.authors.get(walk.author as usize) else { return };
         let Some(shelf) = who.shelf else { return };
         let seen_ms = world.weights.limits.seen_ms;
@@ -159,9 +164,9 @@ impl Candidates {
             if to.len() == end || age_ms(post.known.created_at_ms, walk.at) > walk.age_ms_max {
                 return;
             }
-            let removed = who.removed.or_else(|| {
-                removal::of_post(reader, &post.post, walk.at.saturating_sub(seen_ms))
-            });
+            let removed = who
+                .removed
+                .or_else(|| removal::of_post(reader, &post.post, walk.at.saturating_sub(seen_ms)));
             let Some(reason) = removed else {
                 let age = (Reverse(post.known.created_at_ms), post.post);
                 to.push(Pick { age, author: walk.author, line, sources: Sources::NONE });

@@ -24,10 +24,7 @@ pub enum Removed {
 
 /// Why all posts of `author` are removed, if they are.
 pub fn of_author(reader: &ReaderState, author: &UserId, gone: &UserSet) -> Option<Removed> {
-    let reasons = [
-        (*author == reader.id, Removed::Own),
-        (gone.contains(author), Removed::Gone),
-    ];
+    let reasons = [(*author == reader.id, Removed::Own), (gone.contains(author), Removed::Gone)];
     reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
 }
 

@@ -31,9 +31,8 @@ pub fn reread(body: &FeedBody, weights: &Weights, now: i64) -> Vec<Served> {
             .then_with(|| a.post.cmp(&b.post))
     });
     let mut served = Vec::with_capacity(scored.len());
-    let mut ranked = (1_u32..).zip(&scored).map(|(rank, (item, terms))| {
-        ((rank, *item, *terms), item.author)
-    });
+    let mut ranked =
+        (1_u32..).zip(&scored).map(|(rank, (item, terms))| ((rank, *item, *terms), item.author));
     Spacer::<(u32, &FeedItem, Terms), UserId>::default().space(
         (weights.spacing, weights.limits.kept_max),
         || ranked.next(),
@@ -51,8 +50,8 @@ fn score<'b>(item: &'b FeedItem, weights: &Weights, now: i64) -> (&'b FeedItem, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::PostId;
     use crate::ranking::weights::HOUR_MS;
+    use schemas::PostId;
 
     fn item(id: u8, created_at_ms: i64, likes: u32) -> FeedItem {
         let (post, author) = (PostId([id; 16]), UserId([id; 16]));

@@ -28,7 +28,12 @@ pub struct Terms {
 
 impl Terms {
     /// The terms of a post made at `created_at` with the counts L, C, S, E, for a reader whose affinity term is `affinity`, at `at`.
-    pub fn of(created_at: i64, counts: [u32; 4], affinity: f64, (weights, at): (&Weights, i64)) -> Self {
+    pub fn of(
+        created_at: i64,
+        counts: [u32; 4],
+        affinity: f64,
+        (weights, at): (&Weights, i64),
+    ) -> Self {
         let freshness = freshness(weights, created_at, at);
         let engagement = engagement(weights, counts);
         let score = (weights.freshness * freshness + weights.engagement * engagement)
@@ -106,6 +111,9 @@ mod tests {
         let terms = Terms::of(0, counts, affinity(10), (&weights, 24 * HOUR_MS));
         let sum = (0.30 * terms.freshness + 0.40 * terms.engagement) + 0.30 * terms.affinity;
         assert_eq!(terms.score.to_bits(), sum.to_bits());
-        assert!(near(terms.score, 0.30 * 0.090_717_953_289 + 0.40 * 0.231_111_720_963 + 0.30 * 11_f64.ln()));
+        assert!(near(
+            terms.score,
+            0.30 * 0.090_717_953_289 + 0.40 * 0.231_111_720_963 + 0.30 * 11_f64.ln()
+        ));
     }
 }

@@ -18,13 +18,9 @@ pub fn of(
 ) -> i64 {
     let ages = body.items.iter().filter_map(|item| leaves_at(item, weights)).min();
     let midnight = (i64::from(window.last) + 1) * DAY_MS;
-    let turns = reader.affinity.iter().any(|day| day.day == window.first || day.day == window.last + 1);
-    let first = [
-        ages,
-        candidates.returns_at,
-        candidates.quota_frees_at,
-        turns.then_some(midnight),
-    ];
+    let turns =
+        reader.affinity.iter().any(|day| day.day == window.first || day.day == window.last + 1);
+    let first = [ages, candidates.returns_at, candidates.quota_frees_at, turns.then_some(midnight)];
     let grid = next_grid_time(&reader.id, body.as_of_ms, weights);
     first.into_iter().flatten().fold(grid, i64::min).max(body.as_of_ms.saturating_add(1))
 }
@@ -103,7 +99,10 @@ mod tests {
     fn an_item_leaves_when_it_is_too_old_for_its_most_patient_source() {
         let weights = Weights::v1();
         assert_eq!(leaves_at(&item(Sources::FOLLOW), &weights), Some(1_001 + 3 * DAY_MS));
-        assert_eq!(leaves_at(&item(Sources::FOLLOW.with(Sources::AFFINITY)), &weights), Some(1_001 + 7 * DAY_MS));
+        assert_eq!(
+            leaves_at(&item(Sources::FOLLOW.with(Sources::AFFINITY)), &weights),
+            Some(1_001 + 7 * DAY_MS)
+        );
         assert_eq!(leaves_at(&item(Sources::FOLLOW.with(Sources::TRENDING)), &weights), None);
     }
 }

@@ -45,7 +45,8 @@ fn said(body: &FeedBody) -> u64 {
     let times = size_of_val(&body.as_of_ms) + size_of_val(&body.valid_until_ms);
     let bytes = body.to_bytes();
     let says = bytes.get(times..).unwrap_or_default();
-    says.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
+    says.iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]

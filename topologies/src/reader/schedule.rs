@@ -109,12 +109,8 @@ impl Schedule {
     /// Notes that the reader was ranked at `now`: the feed holds until `expires`, the grid's next time
     /// is `grid`.
     pub fn ranked(&mut self, now: i64, (expires, grid): (i64, i64)) {
-        *self = Self {
-            grid: Some(grid),
-            expires: Some(expires),
-            ranked: Some(now),
-            ..Self::default()
-        };
+        *self =
+            Self { grid: Some(grid), expires: Some(expires), ranked: Some(now), ..Self::default() };
     }
 }
 
