@@ -16,7 +16,7 @@ use topologies::engagement::{interactions, reattributed};
 use topologies::ingest::act::Act;
 use topologies::ingest::row::Life;
 use topologies::ingest::{Routed, comments, events, follows, likes, posts, users};
-use topologies::live::{PostsByAuthor, UserSet};
+use topologies::live::{GoneUsers, PostsByAuthor};
 use topologies::ranking::{AffinityDay, Ranker, ReaderState, Weights, World};
 use topologies::reader::days::Days;
 use topologies::reader::presence::Presence;
@@ -34,7 +34,7 @@ pub struct Pipeline {
     posts: BTreeMap<PostId, Kept>,
     acts: BTreeMap<(PostId, UserId), Acts>,
     live: PostsByAuthor,
-    gone: UserSet,
+    gone: GoneUsers,
     follows: BTreeMap<(UserId, UserId), i64>,
     affinity: BTreeMap<(UserId, UserId), Days>,
     seen: BTreeMap<(UserId, PostId), i64>,
@@ -131,8 +131,8 @@ impl Pipeline {
         match routed {
             Routed::ToPost(post, fact) => self.to_post(post, fact, now),
             Routed::ToUser(user, fact) => self.to_user(user, fact),
-            Routed::Gone(user, Some(_)) => drop(self.gone.insert(user)),
-            Routed::Gone(user, None) => drop(self.gone.remove(&user)),
+            Routed::Gone(user, Some(_)) => self.gone.set(user, true),
+            Routed::Gone(user, None) => self.gone.set(user, false),
         }
     }
 

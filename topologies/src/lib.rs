@@ -8,6 +8,8 @@
 
 pub mod engagement;
 pub mod ingest;
+pub mod layout;
 pub mod live;
 pub mod ranking;
 pub mod reader;
+pub mod state;

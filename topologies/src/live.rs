@@ -1,4 +1,4 @@
-//! The live posts by author, newest first: what every process keeps of `posts-live`.
+//! The live posts by author, newest first, and who is gone: what every process keeps of the broadcasts.
 //!
 //! One line a post, on the shelf of its author. A line replaces the post's former line, also when it
 //! names another author; a post without a line is deleted or out of the horizon.
@@ -7,7 +7,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use schemas::{PostId, PostLine, UserId};
+use millstream::store::Index;
+use schemas::{Gone, PostId, PostLine, UserId};
 
 /// A live post's line, with the post that `posts-live` has as its key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,8 +31,37 @@ impl Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShelfIndex(u32);
 
-/// Users, to be asked whether one is among them.
-pub type UserSet = HashSet<UserId, BuildHasherDefault<IdHasher>>;
+/// The users who are gone: what every process keeps of `gone`.
+#[derive(Debug, Default)]
+pub struct GoneUsers(HashSet<UserId, BuildHasherDefault<IdHasher>>);
+
+impl GoneUsers {
+    /// Whether `user` is gone.
+    pub fn contains(&self, user: &UserId) -> bool {
+        self.0.contains(user)
+    }
+
+    /// Notes whether `user` is gone.
+    pub fn set(&mut self, user: UserId, gone: bool) {
+        if gone {
+            self.0.insert(user);
+        } else {
+            self.0.remove(&user);
+        }
+    }
+}
+
+impl FromIterator<UserId> for GoneUsers {
+    fn from_iter<I: IntoIterator<Item = UserId>>(users: I) -> Self {
+        Self(users.into_iter().collect())
+    }
+}
+
+impl Index<UserId, Gone> for GoneUsers {
+    fn changed(&mut self, user: &UserId, _old: Option<&Gone>, new: Option<&Gone>) {
+        self.set(*user, new.is_some());
+    }
+}
 
 /// The live posts by author.
 #[derive(Debug, Default)]
@@ -121,6 +151,15 @@ impl PostsByAuthor {
         }
         self.of_author.insert(author, shelf);
         shelf
+    }
+}
+
+impl Index<PostId, PostLine> for PostsByAuthor {
+    fn changed(&mut self, post: &PostId, _old: Option<&PostLine>, new: Option<&PostLine>) {
+        match new {
+            Some(line) => self.put(*post, *line),
+            None => self.remove(post),
+        }
     }
 }
 

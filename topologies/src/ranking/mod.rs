@@ -24,7 +24,7 @@ pub use weights::Weights;
 
 use schemas::{FeedBody, FeedItem, PostId, Rule};
 
-use crate::live::{PostsByAuthor, UserSet};
+use crate::live::{GoneUsers, PostsByAuthor};
 use candidates::{Candidates, Window};
 use dedupe::Contents;
 use order::{Candidate, Ordered};
@@ -36,7 +36,7 @@ pub struct World<'w> {
     /// The live posts.
     pub posts: &'w PostsByAuthor,
     /// The users who are gone.
-    pub gone: &'w UserSet,
+    pub gone: &'w GoneUsers,
     /// The weight set.
     pub weights: &'w Weights,
 }

@@ -6,7 +6,7 @@
 use schemas::{PostId, UserId};
 
 use super::reader::ReaderState;
-use crate::live::UserSet;
+use crate::live::GoneUsers;
 
 /// Why a post was removed. The first reason that holds is the one named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Removed {
 }
 
 /// Why all posts of `author` are removed, if they are.
-pub fn of_author(reader: &ReaderState, author: &UserId, gone: &UserSet) -> Option<Removed> {
+pub fn of_author(reader: &ReaderState, author: &UserId, gone: &GoneUsers) -> Option<Removed> {
     let reasons = [(*author == reader.id, Removed::Own), (gone.contains(author), Removed::Gone)];
     reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
 }
@@ -45,13 +45,13 @@ mod tests {
 
     #[test]
     fn own_posts_are_removed_as_own_also_when_the_reader_is_gone() {
-        let gone = UserSet::from_iter([UserId([1; 16])]);
+        let gone = GoneUsers::from_iter([UserId([1; 16])]);
         assert_eq!(of_author(&reader(), &UserId([1; 16]), &gone), Some(Removed::Own));
     }
 
     #[test]
     fn the_posts_of_an_author_who_is_gone_are_removed() {
-        let gone = UserSet::from_iter([UserId([2; 16])]);
+        let gone = GoneUsers::from_iter([UserId([2; 16])]);
         assert_eq!(of_author(&reader(), &UserId([2; 16]), &gone), Some(Removed::Gone));
         assert_eq!(of_author(&reader(), &UserId([3; 16]), &gone), None);
     }

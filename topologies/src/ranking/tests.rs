@@ -4,7 +4,7 @@ use schemas::{FeedBody, PostId, PostLine, Rule, Sources, UserId};
 
 use super::weights::{DAY_MS, HOUR_MS};
 use super::{AffinityDay, Ranker, ReaderState, Weights, World};
-use crate::live::{PostsByAuthor, UserSet};
+use crate::live::{GoneUsers, PostsByAuthor};
 
 /// Noon of a day.
 const NOON: i64 = 20_000 * DAY_MS + 12 * HOUR_MS;
@@ -47,7 +47,7 @@ fn reader(follows: &[u8], affinity: &[(u8, u32)]) -> ReaderState {
 }
 
 fn rank(reader: &ReaderState, posts: &PostsByAuthor) -> FeedBody {
-    let (gone, weights) = (UserSet::default(), Weights::v1());
+    let (gone, weights) = (GoneUsers::default(), Weights::v1());
     Ranker::default().rank(reader, &World { posts, gone: &gone, weights: &weights }, NOON)
 }
 
@@ -115,7 +115,7 @@ fn a_reader_without_followee_and_affinity_starts_cold_and_empty() {
 fn a_reader_who_is_gone_has_an_empty_feed() {
     let mut posts = PostsByAuthor::default();
     write(&mut posts, 1, [(1, 0)]);
-    let (gone, weights) = (UserSet::from_iter([READER]), Weights::v1());
+    let (gone, weights) = (GoneUsers::from_iter([READER]), Weights::v1());
     let world = World { posts: &posts, gone: &gone, weights: &weights };
     let body = Ranker::default().rank(&reader(&[1], &[]), &world, NOON);
     assert_eq!((body.items.len(), body.cold_start), (0, false));
@@ -174,7 +174,60 @@ fn a_feed_of_the_last_affinity_day_holds_until_midnight() {
     let mut state = reader(&[], &[(1, 1)]);
     state.affinity[0].day = TODAY - 89;
     let last_minute = i64::from(TODAY + 1) * DAY_MS - 1;
-    let world = World { posts: &posts, gone: &UserSet::default(), weights: &weights };
+    let world = World { posts: &posts, gone: &GoneUsers::default(), weights: &weights };
     let body = Ranker::default().rank(&state, &world, last_minute);
     assert_eq!(body.valid_until_ms, last_minute + 1);
+}
+
+/// Posts of an author with so many likes each.
+fn liked(
+    posts: &mut PostsByAuthor,
+    author: u8,
+    likes: u32,
+    ages: impl Iterator<Item = (u16, i64)>,
+) {
+    for (n, age) in ages {
+        let (author_id, created_at_ms) = (user(author), NOON - age);
+        let line = PostLine { author: author_id, created_at_ms, likes, ..PostLine::default() };
+        posts.put(id(author, n), line);
+    }
+}
+
+#[test]
+fn the_follow_proposes_the_newest_five_hundred_however_good_the_next_one_is() {
+    let mut posts = PostsByAuthor::default();
+    for author in 1..=25 {
+        write(&mut posts, author, (0..20).map(|n| (n, i64::from(n))));
+    }
+    liked(&mut posts, 26, 1_000, [(1, HOUR_MS)].into_iter());
+    let follows: Vec<_> = (1..=26).collect();
+    let full = rank(&reader(&follows, &[]), &posts);
+    assert!(!ids(&full).contains(&id(26, 1)));
+    posts.remove(&id(3, 7));
+    assert_eq!(ids(&rank(&reader(&follows, &[]), &posts))[0], id(26, 1));
+}
+
+#[test]
+fn affinity_proposes_two_hundred_and_stops_within_an_author() {
+    let mut posts = PostsByAuthor::default();
+    for author in 1..=10 {
+        write(&mut posts, author, (0..19).map(|n| (n, HOUR_MS)));
+    }
+    liked(&mut posts, 11, 1_000, (0..20).map(|n| (n, i64::from(n) * HOUR_MS)));
+    let affinity: Vec<_> = (1..=10).map(|author| (author, 2)).chain([(11, 1)]).collect();
+    let body = rank(&reader(&[], &affinity), &posts);
+    let mut of_last: Vec<_> = ids(&body).into_iter().filter(|post| post.0[0] == 11).collect();
+    of_last.sort();
+    assert_eq!(of_last, (0..10).map(|n| id(11, n)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_full_quota_of_affinity_holds_until_its_oldest_post_is_too_old() {
+    let mut posts = PostsByAuthor::default();
+    for author in 1..=11 {
+        write(&mut posts, author, (0..20).map(|n| (n, HOUR_MS)));
+    }
+    write(&mut posts, 10, [(19, 7 * DAY_MS - 4)]);
+    let affinity: Vec<_> = (1..=11).map(|author| (author, 1)).collect();
+    assert_eq!(rank(&reader(&[], &affinity), &posts).valid_until_ms, NOON + 5);
 }
