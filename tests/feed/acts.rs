@@ -92,7 +92,10 @@ impl<'h> Acts<'h> {
     }
 }
 
-fn tables(history: &[Input]) -> [(Did, Vec<(i64, &Change<ActRow>)>); 2] {
+type Told<'h> = Vec<(i64, &'h Change<ActRow>)>;
+
+/// The accepted changes of the two tables, each with its arrival.
+fn tables(history: &[Input]) -> [(Did, Told<'_>); 2] {
     let likes = accepted(history, |what| match what {
         What::Like(change) => Some(change),
         _ => None,

@@ -3,6 +3,8 @@
 //! It starts from all input every time, keeps no state, knows no sub-topology and calls nothing of the
 //! code it judges. Slow and obvious wins over quick here.
 
+#![expect(clippy::disallowed_methods, reason = "the referee has its own exp and ln_1p")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::acts::{Acts, Counted};

@@ -129,14 +129,14 @@ impl Pipeline {
 
     fn route(&mut self, routed: Routed, now: i64) {
         match routed {
-            Routed::ToPost(post, fact) => self.to_post(post, fact, now),
-            Routed::ToUser(user, fact) => self.to_user(user, fact),
+            Routed::ToPost(post, fact) => self.tell_post(post, fact, now),
+            Routed::ToUser(user, fact) => self.tell_user(user, fact),
             Routed::Gone(user, Some(_)) => self.gone.set(user, true),
             Routed::Gone(user, None) => self.gone.set(user, false),
         }
     }
 
-    fn to_post(&mut self, id: PostId, fact: ToPost, now: i64) {
+    fn tell_post(&mut self, id: PostId, fact: ToPost, now: i64) {
         self.look(id, false, now);
         let post = self.posts.entry(id).or_default();
         let mut to_users = Vec::new();
@@ -172,7 +172,7 @@ impl Pipeline {
         }
         self.look(id, true, now);
         for (user, told) in to_users {
-            self.to_user(user, told);
+            self.tell_user(user, told);
         }
     }
 
@@ -190,7 +190,7 @@ impl Pipeline {
         }
     }
 
-    fn to_user(&mut self, user: UserId, fact: ToUser) {
+    fn tell_user(&mut self, user: UserId, fact: ToUser) {
         match fact {
             ToUser::Active { at_ms } => self.presence.entry(user).or_default().acted(at_ms),
             ToUser::Follow { author, delta } => {
