@@ -1,1 +1,15 @@
-//! Stub.
+//! The feed, pure: what it computes from which input, with no clock, no socket and no chance.
+//!
+//! [`ranking`] turns a reader's state and the live posts into a feed as of a time; it is one function
+//! of its arguments, so every place that ranks agrees with every other.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![deny(clippy::iter_over_hash_type)]
+
+pub mod engagement;
+pub mod ingest;
+pub mod layout;
+pub mod live;
+pub mod ranking;
+pub mod reader;
+pub mod state;

@@ -1,0 +1,141 @@
+//! Which likes, comments and shares count, and when: the database against the events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::history::{ActRow, Behaviour, Change, Did, Id, Input, What};
+use crate::ledger::{accepted, first_events_with_arrival};
+
+const DAY: i64 = 86_400_000;
+
+/// A like, comment or share that counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Counted {
+    pub user: Id,
+    pub post: Id,
+    pub did: Did,
+    pub at: i64,
+}
+
+/// All that was done to posts, but for what waited too long for its post.
+pub struct Acts<'h> {
+    events: Vec<&'h Behaviour>,
+    rows: Vec<(Did, &'h ActRow, bool)>,
+    spoken: BTreeSet<(Id, Id, Did)>,
+}
+
+impl<'h> Acts<'h> {
+    pub fn of(history: &'h [Input]) -> Self {
+        let forgotten = forgotten(history);
+        let kept =
+            |post: Id, arrived: i64| forgotten.get(&post).is_none_or(|until| arrived > *until);
+        let events = first_events_with_arrival(history)
+            .into_iter()
+            .filter(|(arrived, event)| kept(event.post, *arrived))
+            .map(|(_, event)| event)
+            .collect();
+        let mut acts = Self { events, rows: Vec::new(), spoken: BTreeSet::new() };
+        for (did, changes) in tables(history) {
+            let mut last: BTreeMap<&Id, &ActRow> = BTreeMap::new();
+            let mut live: BTreeMap<&Id, (&ActRow, bool)> = BTreeMap::new();
+            for (arrived, change) in changes {
+                let id = &change.key[0];
+                let before = last.get(id).copied();
+                let after = change.image.row();
+                for row in before.into_iter().chain(after) {
+                    if kept(row.post, arrived) {
+                        acts.spoken.insert((row.user, row.post, did));
+                    }
+                }
+                last.extend(after.map(|row| (id, row)));
+                live.remove(id);
+                live.extend(change.image.live().map(|row| (id, (row, kept(row.post, arrived)))));
+            }
+            acts.rows.extend(live.into_values().map(|(row, kept)| (did, row, kept)));
+        }
+        acts.rows.retain(|(_, _, kept)| *kept);
+        acts
+    }
+
+    /// The likes, comments and shares that count.
+    pub fn counted(&self) -> Vec<Counted> {
+        let mut bags: BTreeMap<(Id, Id, Did), Vec<i64>> = BTreeMap::new();
+        for event in &self.events {
+            let triple = (event.user, event.post, event.action);
+            let interacts = matches!(event.action, Did::Like | Did::Comment | Did::Share);
+            if interacts && !self.spoken.contains(&triple) {
+                bags.entry(triple).or_default().push(event.time);
+            }
+        }
+        for (did, row, _) in &self.rows {
+            bags.entry((row.user, row.post, *did)).or_default().push(row.created_at);
+        }
+        let mut counted = Vec::new();
+        for ((user, post, did), mut times) in bags {
+            times.sort();
+            if did == Did::Like {
+                times.truncate(1);
+            }
+            counted.extend(times.into_iter().map(|at| Counted { user, post, did, at }));
+        }
+        counted
+    }
+
+    /// The larger of impressions and views, by post.
+    pub fn exposures(&self) -> BTreeMap<Id, u32> {
+        let mut both: BTreeMap<Id, (u32, u32)> = BTreeMap::new();
+        for event in &self.events {
+            let (impressions, views) = both.entry(event.post).or_default();
+            *impressions += u32::from(event.action == Did::Impression);
+            *views += u32::from(event.action == Did::View);
+        }
+        both.into_iter().map(|(post, (i, v))| (post, i.max(v))).collect()
+    }
+}
+
+type Told<'h> = Vec<(i64, &'h Change<ActRow>)>;
+
+/// The accepted changes of the two tables, each with its arrival.
+fn tables(history: &[Input]) -> [(Did, Told<'_>); 2] {
+    let likes = accepted(history, |what| match what {
+        What::Like(change) => Some(change),
+        _ => None,
+    });
+    let comments = accepted(history, |what| match what {
+        What::Comment(change) => Some(change),
+        _ => None,
+    });
+    [(Did::Like, likes), (Did::Comment, comments)]
+}
+
+/// Up to which arrival everything done to a post is forgotten, because nobody knew the post for 7 days
+/// after the last of it.
+fn forgotten(history: &[Input]) -> BTreeMap<Id, i64> {
+    let mut known: BTreeMap<Id, i64> = BTreeMap::new();
+    let posts = accepted(history, |what| match what {
+        What::Post(change) => Some(change),
+        _ => None,
+    });
+    for (arrived, change) in posts {
+        if let Some(row) = change.image.row() {
+            known.entry(row.id).or_insert(arrived);
+        }
+    }
+    let mut arrivals: BTreeMap<Id, Vec<i64>> = BTreeMap::new();
+    for (arrived, event) in first_events_with_arrival(history) {
+        arrivals.entry(event.post).or_default().push(arrived);
+    }
+    for (arrived, change) in tables(history).into_iter().flat_map(|(_, changes)| changes) {
+        if let Some(row) = change.image.row() {
+            arrivals.entry(row.post).or_default().push(arrived);
+        }
+    }
+    let mut forgotten = BTreeMap::new();
+    for (post, mut times) in arrivals {
+        times.sort();
+        let known = known.get(&post).copied().unwrap_or(i64::MAX);
+        let waiting: Vec<_> = times.into_iter().filter(|at| *at < known).chain([known]).collect();
+        let late = waiting.windows(2).filter(|pair| pair[1].saturating_sub(pair[0]) >= 7 * DAY);
+        forgotten.extend(late.map(|pair| (post, pair[0])));
+    }
+    forgotten
+}

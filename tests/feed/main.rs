@@ -1,0 +1,71 @@
+//! The feed against a brute-force reading of what it promises.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod acts;
+mod comparison;
+mod hand;
+mod history;
+mod ledger;
+mod oracle;
+mod pipeline;
+mod worlds;
+
+use schemas::UserId;
+
+use comparison::assert_feed_equals;
+use oracle::{Oracle, grid_time};
+use pipeline::Pipeline;
+
+const MINUTE: i64 = 60_000;
+
+/// Compares the feeds of every reader of a world, ten minutes after its end.
+fn compare(history: &[history::Input], named: &str) {
+    let oracle = Oracle::of(history);
+    let now = worlds::END + 10 * MINUTE;
+    let pipeline = Pipeline::of(history, worlds::END);
+    for reader in oracle.readers() {
+        let as_of = grid_time(reader, now);
+        let found = pipeline.feed(UserId(reader), as_of, now);
+        let whose = format!("{named}, reader {:02x}{:02x}", reader[0], reader[1]);
+        match (found, oracle.feed(reader, as_of, now)) {
+            (Some(body), Some(expected)) => assert_feed_equals(&whose, &body, &expected),
+            (None, None) => {}
+            (found, expected) => panic!("{whose}: found {found:?}, expected {expected:?}"),
+        }
+    }
+}
+
+#[test]
+fn small_worlds_have_the_feeds_that_brute_force_expects() {
+    for seed in 0..60 {
+        compare(&worlds::world(seed, 5, 300), &format!("world {seed}"));
+    }
+}
+
+#[test]
+fn worlds_of_two_authors_have_the_feeds_that_brute_force_expects() {
+    for seed in 100..140 {
+        compare(&worlds::world(seed, 2, 200), &format!("world {seed}"));
+    }
+}
+
+#[test]
+fn the_delay_between_topics_changes_no_feed() {
+    for seed in 0..30 {
+        let history = worlds::world(seed, 5, 300);
+        let now = worlds::END + 10 * MINUTE;
+        let straight = Pipeline::of(&history, worlds::END);
+        let delayed = Pipeline::late(&worlds::delayed(&history, seed), worlds::END);
+        for reader in Oracle::of(&history).readers() {
+            let (reader, as_of) = (UserId(reader), grid_time(reader, now));
+            let feeds = [&straight, &delayed].map(|pipeline| pipeline.feed(reader, as_of, now));
+            assert!(feeds[0] == feeds[1], "world {seed}, reader {reader}");
+        }
+    }
+}
+
+#[test]
+fn a_busy_world_fills_the_caps_and_has_the_feeds_that_brute_force_expects() {
+    let history = worlds::world(7, 16, 9_000);
+    compare(&history, "the busy world");
+}

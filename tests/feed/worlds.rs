@@ -1,0 +1,435 @@
+//! Small worlds by seed: a handful of users over ten days, with everything that is hard to count.
+//!
+//! A world is its history. The same seed gives the same history; another delay between topics is another
+//! interleaving of it, which must lead to the same feeds.
+
+use std::collections::BTreeMap;
+
+use crate::history::{
+    ActRow, Behaviour, Change, Did, FollowRow, Id, Image, Input, PostRow, UserRow, What,
+};
+use crate::oracle::grid_time;
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// When all worlds end, ms UTC: some days into the year, at no round time.
+pub const END: i64 = 1_780_000_000_000 + 7 * HOUR + 13 * MINUTE + 123;
+/// How long worlds last.
+const SPAN: i64 = 10 * DAY;
+/// When the records at the edges come.
+const EDGES: i64 = END - DAY + 15 * MINUTE;
+
+/// Random numbers by seed (splitmix64).
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.word() % n as u64) as usize
+    }
+
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
+        (!from.is_empty()).then(|| from[self.below(from.len())].clone())
+    }
+
+    fn id(&mut self) -> Id {
+        let (high, low) = (self.word(), self.word());
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&high.to_be_bytes());
+        id[8..].copy_from_slice(&low.to_be_bytes());
+        id
+    }
+}
+
+/// A world while it comes to be: the tables of its database, and what was told so far.
+struct World {
+    dice: Dice,
+    now: i64,
+    lsn: u64,
+    history: Vec<Input>,
+    users: Vec<Id>,
+    events: Vec<Id>,
+    posts: BTreeMap<Id, Image<PostRow>>,
+    likes: BTreeMap<Id, ActRow>,
+    comments: BTreeMap<Id, ActRow>,
+    follows: Vec<(Id, Id)>,
+    deleted_users: Vec<Id>,
+    deleted_likes: Vec<ActRow>,
+}
+
+/// The history of the world of `seed`; `users` and `steps` are its size.
+pub fn world(seed: u64, users: usize, steps: usize) -> Vec<Input> {
+    let mut dice = Dice::of(seed);
+    let users: Vec<_> = (0..users).map(|_| dice.id()).collect();
+    let events: Vec<_> = (0..6).map(|_| dice.id()).collect();
+    let mut world = World {
+        dice,
+        now: END - SPAN,
+        lsn: 100,
+        history: Vec::new(),
+        users,
+        events,
+        posts: BTreeMap::new(),
+        likes: BTreeMap::new(),
+        comments: BTreeMap::new(),
+        follows: Vec::new(),
+        deleted_users: Vec::new(),
+        deleted_likes: Vec::new(),
+    };
+    for user in world.users.clone() {
+        world.tell_user(user, true);
+    }
+    for step in 0..steps {
+        let now = END - SPAN + SPAN * (step as i64 + 1) / (steps as i64 + 1);
+        if (world.now..now).contains(&EDGES) {
+            world.now = EDGES;
+            world.edges();
+        }
+        world.now = now;
+        world.step();
+    }
+    world.history
+}
+
+/// The same logs with other delays between them: each topic in its order, the topics interleaved anew.
+pub fn delayed(history: &[Input], seed: u64) -> Vec<Input> {
+    let mut dice = Dice::of(seed ^ 0xdead);
+    let mut topics: Vec<Vec<Input>> = vec![Vec::new(); 7];
+    for input in history.iter().rev() {
+        let topic = match input.what {
+            What::User(_) => 0,
+            What::Post(_) => 1,
+            What::Follow(_) => 2,
+            What::Comment(_) => 3,
+            What::Like(_) => 4,
+            What::Event(_) => 5,
+            What::Read { .. } => 6,
+        };
+        topics[topic].push(input.clone());
+    }
+    let mut interleaved = Vec::new();
+    while interleaved.len() < history.len() {
+        let topic = dice.below(topics.len());
+        let burst = 1 + dice.below(20);
+        for _ in 0..burst {
+            interleaved.extend(topics[topic].pop());
+        }
+    }
+    interleaved
+}
+
+impl World {
+    fn tell(&mut self, what: What) {
+        self.history.push(Input { arrived: self.now, what });
+    }
+
+    fn change<R>(&mut self, key: &[Id], image: Image<R>) -> Change<R> {
+        self.lsn += 1 + self.dice.below(9) as u64;
+        Change { lsn: self.lsn, key: key.to_vec(), image }
+    }
+
+    fn user(&mut self) -> Id {
+        let at = self.dice.below(self.users.len());
+        self.users[at]
+    }
+
+    /// A time of a row or event: mostly recent, seldom long ago or ahead.
+    fn time(&mut self) -> i64 {
+        let ago = match self.dice.below(20) {
+            0 => 90 * DAY,
+            1 => 89 * DAY,
+            2 => DAY,
+            3 => HOUR,
+            _ => 0,
+        };
+        self.now - ago - self.dice.below(5 * MINUTE as usize) as i64
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(40) {
+            0..=9 => self.new_post(),
+            10..=11 => self.end_post(),
+            12 => self.revive_post(),
+            13 => self.hand_over_post(),
+            14..=16 => self.follow(),
+            17..=18 => self.unfollow(),
+            19..=22 => self.like(),
+            23..=24 => self.unlike(),
+            25 => self.like_again(),
+            26 => self.move_like(),
+            27..=28 => self.comment(),
+            29 => self.end_comment(),
+            30..=35 => self.event(),
+            36 => self.user_goes_or_comes(),
+            37 => self.repeat_something(),
+            _ => {
+                let user = self.user();
+                self.tell(What::Read { user });
+            }
+        }
+    }
+
+    /// Posts and views exactly at the edges of the windows, as of the first user's last grid time.
+    fn edges(&mut self) {
+        let reader = self.users[0];
+        let as_of = grid_time(reader, END + 10 * MINUTE);
+        for author in self.users.clone().into_iter().skip(1) {
+            for age in [72 * HOUR, 72 * HOUR + 1, 7 * DAY, 7 * DAY + 1] {
+                let id = self.dice.id();
+                let content = Some(format!("edge {age} of {}", author[0]));
+                self.tell_post(PostRow { id, user: author, content, created_at: as_of - age });
+                let seen = as_of - DAY + self.dice.below(3) as i64 - 1;
+                let (event, action) = (Some(self.dice.id()), Did::View);
+                if self.dice.one_in(3) {
+                    let post = id;
+                    let view = Behaviour { event, user: reader, post, action, time: seen };
+                    self.tell(What::Event(view));
+                }
+            }
+            let key = [reader, author];
+            let row = FollowRow { follower: reader, followee: author, created_at: self.now };
+            if self.dice.one_in(2) {
+                let change = self.change(&key, Image::Live(row));
+                self.tell(What::Follow(change));
+                self.follows.push((reader, author));
+            }
+        }
+    }
+
+    fn tell_user(&mut self, id: Id, live: bool) {
+        let row = UserRow { id, created_at: self.now };
+        let image = match (live, self.dice.one_in(2)) {
+            (true, _) => Image::Live(row),
+            (false, true) => Image::SoftDeleted(row),
+            (false, false) => Image::DeletedByKey,
+        };
+        let change = self.change(&[id], image);
+        self.tell(What::User(change));
+    }
+
+    fn tell_post(&mut self, row: PostRow) {
+        self.posts.insert(row.id, Image::Live(row.clone()));
+        let change = self.change(&[row.id], Image::Live(row));
+        self.tell(What::Post(change));
+    }
+
+    fn new_post(&mut self) {
+        // One author in two posts most, so that caps bind.
+        let user = if self.dice.one_in(2) { self.users[1] } else { self.user() };
+        let created_at = match self.dice.below(12) {
+            0 => END + 3 * HOUR,
+            1 => END - 72 * HOUR,
+            _ => self.now - self.dice.below(2 * DAY as usize) as i64,
+        };
+        let content = match self.dice.below(8) {
+            0 => None,
+            1 => Some("the same".into()),
+            _ => Some(format!("post {}", self.lsn)),
+        };
+        let id = self.dice.id();
+        // An event may come before its post.
+        if self.dice.one_in(6) {
+            let (event, user) = (Some(self.dice.id()), self.user());
+            let time = self.now - MINUTE;
+            self.tell(What::Event(Behaviour { event, user, post: id, action: Did::Share, time }));
+        }
+        self.tell_post(PostRow { id, user, content, created_at });
+    }
+
+    fn some_post(&mut self, live: bool) -> Option<PostRow> {
+        let wanted = |image: &&Image<PostRow>| image.live().is_some() == live;
+        let posts: Vec<_> =
+            self.posts.values().filter(wanted).filter_map(|image| image.row().cloned()).collect();
+        self.dice.pick(&posts)
+    }
+
+    /// Any post, deleted ones too.
+    fn any_post(&mut self) -> Option<Id> {
+        let posts: Vec<_> = self.posts.keys().copied().collect();
+        self.dice.pick(&posts)
+    }
+
+    fn end_post(&mut self) {
+        let Some(row) = self.some_post(true) else { return };
+        self.posts.insert(row.id, Image::Deleted(row.clone()));
+        let id = row.id;
+        let image = self.deletion(row);
+        let change = self.change(&[id], image);
+        self.tell(What::Post(change));
+    }
+
+    fn deletion<R>(&mut self, row: R) -> Image<R> {
+        match self.dice.below(3) {
+            0 => Image::SoftDeleted(row),
+            1 => Image::Deleted(row),
+            _ => Image::DeletedByKey,
+        }
+    }
+
+    fn revive_post(&mut self) {
+        let Some(row) = self.some_post(false) else { return };
+        self.tell_post(row);
+    }
+
+    fn hand_over_post(&mut self) {
+        let Some(row) = self.some_post(true) else { return };
+        let user = self.user();
+        self.tell_post(PostRow { user, ..row });
+    }
+
+    fn follow(&mut self) {
+        let pair = (self.user(), self.user());
+        if self.follows.contains(&pair) {
+            return;
+        }
+        self.follows.push(pair);
+        let (follower, followee) = pair;
+        let row = FollowRow { follower, followee, created_at: self.now };
+        let change = self.change(&[follower, followee], Image::Live(row));
+        self.tell(What::Follow(change));
+    }
+
+    fn unfollow(&mut self) {
+        let Some((follower, followee)) = self.dice.pick(&self.follows.clone()) else { return };
+        self.follows.retain(|pair| *pair != (follower, followee));
+        let row = FollowRow { follower, followee, created_at: self.now };
+        let image = self.deletion(row);
+        let change = self.change(&[follower, followee], image);
+        self.tell(What::Follow(change));
+    }
+
+    fn act_row(&mut self) -> Option<ActRow> {
+        let (post, user) = (self.any_post()?, self.user());
+        Some(ActRow { id: self.dice.id(), post, user, created_at: self.time() })
+    }
+
+    fn like(&mut self) {
+        let Some(row) = self.act_row() else { return };
+        // The app tells of the like too, perhaps on the day before.
+        if self.dice.one_in(2) {
+            let time = row.created_at - self.dice.below(2) as i64 * DAY;
+            let (event, user, post) = (Some(self.dice.id()), row.user, row.post);
+            self.tell(What::Event(Behaviour { event, user, post, action: Did::Like, time }));
+        }
+        self.tell_like(row);
+    }
+
+    fn tell_like(&mut self, row: ActRow) {
+        self.likes.insert(row.id, row.clone());
+        let change = self.change(&[row.id], Image::Live(row));
+        self.tell(What::Like(change));
+    }
+
+    fn unlike(&mut self) {
+        let Some(row) = self.dice.pick(&self.likes.values().cloned().collect::<Vec<_>>()) else {
+            return;
+        };
+        self.likes.remove(&row.id);
+        self.deleted_likes.push(row.clone());
+        let id = row.id;
+        let image = self.deletion(row);
+        let change = self.change(&[id], image);
+        self.tell(What::Like(change));
+    }
+
+    /// A new row for a like that was taken back, on another day.
+    fn like_again(&mut self) {
+        let Some(row) = self.dice.pick(&self.deleted_likes.clone()) else { return };
+        let (id, created_at) = (self.dice.id(), self.time());
+        self.tell_like(ActRow { id, created_at, ..row });
+    }
+
+    fn move_like(&mut self) {
+        let Some(row) = self.dice.pick(&self.likes.values().cloned().collect::<Vec<_>>()) else {
+            return;
+        };
+        let Some(post) = self.any_post() else { return };
+        self.tell_like(ActRow { post, ..row });
+    }
+
+    fn comment(&mut self) {
+        let Some(row) = self.act_row() else { return };
+        self.comments.insert(row.id, row.clone());
+        let change = self.change(&[row.id], Image::Live(row));
+        self.tell(What::Comment(change));
+    }
+
+    fn end_comment(&mut self) {
+        let Some(row) = self.dice.pick(&self.comments.values().cloned().collect::<Vec<_>>()) else {
+            // A snapshot may know a comment only as deleted.
+            let Some(row) = self.act_row() else { return };
+            let change = self.change(&[row.id], Image::SoftDeleted(row));
+            return self.tell(What::Comment(change));
+        };
+        self.comments.remove(&row.id);
+        let id = row.id;
+        let image = self.deletion(row);
+        let change = self.change(&[id], image);
+        self.tell(What::Comment(change));
+    }
+
+    fn event(&mut self) {
+        let Some(post) = self.any_post() else { return };
+        let all = [
+            Did::Impression,
+            Did::View,
+            Did::Click,
+            Did::Like,
+            Did::Comment,
+            Did::Share,
+            Did::Dwell,
+        ];
+        // A few ids for all users: repeated by one, and used by two.
+        let event = match self.dice.below(4) {
+            0 => None,
+            1 => self.dice.pick(&self.events.clone()),
+            _ => Some(self.dice.id()),
+        };
+        let (user, action) = (self.user(), all[self.dice.below(all.len())]);
+        let time = if self.dice.one_in(15) { self.now + 11 * MINUTE } else { self.time() };
+        let event = Behaviour { event, user, post, action, time };
+        self.tell(What::Event(event.clone()));
+        if self.dice.one_in(4) {
+            self.tell(What::Event(event));
+        }
+    }
+
+    fn user_goes_or_comes(&mut self) {
+        let user = self.user();
+        let gone = self.deleted_users.contains(&user);
+        self.deleted_users.retain(|other| *other != user);
+        if !gone {
+            self.deleted_users.push(user);
+        }
+        self.tell_user(user, gone);
+    }
+
+    /// The connector repeats a stretch of what it told.
+    fn repeat_something(&mut self) {
+        let begin = self.dice.below(self.history.len());
+        let told: Vec<_> = self.history[begin..].iter().take(5).cloned().collect();
+        for input in told {
+            let rows = !matches!(input.what, What::Event(_) | What::Read { .. });
+            self.history.extend(rows.then_some(Input { arrived: self.now, ..input }));
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! A post: its life, its counts, and what was last told of it.
+//!
+//! Deletes win: of changes with equal marks the deletion counts, and a newer live image brings the post
+//! back with all its counts. A post of which no image came yet is unknown; what was done to it waits for
+//! 7 days after the last of it, then all of it is dropped.
+
+use schemas::{Action, Delta, Mark, PostImage, PostLine, UserId};
+
+use super::acts::{Changed, Kind};
+use super::line::{self, Patience, Sent};
+use crate::ingest::row::{Life, newer};
+
+/// What is done to an unknown post waits so long.
+pub const WAIT_MS: i64 = 7 * 86_400_000;
+
+/// A post's lifetime counts, of everything that counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// L.
+    pub likes: u32,
+    /// C.
+    pub comments: u32,
+    /// S.
+    pub shares: u32,
+    /// I.
+    pub impressions: u32,
+    /// V.
+    pub views: u32,
+}
+
+/// What is kept of a post.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Post {
+    /// Its newest change; none until one came.
+    pub life: Option<Life>,
+    /// Its last image; none while it is unknown.
+    pub image: Option<PostImage>,
+    /// Its counts.
+    pub counts: Counts,
+    /// What was last told.
+    pub sent: Sent,
+    /// Until when what was done to it waits, while it is unknown.
+    pub waits_until: Option<i64>,
+}
+
+/// What a change of the post itself means for what was done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// The same author as before, or still none.
+    Same,
+    /// All acts are on a post by `to`, and no longer by `from`.
+    Changed {
+        /// The former author; none if the post was unknown.
+        from: Option<UserId>,
+        /// The author.
+        to: UserId,
+    },
+}
+
+impl Post {
+    /// Takes a change of the post itself; an older one than the newest means nothing.
+    pub fn change(&mut self, mark: Mark, image: Option<PostImage>, live: bool) -> Author {
+        let next = Life { mark, live };
+        if !newer(next, self.life) {
+            return Author::Same;
+        }
+        self.life = Some(next);
+        let Some(mut new) = image else { return Author::Same };
+        let old = self.image;
+        new.content_hash = new.content_hash.or(old.and_then(|old| old.content_hash));
+        self.image = Some(new);
+        self.waits_until = None;
+        let from = old.map(|old| old.author);
+        if from == Some(new.author) {
+            Author::Same
+        } else {
+            Author::Changed { from, to: new.author }
+        }
+    }
+
+    /// Takes what counts more or less.
+    pub fn count(&mut self, changes: &[Changed]) {
+        for change in changes {
+            let count = match change.kind {
+                Kind::Like => &mut self.counts.likes,
+                Kind::Comment => &mut self.counts.comments,
+                Kind::Share => &mut self.counts.shares,
+            };
+            *count = match change.delta {
+                Delta::Plus => count.saturating_add(1),
+                Delta::Minus => count.saturating_sub(1),
+            };
+        }
+    }
+
+    /// Takes an impression or a view; the other actions are none.
+    pub fn expose(&mut self, action: Action) {
+        let Counts { impressions, views, .. } = &mut self.counts;
+        match action {
+            Action::Impression => *impressions = impressions.saturating_add(1),
+            Action::View => *views = views.saturating_add(1),
+            Action::Click | Action::Like | Action::Comment | Action::Share | Action::Dwell => {}
+        }
+    }
+
+    /// Notes that something was done to the post at wall time `now`: it waits, if the post is unknown.
+    pub fn wait(&mut self, now: i64) {
+        if self.image.is_none() {
+            self.waits_until = Some(now.saturating_add(WAIT_MS));
+        }
+    }
+
+    /// Whether everything done to the post has waited too long; then it is dropped, here and by the
+    /// caller, who keeps the acts.
+    pub fn forget(&mut self, now: i64) -> bool {
+        let late = self.waits_until.is_some_and(|until| until <= now);
+        if late {
+            (self.counts, self.waits_until) = (Counts::default(), None);
+        }
+        late
+    }
+
+    /// The line that readers should have at `now`; none if the post is not live, or too old.
+    pub fn line(&self, now: i64, patience: &Patience) -> Option<PostLine> {
+        let image = self.image.filter(|_| self.life.is_some_and(|life| life.live))?;
+        if now.saturating_sub(image.created_at_ms) > patience.age_ms_max {
+            return None;
+        }
+        let Counts { likes, comments, shares, impressions, views } = self.counts;
+        Some(PostLine {
+            author: image.author,
+            created_at_ms: image.created_at_ms,
+            likes,
+            comments,
+            shares,
+            exposures: impressions.max(views),
+            content_hash: image.content_hash.unwrap_or(0),
+        })
+    }
+
+    /// When the post must be looked at if nothing happens: an unsent line is due, its line ends with
+    /// age, or what waits is dropped.
+    pub fn next_look(&self, patience: &Patience) -> Option<i64> {
+        let unsent = self.sent.unsent.map(|unsent| line::due(unsent, patience));
+        let ends = self
+            .sent
+            .line
+            .map(|line| line.created_at_ms.saturating_add(patience.age_ms_max).saturating_add(1));
+        [unsent, ends, self.waits_until].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(lsn: u64) -> Mark {
+        Mark { epoch: 0, lsn }
+    }
+
+    fn image(author: u8) -> Option<PostImage> {
+        let (author, content_hash) = (UserId([author; 16]), Some(7));
+        Some(PostImage { author, created_at_ms: 0, content_hash })
+    }
+
+    fn likes(post: &Post) -> Option<u32> {
+        post.line(0, &Patience::default()).map(|line| line.likes)
+    }
+
+    fn like(post: &mut Post) {
+        post.count(&[Changed { kind: Kind::Like, at_ms: 0, delta: Delta::Plus }]);
+    }
+
+    #[test]
+    fn a_deleted_post_has_no_line_and_an_undeleted_one_has_its_counts_again() {
+        let mut post = Post::default();
+        post.change(mark(1), image(1), true);
+        like(&mut post);
+        assert_eq!(likes(&post), Some(1));
+        post.change(mark(2), None, false);
+        like(&mut post);
+        assert_eq!(likes(&post), None);
+        post.change(mark(3), image(1), true);
+        assert_eq!(likes(&post), Some(2));
+    }
+
+    #[test]
+    fn an_older_change_means_nothing() {
+        let mut post = Post::default();
+        post.change(mark(2), None, false);
+        assert_eq!(post.change(mark(1), image(1), true), Author::Same);
+        assert_eq!(likes(&post), None);
+    }
+
+    #[test]
+    fn a_known_author_is_told_and_so_is_another_one() {
+        let mut post = Post::default();
+        let (first, second) = (UserId([1; 16]), UserId([2; 16]));
+        let known = post.change(mark(1), image(1), true);
+        let same = post.change(mark(2), image(1), false);
+        let other = post.change(mark(3), image(2), true);
+        let expected = [
+            Author::Changed { from: None, to: first },
+            Author::Same,
+            Author::Changed { from: Some(first), to: second },
+        ];
+        assert_eq!([known, same, other], expected);
+    }
+
+    #[test]
+    fn content_that_the_log_does_not_repeat_is_kept() {
+        let mut post = Post::default();
+        post.change(mark(1), image(1), true);
+        let unsaid = image(1).map(|image| PostImage { content_hash: None, ..image });
+        post.change(mark(2), unsaid, true);
+        assert_eq!(post.image, image(1));
+    }
+
+    #[test]
+    fn what_waits_is_dropped_seven_days_after_the_last_of_it() {
+        let mut post = Post::default();
+        for now in [0, 1_000] {
+            like(&mut post);
+            post.wait(now);
+        }
+        assert!(!post.forget(WAIT_MS));
+        assert!(post.forget(1_000 + WAIT_MS));
+        assert_eq!(post, Post::default());
+    }
+
+    #[test]
+    fn a_line_ends_an_hour_after_the_post_is_seven_days_old() {
+        let (mut post, patience) = (Post::default(), Patience::default());
+        post.change(mark(1), image(1), true);
+        let last = 7 * 86_400_000 + 3_600_000;
+        post.sent.line = post.line(0, &patience);
+        assert!(post.line(last, &patience).is_some());
+        assert_eq!(post.line(last + 1, &patience), None);
+        assert_eq!(post.next_look(&patience), Some(last + 1));
+    }
+}

@@ -1,0 +1,67 @@
+//! Topic `events`: each event counts once.
+//!
+//! Of the events of one user with one id the first in log order counts; a later one within 24 h of that
+//! one's record time is dropped, and one after that is the first again.
+
+use schemas::{Event, ToPost, ToUser};
+
+use super::{Effect, Routed};
+
+/// For so long a repetition is known as one.
+pub const REPEATS_MS_MAX: i64 = 86_400_000;
+
+/// Takes an event whose record has the time `record_ms`; `held` is the record time that is kept under
+/// its user and id.
+pub fn happen(
+    held: &mut Option<i64>,
+    event: &Event,
+    record_ms: i64,
+    out: &mut Vec<Routed>,
+) -> Effect {
+    if held.is_some_and(|first| record_ms.saturating_sub(first) <= REPEATS_MS_MAX) {
+        return Effect::Stale;
+    }
+    *held = Some(record_ms);
+    let Event { id, user, post, action, at_ms, .. } = *event;
+    out.push(Routed::ToPost(post, ToPost::Event { user, action, at_ms, event: id }));
+    if action.marks_seen() {
+        out.push(Routed::ToUser(user, ToUser::Seen { post, at_ms }));
+    }
+    out.push(Routed::ToUser(user, ToUser::Active { at_ms }));
+    Effect::Applied
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::{Action, EventId, PostId, UserId};
+
+    use super::*;
+
+    fn event(action: Action) -> Event {
+        let (id, user, post) = (EventId([1; 16]), UserId([2; 16]), PostId([3; 16]));
+        Event { id, user, post, action, at_ms: 500, dwell_ms: None, author: None }
+    }
+
+    fn effects(record_times: &[i64]) -> Vec<Effect> {
+        let (mut held, mut out) = (None, Vec::new());
+        let times = record_times.iter();
+        times.map(|at| happen(&mut held, &event(Action::View), *at, &mut out)).collect()
+    }
+
+    #[test]
+    fn a_repetition_is_dropped_for_24_h_after_the_first_and_then_counts_again() {
+        let (first, last) = (1_000, 1_000 + REPEATS_MS_MAX);
+        let expected = [Effect::Applied, Effect::Stale, Effect::Stale, Effect::Applied];
+        assert_eq!(effects(&[first, first, last, last + 1]), expected);
+    }
+
+    #[test]
+    fn an_impression_reaches_the_post_but_is_not_seen() {
+        let mut out = Vec::new();
+        happen(&mut None, &event(Action::Impression), 1_000, &mut out);
+        let (user, post, action) = (UserId([2; 16]), PostId([3; 16]), Action::Impression);
+        let told = ToPost::Event { user, action, at_ms: 500, event: EventId([1; 16]) };
+        let active = ToUser::Active { at_ms: 500 };
+        assert_eq!(out, [Routed::ToPost(post, told), Routed::ToUser(user, active)]);
+    }
+}

@@ -1,0 +1,65 @@
+//! Topic `cdc.follows`: a live row is one followee more, a deleted one is one less.
+
+use schemas::{Change, Delta, Follow, ToUser};
+
+use super::row::{Life, newer};
+use super::{Effect, Routed};
+
+/// Takes a change of a follow; `held` is what is kept under its primary key, follower and followee.
+pub fn change(
+    held: &mut Option<Life>,
+    change: &Change<Follow>,
+    epoch: u32,
+    out: &mut Vec<Routed>,
+) -> Effect {
+    let Some(key) = change.key else { return Effect::Unknown };
+    let next = Life { mark: change.mark(epoch), live: change.live().is_some() };
+    if !newer(next, *held) {
+        return Effect::Stale;
+    }
+    let was_live = held.is_some_and(|held| held.live);
+    *held = Some(next);
+    let delta = match (was_live, next.live) {
+        (false, true) => Some(Delta::Plus),
+        (true, false) => Some(Delta::Minus),
+        (true, true) | (false, false) => None,
+    };
+    let follow = |delta| ToUser::Follow { author: key.followee, delta };
+    out.extend(delta.map(|delta| Routed::ToUser(key.follower, follow(delta))));
+    let active = change.live().map(|row| ToUser::Active { at_ms: row.created_at_ms });
+    out.extend(active.map(|active| Routed::ToUser(key.follower, active)));
+    Effect::Applied
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::{FollowKey, Op, UserId};
+
+    use super::*;
+
+    const KEY: FollowKey = FollowKey { follower: UserId([1; 16]), followee: UserId([2; 16]) };
+
+    fn take(held: &mut Option<Life>, lsn: u64, live: bool) -> Vec<Routed> {
+        let row = Follow { key: KEY, created_at_ms: 1_000, deleted: false };
+        let op = if live { Op::Create } else { Op::Delete };
+        let after = live.then_some(row);
+        let told = Change { op, key: Some(KEY), lsn, before: None, after, source_ms: None };
+        let mut out = Vec::new();
+        change(held, &told, 0, &mut out);
+        out
+    }
+
+    fn follow(delta: Delta) -> Routed {
+        Routed::ToUser(KEY.follower, ToUser::Follow { author: KEY.followee, delta })
+    }
+
+    #[test]
+    fn a_follow_adds_its_deletion_takes_away_and_an_update_says_nothing_new() {
+        let mut held = None;
+        let active = Routed::ToUser(KEY.follower, ToUser::Active { at_ms: 1_000 });
+        assert_eq!(take(&mut held, 1, true), [follow(Delta::Plus), active]);
+        assert_eq!(take(&mut held, 2, true), [active]);
+        assert_eq!(take(&mut held, 3, false), [follow(Delta::Minus)]);
+        assert_eq!(take(&mut held, 1, true), []);
+    }
+}

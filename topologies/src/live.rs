@@ -1,0 +1,237 @@
+//! The live posts by author, newest first, and who is gone: what every process keeps of the broadcasts.
+//!
+//! One line a post, on the shelf of its author. A line replaces the post's former line, also when it
+//! names another author; a post without a line is deleted or out of the horizon.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use millstream::store::Index;
+use schemas::{Gone, PostId, PostLine, UserId};
+
+/// A live post's line, with the post that `posts-live` has as its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Which post.
+    pub post: PostId,
+    /// What is known of it.
+    pub known: PostLine,
+}
+
+impl Line {
+    /// The counts L, C, S, E.
+    pub fn counts(&self) -> [u32; 4] {
+        let PostLine { likes, comments, shares, exposures, .. } = self.known;
+        [likes, comments, shares, exposures]
+    }
+}
+
+/// The position of an author's shelf; it stays until the shelf is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShelfIndex(u32);
+
+/// The users who are gone: what every process keeps of `gone`.
+#[derive(Debug, Default)]
+pub struct GoneUsers(HashSet<UserId, BuildHasherDefault<IdHasher>>);
+
+impl GoneUsers {
+    /// Whether `user` is gone.
+    pub fn contains(&self, user: &UserId) -> bool {
+        self.0.contains(user)
+    }
+
+    /// Notes whether `user` is gone.
+    pub fn set(&mut self, user: UserId, gone: bool) {
+        if gone {
+            self.0.insert(user);
+        } else {
+            self.0.remove(&user);
+        }
+    }
+}
+
+impl FromIterator<UserId> for GoneUsers {
+    fn from_iter<I: IntoIterator<Item = UserId>>(users: I) -> Self {
+        Self(users.into_iter().collect())
+    }
+}
+
+impl Index<UserId, Gone> for GoneUsers {
+    fn changed(&mut self, user: &UserId, _old: Option<&Gone>, new: Option<&Gone>) {
+        self.set(*user, new.is_some());
+    }
+}
+
+/// The live posts by author.
+#[derive(Debug, Default)]
+pub struct PostsByAuthor {
+    shelves: Vec<Shelf>,
+    empty: Vec<u32>,
+    of_author: HashMap<UserId, u32, BuildHasherDefault<IdHasher>>,
+    places: HashMap<PostId, Place, BuildHasherDefault<IdHasher>>,
+    newest: BTreeSet<(Reverse<i64>, PostId)>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    author: UserId,
+    /// By creation descending, then id.
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    shelf: u32,
+    created_at: i64,
+}
+
+impl PostsByAuthor {
+    /// Sets the line of a post.
+    pub fn put(&mut self, post: PostId, known: PostLine) {
+        self.remove(&post);
+        let line = Line { post, known };
+        let shelf = self.shelf_for(known.author);
+        let Some(Shelf { lines, .. }) = self.shelves.get_mut(shelf as usize) else { return };
+        let at = lines.partition_point(|other| newest_first(other) < newest_first(&line));
+        lines.insert(at, line);
+        self.places.insert(post, Place { shelf, created_at: known.created_at_ms });
+        self.newest.insert(newest_first(&line));
+    }
+
+    /// Takes a post's line away; nothing happens to a post without one.
+    pub fn remove(&mut self, post: &PostId) {
+        let Some(place) = self.places.remove(post) else { return };
+        let key = (Reverse(place.created_at), *post);
+        self.newest.remove(&key);
+        let Some(shelf) = self.shelves.get_mut(place.shelf as usize) else { return };
+        if let Ok(at) = shelf.lines.binary_search_by_key(&key, newest_first) {
+            shelf.lines.remove(at);
+        }
+        if shelf.lines.is_empty() {
+            self.of_author.remove(&shelf.author);
+            self.empty.push(place.shelf);
+        }
+    }
+
+    /// Where the posts of `author` stand; `None` if there are none.
+    pub fn shelf(&self, author: &UserId) -> Option<ShelfIndex> {
+        self.of_author.get(author).copied().map(ShelfIndex)
+    }
+
+    /// The lines of a shelf, newest first.
+    pub fn lines(&self, shelf: ShelfIndex) -> &[Line] {
+        self.shelves.get(shelf.0 as usize).map_or(&[], |shelf| &shelf.lines)
+    }
+
+    /// The line of one post.
+    pub fn line(&self, post: &PostId) -> Option<&Line> {
+        let place = self.places.get(post)?;
+        let shelf = self.shelves.get(place.shelf as usize)?;
+        let key = (Reverse(place.created_at), *post);
+        let at = shelf.lines.binary_search_by_key(&key, newest_first).ok()?;
+        shelf.lines.get(at)
+    }
+
+    /// All posts, newest first.
+    pub fn newest(&self) -> impl Iterator<Item = &Line> {
+        self.newest.iter().filter_map(|(_, post)| self.line(post))
+    }
+
+    fn shelf_for(&mut self, author: UserId) -> u32 {
+        if let Some(shelf) = self.of_author.get(&author) {
+            return *shelf;
+        }
+        let shelf = self.empty.pop().unwrap_or_else(|| {
+            self.shelves.push(Shelf::default());
+            u32::try_from(self.shelves.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(held) = self.shelves.get_mut(shelf as usize) {
+            held.author = author;
+        }
+        self.of_author.insert(author, shelf);
+        shelf
+    }
+}
+
+impl Index<PostId, PostLine> for PostsByAuthor {
+    fn changed(&mut self, post: &PostId, _old: Option<&PostLine>, new: Option<&PostLine>) {
+        match new {
+            Some(line) => self.put(*post, *line),
+            None => self.remove(post),
+        }
+    }
+}
+
+fn newest_first(line: &Line) -> (Reverse<i64>, PostId) {
+    (Reverse(line.known.created_at_ms), line.post)
+}
+
+/// Hashes what is spread already: random ids and hashes of contents.
+#[derive(Debug, Default)]
+pub struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // Ids made one after the other differ in few bits: the multiplication spreads them.
+        let mixed = (self.0.rotate_left(26) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(posts: &mut PostsByAuthor, author: u8, (post, created_at_ms): (u8, i64)) {
+        let author = UserId([author; 16]);
+        posts.put(PostId([post; 16]), PostLine { author, created_at_ms, ..PostLine::default() });
+    }
+
+    fn posts_of(posts: &PostsByAuthor, author: u8) -> Vec<u8> {
+        let shelf = posts.shelf(&UserId([author; 16]));
+        let lines = shelf.map_or(&[][..], |shelf| posts.lines(shelf));
+        lines.iter().map(|line| line.post.0[0]).collect()
+    }
+
+    #[test]
+    fn an_author_s_posts_stand_newest_first_and_ties_by_id() {
+        let mut posts = PostsByAuthor::default();
+        for post in [(4, 10), (2, 30), (3, 10), (1, 20)] {
+            put(&mut posts, 1, post);
+        }
+        assert_eq!(posts_of(&posts, 1), [2, 1, 3, 4]);
+    }
+
+    #[test]
+    fn a_line_with_another_author_moves_the_post() {
+        let mut posts = PostsByAuthor::default();
+        put(&mut posts, 1, (7, 10));
+        put(&mut posts, 2, (7, 20));
+        assert_eq!((posts_of(&posts, 1), posts_of(&posts, 2)), (vec![], vec![7]));
+        assert_eq!(posts.newest().count(), 1);
+    }
+
+    #[test]
+    fn an_emptied_shelf_is_given_to_the_next_author() {
+        let mut posts = PostsByAuthor::default();
+        put(&mut posts, 1, (7, 10));
+        posts.remove(&PostId([7; 16]));
+        put(&mut posts, 2, (8, 20));
+        assert_eq!((posts_of(&posts, 1), posts_of(&posts, 2)), (vec![], vec![8]));
+    }
+}

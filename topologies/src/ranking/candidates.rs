@@ -1,0 +1,246 @@
+//! Which posts may come into a feed: the followees' (F1) and those of authors with affinity (F3).
+//!
+//! 1. [`Candidates::meet`] joins followees and affinity into one list of authors.
+//! 2. F3 walks the authors by affinity, descending, then by id, and takes each one's newest.
+//! 3. F1 takes the newest of all followees.
+//! 4. A post that both propose stands once, with both sources.
+//!
+//! Removal comes first in both, so that what is removed uses up no cap. Buffers are reused.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use schemas::{PostId, Sources, UserId, day_of};
+
+use super::reader::ReaderState;
+use super::removal::{self, Removed};
+use super::score::age_ms;
+use super::weights::Weights;
+use super::{World, score};
+use crate::live::{Line, ShelfIndex};
+
+/// An author whose posts may be candidates of this reader.
+#[derive(Clone, Copy, Debug)]
+pub struct Author {
+    /// Who.
+    pub id: UserId,
+    /// The reader's interactions that count as of the ranking.
+    pub interactions: u32,
+    /// The affinity term they give.
+    pub affinity: f64,
+    followed: bool,
+    shelf: Option<ShelfIndex>,
+    removed: Option<Removed>,
+    /// The oldest post that F3 took of this author; it took all newer ones that are not removed.
+    taken_to: Option<Age>,
+}
+
+/// A post's place among others by age: newest first, ties by id.
+type Age = (Reverse<i64>, PostId);
+
+/// A post that a source proposes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pick {
+    age: Age,
+    /// Its author, by position in [`Candidates::authors`].
+    pub author: u32,
+    /// Its line, by position in the author's shelf.
+    pub line: u32,
+    /// The sources that propose it.
+    pub sources: Sources,
+}
+
+/// The candidates of one reader as of one time, and what else was met on the way.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    /// Followees and authors with affinity, ascending.
+    pub authors: Vec<Author>,
+    /// The union of the sources.
+    pub picks: Vec<Pick>,
+    /// What removal took out, with the reason.
+    pub removed: Vec<(PostId, Removed)>,
+    /// When the first removed post comes back because it was seen long enough ago.
+    pub returns_at: Option<i64>,
+    /// When the first post of F3 is too old, if F3 had to leave posts out.
+    pub quota_frees_at: Option<i64>,
+    by_affinity: BinaryHeap<(u32, Reverse<UserId>, u32)>,
+    by_follow: Vec<Pick>,
+}
+
+impl Candidates {
+    /// Gathers the candidates of `reader` as of `at`.
+    pub fn gather(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
+        self.picks.clear();
+        self.removed.clear();
+        self.by_follow.clear();
+        (self.returns_at, self.quota_frees_at) = (None, None);
+        self.meet(reader, world, at);
+        self.take_by_affinity(reader, world, at);
+        self.take_by_follow(reader, world, at);
+        self.unite();
+    }
+
+    /// The line and the author of a pick.
+    pub fn line<'w>(&self, author: u32, line: u32, world: &World<'w>) -> Option<&'w Line> {
+        let shelf = self.authors.get(author as usize)?.shelf?;
+        world.posts.lines(shelf).get(line as usize)
+    }
+
+    fn meet(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
+        self.authors.clear();
+        let window = Window::at(at, world.weights);
+        let mut follows = reader.follows.iter().peekable();
+        for days in reader.affinity.chunk_by(|a, b| a.author == b.author) {
+            let Some(first) = days.first() else { continue };
+            let counted = days.iter().filter(|day| window.holds(day.day));
+            let interactions = counted.map(|day| day.count).sum::<u32>();
+            while let Some(followee) = follows.next_if(|followee| **followee < first.author) {
+                self.authors.push(author(*followee, 0, true, (reader, world)));
+            }
+            let followed = follows.next_if(|followee| **followee == first.author).is_some();
+            if followed || interactions > 0 {
+                self.authors.push(author(first.author, interactions, followed, (reader, world)));
+            }
+        }
+        for followee in follows {
+            self.authors.push(author(*followee, 0, true, (reader, world)));
+        }
+    }
+
+    fn take_by_affinity(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
+        let limits = &world.weights.limits;
+        let mut waiting = std::mem::take(&mut self.by_affinity).into_vec();
+        waiting.clear();
+        let with_affinity = (0_u32..).zip(&self.authors).filter(|(_, who)| who.interactions > 0);
+        waiting.extend(with_affinity.map(|(n, who)| (who.interactions, Reverse(who.id), n)));
+        self.by_affinity = BinaryHeap::from(waiting);
+        while self.picks.len() < limits.affinity_posts_max {
+            let Some((_, _, author)) = self.by_affinity.pop() else { return };
+            let left = limits.affinity_posts_max - self.picks.len();
+            let most = left.min(limits.affinity_posts_per_author_max);
+            let walk = Walk { author, age_ms_max: limits.affinity_age_ms_max, most, at };
+            let begin = self.picks.len();
+            let mut picks = std::mem::take(&mut self.picks);
+            self.walk(walk, (reader, world), &mut picks);
+            let taken = picks.get(begin..).unwrap_or_default();
+            if let Some(who) = self.authors.get_mut(author as usize) {
+                who.taken_to = taken.last().map(|pick| pick.age);
+            }
+            self.picks = picks;
+        }
+        let oldest = self.picks.iter().map(|pick| pick.age.0.0).min();
+        self.quota_frees_at = oldest.map(|made| made + limits.affinity_age_ms_max + 1);
+    }
+
+    fn take_by_follow(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
+        let limits = &world.weights.limits;
+        let mut picks = std::mem::take(&mut self.by_follow);
+        for author in 0..u32::try_from(self.authors.len()).unwrap_or(u32::MAX) {
+            if self.authors.get(author as usize).is_some_and(|who| who.followed) {
+                let most = limits.follow_posts_max;
+                let walk = Walk { author, age_ms_max: limits.follow_age_ms_max, most, at };
+                self.walk(walk, (reader, world), &mut picks);
+            }
+        }
+        if picks.len() > limits.follow_posts_max {
+            picks.select_nth_unstable_by_key(limits.follow_posts_max, |pick| pick.age);
+            picks.truncate(limits.follow_posts_max);
+        }
+        self.by_follow = picks;
+    }
+
+    /// Appends what is not removed of one author's posts, newest first.
+    fn walk(
+        &mut self,
+        walk: Walk,
+        (reader, world): (&ReaderState, &World<'_>),
+        to: &mut Vec<Pick>,
+    ) {
+        let Some(who) = self.authors.get(walk.author as usize) else { return };
+        let Some(shelf) = who.shelf else { return };
+        let seen_ms = world.weights.limits.seen_ms;
+        let end = to.len() + walk.most;
+        for (line, post) in (0_u32..).zip(world.posts.lines(shelf)) {
+            if to.len() == end || age_ms(post.known.created_at_ms, walk.at) > walk.age_ms_max {
+                return;
+            }
+            let removed = who
+                .removed
+                .or_else(|| removal::of_post(reader, &post.post, walk.at.saturating_sub(seen_ms)));
+            let Some(reason) = removed else {
+                let age = (Reverse(post.known.created_at_ms), post.post);
+                to.push(Pick { age, author: walk.author, line, sources: Sources::NONE });
+                continue;
+            };
+            self.removed.push((post.post, reason));
+            if let Removed::Seen { at } = reason {
+                let returns = at.saturating_add(seen_ms);
+                if age_ms(post.known.created_at_ms, returns) <= walk.age_ms_max {
+                    self.returns_at = Some(self.returns_at.map_or(returns, |t| t.min(returns)));
+                }
+            }
+        }
+    }
+
+    /// Joins the picks of F1 into those of F3, so that a post stands once.
+    fn unite(&mut self) {
+        let full = self.by_follow.len();
+        let last = self.by_follow.iter().map(|pick| pick.age).max();
+        let authors = &self.authors;
+        let of = |pick: &Pick| authors.get(pick.author as usize);
+        // F1 took the newest: what it has of a followee is what is no older than its last.
+        let too = |pick: &Pick| of(pick).is_some_and(|who| who.followed) && Some(pick.age) <= last;
+        self.picks.retain(|pick| !too(pick));
+        self.picks.iter_mut().for_each(|pick| pick.sources = Sources::AFFINITY);
+        self.picks.reserve(full);
+        for pick in &self.by_follow {
+            let both = of(pick).and_then(|who| who.taken_to).is_some_and(|to| pick.age <= to);
+            let affinity = if both { Sources::AFFINITY } else { Sources::NONE };
+            let sources = Sources::FOLLOW.with(affinity);
+            self.picks.push(Pick { sources, ..*pick });
+        }
+    }
+}
+
+/// One walk along an author's shelf.
+#[derive(Clone, Copy)]
+struct Walk {
+    author: u32,
+    age_ms_max: i64,
+    most: usize,
+    at: i64,
+}
+
+/// The UTC days on which interactions count as of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first of them.
+    pub first: i32,
+    /// The current one.
+    pub last: i32,
+}
+
+impl Window {
+    /// The current day at `at`, and those before.
+    pub fn at(at: i64, weights: &Weights) -> Self {
+        let last = day_of(at);
+        Self { first: last.saturating_sub(weights.limits.affinity_days - 1), last }
+    }
+
+    /// Whether interactions on `day` count.
+    pub fn holds(&self, day: i32) -> bool {
+        (self.first..=self.last).contains(&day)
+    }
+}
+
+fn author(
+    id: UserId,
+    interactions: u32,
+    followed: bool,
+    (reader, world): (&ReaderState, &World<'_>),
+) -> Author {
+    let affinity = if interactions == 0 { 0.0 } else { score::affinity(interactions) };
+    let shelf = world.posts.shelf(&id);
+    let removed = removal::of_author(reader, &id, world.gone);
+    Author { id, interactions, affinity, followed, shelf, removed, taken_to: None }
+}

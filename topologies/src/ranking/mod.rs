@@ -1,0 +1,148 @@
+//! Ranking: a pure function of a reader's committed state, the live posts and a time.
+//!
+//! In this order, one file each: [`candidates`] gathers what the sources propose, with [`removal`] first;
+//! [`score`] gives each its terms; [`order`] puts the best first; [`dedupe`] leaves one of equal content;
+//! [`spacing`] keeps authors apart; [`validity`] says until when the result holds. [`weights`] has every
+//! number. [`reread`] repeats the last steps on a kept body as of a later time, and [`timeline`] is the
+//! order by time that stands in where there is no ranking.
+
+pub mod candidates;
+pub mod dedupe;
+pub mod order;
+pub mod reader;
+pub mod removal;
+pub mod reread;
+pub mod score;
+pub mod spacing;
+pub mod timeline;
+pub mod validity;
+pub mod weights;
+
+pub use reader::{AffinityDay, ReaderState};
+pub use score::Terms;
+pub use weights::Weights;
+
+use schemas::{FeedBody, FeedItem, PostId, Rule};
+
+use crate::live::{GoneUsers, PostsByAuthor};
+use candidates::{Candidates, Window};
+use dedupe::Contents;
+use order::{Candidate, Ordered};
+use spacing::Spacer;
+
+/// What a ranking sees beside its reader.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'w> {
+    /// The live posts.
+    pub posts: &'w PostsByAuthor,
+    /// The users who are gone.
+    pub gone: &'w GoneUsers,
+    /// The weight set.
+    pub weights: &'w Weights,
+}
+
+/// Ranks readers, one after the other, in the same buffers.
+#[derive(Debug, Default)]
+pub struct Ranker {
+    candidates: Candidates,
+    ordered: Ordered,
+    contents: Contents,
+    spacer: Spacer<Candidate, u32>,
+}
+
+impl Ranker {
+    /// The feed of `reader` as of `as_of`. A reader who is gone has an empty one.
+    pub fn rank(&mut self, reader: &ReaderState, world: &World<'_>, as_of: i64) -> FeedBody {
+        let mut body = FeedBody::default();
+        self.rank_into(reader, world, as_of, &mut body);
+        body
+    }
+
+    /// The same, into a body whose memory is kept.
+    pub fn rank_into(
+        &mut self,
+        reader: &ReaderState,
+        world: &World<'_>,
+        as_of: i64,
+        body: &mut FeedBody,
+    ) {
+        body.as_of_ms = as_of;
+        body.weight_set = world.weights.id;
+        body.items.clear();
+        self.candidates.gather(reader, world, as_of);
+        body.cold_start = self.candidates.authors.is_empty();
+        if !world.gone.contains(&reader.id) {
+            self.score(world, as_of);
+            self.place(world, body);
+        }
+        let window = Window::at(as_of, world.weights);
+        body.valid_until_ms = validity::of(body, &self.candidates, (reader, window, world.weights));
+    }
+
+    /// What the last ranking removed, with the reason; a post that two sources had comes twice.
+    pub fn removed(&self) -> &[(PostId, removal::Removed)] {
+        &self.candidates.removed
+    }
+
+    fn score(&mut self, world: &World<'_>, as_of: i64) {
+        let (candidates, ordered) = (&self.candidates, self.ordered.refill());
+        ordered.extend(candidates.picks.iter().filter_map(|pick| {
+            let line = candidates.line(pick.author, pick.line, world)?;
+            let affinity = candidates.authors.get(pick.author as usize)?.affinity;
+            let at = (world.weights, as_of);
+            let terms = Terms::of(line.known.created_at_ms, line.counts(), affinity, at);
+            Some(Candidate {
+                score: terms.score,
+                created_at: line.known.created_at_ms,
+                post: line.post,
+                author: pick.author,
+                line: pick.line,
+                sources: pick.sources,
+            })
+        }));
+    }
+
+    fn place(&mut self, world: &World<'_>, body: &mut FeedBody) {
+        let Self { candidates, ordered, contents, spacer } = self;
+        contents.clear();
+        let mut rank = 0;
+        let next = || loop {
+            let candidate = ordered.at(rank)?;
+            rank += 1;
+            let line = candidates.line(candidate.author, candidate.line, world)?;
+            if contents.is_new(line.known.content_hash) {
+                return Some((candidate, candidate.author));
+            }
+        };
+        let weights = world.weights;
+        spacer.space((weights.spacing, weights.limits.kept_max), next, |candidate, rule| {
+            body.items.extend(item(candidates, world, &candidate, rule));
+        });
+    }
+}
+
+fn item(
+    candidates: &Candidates,
+    world: &World<'_>,
+    candidate: &Candidate,
+    rule: Rule,
+) -> Option<FeedItem> {
+    let line = candidates.line(candidate.author, candidate.line, world)?;
+    let author = candidates.authors.get(candidate.author as usize)?;
+    let [likes, comments, shares, exposures] = line.counts();
+    Some(FeedItem {
+        post: line.post,
+        author: line.known.author,
+        created_at_ms: line.known.created_at_ms,
+        likes,
+        comments,
+        shares,
+        exposures,
+        affinity: author.interactions,
+        sources: candidate.sources,
+        rule,
+    })
+}
+
+#[cfg(test)]
+mod tests;

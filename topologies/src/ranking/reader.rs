@@ -1,0 +1,46 @@
+//! What a ranking knows of its reader: whom they follow, what they did, and what they have seen.
+//!
+//! All lists are sorted, as stores give them. Nothing here depends on the time: affinity days and seen
+//! times are kept as they are, and judged as of the ranking.
+
+use schemas::{PostId, UserId};
+
+/// The committed state of one reader.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReaderState {
+    /// Who reads.
+    pub id: UserId,
+    /// The followees, ascending, each once.
+    pub follows: Vec<UserId>,
+    /// The interactions that count, by author and UTC day, ascending; no count is zero.
+    pub affinity: Vec<AffinityDay>,
+    /// When posts were last seen, by post, ascending.
+    pub seen: Vec<(PostId, i64)>,
+}
+
+/// A reader's interactions with one author's posts on one UTC day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AffinityDay {
+    /// The author.
+    pub author: UserId,
+    /// The day, counted from 1970-01-01.
+    pub day: i32,
+    /// So many likes, comments and shares.
+    pub count: u32,
+}
+
+impl ReaderState {
+    /// Empties the lists for another reader, keeping their memory.
+    pub fn begin(&mut self, id: UserId) {
+        self.id = id;
+        self.follows.clear();
+        self.affinity.clear();
+        self.seen.clear();
+    }
+
+    /// When the reader last saw `post`.
+    pub fn seen_at(&self, post: &PostId) -> Option<i64> {
+        let place = self.seen.binary_search_by_key(post, |(post, _)| *post).ok()?;
+        self.seen.get(place).map(|(_, at)| *at)
+    }
+}

@@ -1,0 +1,25 @@
+//! The reader: who is kept ranked, when a ranking is due, and whether its result is published.
+//!
+//! [`presence`] says until when a reader is active and online; [`schedule`] when the next ranking is due
+//! and why; [`publish`] whether its body goes out, under which version; [`days`] keeps the interactions
+//! with an author by UTC day. Whom a change touches is for the processor to find out.
+
+pub mod days;
+pub mod presence;
+pub mod publish;
+pub mod schedule;
+
+use presence::Presence;
+use publish::Published;
+use schedule::Schedule;
+
+/// What is kept of a reader beside follows, affinity and seen posts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reader {
+    /// Until when the reader is active and online.
+    pub presence: Presence,
+    /// What is due.
+    pub schedule: Schedule,
+    /// What was last published.
+    pub published: Published,
+}

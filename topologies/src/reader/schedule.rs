@@ -1,0 +1,183 @@
+//! When a reader is ranked next, and why.
+//!
+//! What a reader did themselves, and posts that come or go, are urgent: ranked at once, then at most
+//! every 250 ms. Changes of counts are soft: within 2 s for who is online, else at the next read or grid
+//! time. The clock makes two more: the feed's `valid_until`, and the refresh grid, which nothing stops.
+
+use super::presence::Presence;
+
+/// Between two urgent rankings lies at least this.
+pub const URGENT_MS: i64 = 250;
+/// A soft change waits so long at most, while the reader is online.
+pub const SOFT_MS: i64 = 2_000;
+
+/// How soon a change must show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// At once.
+    Urgent,
+    /// Soon for who is online, else with the next ranking.
+    Soft,
+}
+
+/// Why a reader is ranked; the first that holds is the one named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A time of the refresh grid.
+    Grid,
+    /// A read that found no feed where it looked.
+    Miss,
+    /// An urgent change.
+    Urgent,
+    /// A soft change.
+    Soft,
+    /// The published feed holds no longer.
+    Expired,
+}
+
+impl Why {
+    /// Whether the body is published even if it is equal to the last.
+    pub fn always_publishes(self) -> bool {
+        match self {
+            Self::Grid | Self::Miss => true,
+            Self::Urgent | Self::Soft | Self::Expired => false,
+        }
+    }
+}
+
+/// What is due for a reader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// The next time of the grid, ms UTC.
+    pub grid: Option<i64>,
+    /// When an urgent change is due.
+    pub urgent: Option<i64>,
+    /// When a soft change is due for a reader who is online.
+    pub soft: Option<i64>,
+    /// Until when the published feed holds.
+    pub expires: Option<i64>,
+    /// A read missed, and is still to be answered.
+    pub missed: bool,
+    /// When the reader was last ranked.
+    pub ranked: Option<i64>,
+}
+
+impl Schedule {
+    /// Notes a change at `now`.
+    pub fn touch(&mut self, class: Class, now: i64) {
+        match class {
+            Class::Urgent => {
+                let next = self.ranked.map_or(now, |ranked| ranked.saturating_add(URGENT_MS));
+                self.urgent.get_or_insert(next.max(now));
+            }
+            Class::Soft => {
+                self.soft.get_or_insert(now.saturating_add(SOFT_MS));
+            }
+        }
+    }
+
+    /// Notes a read at `now`: one that missed is answered at once, one that was served asks for what
+    /// soft changes left undone.
+    pub fn read(&mut self, miss: bool, now: i64) {
+        self.missed |= miss;
+        let unfresh = self.expires.is_none_or(|expires| expires <= now);
+        if miss || unfresh || self.soft.is_some() {
+            self.urgent = Some(now);
+        }
+    }
+
+    /// Why a ranking is due at `now`, if one is.
+    pub fn due(&self, presence: &Presence, now: i64) -> Option<Why> {
+        let is_due = |at: Option<i64>| at.is_some_and(|at| at <= now);
+        let reasons = [
+            (is_due(self.grid), Why::Grid),
+            (self.missed, Why::Miss),
+            (is_due(self.urgent), Why::Urgent),
+            (is_due(self.soft) && presence.is_online(now), Why::Soft),
+            (is_due(self.expires), Why::Expired),
+        ];
+        reasons.into_iter().find_map(|(holds, why)| holds.then_some(why))
+    }
+
+    /// When to look again.
+    pub fn next(&self, presence: &Presence, now: i64) -> Option<i64> {
+        let soft = self.soft.filter(|_| presence.is_online(now));
+        let missed = self.missed.then_some(now);
+        [self.grid, self.urgent, soft, self.expires, missed].into_iter().flatten().min()
+    }
+
+    /// Notes that the reader was ranked at `now`: the feed holds until `expires`, the grid's next time
+    /// is `grid`.
+    pub fn ranked(&mut self, now: i64, (expires, grid): (i64, i64)) {
+        *self =
+            Self { grid: Some(grid), expires: Some(expires), ranked: Some(now), ..Self::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRID: i64 = 500_000;
+
+    fn online() -> Presence {
+        let mut presence = Presence::default();
+        presence.read(0);
+        presence
+    }
+
+    fn offline() -> Presence {
+        let mut presence = Presence::default();
+        presence.acted(0);
+        presence
+    }
+
+    fn ranked_at(now: i64) -> Schedule {
+        let mut schedule = Schedule::default();
+        schedule.ranked(now, (400_000, GRID));
+        schedule
+    }
+
+    #[test]
+    fn urgent_changes_are_ranked_at_once_and_then_every_quarter_second() {
+        let mut fresh = Schedule::default();
+        fresh.touch(Class::Urgent, 1_000);
+        assert_eq!(fresh.due(&offline(), 1_000), Some(Why::Urgent));
+        let mut again = ranked_at(1_000);
+        again.touch(Class::Urgent, 1_100);
+        assert_eq!(again.next(&offline(), 1_100), Some(1_250));
+    }
+
+    #[test]
+    fn soft_changes_wait_two_seconds_for_who_is_online_and_for_the_grid_for_who_is_not() {
+        let mut schedule = ranked_at(0);
+        schedule.touch(Class::Soft, 1_000);
+        schedule.touch(Class::Soft, 2_000);
+        assert_eq!(schedule.next(&online(), 2_000), Some(3_000));
+        assert_eq!(schedule.next(&offline(), 2_000), Some(400_000));
+        assert_eq!(schedule.due(&online(), 3_000), Some(Why::Soft));
+    }
+
+    #[test]
+    fn a_read_ranks_what_soft_changes_left_and_what_is_not_fresh() {
+        let mut soft = ranked_at(0);
+        soft.touch(Class::Soft, 1_000);
+        soft.read(false, 1_500);
+        assert_eq!(soft.due(&online(), 1_500), Some(Why::Urgent));
+        let mut never = Schedule::default();
+        never.read(false, 10);
+        assert_eq!(never.due(&online(), 10), Some(Why::Urgent));
+        let mut fresh = ranked_at(0);
+        fresh.read(false, 10);
+        assert_eq!(fresh.due(&online(), 10), None);
+    }
+
+    #[test]
+    fn a_miss_and_a_grid_time_always_publish() {
+        let mut missed = ranked_at(0);
+        missed.read(true, 10);
+        assert_eq!(missed.due(&online(), 10), Some(Why::Miss));
+        assert_eq!(ranked_at(0).due(&offline(), GRID), Some(Why::Grid));
+        assert!(Why::Miss.always_publishes() && Why::Grid.always_publishes());
+    }
+}

@@ -1,0 +1,282 @@
+//! The bytes of what each sub-topology keeps; [`layout`](crate::layout) has the forms.
+//!
+//! Fields stand in the order of their declaration. Times are i64, counts u32; what may be absent has a
+//! flag before it, a list its length.
+
+use schemas::{Mark, Poison, PostId, PostImage, PostLine, UserId, Wire};
+
+use crate::engagement::acts::{Acts, Times, Told};
+use crate::engagement::line::{Sent, Unsent};
+use crate::engagement::post::{Counts, Post};
+use crate::ingest::act::{Act, ActImage};
+use crate::ingest::row::Life;
+use crate::layout::{Fields, put_list, put_maybe, put_time};
+use crate::reader::Reader;
+use crate::reader::days::Days;
+use crate::reader::presence::Presence;
+use crate::reader::publish::Published;
+use crate::reader::schedule::Schedule;
+
+const LINE_BYTES: usize = 49;
+
+/// A time as a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub i64);
+
+impl Wire for Time {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Fields::of("time", bytes);
+        let time = fields.i64("time")?;
+        fields.end()?;
+        Ok(Self(time))
+    }
+}
+
+fn put_life(life: Life, out: &mut Vec<u8>) {
+    out.extend_from_slice(&life.mark.epoch.to_le_bytes());
+    out.extend_from_slice(&life.mark.lsn.to_le_bytes());
+    out.push(u8::from(life.live));
+}
+
+fn life(fields: &mut Fields<'_>) -> Result<Life, Poison> {
+    let mark = Mark { epoch: fields.u32("epoch")?, lsn: fields.u64("lsn")? };
+    Ok(Life { mark, live: fields.flag("live")? })
+}
+
+impl Wire for Life {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_life(*self, out);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Fields::of("row's life", bytes);
+        let life = life(&mut fields)?;
+        fields.end()?;
+        Ok(life)
+    }
+}
+
+impl Wire for Act {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_life(self.life, out);
+        put_maybe(self.image, out, |image, out| {
+            out.extend_from_slice(&image.post.0);
+            out.extend_from_slice(&image.user.0);
+            out.extend_from_slice(&image.at_ms.to_le_bytes());
+        });
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Fields::of("row", bytes);
+        let life = life(&mut fields)?;
+        let image = fields.maybe("image", |fields| {
+            let (post, user) = (PostId(fields.take("post")?), UserId(fields.take("user")?));
+            Ok(ActImage { post, user, at_ms: fields.i64("at")? })
+        })?;
+        fields.end()?;
+        Ok(Self { life, image })
+    }
+}
+
+fn put_times(times: &Times, out: &mut Vec<u8>) {
+    put_list(times.all(), out, |time, out| out.extend_from_slice(&time.to_le_bytes()));
+}
+
+fn times(fields: &mut Fields<'_>) -> Result<Times, Poison> {
+    fields.list("times", |fields| fields.i64("time")).map(Times::of)
+}
+
+fn told(fields: &mut Fields<'_>) -> Result<Told, Poison> {
+    Ok(Told { spoken: fields.flag("spoken")?, times: times(fields)? })
+}
+
+impl Wire for Acts {
+    fn encode(&self, out: &mut Vec<u8>) {
+        for told in [&self.likes, &self.comments] {
+            out.push(u8::from(told.spoken));
+            put_times(&told.times, out);
+        }
+        put_times(&self.shares, out);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Fields::of("acts", bytes);
+        let (likes, comments) = (told(&mut fields)?, told(&mut fields)?);
+        let shares = times(&mut fields)?;
+        fields.end()?;
+        Ok(Self { likes, comments, shares })
+    }
+}
+
+impl Wire for Post {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_maybe(self.life, out, put_life);
+        put_maybe(self.image, out, |image, out| {
+            out.extend_from_slice(&image.author.0);
+            out.extend_from_slice(&image.created_at_ms.to_le_bytes());
+            put_maybe(image.content_hash, out, |hash, out| {
+                out.extend_from_slice(&hash.to_le_bytes());
+            });
+        });
+        let Counts { likes, comments, shares, impressions, views } = self.counts;
+        for count in [likes, comments, shares, impressions, views] {
+            out.extend_from_slice(&count.to_le_bytes());
+        }
+        put_maybe(self.sent.line, out, |line, out| line.encode(out));
+        put_maybe(self.sent.unsent, out, |unsent, out| {
+            out.extend_from_slice(&unsent.first_ms.to_le_bytes());
+            out.extend_from_slice(&unsent.last_ms.to_le_bytes());
+        });
+        put_time(self.waits_until, out);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Fields::of("post", bytes);
+        let life = fields.maybe("life", life)?;
+        let image = fields.maybe("image", |fields| {
+            let author = UserId(fields.take("author")?);
+            let created_at_ms = fields.i64("created_at")?;
+            let content_hash = fields.maybe("content", |fields| fields.u64("content_hash"))?;
+            Ok(PostImage { author, created_at_ms, content_hash })
+        })?;
+        let counts = Counts {
+            likes: fields.u32("L")?,
+            comments: fields.u32("C")?,
+            shares: fields.u32("S")?,
+            impressions: fields.u32("I")?,
+            views: fields.u32("V")?,
+        };
+        let line =
+            fields.maybe("line", |fields| PostLine::decode(&fields.take::<LINE_BYTES>("line")?))?;
+        let unsent = fields.maybe("unsent", |fields| {
+            Ok(Unsent { first_ms: fields.i64("first")?, last_ms: fields.i64("last")? })
+        })?;
+        let waits_until = fields.maybe("waits", |fields| fields.i64("waits_until"))?;
+        fields.end()?;
+        Ok(Self { life, image, counts, sent: Sent { line, unsent }, waits_until })
+    }
+}
+
+impl Wire for Days {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_list(self.all(), out, |(day, count), out| {
+            out.extend_from_slice(&day.to_le_bytes());
+            out.extend_from_slice(&count.to_le_bytes());
+        });
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Fields::of("days", bytes);
+        let days = fields.list("days", |fields| Ok((fields.i32("day")?, fields.i32("count")?)))?;
+        fields.end()?;
+        Ok(Self::of(days))
+    }
+}
+
+impl Wire for Reader {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.presence.active_until.to_le_bytes());
+        out.extend_from_slice(&self.presence.online_until.to_le_bytes());
+        let Schedule { grid, urgent, soft, expires, missed, ranked } = self.schedule;
+        [grid, urgent, soft, expires, ranked].into_iter().for_each(|time| put_time(time, out));
+        out.push(u8::from(missed));
+        out.extend_from_slice(&self.published.version.to_le_bytes());
+        put_maybe(self.published.said, out, |said, out| {
+            out.extend_from_slice(&said.to_le_bytes());
+        });
+        out.extend_from_slice(&self.published.valid_until.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Fields::of("reader", bytes);
+        let presence = Presence {
+            active_until: fields.i64("active_until")?,
+            online_until: fields.i64("online_until")?,
+        };
+        let time = |fields: &mut Fields<'_>| fields.maybe("due", |fields| fields.i64("due"));
+        let schedule = Schedule {
+            grid: time(&mut fields)?,
+            urgent: time(&mut fields)?,
+            soft: time(&mut fields)?,
+            expires: time(&mut fields)?,
+            ranked: time(&mut fields)?,
+            missed: fields.flag("missed")?,
+        };
+        let published = Published {
+            version: fields.u64("version")?,
+            said: fields.maybe("said", |fields| fields.u64("said"))?,
+            valid_until: fields.i64("valid_until")?,
+        };
+        fields.end()?;
+        Ok(Self { presence, schedule, published })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use schemas::{Delta, RowKind};
+
+    use super::*;
+    use crate::layout::Pair;
+
+    /// Checks that a value comes back, and that no shortened or lengthened form of it does.
+    fn assert_comes_back<T: Wire + PartialEq + Debug>(value: &T) {
+        let bytes = value.to_bytes();
+        assert_eq!(T::decode(&bytes).as_ref(), Ok(value));
+        let short: Vec<_> =
+            (0..bytes.len()).filter(|len| T::decode(&bytes[..*len]).is_ok()).collect();
+        assert_eq!(short, Vec::<usize>::new());
+        assert!(T::decode(&[&bytes[..], &[0]].concat()).is_err());
+    }
+
+    const LIFE: Life = Life { mark: Mark { epoch: 1, lsn: 77 }, live: true };
+
+    #[test]
+    fn rows_come_back() {
+        let image = ActImage { post: PostId([1; 16]), user: UserId([2; 16]), at_ms: -5 };
+        assert_comes_back(&LIFE);
+        assert_comes_back(&Act { life: LIFE, image: Some(image) });
+        assert_comes_back(&Act { life: LIFE, image: None });
+        assert_comes_back(&Time(-1));
+        assert_comes_back(&Pair(PostId([1; 16]), UserId([2; 16])));
+    }
+
+    #[test]
+    fn acts_and_days_come_back() {
+        let (mut acts, mut days, mut out) = (Acts::default(), Days::default(), Vec::new());
+        assert_comes_back(&acts);
+        acts.row(RowKind::Comment, 5, Some(Delta::Plus), &mut out);
+        acts.row(RowKind::Like, 7, None, &mut out);
+        acts.event(schemas::Action::Share, 9, &mut out);
+        assert_comes_back(&acts);
+        days.add(20_000, 3, 0);
+        assert_comes_back(&days);
+    }
+
+    #[test]
+    fn a_post_comes_back() {
+        let (author, content_hash) = (UserId([3; 16]), Some(9));
+        let image = Some(PostImage { author, created_at_ms: 12, content_hash });
+        let counts = Counts { likes: 1, comments: 2, shares: 3, impressions: 4, views: 5 };
+        let unsent = Some(Unsent { first_ms: 1, last_ms: 2 });
+        let sent = Sent { line: Some(PostLine { author, ..PostLine::default() }), unsent };
+        assert_comes_back(&Post { life: Some(LIFE), image, counts, sent, waits_until: None });
+        assert_comes_back(&Post { waits_until: Some(4), ..Post::default() });
+    }
+
+    #[test]
+    fn a_reader_comes_back() {
+        let mut reader = Reader::default();
+        assert_comes_back(&reader);
+        reader.presence.read(1_000);
+        reader.schedule.ranked(1_000, (2_000, 3_000));
+        reader.published = Published { version: 5, said: Some(6), valid_until: 7 };
+        assert_comes_back(&reader);
+    }
+}
