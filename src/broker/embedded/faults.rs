@@ -193,6 +193,17 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_commit_answer_leaves_a_dead_handle_and_a_committed_transaction() {
+        let (cluster, _, mut producer) = cluster();
+        cluster.faults().lose_next_commit_answer("p");
+        producer.begin().unwrap();
+        producer.send(&record()).unwrap();
+        assert_eq!(producer.commit().map_err(|it| classify(&it)), Err(Reaction::RebuildProducer));
+        assert_eq!(producer.abort().map_err(|it| classify(&it)), Err(Reaction::RebuildProducer));
+        assert_eq!(seen(&cluster), [0]);
+    }
+
+    #[test]
     fn a_lost_commit_request_leaves_the_transaction_open_until_its_time_is_up() {
         let (cluster, clock, mut producer) = cluster();
         cluster.faults().lose_next_commit_request("p");

@@ -7,10 +7,12 @@
 //! that gives it to the new one. So a partition never has two owners that poll.
 //!
 //! A static member that comes back under its name takes its predecessor's share in the same generation;
-//! the predecessor is fenced. A poll is the heartbeat: whoever does not poll dies by the clock.
+//! the predecessor is fenced. A poll is the heartbeat: whoever does not poll dies by the clock. But when the
+//! clock jumps over a whole session between two calls, nobody could have polled: that is no silence of
+//! those whose handles live, as their clients would have gone on beating.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::assignment::{Claim, assign};
@@ -49,6 +51,8 @@ pub(super) struct Subscription {
     pub instance: Option<Arc<str>>,
     pub topics: Vec<Topic>,
     pub session_timeout: Duration,
+    /// Lives as long as the member's handle.
+    pub handle: Weak<()>,
 }
 
 /// How the group sees somebody who says to be a member.
@@ -145,8 +149,14 @@ impl Group {
         }
     }
 
-    /// Removes the members that have been silent for too long.
-    pub fn expire(&mut self, now: Timestamp) {
+    /// Removes the members that have been silent for too long; nobody asked anything for the last `idle`.
+    pub fn expire(&mut self, now: Timestamp, idle: Duration) {
+        for member in self.members.values_mut() {
+            let jumped = idle >= member.subscription.session_timeout;
+            if jumped && member.subscription.handle.strong_count() > 0 {
+                member.seen = member.seen.plus(idle);
+            }
+        }
         let before = self.members.len();
         self.members.retain(|_, member| now < member.due());
         if self.members.len() < before {

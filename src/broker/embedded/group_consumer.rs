@@ -15,6 +15,7 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
 
 pub(super) struct EmbeddedGroupConsumer {
     cluster: Embedded,
+    _alive: Arc<()>,
     subscription: Subscription,
     view: GroupMetadata,
     reader: Reader,
@@ -28,18 +29,26 @@ impl EmbeddedGroupConsumer {
             member: String::new(),
             instance: Arc::default(),
         };
+        let alive = Arc::new(());
         let subscription = Subscription {
+            handle: Arc::downgrade(&alive),
             instance: None,
             topics: topics.to_vec(),
             session_timeout: SESSION_TIMEOUT,
         };
-        Self { cluster, subscription, view, reader: Reader::new(Isolation::ReadCommitted) }
+        Self {
+            cluster,
+            _alive: alive,
+            subscription,
+            view,
+            reader: Reader::new(Isolation::ReadCommitted),
+        }
     }
 }
 
 impl GroupConsumer for EmbeddedGroupConsumer {
     fn poll(&mut self, wait: Duration) -> Result<Polled, Failure> {
-        let Self { cluster, subscription, view, reader } = self;
+        let Self { cluster, subscription, view, reader, .. } = self;
         let mut member = Member { subscription, view, reader };
         let polled = cluster.wait(Wake::Logs, wait, |state, now| {
             if let Err(failure) = state.faults.refusal(Call::Poll, &member.view.group) {

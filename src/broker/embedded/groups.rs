@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::group::Group;
 use crate::record::{Timestamp, Topic};
@@ -14,10 +15,10 @@ impl Groups {
         self.0.entry(name.clone()).or_default()
     }
 
-    /// Removes silent members everywhere.
-    pub fn expire(&mut self, now: Timestamp) {
+    /// Removes silent members everywhere, after a span in which nobody asked anything.
+    pub fn expire(&mut self, now: Timestamp, idle: Duration) {
         for group in self.0.values_mut() {
-            group.expire(now);
+            group.expire(now, idle);
         }
     }
 

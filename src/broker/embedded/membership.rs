@@ -2,6 +2,7 @@
 //! commit; the partitions they revoke are given up when they have returned.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::group::{Served, Standing, Subscription};
@@ -11,6 +12,7 @@ use crate::record::{Timestamp, TopicPartition};
 
 pub(super) struct EmbeddedMembership {
     cluster: Embedded,
+    _alive: Arc<()>,
     subscription: Subscription,
     view: GroupMetadata,
     owned: BTreeSet<i32>,
@@ -28,7 +30,9 @@ enum Seen {
 
 impl EmbeddedMembership {
     pub fn new(cluster: Embedded, join: &Join) -> Self {
+        let alive = Arc::new(());
         let subscription = Subscription {
+            handle: Arc::downgrade(&alive),
             instance: Some(join.instance.clone()),
             topics: vec![join.topic.clone()],
             session_timeout: join.session_timeout,
@@ -39,7 +43,7 @@ impl EmbeddedMembership {
             member: String::new(),
             instance: join.instance.clone(),
         };
-        Self { cluster, subscription, view, owned: BTreeSet::new(), ended: None }
+        Self { cluster, _alive: alive, subscription, view, owned: BTreeSet::new(), ended: None }
     }
 
     fn tell_lost(&mut self, on: &mut dyn FnMut(Change)) {
@@ -144,8 +148,6 @@ fn look(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::broker::embedded::dice::Dice;
     use crate::broker::{Broker, Cleanup, TopicSpec};
@@ -258,6 +260,28 @@ mod tests {
         for seed in 0..60 {
             scenario(seed);
         }
+    }
+
+    #[test]
+    fn a_clock_that_jumps_over_a_session_takes_nothing_from_the_living() {
+        let mut town = Town::new();
+        for at in [0, 1] {
+            town.start(at);
+        }
+        let settle = |town: &mut Town| {
+            for at in [0, 1, 0, 1, 0, 1] {
+                town.poll(at);
+            }
+        };
+        settle(&mut town);
+        town.told.clear();
+        town.clock.advance(Duration::from_secs(60));
+        settle(&mut town);
+        assert_eq!(town.told, [] as [String; 0]);
+        town.members[1] = None;
+        town.clock.advance(Duration::from_secs(60));
+        settle(&mut town);
+        assert_eq!(town.told, ["a Assigned([4, 5, 6])"]);
     }
 
     #[test]

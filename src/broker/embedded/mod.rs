@@ -72,6 +72,8 @@ struct State {
     transaction_timeout: Duration,
     /// Nothing is due by the clock before this.
     due: Timestamp,
+    /// When somebody last asked anything of the cluster.
+    asked: Timestamp,
 }
 
 /// What a waiter waits for.
@@ -96,6 +98,7 @@ impl Embedded {
             faults: Planned::default(),
             transaction_timeout: timeout,
             due: Timestamp(i64::MAX),
+            asked: clock.now(),
         };
         let (state, logs, groups) = (Mutex::new(state), Condvar::new(), Condvar::new());
         Self(Arc::new(Shared { clock, state, logs, groups }))
@@ -178,6 +181,8 @@ impl Embedded {
 impl State {
     /// Does what the clock asks for.
     fn tick(&mut self, now: Timestamp) {
+        let idle = now.since(self.asked);
+        self.asked = now;
         if now < self.due {
             return;
         }
@@ -187,7 +192,7 @@ impl State {
         for (id, decided) in self.coordinator.markers_due(now) {
             self.write_markers(&id, decided.open, decided.ending);
         }
-        self.groups.expire(now);
+        self.groups.expire(now, idle);
         let transactions = self.coordinator.due(self.transaction_timeout);
         let due = transactions.into_iter().chain(self.groups.due()).min();
         self.due = due.unwrap_or(Timestamp(i64::MAX));

@@ -94,8 +94,10 @@ pub(super) fn an_applied_commit_without_an_answer_is_found_out_by_the_successor(
     producer.send(&out(&[("a", Some("1"))]))?;
     producer.send_offsets(&[(world.first(), Offset(7))], &world.nobody())?;
     cluster.lose_next_commit_answer(&world.id);
-    let failure = refused(producer.commit())?;
-    same(classify(&failure), Reaction::RebuildProducer)?;
+    // librdkafka may ask again within the call, and then knows; who does not know must build anew.
+    if let Err(failure) = producer.commit() {
+        same(classify(&failure), Reaction::RebuildProducer)?;
+    }
     drop(producer);
     let mut successor = world.producer(&world.id)?;
     same(world.position()?, Some(7))?;
