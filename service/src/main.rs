@@ -1,4 +1,6 @@
 //! The only binary: reads what it is told, builds the parts, and runs one command.
+//!
+//! It ends with the codes of [`Exit`]: 0 done, 1 failed, 2 wrong usage or configuration.
 #![forbid(unsafe_code)]
 
 mod breaker;
@@ -10,4 +12,135 @@ mod metrics;
 mod read;
 mod token;
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+use millstream::Exit;
+use millstream::broker::Broker;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command, Feed, Topics, Topology};
+use config::Config;
+use jobs::serve::{Roles, Server};
+
+/// Why a command did not do what it was told.
+struct Failed(Exit, String);
+
+impl From<String> for Failed {
+    fn from(words: String) -> Self {
+        Self(Exit::Failed, words)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(exit, words)) => {
+            // Standard error may be gone; the code still tells.
+            let _ = writeln!(std::io::stderr(), "feedmill: {}", words.trim_end());
+            ExitCode::from(u8::try_from(exit.code()).unwrap_or(1))
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failed> {
+    let config = read_config(&cli).map_err(|words| Failed(Exit::Usage, words))?;
+    if cli.print_config {
+        return say(config.shown());
+    }
+    let Some(command) = cli.command else {
+        return Err(Failed(Exit::Usage, Cli::command().render_help().to_string()));
+    };
+    match command {
+        Command::Demo(_) => Err(Failed(Exit::Usage, "the demo is not part of this build".into())),
+        Command::Run => serve(&config, Roles { worker: true, api: true }),
+        Command::Worker => serve(&config, Roles { worker: true, api: false }),
+        Command::Serve => serve(&config, Roles { worker: false, api: true }),
+        Command::Token(asked) => {
+            token::ensure_keys(&config.auth)?;
+            let token = token::sign(&config.auth, asked.user, &asked.roles, asked.seconds)?;
+            say(&format!("{token}\n"))
+        }
+        Command::Topics(Topics::Create) => {
+            let broker = cluster(&config)?;
+            let mut admin = broker.admin().map_err(|e| e.to_string())?;
+            let partitions = config.kafka.partitions;
+            let created = jobs::topics::create(&mut *admin, &config.app, partitions);
+            say(&created.map_err(|e| e.to_string())?)
+        }
+        Command::Topology(Topology::Describe) => say(&jobs::engine::describe(&config)?),
+        Command::Feed(Feed::Show { user, limit }) => {
+            let shown = runtime()?.block_on(jobs::show::show(&config, user, limit))?;
+            say(&shown)
+        }
+    }
+}
+
+fn read_config(cli: &Cli) -> Result<Config, String> {
+    let path = cli.config.clone().or_else(|| std::env::var_os("FEEDMILL_CONFIG").map(Into::into));
+    let file = path
+        .map(|path| std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display())));
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Config::read(file.transpose()?.as_deref(), environment)
+}
+
+fn say(text: &str) -> Result<(), Failed> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(|e| e.to_string().into())
+}
+
+fn runtime() -> Result<Runtime, String> {
+    Runtime::new().map_err(|e| format!("runtime: {e}"))
+}
+
+#[cfg(feature = "kafka")]
+fn cluster(config: &Config) -> Result<Arc<dyn Broker>, String> {
+    use millstream::broker::kafka::{Kafka, Settings};
+    let kafka = Kafka::new(Settings::new(config.kafka.bootstrap.as_str()));
+    kafka.map(|kafka| Arc::new(kafka) as Arc<dyn Broker>).map_err(|e| e.to_string())
+}
+
+#[cfg(not(feature = "kafka"))]
+fn cluster(_config: &Config) -> Result<Arc<dyn Broker>, String> {
+    Err("this build has no Kafka client".to_owned())
+}
+
+/// Runs until the process is told to stop, or the engine ends by itself.
+fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
+    let broker = cluster(config)?;
+    runtime()?.block_on(async {
+        if config.kafka.create_topics {
+            let mut admin = broker.admin().map_err(|e| e.to_string())?;
+            let made = jobs::topics::create(&mut *admin, &config.app, config.kafka.partitions);
+            made.map_err(|e| e.to_string())?;
+        }
+        token::ensure_keys(&config.auth)?;
+        let server = Server::start(config, broker, roles).await?;
+        tracing::info!(public = ?server.public, internal = %server.internal, "serving");
+        until_stopped(&server).await?;
+        Ok(server.stop().await?)
+    })
+}
+
+async fn until_stopped(server: &Server) -> Result<(), String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+        if !server.is_running() {
+            return Ok(());
+        }
+    }
+}

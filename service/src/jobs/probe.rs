@@ -1,0 +1,100 @@
+//! Looks at each component every second and notes what it saw, so that readiness never waits for anybody.
+//!
+//! One look at a component is under way at a time. Kafka's calls block, so it has a thread of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use millstream::Clock;
+use millstream::Topic;
+use millstream::broker::{Admin, Broker, Failure};
+use schemas::topic::EVENTS;
+use tokio::time::{sleep, timeout};
+
+use crate::http::internal::{Health, KAFKA, Seen};
+use crate::metrics::Metrics;
+use crate::read::Reads;
+
+const EVERY: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_secs(1);
+
+/// What a look needs.
+#[derive(Clone)]
+pub struct Probing {
+    /// Where it is noted.
+    pub health: Arc<Health>,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
+    /// When it was.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Probing {
+    fn note(
+        &self,
+        component: &'static str,
+        found: Result<(), String>,
+        breaker: Option<&'static str>,
+    ) {
+        let up = found.is_ok();
+        self.metrics.up.with_label_values(&[component]).set(i64::from(up));
+        let seen = Seen { up, fault: found.err(), breaker, at: self.clock.now().0 };
+        self.health.note(component, seen);
+    }
+
+    /// Looks at Kafka until `stop`, on a thread of its own.
+    pub fn kafka(self, broker: Arc<dyn Broker>, stop: Arc<AtomicBool>) -> std::io::Result<()> {
+        let look = move || {
+            let mut admin = None;
+            while !stop.load(Ordering::Relaxed) {
+                let found = ask(&*broker, &mut admin);
+                if found.is_err() {
+                    admin = None;
+                }
+                self.note(KAFKA, found.map_err(|failure| failure.to_string()), None);
+                thread::sleep(EVERY);
+            }
+        };
+        thread::Builder::new().name("probe-kafka".to_owned()).spawn(look).map(drop)
+    }
+
+    /// Looks at the tiers of reads, for as long as the task lives.
+    pub async fn tiers(self, reads: Arc<Reads>) {
+        loop {
+            let tiers = reads.tiers();
+            let redis = tiers.redis.as_ref().map(|tier| (tier.tier().probe(), tier.mode().name()));
+            let state = tiers.state.as_ref().map(|tier| (tier.tier().probe(), tier.mode().name()));
+            let postgres = tiers.postgres.as_ref().map(|tier| {
+                let ping = async { tier.tier().ping().await.map_err(|fault| fault.to_string()) };
+                (Box::pin(ping) as BoxFuture<'_, _>, tier.mode().name())
+            });
+            tokio::join!(
+                self.tier("redis", redis),
+                self.tier("state", state),
+                self.tier("postgres", postgres),
+            );
+            sleep(EVERY).await;
+        }
+    }
+
+    async fn tier(
+        &self,
+        component: &'static str,
+        look: Option<(BoxFuture<'_, Result<(), String>>, &'static str)>,
+    ) {
+        let Some((probe, breaker)) = look else { return };
+        let late = |_| Err(format!("no answer in {} ms", WAIT.as_millis()));
+        self.note(component, timeout(WAIT, probe).await.unwrap_or_else(late), Some(breaker));
+    }
+}
+
+fn ask(broker: &dyn Broker, admin: &mut Option<Box<dyn Admin>>) -> Result<(), Failure> {
+    let admin = match admin {
+        Some(admin) => admin,
+        None => admin.insert(broker.admin()?),
+    };
+    admin.partitions(&[Topic::from(EVENTS.name)]).map(drop)
+}

@@ -1,0 +1,237 @@
+//! A process at work: listeners, the log, the tiers, and (as a worker) the engine and the sink, until told to stop.
+//!
+//! Things start from the inside out: the cluster, the engine, the sink, the tiers, the listeners. They stop in the
+//! reverse order, so that nobody is promised what nobody will do.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use connectors::postgres::{Database, Limits};
+use connectors::redis::Reader;
+use millstream::broker::Broker;
+use millstream::{Clock, SystemClock};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Remote};
+use crate::http::auth::Verifier;
+use crate::http::internal::{Health, Internal, digest, internal};
+use crate::http::listener::Listener;
+use crate::http::{Api, public};
+use crate::jobs::engine::Engine;
+use crate::jobs::log::{Appending, Log};
+use crate::jobs::probe::Probing;
+use crate::jobs::sink::RedisSink;
+use crate::metrics::Metrics;
+use crate::read::{Guard, Guarded, LocalState, RankedTier, Reads, RemoteState, Source, Tiers};
+
+/// What this process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// Ranks feeds and pushes them.
+    pub worker: bool,
+    /// Answers reads and takes events.
+    pub api: bool,
+}
+
+/// A process at work.
+pub struct Server {
+    /// Where the public routes listen, if they do.
+    pub public: Option<SocketAddr>,
+    /// Where the internal ones do.
+    pub internal: SocketAddr,
+    engine: Option<Engine>,
+    sink: Option<RedisSink>,
+    stop: watch::Sender<bool>,
+    stopping: Arc<AtomicBool>,
+    probe: Option<JoinHandle<()>>,
+    listeners: Vec<JoinHandle<()>>,
+}
+
+struct Parts<'a> {
+    config: &'a Config,
+    broker: Arc<dyn Broker>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    secret: Option<String>,
+}
+
+impl Server {
+    /// Starts everything that `roles` need on `broker`.
+    pub async fn start(
+        config: &Config,
+        broker: Arc<dyn Broker>,
+        roles: Roles,
+    ) -> Result<Self, String> {
+        let secret =
+            config.state.secret_file.as_ref().map(|path| {
+                fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+            });
+        let parts = Parts {
+            config,
+            broker,
+            clock: Arc::new(SystemClock),
+            metrics: Arc::new(Metrics::new().map_err(|e| e.to_string())?),
+            secret: secret.transpose()?.map(|text| text.trim().to_owned()),
+        };
+        let engine = match roles.worker {
+            true => Some(Engine::start(config, Arc::clone(&parts.broker))?),
+            false => None,
+        };
+        let sink = match &config.redis {
+            Some(redis) if roles.worker => {
+                Some(RedisSink::start(&*parts.broker, &config.app, &redis.url)?)
+            }
+            Some(_) | None => None,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let mut server = Self {
+            public: None,
+            internal: config.http.internal_listen,
+            engine,
+            sink,
+            stop,
+            stopping: Arc::new(AtomicBool::new(false)),
+            probe: None,
+            listeners: Vec::new(),
+        };
+        server.listen(&parts, roles, stopped).await?;
+        Ok(server)
+    }
+
+    async fn listen(
+        &mut self,
+        parts: &Parts<'_>,
+        roles: Roles,
+        stopped: watch::Receiver<bool>,
+    ) -> Result<(), String> {
+        let health = Arc::new(Health::default());
+        let probing = Probing {
+            health: Arc::clone(&health),
+            metrics: Arc::clone(&parts.metrics),
+            clock: Arc::clone(&parts.clock),
+        };
+        let spawned = |e: std::io::Error| format!("spawn: {e}");
+        let broker = Arc::clone(&parts.broker);
+        probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
+        let of = Arc::new(Internal {
+            health,
+            metrics: Arc::clone(&parts.metrics),
+            state: self.engine.as_ref().map(|engine| Arc::clone(&engine.state)),
+            secret: parts.secret.as_deref().map(digest),
+            clock: Arc::clone(&parts.clock),
+        });
+        if roles.api {
+            let listener = parts.bind(parts.config.http.listen).await?;
+            self.public = listener.address().ok();
+            let api = parts.api(self.engine.as_ref())?;
+            self.probe = Some(tokio::spawn(probing.tiers(Arc::clone(&api.reads))));
+            self.listeners.push(tokio::spawn(listener.serve(public(&api), stopped.clone())));
+        }
+        let listener = parts.bind(parts.config.http.internal_listen).await?;
+        self.internal = listener.address().unwrap_or(self.internal);
+        self.listeners.push(tokio::spawn(listener.serve(internal(&of), stopped)));
+        Ok(())
+    }
+
+    /// The state of this process, if it is a worker.
+    pub fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+
+    /// Whether everything still runs.
+    pub fn is_running(&self) -> bool {
+        self.engine.as_ref().is_none_or(Engine::is_running)
+    }
+
+    /// Lets requests in hand finish, then stops the sink, then the engine.
+    pub async fn stop(self) -> Result<(), String> {
+        self.stopping.store(true, Ordering::Relaxed);
+        let _ = self.stop.send(true);
+        if let Some(probe) = self.probe {
+            probe.abort();
+        }
+        for listener in self.listeners {
+            let _ = listener.await;
+        }
+        if let Some(sink) = self.sink {
+            let _ = tokio::task::spawn_blocking(move || sink.stop()).await;
+        }
+        match self.engine {
+            Some(engine) => {
+                let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
+                stopped.map_err(|e| e.to_string())?
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Parts<'_> {
+    async fn bind(&self, address: SocketAddr) -> Result<Listener, String> {
+        let http = &self.config.http;
+        Listener::bind(address, http.connections_max, http.request_wait).await
+    }
+
+    fn api(&self, engine: Option<&Engine>) -> Result<Arc<Api>, String> {
+        let auth = &self.config.auth;
+        let pem = fs::read(&auth.key_file);
+        let pem = pem.map_err(|e| format!("{}: {e}", auth.key_file.display()))?;
+        let log = Log::start(Appending {
+            broker: Arc::clone(&self.broker),
+            clock: Arc::clone(&self.clock),
+            wait: self.config.kafka.produce_wait,
+            metrics: Arc::clone(&self.metrics),
+        });
+        let log = log.map_err(|e| format!("spawn: {e}"))?;
+        let (clock, metrics) = (Arc::clone(&self.clock), Arc::clone(&self.metrics));
+        Ok(Arc::new(Api {
+            verifier: Verifier::new(auth, &pem)?,
+            reads: Arc::new(Reads::new(self.tiers(engine)?, log.clone(), clock, metrics)),
+            log,
+            metrics: Arc::clone(&self.metrics),
+            events_max: self.config.http.events_max,
+            body_bytes_max: self.config.http.body_bytes_max,
+        }))
+    }
+
+    fn tiers(&self, engine: Option<&Engine>) -> Result<Tiers, String> {
+        let guard = |source, wait, calls_max| Guard {
+            source,
+            wait,
+            calls_max,
+            breaker: self.config.breaker,
+            metrics: Arc::clone(&self.metrics),
+        };
+        let redis = self.config.redis.as_ref().map(|Remote { url, wait }| {
+            let reader = Reader::open(url, *wait).map_err(|e| e.to_string())?;
+            let tier: Box<dyn RankedTier> = Box::new(reader);
+            Ok::<_, String>(Guarded::new(tier, guard(Source::Redis, *wait, 1024)))
+        });
+        let postgres = self.config.postgres.as_ref().map(|Remote { url, wait }| {
+            let limits = Limits { statement: *wait, ..Limits::default() };
+            let calls_max = limits.connections_max as usize * 4;
+            let database = Database::open(url, limits).map_err(|e| e.to_string())?;
+            Ok::<_, String>(Guarded::new(database, guard(Source::Postgres, *wait, calls_max)))
+        });
+        let state: Option<Box<dyn RankedTier>> = match engine {
+            Some(engine) => Some(Box::new(LocalState {
+                feeds: Arc::clone(&engine.state),
+                clock: Arc::clone(&self.clock),
+            })),
+            None if self.config.state.workers.is_empty() => None,
+            None => {
+                let workers = self.config.state.workers.clone();
+                Some(Box::new(RemoteState::new(workers, self.secret.clone())))
+            }
+        };
+        let wait = self.config.state.wait;
+        Ok(Tiers {
+            redis: redis.transpose()?,
+            state: state.map(|tier| Guarded::new(tier, guard(Source::State, wait, 256))),
+            postgres: postgres.transpose()?,
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! A user's feed in a terminal: the items with the terms of each score, and where they came from.
+
+use std::fmt::Write;
+
+use connectors::redis::Reader;
+use millstream::{Clock, SystemClock};
+use schemas::{FeedBody, UserId};
+use topologies::ranking::Weights;
+use topologies::ranking::reread::reread;
+use uuid::Uuid;
+
+use crate::config::Config;
+
+/// The feed that Redis holds for `user`.
+pub async fn show(config: &Config, user: Uuid, limit: u8) -> Result<String, String> {
+    let remote = config.redis.as_ref().ok_or("redis.url is not set")?;
+    let reader = Reader::open(&remote.url, remote.wait).map_err(|e| e.to_string())?;
+    let user = UserId(user.into_bytes());
+    let found = reader.feed(user).await.map_err(|e| e.to_string())?;
+    let Some(body) = found.as_ref().and_then(|feed| feed.body.as_ref()) else {
+        return Ok(format!("{user} has no feed\n"));
+    };
+    Ok(table(body, SystemClock.now().0, usize::from(limit)))
+}
+
+/// The first items of a body as of `now_ms`, one a line.
+pub fn table(body: &FeedBody, now_ms: i64, limit: usize) -> String {
+    let weights = Weights::v1();
+    let mut out = format!(
+        "{:>3}  {:>7}  {:>9}  {:>10}  {:>8}  {:>4} {:>4} {:>4} {:>5} {:>4}  {:<9} {:<18} {:<9} {}\n",
+        "#",
+        "score",
+        "freshness",
+        "engagement",
+        "affinity",
+        "L",
+        "C",
+        "S",
+        "E",
+        "A",
+        "age",
+        "sources",
+        "author",
+        "post"
+    );
+    for (position, served) in (1..).zip(reread(body, &weights, now_ms)).take(limit) {
+        let (item, terms) = (&served.item, &served.terms);
+        let sources = item.sources.names().collect::<Vec<_>>().join("+");
+        let minutes = now_ms.saturating_sub(item.created_at_ms).max(0) / 60_000;
+        let age = format!("{}h{:02}m", minutes / 60, minutes % 60);
+        let author = item.author.to_string();
+        let _ = writeln!(
+            out,
+            "{position:>3}  {:>7.4}  {:>9.4}  {:>10.4}  {:>8.4}  {:>4} {:>4} {:>4} {:>5} {:>4}  \
+             {age:<9} {sources:<18} {:<9} {}",
+            terms.score,
+            terms.freshness,
+            terms.engagement,
+            terms.affinity,
+            item.likes,
+            item.comments,
+            item.shares,
+            item.exposures,
+            item.affinity,
+            author.get(..8).unwrap_or_default(),
+            item.post,
+        );
+    }
+    let _ = writeln!(
+        out,
+        "score = {} freshness + {} engagement + {} affinity, weight set {}",
+        weights.freshness, weights.engagement, weights.affinity, body.weight_set
+    );
+    out
+}

@@ -1,0 +1,38 @@
+//! Creates the topics that the contract declares and the cluster lacks.
+
+use std::fmt::Write;
+
+use millstream::Topic;
+use millstream::broker::{Admin, Cleanup, Created, Failure, TopicSpec};
+use schemas::topic;
+
+/// Creates what is missing, with so many partitions; tells what became of each, one a line.
+pub fn create(admin: &mut dyn Admin, app: &str, partitions: i32) -> Result<String, Failure> {
+    let specs = specs(app, partitions);
+    let created = admin.create(&specs)?;
+    let mut lines = String::new();
+    for (spec, created) in specs.iter().zip(created) {
+        let became = match created {
+            Created::New => "created",
+            Created::Existed => "was there",
+        };
+        let _ = writeln!(lines, "{:<24} {became}", spec.name);
+    }
+    Ok(lines)
+}
+
+/// What the contract declares.
+pub fn specs(app: &str, partitions: i32) -> Vec<TopicSpec> {
+    let spec = |name: &str, cleanup: topic::Cleanup| TopicSpec {
+        name: Topic::from(name),
+        partitions,
+        cleanup: if cleanup.is_compact() {
+            Cleanup::Compact
+        } else {
+            Cleanup::Delete(cleanup.retention())
+        },
+    };
+    let declared = topic::ALL.iter().map(|topic| spec(topic.name, topic.cleanup));
+    let letters = spec(&topic::dead_letters(app), topic::DEAD_LETTERS_CLEANUP);
+    declared.chain([letters]).collect()
+}
