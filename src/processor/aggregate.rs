@@ -40,13 +40,10 @@ impl<K: 'static, V, A: Default + 'static> Aggregate<K, V, A> {
         core: &mut Core,
         call: impl FnOnce(&mut KeyValue<K, A>, &mut Core) -> Result<()>,
     ) -> Result<()> {
-        let mut lent = core.take(self.store.index())?;
-        let done = match lent.as_any().downcast_mut() {
+        core.lend(self.store.index(), |lent, core| match lent.as_any().downcast_mut() {
             Some(store) => call(store, core),
             None => Ok(()),
-        };
-        core.put_back(self.store.index(), lent);
-        done
+        })
     }
 }
 

@@ -102,12 +102,19 @@ impl Core {
             .ok_or_else(|| unattached::<T>("store"))
     }
 
-    /// Takes a store out while what it holds is pushed downstream; [`Self::put_back`] ends it.
-    pub(crate) fn take(&mut self, index: u16) -> Result<Box<dyn StateStore>> {
-        self.stores
-            .get_mut(index as usize)
-            .and_then(Option::take)
-            .ok_or_else(|| Fault::Fatal("a store is used by two operators at once".into()))
+    /// Lends a store out while what it holds is pushed downstream. It is back when `call` has ended, by a
+    /// panic too.
+    pub(crate) fn lend<R>(
+        &mut self,
+        index: u16,
+        call: impl FnOnce(&mut dyn StateStore, &mut Self) -> Result<R>,
+    ) -> Result<R> {
+        let store = self.stores.get_mut(index as usize).and_then(Option::take);
+        let mut lent = Lent { core: self, index, store };
+        match &mut lent.store {
+            Some(store) => call(&mut **store, lent.core),
+            None => Err(Fault::Fatal("a store is used by two operators at once".into())),
+        }
     }
 
     pub(crate) fn put_back(&mut self, index: u16, store: Box<dyn StateStore>) {
@@ -158,7 +165,8 @@ impl Core {
 
     /// Sends the record in hand to the dead letters, with where it came from and why (after KIP-1034).
     pub(crate) fn dead_letter(&mut self, why: &str) -> Result<()> {
-        let Some((source, record)) = self.queue.current() else {
+        let in_hand = self.in_hand.then(|| self.queue.current()).flatten();
+        let Some((source, record)) = in_hand else {
             return Err(Fault::Fatal(format!("dead letter without a record in hand: {why}")));
         };
         let partition = source.partition.to_string();
@@ -231,6 +239,21 @@ impl Core {
 
     pub(crate) fn set_wall_time(&mut self, now: Timestamp) {
         self.wall_time = now;
+    }
+}
+
+/// A store that is out of its place; dropping this puts it back.
+struct Lent<'a> {
+    core: &'a mut Core,
+    index: u16,
+    store: Option<Box<dyn StateStore>>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(store) = self.store.take() {
+            self.core.put_back(self.index, store);
+        }
     }
 }
 

@@ -49,10 +49,8 @@ impl<P: Processor> Next<P::KeyIn, P::ValueIn> for Entry<P> {
 
 impl<P: Processor> Ring for Node<P> {
     fn ring(&self, timers: u16, now: Timestamp, core: &mut Core) -> Result<bool> {
-        let mut store = core.take(timers)?;
-        let popped = store.pop_due(now);
-        core.put_back(timers, store);
-        let Some((at, key)) = popped? else {
+        let popped = core.lend(timers, |store, _| store.pop_due(now))?;
+        let Some((at, key)) = popped else {
             return Ok(false);
         };
         self.run(now, core, |processor, cx| {

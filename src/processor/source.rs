@@ -157,18 +157,17 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
             None => self.form.key.decode_null(&mut self.key),
         }
         .map_err(|fault| within("key", fault))?;
-        let (version, at, value) = match (record.value, self.form.logged) {
+        let (values, slot) = (&self.form.value, &mut self.value);
+        let (decoded, at) = match (record.value, self.form.logged) {
             (Some(value), true) => {
                 let held = Envelope::open(value)?;
-                (held.version, held.at, held.value)
+                (values.decode(held.value, held.version, slot), held.at)
             }
-            (Some(value), false) => (self.form.value.version(), record.timestamp, value),
-            (None, _) => {
-                let null = self.form.value.decode_null(&mut self.value);
-                return null.map_err(|fault| within("value", fault)).map(|()| record.timestamp);
+            (Some(value), false) => {
+                (values.decode(value, values.version(), slot), record.timestamp)
             }
+            (None, _) => (values.decode_null(slot), record.timestamp),
         };
-        let decoded = self.form.value.decode(value, version, &mut self.value);
         decoded.map_err(|fault| within("value", fault))?;
         let at = match (&self.form.extractor, &self.key, &self.value) {
             (Some(extract), Some(key), Some(value)) => extract(key, value, record),

@@ -73,6 +73,8 @@ pub(crate) struct Task {
     worked: bool,
     staged: bool,
     started: bool,
+    /// Nothing was ever committed: the first transaction names the changelogs and commits the positions.
+    fresh: bool,
     processed: u64,
     unflushed_bytes: usize,
     flushed_at: Timestamp,
@@ -142,6 +144,7 @@ impl Task {
             worked: from.fresh,
             staged: false,
             started: false,
+            fresh: from.fresh,
             processed: 0,
             unflushed_bytes: 0,
             flushed_at: Timestamp::MIN,
@@ -239,8 +242,10 @@ impl Task {
         let failure = match outcome {
             Ok(Ok(())) => return Ok((self.processed - before) as usize),
             Ok(Err(fault)) => fault,
-            Err(panic) => Fault::Reject(format!("the processor panicked: {}", words_of(&*panic))),
+            Err(panic) => panicked(&*panic),
         };
+        // Whatever it had done, a timer taken out perhaps, must be undone.
+        self.worked = true;
         let record = self.core.origin().is_some().then(|| self.core.queue.current()).flatten();
         let record = record.map(|(source, record)| (source.clone(), record.offset));
         Err(Failed { fault: failure, record })
@@ -357,9 +362,10 @@ impl Task {
         if self.staged {
             return Ok(());
         }
-        for (_, node) in &self.nodes.flushes {
-            node.flush(&mut self.core)?;
-        }
+        let Self { core, nodes, .. } = self;
+        let mut flushes = nodes.flushes.iter();
+        let flush = || flushes.try_for_each(|(_, node)| node.flush(core));
+        catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked(&*panic)))?;
         self.changes.clear();
         for state in self.core.stores.iter_mut().flatten() {
             state.stage(&mut self.changes)?;
@@ -429,8 +435,11 @@ impl Task {
             self.marks.stream_time = self.core.stream_time();
             self.marks.committed_at = now;
             self.unapplied = true;
-            (self.worked, self.staged) = (false, false);
-            self.skips.clear();
+            (self.worked, self.staged, self.fresh) = (false, false, false);
+            let positions = &self.positions;
+            self.skips.retain(|(source, offset), _| {
+                positions.iter().any(|at| at.source == *source && at.next <= *offset)
+            });
         }
         if let Some(store) = &mut self.store {
             store.apply(&self.changes, &self.marks, &Committed::mint())?;
@@ -454,11 +463,11 @@ impl Task {
         self.core.hold(false);
         self.changes.clear();
         self.positions.iter_mut().for_each(|position| position.next = position.committed);
-        let never_committed = self.marks.committed_at == Timestamp::MIN;
-        (self.worked, self.staged, self.started) = (never_committed, false, false);
+        (self.worked, self.staged, self.started) = (self.fresh, false, false);
+        (self.processed, self.core.dead_lettered) = (0, 0);
         self.nodes = Nodes::wire(&self.ground, spec, self.core.task())?;
         self.recall()?;
-        if never_committed && self.marks.inputs.is_empty() {
+        if self.fresh {
             self.name_changelogs();
         }
         Ok(())
@@ -528,13 +537,9 @@ impl Task {
         self.positions.iter().map(|position| (position.source.clone(), position.next)).collect()
     }
 
-    /// Records worked off since it was made.
-    pub(crate) fn processed(&self) -> u64 {
-        self.processed
-    }
-
-    pub(crate) fn dead_lettered(&self) -> u64 {
-        self.core.dead_lettered
+    /// Records worked off, and records dead-lettered, since it was asked last or was rewound.
+    pub(crate) fn take_counts(&mut self) -> (u64, u64) {
+        (std::mem::take(&mut self.processed), std::mem::take(&mut self.core.dead_lettered))
     }
 
     /// What brings its state to disk, if that is due: without it a small store would be restored from the
@@ -561,7 +566,8 @@ fn cursor_key(topic: &str, partition: i32) -> Vec<u8> {
     format!("cursor/{topic}/{partition}").into_bytes()
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Fault::Reject(format!("the processor panicked: {}", text.unwrap_or("without words")))
 }

@@ -136,7 +136,7 @@ impl Restorer {
             let finished = running.open.is_empty();
             if finished || running.changes.bytes() >= BATCH_BYTES {
                 if let Err(fault) = running.put_down() {
-                    done.extend(running.open.keys().cloned());
+                    done.extend(running.job.changelogs.iter().map(|(log, _)| log.clone()));
                     out.push(Err((running.job.id, fault)));
                     continue;
                 }

@@ -13,7 +13,7 @@ use crate::broker::embedded::Embedded;
 use crate::broker::{Broker, Cleanup, TopicSpec};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
-use crate::error::{Fault, Result};
+use crate::error::{Exit, Fault, Result};
 use crate::fail::{FailPoints, Point};
 use crate::metrics::Counter;
 use crate::record::{TaskId, Timestamp, Topic};
@@ -34,6 +34,7 @@ type MakeStores = Box<dyn Fn(usize) -> Arc<dyn Stores>>;
 pub struct Setup {
     topology: Topology,
     partitions: i32,
+    topics: Option<Vec<(Topic, i32)>>,
     instances: usize,
     config: Config,
     began: Timestamp,
@@ -45,6 +46,13 @@ impl Setup {
     /// How many partitions every topic has; 1 unless told.
     pub fn partitions(mut self, partitions: i32) -> Self {
         self.partitions = partitions;
+        self
+    }
+
+    /// Creates these topics before the start, instead of every input.
+    pub fn topics(mut self, topics: &[(&str, i32)]) -> Self {
+        let topics = topics.iter().map(|(name, partitions)| ((*name).into(), *partitions));
+        self.topics = Some(topics.collect());
         self
     }
 
@@ -89,16 +97,11 @@ impl Setup {
     pub fn start(self) -> Result<Driver> {
         let clock = Arc::new(ManualClock::at(self.began));
         let broker = Embedded::new(clock.clone());
-        let specs: Vec<_> = self
-            .topology
-            .inputs()
-            .into_iter()
-            .map(|name| TopicSpec {
-                name,
-                partitions: self.partitions,
-                cleanup: Cleanup::Delete(None),
-            })
-            .collect();
+        let inputs = self.topology.inputs().into_iter().map(|name| (name, self.partitions));
+        let topics = self.topics.clone().unwrap_or_else(|| inputs.collect());
+        let spec =
+            |(name, partitions)| TopicSpec { name, partitions, cleanup: Cleanup::Delete(None) };
+        let specs: Vec<_> = topics.into_iter().map(spec).collect();
         broker.admin().and_then(|mut admin| admin.create(&specs)).map_err(fatal)?;
         let crash: Arc<Mutex<Option<Armed>>> = Arc::default();
         let mut driver = Driver {
@@ -155,6 +158,7 @@ impl Driver {
         Setup {
             topology,
             partitions: 1,
+            topics: None,
             instances: 1,
             config,
             began: Timestamp(0),
@@ -379,6 +383,18 @@ impl Driver {
         Ok(())
     }
 
+    /// Starts a process with another topology, as after a deployment.
+    pub fn restart_with(&mut self, process: usize, topology: Topology) -> Result<()> {
+        self.setup.topology = topology;
+        self.restart(process)
+    }
+
+    /// How many tasks run in a process.
+    pub fn tasks(&self, process: usize) -> usize {
+        let running = self.processes.get(process).and_then(Option::as_ref);
+        running.map_or(0, |process| process.workers.iter().map(Worker::tasks).sum())
+    }
+
     /// The committed state of every running task, by task.
     pub fn readers(&self) -> BTreeMap<TaskId, Arc<dyn Reader>> {
         let mut readers = BTreeMap::new();
@@ -426,6 +442,10 @@ fn round(process: &mut Process, now: Timestamp, late: bool) -> Result<Activity, 
     activity = activity.and(restoring.step(Duration::ZERO)?);
     for worker in workers {
         activity = activity.and(worker.step(now, Duration::ZERO)?);
+    }
+    for flush in instance.wait_for_flushes(Duration::ZERO) {
+        instance.fail.pass(Point::BeforeFlush)?;
+        flush().map_err(|fault| Stop::Exit(Exit::Failed, fault.to_string()))?;
     }
     Ok(activity)
 }

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::plan::{HandleKind, NodeKind, Plan};
 use super::{SourceSpec, SubTopology};
 
+/// The column in which a store on disk keeps its marks.
+const RESERVED: &str = "default";
+
 /// The sub-topologies in the order of their first nodes; faults are appended.
 pub(super) fn cut(plan: &Plan, faults: &mut Vec<String>) -> Vec<SubTopology> {
     check_names(plan, faults);
@@ -123,6 +126,8 @@ fn check_names(plan: &Plan, faults: &mut Vec<String>) {
                 "store {:?}: a name has letters, digits, `.`, `_`, `-`",
                 handle.name
             ));
+        } else if &*handle.name == RESERVED {
+            faults.push(format!("store {RESERVED:?}: this name is the engine's own"));
         } else if !stores.insert(handle.name.clone()) {
             faults.push(format!("two stores are named {}", handle.name));
         }
@@ -151,11 +156,39 @@ fn check_stores(plan: &Plan, subs: &[SubTopology], faults: &mut Vec<String>) {
         if sub.sources.is_empty() {
             faults.push(format!("operator {} has no source", sub.name));
         }
-        let mut topics = BTreeSet::new();
-        for source in &sub.sources {
-            if !topics.insert(source.topic.clone()) {
-                faults.push(format!("topic {} is read twice in one sub-topology", source.topic));
-            }
+    }
+    // The group has one position per partition, and one task may move it.
+    let mut topics = BTreeSet::new();
+    for source in subs.iter().flat_map(|sub| &sub.sources) {
+        if !topics.insert(source.topic.clone()) {
+            let topic = &source.topic;
+            faults.push(format!(
+                "topic {topic} is read twice: read it once, and attach both to that stream"
+            ));
+        }
+    }
+    let tasks: BTreeSet<_> = subs.iter().map(|sub| format!("{}-task", sub.name)).collect();
+    for handle in plan.handles.iter().filter(|handle| tasks.contains(&*handle.name)) {
+        let name = &handle.name;
+        let task = name.trim_end_matches("-task");
+        faults.push(format!("store {name:?} has the changelog of the task {task}"));
+    }
+    check_timers(plan, faults);
+}
+
+/// A deadline rings at one operator: with two it would be chance at which.
+fn check_timers(plan: &Plan, faults: &mut Vec<String>) {
+    for (index, handle) in plan.handles.iter().enumerate() {
+        let users = plan.nodes.iter().filter(|node| node.uses.contains(&(index as u16)));
+        let users: Vec<_> = users.map(|node| &*node.name).collect();
+        if matches!(handle.kind, HandleKind::Timers(_)) && users.len() > 1 {
+            let (name, users) = (&handle.name, users.join(", "));
+            faults.push(format!("timers {name} are attached to {users}: a deadline rings at one"));
+        }
+    }
+    for node in &plan.nodes {
+        if node.uses.iter().any(|used| plan.handles.get(*used as usize).is_none()) {
+            faults.push(format!("operator {} uses a store of another topology", node.name));
         }
     }
 }

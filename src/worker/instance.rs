@@ -101,8 +101,8 @@ impl Instance {
     }
 
     /// A worker has closed the tasks of a partition.
-    pub(crate) fn give_back(&self, partition: i32) {
-        self.ownership().give_back(partition);
+    pub(crate) fn give_back(&self, partition: i32, worker: usize) {
+        self.ownership().give_back(partition, worker);
         self.given_back.notify_all();
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Stop;
-use crate::broker::{Broker, Failure, Isolation, OutRecord, Outgoing, TopicIndex};
+use crate::broker::{Broker, Call, Code, Failure, Isolation, OutRecord, Outgoing, TopicIndex};
 use crate::error::Exit;
 use crate::record::{Headers, Timestamp, Topic, TopicPartition};
 use crate::topology::Topology;
@@ -76,10 +76,11 @@ fn read(topology: &Topology, broker: &dyn Broker) -> Result<Option<String>, Fail
             }
         }
         if polled.ends.iter().any(|(_, end)| *end >= bounds.end) {
-            break;
+            return Ok(found);
         }
     }
-    Ok(found)
+    // Without an answer there is no telling whether state lies under another topology.
+    Err(Failure::new(Call::Poll, Code::TimedOut, "the manifest could not be read"))
 }
 
 fn write(topology: &Topology, broker: &dyn Broker, text: &str) -> Result<(), Failure> {

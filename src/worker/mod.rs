@@ -119,6 +119,7 @@ impl Worker {
     /// Whether nothing of it is open, waiting or restoring: what it was given is committed.
     pub(crate) fn is_settled(&self) -> bool {
         !self.transaction.is_open()
+            && self.paused.is_empty()
             && self.slots.values().all(|slot| match slot {
                 Slot::Running(task) => !task.has_worked() && !task.is_behind_broadcasts(),
                 Slot::Stopped(_) => true,
@@ -129,6 +130,12 @@ impl Worker {
     /// The earliest deadline of any task.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.running().filter_map(|(_, task)| task.next_due()).min()
+    }
+
+    /// How many tasks run.
+    #[cfg(feature = "testing")]
+    pub(crate) fn tasks(&self) -> usize {
+        self.running().count()
     }
 
     fn running(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
@@ -173,15 +180,16 @@ impl Worker {
         let mut taken = false;
         for Duty { partition, number, .. } in duties.iter().filter(|duty| !duty.releasing) {
             if !self.held.contains_key(partition) {
-                self.take_over(*partition, *number, now);
-                taken = true;
+                taken |= self.take_over(*partition, *number, now);
             }
         }
         Ok(taken || !gone.is_empty())
     }
 
-    fn take_over(&mut self, partition: i32, number: Number, now: Timestamp) {
-        self.instance.ownership().hold(partition, self.index);
+    fn take_over(&mut self, partition: i32, number: Number, now: Timestamp) -> bool {
+        if !self.instance.ownership().hold(partition, number, self.index) {
+            return false;
+        }
         self.held.insert(partition, number);
         let ground = self.instance.ground.clone();
         let built = ground.topology.built();
@@ -191,6 +199,7 @@ impl Worker {
                 self.slots.insert(id, Slot::Waiting(now));
             }
         }
+        true
     }
 
     /// Closes the tasks of these partitions; what they have not committed is undone by the abort.
@@ -207,13 +216,15 @@ impl Worker {
         }
         for partition in partitions {
             self.held.remove(partition);
-            self.instance.give_back(*partition);
+            self.instance.give_back(*partition, self.index);
         }
         Ok(())
     }
 
     fn close(&mut self, id: &TaskId, slot: Option<Slot>) -> Result<(), Stop> {
         self.instance.publish(id, None);
+        // A store that was restored for this task must not stay open: nobody else could open it.
+        drop(self.instance.take_restored(id));
         let Some(Slot::Running(task)) = slot else { return Ok(()) };
         let sources: Vec<_> = task.offsets().into_iter().map(|(source, _)| source).collect();
         self.consumer.unassign(&sources).map_err(|failure| self.died(&failure))?;
@@ -345,12 +356,14 @@ impl Worker {
                 continue;
             }
             match task.rewind() {
-                Ok(()) => back.extend(task.offsets()),
+                Ok(()) => {
+                    self.full.remove(id);
+                    back.extend(task.offsets());
+                }
                 Err(fault) => broken.push((id.clone(), fault.to_string())),
             }
         }
         self.consumer.assign(&back).map_err(|failure| self.died(&failure))?;
-        self.full.clear();
         broken.into_iter().try_for_each(|(id, why)| self.stop_task(&id, why))
     }
 

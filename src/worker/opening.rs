@@ -103,6 +103,8 @@ impl Worker {
 
     /// Asks for positions and ends, opens the store, and has it restored if it is behind.
     fn open(&mut self, id: &TaskId) -> Result<(), Hindrance> {
+        // What was restored for an earlier opening: its store would be in the way.
+        drop(self.instance.take_restored(id));
         self.transaction.ready()?;
         let sources = self.sources_of(id);
         let committed = match self.consumer.committed(&sources) {

@@ -94,14 +94,23 @@ impl Ownership {
         })
     }
 
-    /// `worker` opens the tasks of a partition.
-    pub(crate) fn hold(&mut self, partition: i32, worker: usize) {
-        self.held.insert(partition, worker);
+    /// `worker` opens the tasks of a partition, if under this number they are still its to open.
+    pub(crate) fn hold(&mut self, partition: i32, number: Number, worker: usize) -> bool {
+        let is_its = self.owned.get(&partition).is_some_and(|owned| {
+            owned.number == number && owned.worker == worker && !owned.releasing
+        });
+        let may = is_its && self.held.get(&partition).is_none_or(|holder| *holder == worker);
+        if may {
+            self.held.insert(partition, worker);
+        }
+        may
     }
 
-    /// Its worker has closed them.
-    pub(crate) fn give_back(&mut self, partition: i32) {
-        self.held.remove(&partition);
+    /// `worker` has closed them; what another one holds stays held.
+    pub(crate) fn give_back(&mut self, partition: i32, worker: usize) {
+        if self.held.get(&partition) == Some(&worker) {
+            self.held.remove(&partition);
+        }
     }
 
     /// Every partition that is owned.
@@ -143,12 +152,27 @@ mod tests {
     fn a_partition_that_is_still_held_comes_back_to_its_holder() {
         let mut ownership = Ownership::default();
         ownership.assign(&[0, 1], 2);
-        ownership.hold(1, 1);
+        let first = ownership.duties(1)[0].number;
+        assert!(ownership.hold(1, first, 1));
         ownership.remove(&[1]);
         ownership.assign(&[1], 2);
         assert_eq!(ownership.duties(1).len(), 1);
         assert!(!ownership.are_free(&[1]));
-        ownership.give_back(1);
+        ownership.give_back(1, 1);
         assert!(ownership.are_free(&[1]));
+    }
+
+    #[test]
+    fn a_number_of_before_holds_nothing_and_takes_nothing_from_the_holder() {
+        let mut ownership = Ownership::default();
+        ownership.assign(&[0], 2);
+        let old = ownership.duties(0)[0].number;
+        ownership.remove(&[0]);
+        ownership.assign(&[5, 0], 2);
+        let new = ownership.duties(1)[0].number;
+        assert!(ownership.hold(0, new, 1));
+        assert!(!ownership.hold(0, old, 0));
+        ownership.give_back(0, 0);
+        assert!(!ownership.are_free(&[0]));
     }
 }

@@ -166,6 +166,14 @@ fn check(topology: &Topology, counts: &BTreeMap<Topic, i32>) -> Result<(), Stop>
             }
         }
     }
+    let tasks = counts.get(&topology.task_topic()).copied().unwrap_or(0);
+    for sub in &built.subs {
+        let wanted = built.partitions_of(sub, counts);
+        if tasks < wanted {
+            let topic = topology.task_topic();
+            faults.push(format!("{topic} has {tasks} partitions, {} has {wanted}", sub.name));
+        }
+    }
     match faults.is_empty() {
         true => Ok(()),
         false => Err(Stop::Exit(Exit::Mismatch, faults.join("\n"))),

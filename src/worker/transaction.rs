@@ -37,9 +37,10 @@ pub(crate) struct Transaction {
     begun: bool,
     touched: Option<Timestamp>,
     last: Timestamp,
-    records_at: BTreeMap<TaskId, u64>,
     records: u64,
-    bytes: usize,
+    dead_letters: u64,
+    /// What each task that worked holds in memory.
+    bytes: BTreeMap<TaskId, usize>,
     sent_bytes: usize,
     mean_commit: Duration,
     fencings: Vec<Timestamp>,
@@ -54,9 +55,9 @@ impl Transaction {
             begun: false,
             touched: None,
             last: Timestamp::MIN,
-            records_at: BTreeMap::new(),
             records: 0,
-            bytes: 0,
+            dead_letters: 0,
+            bytes: BTreeMap::new(),
             sent_bytes: 0,
             mean_commit: Duration::ZERO,
             fencings: Vec::new(),
@@ -69,11 +70,15 @@ impl Transaction {
     }
 
     /// A task has worked: from now on there is something to commit.
-    pub(crate) fn touch(&mut self, id: &TaskId, task: &Task, now: Timestamp) {
+    pub(crate) fn touch(&mut self, id: &TaskId, task: &mut Task, now: Timestamp) {
         self.touched.get_or_insert(now);
-        let before = self.records_at.insert(id.clone(), task.processed()).unwrap_or(0);
-        self.records += task.processed().saturating_sub(before);
-        self.bytes = self.sent_bytes + task.open_bytes();
+        let (records, dead_letters) = task.take_counts();
+        self.records += records;
+        self.dead_letters += dead_letters;
+        match self.bytes.get_mut(id) {
+            Some(bytes) => *bytes = task.open_bytes(),
+            None => drop(self.bytes.insert(id.clone(), task.open_bytes())),
+        }
     }
 
     /// Why the transaction ends now, if it does.
@@ -87,7 +92,8 @@ impl Transaction {
             open_max: config.transaction_timeout / 3,
             drained_after: drained_after(self.mean_commit).min(config.commit_interval),
         };
-        let (bytes, records) = (self.bytes, self.records);
+        let bytes = self.sent_bytes + self.bytes.values().sum::<usize>();
+        let records = self.records;
         let open = Open { began, bytes, records, drained, revoked: false, closing };
         due(&open, &limits, self.last, now)
     }
@@ -219,6 +225,7 @@ impl Transaction {
         let metrics = &self.instance.metrics;
         metrics.add(Counter::Commits, 1);
         metrics.add(Counter::Records, self.records);
+        metrics.add(Counter::DeadLetters, self.dead_letters);
         metrics.add(Counter::CommitMicros, took.as_micros() as u64);
         self.mean_commit = (self.mean_commit * 7 + took) / 8;
         self.last = now;
@@ -227,7 +234,8 @@ impl Transaction {
 
     fn reset(&mut self) {
         (self.begun, self.touched) = (false, None);
-        (self.records, self.bytes, self.sent_bytes) = (0, 0, 0);
+        (self.records, self.dead_letters, self.sent_bytes) = (0, 0, 0);
+        self.bytes.clear();
     }
 
     /// Aborts what is open, at the broker too if it got that far.

@@ -1,39 +1,44 @@
-//! Word count through every way to fail: each word is counted once, whatever happens.
+//! Word count through every way to crash: each word is counted once, whatever happens.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream::testing::{Driver, Setup, table};
-use millstream::{Builder, I64, Point, Result, Timestamp, Topology, Unit, Utf8};
+use millstream::{Emit, I64, Point, Result, Utf8};
 
-fn word_count() -> Result<Topology> {
-    let builder = Builder::new("word-count");
-    builder
-        .stream("lines", Utf8, Utf8)
-        .flat_map("split", |line, out| {
-            line.value.split_whitespace().try_for_each(|word| out.emit(&word.to_lowercase(), &()))
-        })
-        .repartition("words", Utf8, Unit)
-        .count("counts", Utf8)
-        .to("word-counts", Utf8, I64);
-    builder.build()
-}
+use crate::world::{history, say, word_count};
 
-fn at(millis: i64) -> Timestamp {
-    Timestamp(millis)
-}
+const LINES: [&str; 3] = ["to be or not to be", "that is the question", "to die to sleep"];
+const COUNTS: &str =
+    "be 2 | die 1 | is 1 | not 1 | or 1 | question 1 | sleep 1 | that 1 | the 1 | to 4";
 
 fn setup() -> Result<Setup> {
-    Ok(Driver::of(word_count()?).partitions(3))
+    Ok(Driver::of(word_count(Emit::OnCommit)?).partitions(3))
 }
 
-fn say(driver: &Driver, line: &str) -> Result<()> {
-    driver.input("lines", Utf8, Utf8).send(&"a".into(), &line.into(), at(0))
+fn say_all(driver: &mut Driver) -> Result<()> {
+    for (who, line) in ["a", "b", "c"].into_iter().zip(LINES) {
+        say(driver, who, line)?;
+        driver.settle()?;
+    }
+    Ok(())
+}
+
+/// One, two, three: as often as each word was said.
+fn without_gap() -> BTreeMap<String, Vec<i64>> {
+    let words = LINES.iter().flat_map(|line| line.split_whitespace());
+    let mut counts: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for word in words {
+        let of = counts.entry(word.to_owned()).or_default();
+        of.push(of.len() as i64 + 1);
+    }
+    counts
 }
 
 #[test]
 fn words_are_counted() -> Result<()> {
     let mut driver = setup()?.start()?;
-    say(&driver, "to be or not to be")?;
+    say(&driver, "a", "to be or not to be")?;
     driver.settle()?;
     let counts = driver.output("word-counts", Utf8, I64);
     assert_eq!(counts.latest()?, table("be 2 | not 1 | or 1 | to 2"));
@@ -43,12 +48,11 @@ fn words_are_counted() -> Result<()> {
 #[test]
 fn a_crash_before_commit_counts_each_word_once() -> Result<()> {
     let mut driver = setup()?.start()?;
-    let (lines, counts) =
-        (driver.input("lines", Utf8, Utf8), driver.output("word-counts", Utf8, I64));
-    lines.send(&"a".into(), &"to be or not to be".into(), at(0))?;
+    say(&driver, "a", "to be or not to be")?;
     driver.crash_before_commit()?;
     driver.settle()?;
     driver.advance(Duration::from_secs(60))?;
+    let counts = driver.output("word-counts", Utf8, I64);
     assert_eq!(counts.latest()?, table("be 2 | not 1 | or 1 | to 2"));
     Ok(())
 }
@@ -59,15 +63,56 @@ fn a_crash_at_any_place_counts_each_word_once() -> Result<()> {
         for skip in 0..4 {
             let mut driver = setup()?.workers(2).start()?;
             driver.arm(point, skip);
-            for line in ["to be or not to be", "that is the question", "to die to sleep"] {
-                say(&driver, line)?;
-                driver.settle()?;
-            }
-            let expected =
-                "be 2 | die 1 | is 1 | not 1 | or 1 | question 1 | sleep 1 | that 1 | the 1 | to 4";
+            say_all(&mut driver)?;
             let counts = driver.output("word-counts", Utf8, I64).latest()?;
-            assert_eq!(counts, table(expected), "crash at {point:?}, passing {skip}");
+            assert_eq!(counts, table(COUNTS), "crash at {point:?}, passing {skip}");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn a_crash_of_one_of_two_instances_leaves_no_gap_and_no_double_in_what_is_said() -> Result<()> {
+    for point in Point::ALL {
+        for skip in 0..6 {
+            let topology = word_count(Emit::EveryUpdate)?;
+            let mut driver = Driver::of(topology).partitions(3).instances(2).start()?;
+            driver.arm(point, skip);
+            say_all(&mut driver)?;
+            let said = history(&driver, "word-counts", I64)?;
+            assert_eq!(said, without_gap(), "crash at {point:?}, passing {skip}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_commit_says_each_word_at_most_once_and_always_more() -> Result<()> {
+    for point in Point::ALL {
+        let mut driver = setup()?.instances(2).start()?;
+        driver.arm(point, 1);
+        say_all(&mut driver)?;
+        let said = history(&driver, "word-counts", I64)?;
+        assert!(said.values().all(|counts| counts.is_sorted_by(|a, b| a < b)), "{said:?}");
+        assert_eq!(said.get("be"), Some(&vec![2]), "crash at {point:?}: {said:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_crash_place_but_flush_and_revoke_is_passed_by_a_lone_instance() -> Result<()> {
+    let mut passed = Vec::new();
+    for point in Point::ALL {
+        let mut driver = setup()?.start()?;
+        driver.settle()?;
+        driver.restart(0)?;
+        driver.arm(point, 0);
+        say_all(&mut driver)?;
+        passed.extend((driver.crashes() == 1).then_some(point));
+    }
+    let unreached = [Point::BeforeFlush, Point::Revoked];
+    let expected: Vec<_> =
+        Point::ALL.into_iter().filter(|point| !unreached.contains(point)).collect();
+    assert_eq!(passed, expected);
     Ok(())
 }

@@ -1,0 +1,194 @@
+//! Broadcasts: whole before the first record, heard by every task, heard again after a crash.
+
+use std::collections::BTreeMap;
+
+use millstream::testing::{Driver, table};
+use millstream::{
+    Broadcast, Builder, Change, Changed, Context, I64, Nullable, Point, Processor, Rec, Result,
+    Store, Timestamp, Topology, Utf8,
+};
+
+use crate::world::{at, history};
+
+/// Says for each change which task heard it with which value; answers a line with the price of its key.
+struct Priced {
+    prices: Broadcast<String, i64>,
+}
+
+impl Processor for Priced {
+    type KeyIn = String;
+    type ValueIn = String;
+    type KeyOut = String;
+    type ValueOut = String;
+
+    fn process(
+        &mut self,
+        line: Rec<'_, String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<()> {
+        let price = cx.view(self.prices)?.get(line.value).copied();
+        cx.forward(line.key, &format!("{price:?}"))
+    }
+
+    fn on_change(
+        &mut self,
+        change: Change<'_>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<()> {
+        let Some(Changed::Key(key)) = change.of(self.prices) else { return Ok(()) };
+        let price = cx.view(self.prices)?.get(key).copied();
+        let task = cx.task().partition;
+        cx.forward(&format!("task {task}"), &format!("{key} {price:?}"))
+    }
+}
+
+fn priced() -> Result<Topology> {
+    let builder = Builder::new("priced");
+    let prices = builder.broadcast("prices", Utf8, I64);
+    builder
+        .stream("lines", Utf8, Utf8)
+        .process("priced", &[prices.into()], move || Priced { prices })
+        .to("told", Utf8, Utf8);
+    builder.build()
+}
+
+fn price(driver: &Driver, key: &str, price: Option<i64>) -> Result<()> {
+    let prices = driver.input::<String, Option<i64>>("prices", Utf8, Nullable(I64));
+    prices.send(&key.into(), &price, at(0))
+}
+
+fn told(driver: &Driver) -> Result<BTreeMap<String, Vec<String>>> {
+    history(driver, "told", Utf8)
+}
+
+fn each_task(heard: &[&str]) -> BTreeMap<String, Vec<String>> {
+    let heard: Vec<_> = heard.iter().map(|text| (*text).to_owned()).collect();
+    (0..3).map(|task| (format!("task {task}"), heard.clone())).collect()
+}
+
+#[test]
+fn every_task_hears_of_every_change() -> Result<()> {
+    let mut driver = Driver::of(priced()?).partitions(3).instances(2).start()?;
+    driver.settle()?;
+    price(&driver, "tea", Some(3))?;
+    driver.settle()?;
+    price(&driver, "tea", Some(4))?;
+    driver.settle()?;
+    price(&driver, "tea", None)?;
+    driver.settle()?;
+    assert_eq!(told(&driver)?, each_task(&["tea Some(3)", "tea Some(4)", "tea None"]));
+    Ok(())
+}
+
+#[test]
+fn a_clean_restart_hears_nothing_again() -> Result<()> {
+    let mut driver = Driver::of(priced()?).partitions(3).start()?;
+    driver.settle()?;
+    price(&driver, "tea", Some(3))?;
+    driver.settle()?;
+    driver.restart(0)?;
+    driver.settle()?;
+    driver.restart(0)?;
+    driver.settle()?;
+    price(&driver, "tea", Some(4))?;
+    driver.settle()?;
+    assert_eq!(told(&driver)?, each_task(&["tea Some(3)", "tea Some(4)"]));
+    Ok(())
+}
+
+#[test]
+fn a_change_whose_transaction_crashed_is_heard_again() -> Result<()> {
+    for point in [Point::Processed, Point::AfterProduce, Point::BeforeCommit, Point::AfterCommit] {
+        let mut driver = Driver::of(priced()?).partitions(3).start()?;
+        driver.settle()?;
+        price(&driver, "tea", Some(3))?;
+        driver.crash_at(point)?;
+        driver.settle()?;
+        assert_eq!(told(&driver)?, each_task(&["tea Some(3)"]), "{point:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_first_record_finds_what_was_said_before_the_start() -> Result<()> {
+    let mut driver = Driver::of(priced()?).partitions(3).start()?;
+    for number in 0..100 {
+        price(&driver, &format!("item {number}"), Some(number))?;
+    }
+    driver.input::<String, String>("lines", Utf8, Utf8).send(
+        &"k".into(),
+        &"item 99".into(),
+        at(0),
+    )?;
+    driver.broker().faults().limit_fetch(5);
+    driver.restart(0)?;
+    driver.settle()?;
+    assert_eq!(told(&driver)?.get("k"), Some(&vec!["Some(99)".to_owned()]));
+    Ok(())
+}
+
+/// Keeps the sum of the lines of each key, and says it times the rate, at once and when the rate changes.
+struct Rated {
+    sums: Store<String, i64>,
+    rate: Broadcast<String, i64>,
+}
+
+impl Rated {
+    fn say(&self, key: &String, cx: &mut Context<'_, String, i64>) -> Result<()> {
+        let rate = cx.view(self.rate)?.get(&"rate".into()).copied().unwrap_or(1);
+        let sum = cx.store(self.sums)?.get(key)?.copied().unwrap_or(0);
+        cx.forward(key, &(sum * rate))
+    }
+}
+
+impl Processor for Rated {
+    type KeyIn = String;
+    type ValueIn = i64;
+    type KeyOut = String;
+    type ValueOut = i64;
+
+    fn process(
+        &mut self,
+        number: Rec<'_, String, i64>,
+        cx: &mut Context<'_, String, i64>,
+    ) -> Result<()> {
+        cx.store(self.sums)?.update(number.key, |sum| *sum += number.value)?;
+        self.say(number.key, cx)
+    }
+
+    fn on_change(&mut self, _change: Change<'_>, cx: &mut Context<'_, String, i64>) -> Result<()> {
+        let mut keys: Vec<String> = Vec::new();
+        cx.store(self.sums)?.scan_bytes(&[], None, |key, _| {
+            keys.push(key.clone());
+            true
+        })?;
+        keys.iter().try_for_each(|key| self.say(key, cx))
+    }
+}
+
+#[test]
+fn broadcasts_that_come_at_any_time_give_the_same_in_the_end() -> Result<()> {
+    for seed in 0..30 {
+        let builder = Builder::new("rated");
+        let sums = builder.store("sums", Utf8, I64);
+        let rate = builder.broadcast("rates", Utf8, I64);
+        builder
+            .stream("numbers", Utf8, I64)
+            .process("rated", &[sums.into(), rate.into()], move || Rated { sums, rate })
+            .to("out", Utf8, I64);
+        let mut driver =
+            Driver::of(builder.build()?).partitions(3).instances(2).shuffled(seed).start()?;
+        let numbers = driver.input::<String, i64>("numbers", Utf8, I64);
+        let rates = driver.input::<String, i64>("rates", Utf8, I64);
+        driver.arm(Point::BeforeCommit, seed as usize % 7);
+        for round in 1..=10 {
+            numbers.send(&format!("k{}", round % 3), &round, Timestamp(0))?;
+            rates.send(&"rate".into(), &(round * 10), Timestamp(0))?;
+            driver.step()?;
+        }
+        driver.settle()?;
+        let out = driver.output("out", Utf8, I64).latest()?;
+        assert_eq!(out, table("k0 1800 | k1 2200 | k2 1500"), "seed {seed}");
+    }
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! Bad records and failing processors: what is set aside, what goes on, what stops.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use millstream::testing::{Driver, table};
+use millstream::{
+    Builder, Context, Counter, Due, Emit, Fault, I64, Processor, Rec, Result, Store, Timers,
+    Topology, Utf8,
+};
+
+use crate::world::{at, dead_letters, history};
+
+/// Counts the lines of each key and says each with its number; fails at lines that ask for it, after it
+/// has written and forwarded.
+struct Obedient {
+    seen: Store<String, i64>,
+    failures: Arc<AtomicUsize>,
+}
+
+impl Processor for Obedient {
+    type KeyIn = String;
+    type ValueIn = String;
+    type KeyOut = String;
+    type ValueOut = String;
+
+    fn process(
+        &mut self,
+        line: Rec<'_, String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<()> {
+        let number = cx.store(self.seen)?.update(line.key, |seen| {
+            *seen += 1;
+            *seen
+        })?;
+        cx.forward(line.key, &format!("{} {number}", line.value))?;
+        let again = self.failures.load(Ordering::SeqCst) > 0;
+        match line.value.as_str() {
+            "reject" => Err(Fault::Reject("not this one".into())),
+            "panic" => panic!("asked to"),
+            "fatal" => Err(Fault::Fatal("broken".into())),
+            "retry" if again => {
+                self.failures.fetch_sub(1, Ordering::SeqCst);
+                Err(Fault::Retry("not yet".into()))
+            }
+            "keep" => cx.dead_letter("kept too"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn obedient(failures: usize) -> Result<Topology> {
+    let builder = Builder::new("app");
+    let seen = builder.store("seen", Utf8, I64);
+    let failures = Arc::new(AtomicUsize::new(failures));
+    builder
+        .stream("lines", Utf8, Utf8)
+        .process("obedient", &[seen.into()], move || Obedient { seen, failures: failures.clone() })
+        .to("said", Utf8, Utf8);
+    builder.build()
+}
+
+fn lines(driver: &mut Driver, lines: &[&str]) -> Result<()> {
+    let input = driver.input::<String, String>("lines", Utf8, Utf8);
+    lines.iter().try_for_each(|line| input.send(&"k".into(), &(*line).into(), at(7)))?;
+    driver.settle()
+}
+
+fn said(driver: &Driver) -> Result<Vec<String>> {
+    Ok(history(driver, "said", Utf8)?.remove("k").unwrap_or_default())
+}
+
+fn letter(value: &str, offset: i64, error: &str) -> (String, String) {
+    let headers =
+        format!("error={error} node=obedient offset={offset} partition=0 timestamp=7 topic=lines");
+    (value.into(), headers)
+}
+
+#[test]
+fn a_rejected_record_is_set_aside_without_its_effects() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).start()?;
+    lines(&mut driver, &["a", "reject", "b"])?;
+    assert_eq!(said(&driver)?, ["a 1", "b 2"]);
+    assert_eq!(dead_letters(&driver)?, [letter("reject", 1, "not this one")]);
+    Ok(())
+}
+
+#[test]
+fn a_record_that_makes_the_processor_panic_is_set_aside_without_its_effects() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).start()?;
+    lines(&mut driver, &["a", "panic", "panic", "b"])?;
+    assert_eq!(said(&driver)?, ["a 1", "b 2"]);
+    let panicked = "the processor panicked: asked to";
+    assert_eq!(
+        dead_letters(&driver)?,
+        [letter("panic", 1, panicked), letter("panic", 2, panicked)]
+    );
+    Ok(())
+}
+
+#[test]
+fn a_processor_that_sets_a_record_aside_itself_keeps_its_effects() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).start()?;
+    lines(&mut driver, &["a", "keep", "b"])?;
+    assert_eq!(said(&driver)?, ["a 1", "keep 2", "b 3"]);
+    assert_eq!(dead_letters(&driver)?, [letter("keep", 1, "kept too")]);
+    Ok(())
+}
+
+#[test]
+fn bytes_that_do_not_decode_are_set_aside_and_nothing_else_is_undone() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).start()?;
+    let input = driver.input::<String, String>("lines", Utf8, Utf8);
+    input.send(&"k".into(), &"a".into(), at(7))?;
+    input.send_raw(Some(b"k"), Some(b"\xffx"), at(7))?;
+    input.send_raw(None, Some(b"no key"), at(7))?;
+    input.send_raw(Some(b"k"), None, at(7))?;
+    input.send(&"k".into(), &"b".into(), at(7))?;
+    driver.settle()?;
+    assert_eq!(said(&driver)?, ["a 1", "b 2"]);
+    let utf8 = "decode value: text is not UTF-8: invalid utf-8 sequence of 1 bytes from index 0";
+    let expected = [
+        letter("\u{fffd}x", 1, utf8),
+        letter("no key", 2, "decode key: null where a value is required"),
+        letter("", 3, "decode value: null where a value is required"),
+    ];
+    assert_eq!(dead_letters(&driver)?, expected);
+    assert_eq!((driver.counted(Counter::DeadLetters), driver.counted(Counter::Aborts)), (3, 0));
+    Ok(())
+}
+
+#[test]
+fn a_value_of_another_type_is_set_aside() -> Result<()> {
+    let builder = Builder::new("app");
+    builder.stream("numbers", Utf8, I64).count("counts", Utf8).to("out", Utf8, I64);
+    let mut driver = Driver::of(builder.build()?).start()?;
+    let input = driver.input::<String, i64>("numbers", Utf8, I64);
+    input.send_raw(Some(b"k"), Some(b"seven"), at(7))?;
+    input.send(&"k".into(), &7, at(7))?;
+    driver.settle()?;
+    assert_eq!(driver.output("out", Utf8, I64).latest()?, table("k 1"));
+    let headers = "error=decode value: i64 has 8 bytes, found 5 node=counts offset=0 partition=0 \
+                   timestamp=7 topic=numbers";
+    assert_eq!(dead_letters(&driver)?, [("seven".into(), headers.into())]);
+    Ok(())
+}
+
+#[test]
+fn a_record_beyond_the_largest_size_is_set_aside() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).config(|c| c.record_bytes_max = 8).start()?;
+    lines(&mut driver, &["12345678", "1234567"])?;
+    assert_eq!(said(&driver)?, ["1234567 1"]);
+    let why = "record of 9 bytes, at most 8 are taken";
+    assert_eq!(dead_letters(&driver)?, [letter("12345678", 0, why)]);
+    Ok(())
+}
+
+#[test]
+fn a_record_far_ahead_of_the_clock_is_set_aside_and_moves_no_time() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).start()?;
+    let hours = 2 * 3_600_000;
+    driver.input::<String, String>("lines", Utf8, Utf8).send(
+        &"k".into(),
+        &"soon".into(),
+        at(hours),
+    )?;
+    lines(&mut driver, &["a"])?;
+    assert_eq!(said(&driver)?, ["a 1"]);
+    let headers = "error=its time lies 7200 s ahead of the clock node=obedient offset=0 \
+                   partition=0 timestamp=7200000 topic=lines";
+    assert_eq!(dead_letters(&driver)?, [("soon".into(), headers.into())]);
+    Ok(())
+}
+
+#[test]
+fn a_record_to_be_tried_again_holds_its_task_until_it_succeeds() -> Result<()> {
+    let mut driver = Driver::of(obedient(3)?).start()?;
+    let before = driver.now();
+    lines(&mut driver, &["a", "retry", "b"])?;
+    assert_eq!(said(&driver)?, ["a 1", "retry 2", "b 3"]);
+    assert_eq!(dead_letters(&driver)?, []);
+    assert!(driver.now().since(before) >= Duration::from_secs(3), "{:?}", driver.now());
+    Ok(())
+}
+
+#[test]
+fn a_fatal_fault_stops_its_task_and_no_other() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).partitions(2).start()?;
+    let input = driver.input::<String, String>("lines", Utf8, Utf8);
+    for key in ["a", "b", "c", "d"] {
+        input.send(&key.into(), &"hello".into(), at(0))?;
+    }
+    driver.settle()?;
+    input.send(&"a".into(), &"fatal".into(), at(0))?;
+    driver.settle()?;
+    for key in ["a", "b", "c", "d"] {
+        input.send(&key.into(), &"again".into(), at(0))?;
+    }
+    driver.settle()?;
+    let said = history(&driver, "said", Utf8)?;
+    let lines = |key: &str| said.get(key).map(|lines| lines.join(", "));
+    assert_eq!(lines("a").as_deref(), Some("hello 1"));
+    let others = ["b", "c", "d"].map(lines);
+    let going = others.iter().flatten().filter(|lines| *lines == "hello 1, again 2").count();
+    let standing = others.iter().flatten().filter(|lines| *lines == "hello 1").count();
+    assert_eq!((going > 0, going + standing), (true, 3), "{said:?}");
+    assert_eq!(driver.counted(Counter::StoppedTasks), 1);
+    Ok(())
+}
+
+#[test]
+fn a_panic_behind_an_operator_with_a_store_leaves_the_store_in_place() -> Result<()> {
+    let builder = Builder::new("app");
+    builder
+        .stream("lines", Utf8, Utf8)
+        .count("counts", Utf8)
+        .emit(Emit::EveryUpdate)
+        .flat_map("picky", |count, out| {
+            assert!(*count.value != 2 || count.key != "bad", "the second of bad");
+            out.emit(count.key, count.value)
+        })
+        .to("out", Utf8, I64);
+    let mut driver = Driver::of(builder.build()?).start()?;
+    let input = driver.input::<String, String>("lines", Utf8, Utf8);
+    for key in ["bad", "good", "bad", "good"] {
+        input.send(&key.into(), &"".into(), at(0))?;
+    }
+    driver.settle()?;
+    assert_eq!(driver.output("out", Utf8, I64).latest()?, table("bad 1 | good 2"));
+    assert_eq!(driver.counted(Counter::StoppedTasks), 0);
+    Ok(())
+}
+
+#[test]
+fn a_panic_while_a_commit_emits_stops_its_task_after_three() -> Result<()> {
+    let builder = Builder::new("app");
+    builder
+        .stream("lines", Utf8, Utf8)
+        .count("counts", Utf8)
+        .flat_map("picky", |count, out| {
+            assert!(count.key != "bad", "never bad");
+            out.emit(count.key, count.value)
+        })
+        .to("out", Utf8, I64);
+    let mut driver = Driver::of(builder.build()?).partitions(2).start()?;
+    let input = driver.input::<String, String>("lines", Utf8, Utf8);
+    for key in ["bad", "a", "b", "c", "d"] {
+        input.send(&key.into(), &"".into(), at(0))?;
+    }
+    driver.settle()?;
+    let counts = format!("{:?}", driver.output::<String, i64>("out", Utf8, I64).latest()?);
+    assert!(!counts.contains("bad") && counts.contains(" 1"), "{counts}");
+    assert_eq!(driver.counted(Counter::StoppedTasks), 1);
+    Ok(())
+}
+
+/// Sets the line in hand aside when its timer fires, which is too late.
+struct Late {
+    due: Timers<String>,
+}
+
+impl Processor for Late {
+    type KeyIn = String;
+    type ValueIn = String;
+    type KeyOut = String;
+    type ValueOut = String;
+
+    fn process(
+        &mut self,
+        line: Rec<'_, String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<()> {
+        let at = cx.wall_time();
+        cx.timers(self.due)?.set(line.key, at)
+    }
+
+    fn on_timer(&mut self, _due: Due<'_>, cx: &mut Context<'_, String, String>) -> Result<()> {
+        cx.dead_letter("too late")
+    }
+}
+
+#[test]
+fn a_timer_has_no_record_to_set_aside() -> Result<()> {
+    let builder = Builder::new("app");
+    let due = builder.timers("due", Utf8);
+    builder
+        .stream("lines", Utf8, Utf8)
+        .process("late", &[due.into()], move || Late { due })
+        .to("said", Utf8, Utf8);
+    let mut driver = Driver::of(builder.build()?).start()?;
+    lines(&mut driver, &["a"; 600])?;
+    assert_eq!(dead_letters(&driver)?, []);
+    assert_eq!(driver.counted(Counter::StoppedTasks), 1);
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! State that was lost, and state that was found: the counting goes on either way.
+
+use millstream::testing::{Driver, table};
+use millstream::{Counter, Emit, I64, Result, Utf8};
+
+use crate::world::{say, word_count};
+
+#[test]
+fn the_count_goes_on_after_the_state_in_memory_is_lost() -> Result<()> {
+    let mut driver = Driver::of(word_count(Emit::OnCommit)?).partitions(3).start()?;
+    say(&driver, "a", "to be or not to be")?;
+    driver.settle()?;
+    driver.restart(0)?;
+    say(&driver, "a", "to be")?;
+    driver.settle()?;
+    let counts = driver.output("word-counts", Utf8, I64).latest()?;
+    assert_eq!(counts, table("be 3 | not 1 | or 1 | to 3"));
+    // Four counts, and of each of three tasks: its two genesis records and its stream time.
+    assert_eq!(driver.counted(Counter::Restored), 4 + 3 * 2 + restored_times(&driver)?);
+    Ok(())
+}
+
+/// The tasks whose stream time is logged: those that had a word.
+fn restored_times(driver: &Driver) -> Result<u64> {
+    let topic = "word-count-counts-task-changelog";
+    let rows = driver.output::<Vec<u8>, Vec<u8>>(topic, millstream::Bytes, millstream::Bytes);
+    let key = Some(b"stream-time".to_vec());
+    Ok(rows.rows()?.iter().filter(|row| row.key == key).count() as u64)
+}
+
+#[cfg(feature = "rocksdb")]
+mod on_disk {
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+
+    use millstream::store::rocks::RocksStores;
+
+    use super::*;
+
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
+            let target = to.join(entry.file_name());
+            match entry.file_type().unwrap().is_dir() {
+                true => copy(&entry.path(), &target),
+                false => drop(std::fs::copy(entry.path(), target).unwrap()),
+            }
+        }
+    }
+
+    fn started(dir: &Path) -> Result<Driver> {
+        let dir: PathBuf = dir.into();
+        Driver::of(word_count(Emit::OnCommit)?)
+            .stores(move |process| {
+                Arc::new(RocksStores::new(dir.join(process.to_string()), 8 << 20))
+            })
+            .start()
+    }
+
+    #[test]
+    fn state_on_disk_is_found_again_and_nothing_is_restored() -> Result<()> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut driver = started(dir.path())?;
+        say(&driver, "a", "to be or not to be")?;
+        driver.settle()?;
+        driver.restart(0)?;
+        say(&driver, "a", "to be")?;
+        driver.settle()?;
+        let counts = driver.output("word-counts", Utf8, I64).latest()?;
+        assert_eq!(counts, table("be 3 | not 1 | or 1 | to 3"));
+        assert_eq!(driver.counted(Counter::Restored), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn of_old_state_on_disk_only_the_tail_is_restored() -> Result<()> {
+        let dir = tempfile::tempdir().unwrap();
+        let (live, old) = (dir.path().join("0"), dir.path().join("old"));
+        let mut driver = started(dir.path())?;
+        say(&driver, "a", "to be or not to be")?;
+        driver.settle()?;
+        driver.kill(0);
+        copy(&live, &old);
+        driver.restart(0)?;
+        say(&driver, "a", "to sleep")?;
+        driver.settle()?;
+        driver.kill(0);
+        std::fs::remove_dir_all(&live).unwrap();
+        copy(&old, &live);
+        driver.restart(0)?;
+        say(&driver, "a", "to dream")?;
+        driver.settle()?;
+        let counts = driver.output("word-counts", Utf8, I64).latest()?;
+        assert_eq!(counts, table("be 2 | dream 1 | not 1 | or 1 | sleep 1 | to 4"));
+        assert_eq!(driver.counted(Counter::Restored), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn state_of_another_log_is_built_anew() -> Result<()> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = started(dir.path())?;
+        for _ in 0..5 {
+            say(&first, "a", "to be or not to be")?;
+            first.settle()?;
+        }
+        drop(first);
+        let mut second = started(dir.path())?;
+        say(&second, "a", "to be")?;
+        second.settle()?;
+        let counts = second.output("word-counts", Utf8, I64).latest()?;
+        assert_eq!(counts, table("be 1 | to 1"));
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! What the suites share: word count, and how its topics are told and read.
+
+use std::collections::BTreeMap;
+
+use millstream::testing::Driver;
+use millstream::{Builder, Bytes, Emit, I64, Result, Serde, Timestamp, Topology, Unit, Utf8};
+
+/// Word count, forwarding as `emit` says.
+pub fn word_count(emit: Emit) -> Result<Topology> {
+    let builder = Builder::new("word-count");
+    builder
+        .stream("lines", Utf8, Utf8)
+        .flat_map("split", |line, out| {
+            line.value.split_whitespace().try_for_each(|word| out.emit(&word.to_lowercase(), &()))
+        })
+        .repartition("words", Utf8, Unit)
+        .count("counts", Utf8)
+        .emit(emit)
+        .to("word-counts", Utf8, I64);
+    builder.build()
+}
+
+pub fn at(millis: i64) -> Timestamp {
+    Timestamp(millis)
+}
+
+/// Says a line; who says it decides the partition.
+pub fn say(driver: &Driver, who: &str, line: &str) -> Result<()> {
+    driver.input("lines", Utf8, Utf8).send(&who.into(), &line.into(), at(0))
+}
+
+/// Every value of each key in the order of its partition.
+pub fn history<V: 'static>(
+    driver: &Driver,
+    topic: &str,
+    values: impl Serde<V>,
+) -> Result<BTreeMap<String, Vec<V>>> {
+    let mut history: BTreeMap<String, Vec<V>> = BTreeMap::new();
+    for row in driver.output(topic, Utf8, values).rows()? {
+        history.entry(row.key.unwrap_or_default()).or_default().extend(row.value);
+    }
+    Ok(history)
+}
+
+/// Dead letters: what they held, and their headers as one line without `__dlq.`.
+pub fn dead_letters(driver: &Driver) -> Result<Vec<(String, String)>> {
+    let topic = driver.dead_letters();
+    let rows = driver.output::<Vec<u8>, Vec<u8>>(&topic, Bytes, Bytes).rows()?;
+    let told = rows.into_iter().map(|row| {
+        let value = String::from_utf8_lossy(&row.value.unwrap_or_default()).into_owned();
+        let headers: Vec<_> = row
+            .headers
+            .iter()
+            .map(|(name, text)| format!("{}={text}", name.trim_start_matches("__dlq.")))
+            .collect();
+        (value, headers.join(" "))
+    });
+    Ok(told.collect())
+}
