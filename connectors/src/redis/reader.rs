@@ -34,7 +34,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader on the server at `url` that waits at most `wait` for an answer.
+    /// A reader on the server at `url` that waits at most `wait` for an answer. Call it inside a Tokio runtime.
     pub fn open(url: &str, wait: Duration) -> Result<Self, RedisFault> {
         Ok(Self { connection: connect(url, wait)?, wait })
     }

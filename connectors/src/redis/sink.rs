@@ -56,7 +56,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// A sink on the server at `url`; it connects when it first writes.
+    /// A sink on the server at `url`; it connects when it first writes. Call it inside a Tokio runtime.
     pub fn open(url: &str) -> Result<Self, RedisFault> {
         let connection = connect(url, Duration::from_secs(5))?;
         Ok(Self { connection, script: Script::new(include_str!("write.lua")) })
