@@ -83,6 +83,12 @@ mod tests {
     }
 
     #[test]
+    fn only_so_many_keep_one_more_than_the_others() {
+        let found = shares(4, &[("a", &[0, 1]), ("b", &[2, 3]), ("c", &[])]);
+        assert_eq!(found, wanted(&[("a", &[0, 1]), ("b", &[2]), ("c", &[3])]));
+    }
+
+    #[test]
     fn more_members_than_partitions_leave_some_with_nothing() {
         let found = shares(1, &[("a", &[]), ("b", &[0]), ("c", &[])]);
         assert_eq!(found, wanted(&[("a", &[]), ("b", &[0]), ("c", &[])]));

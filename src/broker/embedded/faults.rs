@@ -242,6 +242,30 @@ mod tests {
     }
 
     #[test]
+    fn slow_markers_are_written_before_a_successor_is_initialised() {
+        let (cluster, _, mut first) = cluster();
+        cluster.faults().delay_markers(Duration::from_secs(1));
+        first.begin().unwrap();
+        first.send(&record()).unwrap();
+        first.commit().unwrap();
+        drop(producer(&cluster));
+        assert_eq!(seen(&cluster), [0]);
+    }
+
+    #[test]
+    fn a_limited_poll_brings_so_many_records_and_the_next_poll_the_rest() {
+        let (cluster, _, mut producer) = cluster();
+        producer.begin().unwrap();
+        producer.send(&record()).unwrap();
+        producer.send(&record()).unwrap();
+        producer.commit().unwrap();
+        cluster.faults().limit_fetch(1);
+        let mut reader = reader(&cluster);
+        let sizes = [0, 1].map(|_| reader.poll(Duration::ZERO).unwrap().batches[0].len());
+        assert_eq!(sizes, [1, 1]);
+    }
+
+    #[test]
     fn a_waiting_poll_is_woken_by_a_commit() {
         let (cluster, _, mut producer) = cluster();
         let mut reader = reader(&cluster);
