@@ -7,12 +7,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millstream::broker::{Broker, Isolation, OutRecord, Outgoing, TopicIndex};
 use millstream::testing::conformance::{Broken, Cluster, run};
 use millstream::{Headers, Offset, Timestamp, TopicPartition};
+use tests::poll_until;
 
 use crate::world::{PATIENCE, World, world};
 
@@ -32,8 +32,8 @@ impl Cluster for Real {
     }
 
     fn again(&self, looks: u32) -> bool {
-        thread::sleep(Duration::from_millis(10));
-        looks < 1_000
+        let nothing = poll_until(Duration::from_millis(10), || None::<()>);
+        nothing.is_err() && looks < 1_000
     }
 
     /// Records of this time let the broker close the segment before them, as soon as that is older than its
@@ -50,13 +50,12 @@ impl Cluster for Real {
             headers: Headers::default(),
         });
         let mut writer = self.0.kafka.producer(None, Arc::from([of.topic.clone()])).unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while !self.is_clean(of) {
-            assert!(Instant::now() < deadline, "{of} is not cleaned");
+        let cleaned = poll_until(PATIENCE, || {
             writer.send(&filler).unwrap();
             writer.flush(PATIENCE).unwrap();
-            thread::sleep(Duration::from_millis(100));
-        }
+            self.is_clean(of).then_some(())
+        });
+        cleaned.unwrap();
     }
 
     /// Asked for only by a check that is left out.
@@ -87,10 +86,10 @@ impl Real {
 macro_rules! as_test {
     (an_applied_commit_without_an_answer_is_found_out_by_the_successor) => {};
     (compaction_leaves_what_an_open_transaction_holds_back) => {};
-    ($check:ident) => {
+    ($it_is_so:ident) => {
         #[test]
-        fn $check() -> Result<(), Broken> {
-            run(stringify!($check), &Real(world(1)))
+        fn $it_is_so() -> Result<(), Broken> {
+            run(stringify!($it_is_so), &Real(world(1)))
         }
     };
 }

@@ -145,7 +145,12 @@ fn a_question_on_a_silent_network_is_answered_with_a_failure_that_may_be_retried
 fn a_call_that_does_not_come_back_ends_the_process() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "faults::hang", "--ignored", "--nocapture"]);
+    command.args([
+        "--exact",
+        "faults::a_group_without_a_coordinator_holds_its_producer_up_for_ever",
+        "--ignored",
+        "--nocapture",
+    ]);
     command.env("HANG_AT", BEHIND.0.address()).env("HANG_GO", dir.path().join("go"));
     let mut child = Process::spawn(&mut command, dir.path().join("log")).unwrap();
     let name = poll_until(PATIENCE, || {
@@ -166,7 +171,7 @@ fn a_call_that_does_not_come_back_ends_the_process() {
 
 #[test]
 #[ignore = "the process that the test above starts"]
-fn hang() {
+fn a_group_without_a_coordinator_holds_its_producer_up_for_ever() {
     let mut settings = Settings::new(env::var("HANG_AT").unwrap());
     settings.transaction_timeout = Duration::from_secs(2);
     let world = World::on(settings, 1);

@@ -170,9 +170,10 @@ impl Client {
                 Call::Admin,
                 sys::rd_kafka_metadata(self.raw(), 0, handle.raw(), &mut metadata, millis(wait)),
             )?;
-            let told = metadata.as_ref().and_then(|metadata| {
-                (metadata.topic_cnt > 0).then(|| metadata.topics.as_ref()).flatten()
-            });
+            let told = match metadata.as_ref() {
+                Some(metadata) if metadata.topic_cnt > 0 => metadata.topics.as_ref(),
+                Some(_) | None => None,
+            };
             let count = told.map_or(Ok(None), |topic| match plain(Call::Admin, topic.err) {
                 Ok(()) => Ok(Some(topic.partition_cnt)),
                 Err(failed) if failed.code == Code::UnknownTopic => Ok(None),
