@@ -26,6 +26,12 @@ pub(crate) struct Topic {
     _handle: Rc<Handle>,
 }
 
+impl Topic {
+    pub(super) fn raw(&self) -> *mut sys::rd_kafka_topic_t {
+        self.raw.as_ptr()
+    }
+}
+
 impl Drop for Topic {
     fn drop(&mut self) {
         // SAFETY: ours, once, before its handle.
@@ -175,7 +181,7 @@ impl Producer {
         let memory = |ptr, size| sys::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size };
         let message = &message.0;
         let fields = [
-            field(Field::RD_KAFKA_VTYPE_RKT, |u| u.rkt = topic.raw.as_ptr()),
+            field(Field::RD_KAFKA_VTYPE_RKT, |u| u.rkt = topic.raw()),
             field(Field::RD_KAFKA_VTYPE_PARTITION, |u| u.i32_ = message.partition),
             field(Field::RD_KAFKA_VTYPE_KEY, |u| u.mem = memory(message.key, message.key_len)),
             field(Field::RD_KAFKA_VTYPE_VALUE, |u| u.mem = memory(message.payload, message.len)),
@@ -220,7 +226,7 @@ unsafe fn produce(topic: &Topic, messages: &mut [Message<'_>], flags: c_int) -> 
     let taken = unsafe {
         let records = messages.as_mut_ptr().cast();
         let flags = flags | sys::RD_KAFKA_MSG_F_PARTITION;
-        sys::rd_kafka_produce_batch(topic.raw.as_ptr(), 0, flags, records, count)
+        sys::rd_kafka_produce_batch(topic.raw(), 0, flags, records, count)
     };
     let refused = messages
         .iter()
