@@ -9,6 +9,7 @@
 //! changes down in the store in one batch. `rewind` undoes instead.
 
 mod commit;
+mod genesis;
 mod nodes;
 mod restore;
 
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 pub(crate) use commit::{Limits, Open, Reason, drained_after, due};
 pub(crate) use nodes::Nodes;
-pub(crate) use restore::{Job, Restored, Restorer};
+pub(crate) use restore::{Job, Restored, Restorer, Unrestored};
 
 use crate::batch::Batch;
 use crate::broker::Acknowledged;
@@ -40,8 +41,6 @@ const FLUSH_BYTES: usize = 16 << 20;
 const FLUSH_AFTER: Duration = Duration::from_secs(10);
 /// How many broadcast changes or timers are worked between two batches of records, so that records go on.
 const BETWEEN_BATCHES_MAX: usize = 1_000;
-/// The key of a changelog's first record, which names the log. Its value has version 0, which no serde has.
-pub(crate) const GENESIS_KEY: &[u8] = b"\0millstream.genesis\0";
 
 /// What every task of a process is made from.
 pub(crate) struct Ground {
@@ -207,17 +206,17 @@ impl Task {
             return;
         }
         let partition = self.core.task().partition;
+        self.marks.genesis.clear();
         for (changelog, _) in built.changelogs_of(spec) {
+            let (id, key, value) = genesis::make();
+            self.marks.genesis.push(Some(id));
             let Some(to) = self.ground.destinations.get(&changelog) else { continue };
-            let mut value = vec![0];
-            value.extend_from_slice(&Timestamp(0).0.to_le_bytes());
-            value.extend_from_slice(uuid::Uuid::new_v4().as_bytes());
             self.core.out.push(OutRecord {
                 topic: to.topic,
                 partition,
                 logged: true,
                 timestamp: Timestamp(0),
-                key: Some(GENESIS_KEY),
+                key: Some(key),
                 value: Some(&value),
                 headers: Headers::default(),
             });

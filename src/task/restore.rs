@@ -2,7 +2,8 @@
 //!
 //! A job brings a store that nobody reads, and gets it back whole. What is read is `read_committed`, so it may go
 //! to the store as it comes; the offset goes with it in the same batch, so a restore that is cut short goes
-//! on where it was. A changelog is done when its end was reported at or beyond the high watermark taken
+//! on where it was. A store that was built from a log with another [genesis](super::genesis) is told first: it
+//! must be built anew. A changelog is done when its end was reported at or beyond the high watermark taken
 //! *after* the committed positions: an end below it is an open transaction, which is waited for.
 
 use std::collections::BTreeMap;
@@ -10,10 +11,10 @@ use std::time::Duration;
 
 use crate::broker::{Batch, Bounds, Consumer, Failure};
 use crate::error::{Fault, Result};
-use crate::record::{Offset, TaskId, TopicPartition};
+use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
 use crate::store::{Changes, Column, Marks, TaskStore};
 
-use super::GENESIS_KEY;
+use super::genesis::{self, Genesis};
 
 /// A store to be restored.
 pub(crate) struct Job {
@@ -22,6 +23,10 @@ pub(crate) struct Job {
     pub marks: Marks,
     /// Its changelogs in the order of columns, with the bounds they had when the job was made.
     pub changelogs: Vec<(TopicPartition, Bounds)>,
+    /// The committed positions that belong to those bounds.
+    pub positions: Vec<(TopicPartition, Option<Offset>)>,
+    /// When it was made.
+    pub now: Timestamp,
 }
 
 /// A store that stands at the end of its changelogs.
@@ -35,6 +40,8 @@ pub(crate) struct Restored {
 
 struct Running {
     job: Job,
+    /// Logs whose first record is not seen yet, with where to read on and the id it must tell.
+    unknown: BTreeMap<TopicPartition, (Offset, Genesis)>,
     open: BTreeMap<TopicPartition, Column>,
     changes: Changes,
     records: u64,
@@ -48,11 +55,17 @@ pub(crate) struct Restorer {
 
 /// Bytes gathered before they go to the store.
 const BATCH_BYTES: usize = 8 << 20;
+/// Half of a changelog's `delete.retention.ms`: a store that is older may have missed a deletion.
+const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600 / 2);
 
 impl Job {
     /// Where each changelog is read from: where the store stands, or the log's beginning. A store whose
     /// place is not in the log any more cannot be brought up to date: it must be built anew.
     pub(crate) fn starts(&self) -> Result<Vec<Offset>, Stale> {
+        let committed_at = self.marks.committed_at;
+        if committed_at > Timestamp::MIN && self.now.since(committed_at) > AGE_MAX {
+            return Err(Stale);
+        }
         let marks = self.marks.changelogs.iter().copied().chain(std::iter::repeat(None));
         let starts = self.changelogs.iter().zip(marks).map(|((_, bounds), mark)| match mark {
             Some(at) if at < bounds.start || at > bounds.end => Err(Stale),
@@ -62,18 +75,34 @@ impl Job {
         starts.collect()
     }
 
+    /// The logs that must begin as they did when the store was built, and where each is read on.
+    fn to_know(&self, starts: &[Offset]) -> BTreeMap<TopicPartition, (Offset, Genesis)> {
+        let genesis = self.marks.genesis.iter().copied().chain(std::iter::repeat(None));
+        let logs = self.changelogs.iter().zip(starts).zip(genesis);
+        let known = logs.filter(|(((_, bounds), start), _)| **start > bounds.start);
+        known.filter_map(|(((log, _), start), id)| Some((log.clone(), (*start, id?)))).collect()
+    }
+
     /// Whether nothing is left to read.
     pub(crate) fn is_done(&self) -> bool {
-        let starts = self.starts();
-        starts.is_ok_and(|starts| {
-            starts.iter().zip(&self.changelogs).all(|(start, (_, bounds))| *start >= bounds.end)
+        self.starts().is_ok_and(|starts| {
+            let mut logs = starts.iter().zip(&self.changelogs);
+            self.to_know(&starts).is_empty() && logs.all(|(start, (_, log))| *start >= log.end)
         })
     }
 }
 
-/// The store's place in a changelog is not in the log.
+/// The store cannot be brought up to date: its place is not in the log, it is too old, or the log is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stale;
+
+/// Why a store was not restored.
+pub(crate) enum Unrestored {
+    /// It must be built anew.
+    Stale,
+    /// It could not be written.
+    Fault(Fault),
+}
 
 impl Restorer {
     pub(crate) fn new(consumer: Box<dyn Consumer>) -> Self {
@@ -84,14 +113,18 @@ impl Restorer {
     pub(crate) fn begin(&mut self, job: Job) -> Result<(), Failure> {
         let starts = job.starts().unwrap_or_default();
         let reads = job.changelogs.iter().zip(&starts).enumerate();
-        let reads = reads.filter(|(_, ((_, bounds), start))| **start < bounds.end);
-        let reads: Vec<_> = reads
-            .map(|(column, ((log, _), start))| (Column(column as u16), log.clone(), *start))
-            .collect();
-        let from: Vec<_> = reads.iter().map(|(_, log, start)| (log.clone(), *start)).collect();
+        let unknown = job.to_know(&starts);
+        let (mut from, mut open) = (Vec::new(), BTreeMap::new());
+        for (column, ((log, bounds), start)) in reads {
+            let first = if unknown.contains_key(log) { bounds.start } else { *start };
+            if first < bounds.end {
+                from.push((log.clone(), first));
+                open.insert(log.clone(), Column(column as u16));
+            }
+        }
         self.consumer.assign(&from)?;
-        let open = reads.into_iter().map(|(column, log, _)| (log, column)).collect();
-        self.running.push(Running { job, open, changes: Changes::default(), records: 0 });
+        let changes = Changes::default();
+        self.running.push(Running { job, unknown, open, changes, records: 0 });
         Ok(())
     }
 
@@ -117,38 +150,45 @@ impl Restorer {
     pub(crate) fn step(
         &mut self,
         wait: Duration,
-    ) -> Result<Vec<Result<Restored, (TaskId, Fault)>>, Failure> {
+    ) -> Result<Vec<Result<Restored, (TaskId, Unrestored)>>, Failure> {
         let polled = self.consumer.poll(wait)?;
+        let mut out = Vec::new();
         for batch in &polled.batches {
             let log = batch.source();
-            if let Some(running) = self.running.iter_mut().find(|one| one.open.contains_key(log)) {
-                running.take(batch);
+            let Some(running) = self.reader_of(log) else { continue };
+            match running.know(batch) {
+                Known::Before => running.take(batch),
+                Known::Since(start) => self.consumer.assign(&[(log.clone(), start)])?,
+                Known::Another => out.extend(self.give_up(log)?),
             }
         }
         for (log, end) in &polled.ends {
-            if let Some(running) = self.running.iter_mut().find(|one| one.open.contains_key(log)) {
-                running.reached(log, *end);
+            let Some(running) = self.reader_of(log) else { continue };
+            match running.unknown.contains_key(log) {
+                true => out.extend(self.give_up(log)?),
+                false => running.reached(log, *end),
             }
         }
-        let mut out = Vec::new();
         let (mut done, mut still) = (Vec::new(), Vec::new());
         for mut running in std::mem::take(&mut self.running) {
             let finished = running.open.is_empty();
-            if finished || running.changes.bytes() >= BATCH_BYTES {
-                if let Err(fault) = running.put_down() {
-                    done.extend(running.job.changelogs.iter().map(|(log, _)| log.clone()));
-                    out.push(Err((running.job.id, fault)));
+            let full = running.changes.bytes() >= BATCH_BYTES;
+            let put = if finished || full { running.put_down(finished) } else { Ok(()) };
+            if finished || put.is_err() {
+                done.extend(running.job.changelogs.iter().map(|(log, _)| log.clone()));
+            }
+            let Running { job: Job { id, store, marks, .. }, records, .. } = match (put, finished) {
+                (Ok(()), true) => running,
+                (Ok(()), false) => {
+                    still.push(running);
                     continue;
                 }
-            }
-            match finished {
-                true => {
-                    done.extend(running.job.changelogs.iter().map(|(log, _)| log.clone()));
-                    let Running { job: Job { id, store, marks, .. }, records, .. } = running;
-                    out.push(Ok(Restored { id, store, marks, records }));
+                (Err(fault), _) => {
+                    out.push(Err((running.job.id, Unrestored::Fault(fault))));
+                    continue;
                 }
-                false => still.push(running),
-            }
+            };
+            out.push(Ok(Restored { id, store, marks, records }));
         }
         self.running = still;
         if !done.is_empty() {
@@ -156,9 +196,45 @@ impl Restorer {
         }
         Ok(out)
     }
+
+    fn reader_of(&mut self, log: &TopicPartition) -> Option<&mut Running> {
+        self.running.iter_mut().find(|one| one.open.contains_key(log))
+    }
+
+    /// Ends the job that reads `log`: its store is of another one.
+    fn give_up(
+        &mut self,
+        log: &TopicPartition,
+    ) -> Result<Option<Result<Restored, (TaskId, Unrestored)>>, Failure> {
+        let place = self.running.iter().position(|one| one.open.contains_key(log));
+        let Some(running) = place.map(|place| self.running.remove(place)) else { return Ok(None) };
+        let logs: Vec<_> = running.open.into_keys().collect();
+        self.consumer.unassign(&logs)?;
+        Ok(Some(Err((running.job.id, Unrestored::Stale))))
+    }
+}
+
+/// Whether a log is the one that the store was built from.
+enum Known {
+    /// It is, or nobody asked.
+    Before,
+    /// It turned out to be; it is read on from here.
+    Since(Offset),
+    Another,
 }
 
 impl Running {
+    /// Looks at a log's first record, if it has not been looked at.
+    fn know(&mut self, batch: &Batch) -> Known {
+        let Some((start, wanted)) = self.unknown.remove(batch.source()) else {
+            return Known::Before;
+        };
+        match batch.get(0).and_then(|first| genesis::of(&first)) {
+            Some(found) if found == wanted => Known::Since(start),
+            Some(_) | None => Known::Another,
+        }
+    }
+
     fn take(&mut self, batch: &Batch) {
         let Some(column) = self.open.get(batch.source()).copied() else { return };
         let mut next = None;
@@ -166,7 +242,7 @@ impl Running {
             next = Some(record.offset.next());
             self.records += 1;
             match record.key {
-                Some(GENESIS_KEY) => self.named(column, record.value),
+                Some(_) if genesis::is(&record) => self.named(column, genesis::of(&record)),
                 Some(key) => self.changes.push(column, key, record.value),
                 None => {}
             }
@@ -174,8 +250,7 @@ impl Running {
         self.mark(column, next);
     }
 
-    fn named(&mut self, column: Column, value: Option<&[u8]>) {
-        let id = value.and_then(|value| value.last_chunk::<16>()).copied();
+    fn named(&mut self, column: Column, id: Option<Genesis>) {
         let place = column.0 as usize;
         if self.job.marks.genesis.len() <= place {
             self.job.marks.genesis.resize(place + 1, None);
@@ -207,7 +282,17 @@ impl Running {
         }
     }
 
-    fn put_down(&mut self) -> Result<()> {
+    /// Writes what was gathered. At the end the state is that of the committed positions, as of now.
+    fn put_down(&mut self, finished: bool) -> Result<()> {
+        if finished {
+            let Job { marks, positions, now, .. } = &mut self.job;
+            marks.committed_at = *now;
+            for (source, committed) in positions {
+                let Some(committed) = committed else { continue };
+                marks.inputs.retain(|(of, _)| of != source);
+                marks.inputs.push((source.clone(), *committed));
+            }
+        }
         self.job.store.restore(&self.changes, &self.job.marks)?;
         self.changes.clear();
         Ok(())

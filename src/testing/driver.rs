@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use super::pipes::{Input, Output};
 use crate::broker::embedded::Embedded;
-use crate::broker::{Broker, Cleanup, TopicSpec};
+use crate::broker::{Broker, Cleanup, Isolation, TopicSpec};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::error::{Exit, Fault, Result};
 use crate::fail::{FailPoints, Point};
 use crate::metrics::Counter;
-use crate::record::{TaskId, Timestamp, Topic};
+use crate::record::{TaskId, Timestamp, Topic, TopicPartition};
 use crate::serde::Serde;
 use crate::store::memory::MemoryStores;
 use crate::store::{Reader, Stores};
@@ -299,7 +299,30 @@ impl Driver {
                 return Ok(false);
             }
         }
-        Ok(owned == partitions || self.processes.iter().all(Option::is_none))
+        match owned == partitions {
+            true => Ok(!self.hides_records()?),
+            false => Ok(self.processes.iter().all(Option::is_none)),
+        }
+    }
+
+    /// Whether an open transaction keeps records of a source from its committed readers.
+    fn hides_records(&self) -> Result<bool> {
+        let Some(running) = self.processes.iter().flatten().next() else { return Ok(false) };
+        let open = |isolation| self.broker.consumer("settle", isolation).map_err(fatal);
+        let mut committed = open(Isolation::ReadCommitted)?;
+        let mut whole = open(Isolation::ReadUncommitted)?;
+        let ground = &running.instance.ground;
+        let subs = ground.topology.built().subs.iter();
+        for source in subs.flat_map(|sub| &sub.sources) {
+            for partition in 0..ground.partitions.get(&source.topic).copied().unwrap_or(0) {
+                let at = TopicPartition::new(source.topic.clone(), partition);
+                let seen = committed.bounds(&at).map_err(fatal)?.end;
+                if seen < whole.bounds(&at).map_err(fatal)?.end {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     fn task_partitions(&self) -> usize {

@@ -11,12 +11,11 @@ use std::time::Duration;
 use super::ownership::{Number, Ownership};
 use crate::broker::{Broker, Consumer, GroupMetadata, Producer};
 use crate::config::Config;
-use crate::error::Fault;
 use crate::fail::FailPoints;
 use crate::metrics::Metrics;
 use crate::record::{TaskId, Timestamp, Topic};
 use crate::store::{Reader, Stores};
-use crate::task::{Ground, Job, Restored};
+use crate::task::{Ground, Job, Restored, Unrestored};
 
 /// See the module.
 pub(crate) struct Instance {
@@ -37,7 +36,7 @@ pub(crate) struct Instance {
     has_job: Condvar,
     to_flush: Mutex<Vec<Flush>>,
     has_flush: Condvar,
-    restored: Mutex<BTreeMap<TaskId, Result<Restored, Fault>>>,
+    restored: Mutex<BTreeMap<TaskId, Result<Restored, Unrestored>>>,
     readers: Mutex<BTreeMap<TaskId, Arc<dyn Reader>>>,
     beats: Vec<AtomicI64>,
     broadcasts_loaded: AtomicBool,
@@ -161,11 +160,11 @@ impl Instance {
         !lock(&self.to_restore).is_empty()
     }
 
-    pub(crate) fn was_restored(&self, id: TaskId, outcome: Result<Restored, Fault>) {
+    pub(crate) fn was_restored(&self, id: TaskId, outcome: Result<Restored, Unrestored>) {
         lock(&self.restored).insert(id, outcome);
     }
 
-    pub(crate) fn take_restored(&self, id: &TaskId) -> Option<Result<Restored, Fault>> {
+    pub(crate) fn take_restored(&self, id: &TaskId) -> Option<Result<Restored, Unrestored>> {
         lock(&self.restored).remove(id)
     }
 

@@ -11,7 +11,7 @@ use crate::fail::Point;
 use crate::metrics::Counter;
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
 use crate::store::{Marks, TaskStore};
-use crate::task::{Beginning, Job, Restored, Task};
+use crate::task::{Beginning, Job, Restored, Task, Unrestored};
 
 /// What a worker has of a task.
 pub(crate) enum Slot {
@@ -77,13 +77,14 @@ impl Worker {
         let ids: Vec<_> = self.slots.keys().cloned().collect();
         for id in ids {
             let outcome = match self.slots.get(&id) {
-                Some(Slot::Waiting(until)) if *until <= now => self.open(&id),
+                Some(Slot::Waiting(until)) if *until <= now => self.open(&id, now),
                 Some(Slot::Restoring(positions)) => match self.instance.take_restored(&id) {
                     Some(restored) => {
                         let positions = positions.clone();
-                        restored
-                            .map_err(Hindrance::from)
-                            .and_then(|done| self.begin(&id, positions, done))
+                        match restored {
+                            Ok(done) => self.begin(&id, positions, done),
+                            Err(why) => Err(self.unrestored(&id, why)),
+                        }
                     }
                     None => continue,
                 },
@@ -102,7 +103,7 @@ impl Worker {
     }
 
     /// Asks for positions and ends, opens the store, and has it restored if it is behind.
-    fn open(&mut self, id: &TaskId) -> Result<(), Hindrance> {
+    fn open(&mut self, id: &TaskId, now: Timestamp) -> Result<(), Hindrance> {
         // What was restored for an earlier opening: its store would be in the way.
         drop(self.instance.take_restored(id));
         self.transaction.ready()?;
@@ -121,14 +122,14 @@ impl Worker {
         }
         let changelogs = self.bounds_of_changelogs(id)?;
         let mut store = self.instance.stores.open(id, &columns)?;
-        let mut job = Job { id: id.clone(), marks: store.marks()?, store, changelogs };
+        let marks = store.marks()?;
+        let before = positions.clone();
+        let mut job = Job { id: id.clone(), marks, store, changelogs, positions: before, now };
         if job.starts().is_err() {
-            tracing::warn!(task = %id, "state is too old or of another log; it is built anew");
-            job.store.close()?;
-            self.instance.stores.wipe(id)?;
+            drop(job.store);
+            self.wipe(id)?;
             store = self.instance.stores.open(id, &columns)?;
-            job =
-                Job { id: id.clone(), marks: Marks::default(), store, changelogs: job.changelogs };
+            job = Job { marks: Marks::default(), store, ..job };
         }
         if job.is_done() {
             return self.begin_with(id, positions, Some(job.store), job.marks, 0);
@@ -139,6 +140,22 @@ impl Worker {
         self.instance.restore(job);
         self.slots.insert(id.clone(), Slot::Restoring(positions));
         Ok(())
+    }
+
+    /// Removes state that cannot be brought up to date.
+    fn wipe(&self, id: &TaskId) -> Result<(), Fault> {
+        tracing::warn!(task = %id, "state is too old or of another log; it is built anew");
+        self.instance.stores.wipe(id)
+    }
+
+    fn unrestored(&self, id: &TaskId, why: Unrestored) -> Hindrance {
+        match why {
+            Unrestored::Fault(fault) => fault.into(),
+            Unrestored::Stale => match self.wipe(id) {
+                Ok(()) => Hindrance::Later("its changelog is another".into()),
+                Err(fault) => fault.into(),
+            },
+        }
     }
 
     fn begin(
@@ -173,7 +190,12 @@ impl Worker {
                     )));
                 }
                 (Some(committed), _) => committed,
-                (None, Some(stored)) => stored,
+                (None, Some(stored)) if restored == 0 => stored,
+                (None, Some(stored)) => {
+                    return Err(mismatch(format!(
+                        "{id}: state has read {source} up to {stored} and more, the group has no committed position"
+                    )));
+                }
                 (None, None) if nothing_committed && has_history => {
                     return Err(mismatch(format!(
                         "{id}: there is state, but the group has no committed position of {source}"

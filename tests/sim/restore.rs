@@ -97,6 +97,50 @@ mod on_disk {
     }
 
     #[test]
+    fn state_of_a_log_that_is_longer_but_another_is_built_anew() -> Result<()> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = started(dir.path())?;
+        say(&first, "a", "to be or not to be")?;
+        first.settle()?;
+        drop(first);
+        let aside = dir.path().join("aside");
+        std::fs::rename(dir.path().join("0"), &aside).unwrap();
+        let mut second = started(dir.path())?;
+        for _ in 0..5 {
+            say(&second, "a", "to sleep")?;
+            second.settle()?;
+        }
+        second.kill(0);
+        std::fs::remove_dir_all(dir.path().join("0")).unwrap();
+        std::fs::rename(&aside, dir.path().join("0")).unwrap();
+        // The positions of the first fit the second's topics by chance.
+        second.restart(0)?;
+        say(&second, "a", "to be")?;
+        second.settle()?;
+        let counts = second.output("word-counts", Utf8, I64).latest()?;
+        assert_eq!(counts, table("be 1 | sleep 5 | to 6"));
+        Ok(())
+    }
+
+    #[test]
+    fn state_older_than_deletions_are_remembered_is_built_anew() -> Result<()> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut driver = started(dir.path())?;
+        say(&driver, "a", "to be or not to be")?;
+        driver.settle()?;
+        driver.kill(0);
+        driver.advance_clock(std::time::Duration::from_secs(4 * 24 * 3600));
+        driver.restart(0)?;
+        say(&driver, "a", "to be")?;
+        driver.settle()?;
+        let counts = driver.output("word-counts", Utf8, I64).latest()?;
+        assert_eq!(counts, table("be 3 | not 1 | or 1 | to 3"));
+        // Four counts, the stream time, and two genesis records: all there is.
+        assert_eq!(driver.counted(Counter::Restored), 7);
+        Ok(())
+    }
+
+    #[test]
     fn state_of_another_log_is_built_anew() -> Result<()> {
         let dir = tempfile::tempdir().unwrap();
         let mut first = started(dir.path())?;

@@ -35,7 +35,8 @@ sub-topology counts
 #[test]
 fn every_fault_is_told_at_once() {
     let builder = Builder::new("app");
-    let (_unused, due) = (builder.store("unused", Utf8, I64), builder.timers("due", Utf8));
+    builder.store("unused", Utf8, I64);
+    builder.timers("due", Utf8);
     let lines = builder.stream::<String, String>("lines", Utf8, Utf8);
     lines.filter("", |_| true).to("bad topic", Utf8, Utf8);
     lines.count("counts", Utf8).to("out", Utf8, I64);
@@ -45,7 +46,6 @@ fn every_fault_is_told_at_once() {
         .emit(Emit::OnCommit)
         .to("lines", Utf8, Utf8);
     builder.store("default", Utf8, I64);
-    drop(due);
     let expected = [
         "`emit` follows a stateful operator",
         "topic lines is read and written: declare it with `internal`, so that it is carried with \

@@ -1,0 +1,110 @@
+//! The whole product on real servers, as a company would run it: PostgreSQL, Debezium, Kafka, a worker process, Redis and an
+//! API process. Rows go in by SQL and events over HTTP; what is looked at is what a reader gets.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod feed;
+mod world;
+
+use serde_json::json;
+use tests::stack::Part;
+
+use world::World;
+
+const AUTHOR: &str = "a0000000-0000-4000-8000-000000000001";
+const LIKER: &str = "b0000000-0000-4000-8000-000000000002";
+const READER: &str = "c0000000-0000-4000-8000-000000000003";
+const POST: &str = "d0000000-0000-4000-8000-000000000001";
+const OTHER_POST: &str = "d0000000-0000-4000-8000-000000000002";
+
+/// Three users; the reader follows the author, who writes two posts.
+fn write_the_first_rows(world: &World) {
+    for (id, name) in [(AUTHOR, "author"), (LIKER, "liker"), (READER, "reader")] {
+        world.sql(&format!("INSERT INTO users (id, username) VALUES ('{id}', '{name}')"));
+    }
+    world.sql(&format!(
+        "INSERT INTO follows (follower_id, followee_id) VALUES ('{READER}', '{AUTHOR}')"
+    ));
+    for (id, text) in [(POST, "a first post"), (OTHER_POST, "another")] {
+        world.sql(&format!(
+            "INSERT INTO posts (id, user_id, content) VALUES ('{id}', '{AUTHOR}', '{text}')"
+        ));
+    }
+}
+
+fn near(found: f64, expected: f64) -> bool {
+    (found - expected).abs() < 1e-9
+}
+
+#[test]
+fn what_happens_in_the_database_and_over_http_is_in_the_readers_feed() {
+    let mut world = World::start();
+    write_the_first_rows(&world);
+    let feed = world.feed_when(READER, |feed| feed.has(POST) && feed.has(OTHER_POST));
+    let post = feed.item(POST);
+    assert_eq!(post.sources(), ["follow"]);
+    assert!(near(post.term("freshness"), (-0.1 * post.age_hours()).exp()), "{feed:?}");
+    assert_eq!((post.term("engagement"), post.term("affinity")), (0.0, 0.0));
+    assert!(near(post.score(), 0.30 * post.term("freshness")), "{feed:?}");
+
+    world.sql(&format!("INSERT INTO likes (id, post_id, user_id) VALUES (gen_random_uuid(), '{POST}', '{LIKER}')"));
+    let liked = world.feed_when(READER, |feed| feed.has(POST) && feed.item(POST).count("likes") == 1);
+    assert!(near(liked.item(POST).term("engagement"), 2f64.ln()), "{liked:?}");
+
+    let shared = json!({"post_id": POST, "action": "share", "event_time": world.now_ms()});
+    world.post_event(LIKER, &shared);
+    let shared = world.feed_when(READER, |feed| feed.has(POST) && feed.item(POST).count("shares") == 1);
+    assert!(near(shared.item(POST).term("engagement"), 5f64.ln()), "{shared:?}");
+    assert_eq!(shared.first().id(), POST);
+
+    world.sql(&format!("DELETE FROM posts WHERE id = '{OTHER_POST}'"));
+    world.feed_when(READER, |feed| feed.has(POST) && !feed.has(OTHER_POST));
+    the_readers_own_view_takes_the_post_away(&world);
+    reads_go_on_when_tiers_fail(&mut world);
+}
+
+/// What was seen leaves the feed; a third post comes in its place, for what follows.
+fn the_readers_own_view_takes_the_post_away(world: &World) {
+    let viewed = json!({"post_id": POST, "action": "view", "event_time": world.now_ms()});
+    world.post_event(READER, &viewed);
+    world.feed_when(READER, |feed| !feed.has(POST));
+    world.sql(&format!(
+        "INSERT INTO posts (id, user_id, content) VALUES ('{OTHER_POST}', '{AUTHOR}', 'again')"
+    ));
+    world.feed_when(READER, |feed| feed.has(OTHER_POST));
+}
+
+/// Redis first, then the worker too: each answer names its source, and so do readiness and the metrics.
+fn reads_go_on_when_tiers_fail(world: &mut World) {
+    assert_eq!(world.feed(READER).source(), "redis");
+    assert!(world.ready().0);
+    world.stop_server(Part::Redis);
+    let from_state = world.feed_when(READER, |feed| feed.source() == "state");
+    assert!(from_state.has(OTHER_POST), "{from_state:?}");
+    world.poll("redis is told down", || (!world.component_is_up("redis")).then_some(()));
+
+    world.stop_worker();
+    let timeline = world.feed_when(READER, |feed| feed.source() == "postgres");
+    assert!(timeline.has(OTHER_POST) && timeline.is_fallback(), "{timeline:?}");
+    world.poll("the state is told down", || (!world.component_is_up("state")).then_some(()));
+    assert!(world.ready().0, "Kafka and a tier answer: {:?}", world.ready());
+    let counted = world.metric("feedmill_reads_total{algo=\"ranked\",source=\"postgres\"}");
+    assert!(counted >= 1.0, "{counted}");
+}
+
+/// A wrong token is nobody, and a wrong request is told what is wrong with it.
+#[test]
+fn a_stranger_gets_nothing_and_a_bad_request_names_its_field() {
+    let world = World::without_change_capture();
+    assert_eq!(world.get("/api/v1/feed", None).0, 401);
+    assert_eq!(world.get("/api/v1/feed", Some("not-a-token")).0, 401);
+    let token = world.token(READER);
+    let (status, body) = world.get("/api/v1/feed?limit=101", Some(&token));
+    assert_eq!((status, body["error"]["fields"][0]["field"].as_str()), (400, Some("limit")), "{body}");
+    let (status, body) = world.get("/api/v1/feed?cursor=abc", Some(&token));
+    assert_eq!((status, body["error"]["fields"][0]["field"].as_str()), (400, Some("cursor")), "{body}");
+    let nobody = json!([{"post_id": POST, "action": "stare", "event_time": world.now_ms()}]);
+    let (status, body) = world.post("/api/v1/events", &token, &nobody);
+    assert_eq!(status, 400, "{body}");
+    assert!(body["error"]["fields"][0]["field"].as_str().unwrap_or_default().contains("action"), "{body}");
+}

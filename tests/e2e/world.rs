@@ -1,0 +1,222 @@
+//! Servers and processes of one test: what a company has, on loopback.
+
+use std::cell::RefCell;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tests::poll::poll_until;
+use tests::process::Process;
+use tests::stack::{Part, Stack};
+
+use crate::feed::Feed;
+
+/// How long anything may take on a slow machine.
+pub const LONG: Duration = Duration::from_secs(120);
+
+/// A company's servers, a worker process and an API process.
+pub struct World {
+    stack: Stack,
+    dir: TempDir,
+    worker: RefCell<Option<Process>>,
+    _api: Process,
+    public: u16,
+    internal: u16,
+}
+
+impl World {
+    /// Everything, with Debezium capturing the tables.
+    pub fn start() -> Self {
+        let stack = Stack::of(&[Part::Kafka, Part::Connect, Part::Postgres, Part::Redis]).start();
+        let world = Self::on(stack.unwrap());
+        world.register_connector();
+        world
+    }
+
+    /// Without Debezium.
+    pub fn without_change_capture() -> Self {
+        Self::on(Stack::of(&[Part::Kafka, Part::Postgres, Part::Redis]).start().unwrap())
+    }
+
+    fn on(stack: Stack) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("secret"), "between-ourselves").unwrap();
+        let [public, api_internal, worker_internal] = free_ports();
+        let sql = fs::read_to_string(repository().join("schemas/sql/postgres.sql")).unwrap();
+        psql(&stack, &sql);
+        let run = |role: &str, internal: u16| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+            command
+                .arg(role)
+                .current_dir(dir.path())
+                .env("RUST_LOG", "info")
+                .env("FEEDMILL_KAFKA__BOOTSTRAP", stack.kafka())
+                .env("FEEDMILL_KAFKA__PARTITIONS", "3")
+                .env("FEEDMILL_REDIS__URL", stack.redis())
+                .env("FEEDMILL_POSTGRES__URL", stack.postgres())
+                .env("FEEDMILL_STATE__SECRET_FILE", dir.path().join("secret"))
+                .env("FEEDMILL_STATE__WORKERS", format!("http://127.0.0.1:{worker_internal}"))
+                .env("FEEDMILL_HTTP__LISTEN", format!("127.0.0.1:{public}"))
+                .env("FEEDMILL_HTTP__INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
+            Process::spawn(&mut command, dir.path().join(format!("{role}.log"))).unwrap()
+        };
+        let worker = run("worker", worker_internal);
+        wait_for(worker_internal, "/health", &worker);
+        let api = run("serve", api_internal);
+        wait_for(api_internal, "/ready", &api);
+        let worker = RefCell::new(Some(worker));
+        Self { stack, dir, worker, _api: api, public, internal: api_internal }
+    }
+
+    /// The connector as users get it, with this stack's addresses.
+    fn register_connector(&self) {
+        let text = fs::read_to_string(repository().join("connectors/debezium/postgres.json"));
+        let mut connector: Value = serde_json::from_str(&text.unwrap()).unwrap();
+        let address = self.stack.postgres().split('@').nth(1).unwrap().split('/').next().unwrap();
+        let (host, port) = address.split_once(':').unwrap();
+        connector["config"]["database.hostname"] = json!(host);
+        connector["config"]["database.port"] = json!(port);
+        connector["config"]["database.password"] = json!("");
+        let url = format!("{}/connectors", self.stack.connect());
+        let (status, body) = curl(&["-X", "POST", &url], None, Some(&connector));
+        assert_eq!(status, 201, "{body}");
+    }
+
+    /// Runs a statement as the application would.
+    pub fn sql(&self, statement: &str) {
+        psql(&self.stack, statement);
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+    }
+
+    /// A token of `user`, signed by the local key.
+    pub fn token(&self, user: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+        let output = command.args(["token", user]).current_dir(self.dir.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Status and body of a request to the public routes.
+    pub fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+        curl(&[&format!("http://127.0.0.1:{}{path}", self.public)], token, None)
+    }
+
+    pub fn post(&self, path: &str, token: &str, body: &Value) -> (u16, Value) {
+        let url = format!("http://127.0.0.1:{}{path}", self.public);
+        curl(&["-X", "POST", &url], Some(token), Some(body))
+    }
+
+    /// Posts one behaviour event of `user`.
+    pub fn post_event(&self, user: &str, event: &Value) {
+        let (status, body) = self.post("/api/v1/events", &self.token(user), &json!([event]));
+        assert_eq!((status, &body["accepted"]), (202, &json!(1)), "{body}");
+    }
+
+    /// The feed of `user` as it is.
+    pub fn feed(&self, user: &str) -> Feed {
+        let (status, body) = self.get("/api/v1/feed?explain=1", Some(&self.token(user)));
+        assert_eq!(status, 200, "{body}");
+        Feed::of(body)
+    }
+
+    /// The feed of `user` once it is so.
+    pub fn feed_when(&self, user: &str, is_so: impl Fn(&Feed) -> bool) -> Feed {
+        let mut last = None;
+        let found = poll_until(LONG, || {
+            let (status, body) = self.get("/api/v1/feed?explain=1", Some(&self.token(user)));
+            let feed = (status == 200).then(|| Feed::of(body.clone()));
+            last = Some((status, body));
+            feed.filter(|feed| is_so(feed))
+        });
+        found.unwrap_or_else(|late| panic!("{late}: last {last:?}\n{}", self.logs()))
+    }
+
+    pub fn poll(&self, what: &str, check: impl FnMut() -> Option<()>) {
+        poll_until(LONG, check).unwrap_or_else(|late| panic!("{what}: {late}\n{}", self.logs()));
+    }
+
+    /// Whether the API is ready, and what it says of its components.
+    pub fn ready(&self) -> (bool, Value) {
+        let (status, body) = curl(&[&format!("http://127.0.0.1:{}/ready", self.internal)], None, None);
+        (status == 200, body)
+    }
+
+    pub fn component_is_up(&self, name: &str) -> bool {
+        self.ready().1["components"][name]["up"].as_bool().unwrap_or(false)
+    }
+
+    /// A counter of the API by its whole name with labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        let url = format!("http://127.0.0.1:{}/metrics", self.internal);
+        let output = Command::new("curl").args(["-sS", &url]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0.0, |value| value.trim().parse().unwrap())
+    }
+
+    pub fn stop_server(&self, part: Part) {
+        self.stack.stop(part).unwrap();
+    }
+
+    /// `SIGTERM`, and waits for a clean end.
+    pub fn stop_worker(&self) {
+        let mut worker = self.worker.borrow_mut().take().unwrap();
+        worker.terminate().unwrap();
+        let status = worker.wait(LONG).unwrap();
+        assert!(status.success(), "{status}: {}", worker.output().unwrap());
+    }
+
+    fn logs(&self) -> String {
+        let tail = |name: &str| {
+            let text = fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
+            let lines: Vec<_> = text.lines().rev().take(40).collect();
+            lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        };
+        format!("--- worker\n{}\n--- serve\n{}", tail("worker.log"), tail("serve.log"))
+    }
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+fn psql(stack: &Stack, sql: &str) {
+    let mut command = Command::new("psql");
+    command.args([stack.postgres(), "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn wait_for(port: u16, path: &str, process: &Process) {
+    let url = format!("http://127.0.0.1:{port}{path}");
+    let answered = poll_until(LONG, || (curl(&[&url], None, None).0 == 200).then_some(()));
+    answered.unwrap_or_else(|late| panic!("{url}: {late}\n{}", process.output().unwrap()));
+}
+
+/// Status and body of a request; 0 if there was no answer, null if the body is no JSON.
+fn curl(words: &[&str], token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "--max-time", "20", "-w", "\n%{http_code}"]).args(words);
+    if let Some(token) = token {
+        command.args(["-H", &format!("authorization: Bearer {token}")]);
+    }
+    if let Some(body) = body {
+        command.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
+    }
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (body, status) = text.rsplit_once('\n').unwrap_or(("", "0"));
+    (status.parse().unwrap_or(0), serde_json::from_str(body).unwrap_or(Value::Null))
+}
