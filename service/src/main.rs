@@ -6,6 +6,7 @@
 mod breaker;
 mod cli;
 mod config;
+mod demo;
 mod http;
 mod jobs;
 mod metrics;

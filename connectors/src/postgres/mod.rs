@@ -14,7 +14,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Error, PgPool};
 
-pub use rows::{Rows, Table};
+pub use rows::{Rows, Table, Write};
 pub use timeline::{Timeline, TimelinePost};
 
 /// Why PostgreSQL did not answer.

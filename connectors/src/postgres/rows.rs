@@ -1,8 +1,9 @@
 //! Rows of a generated world, written where a real world's would be.
 //!
 //! A row comes as the JSON object that a change envelope carries as its image, so that both tell the same.
-//! Rows go in the order given, all or none; a row that is there stays as it is. Only the demonstration
-//! writes: a worker or a server never opens this.
+//! Changes go in the order given, all or none. A row that is there already stays as it is when inserted again,
+//! and one that is not there is no fault when updated or deleted. Only the demonstration writes: a worker or
+//! a server never opens this.
 
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -22,6 +23,17 @@ pub enum Table {
     Comments,
     /// `likes`
     Likes,
+}
+
+/// What is done to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// It comes.
+    Insert,
+    /// It changes: a user's line about themselves, a post's content; other tables' rows never change.
+    Update,
+    /// It goes.
+    Delete,
 }
 
 impl Table {
@@ -49,6 +61,33 @@ impl Table {
             }
         }
     }
+
+    fn update(self) -> &'static str {
+        match self {
+            Self::Users => {
+                "UPDATE users SET bio = $1::jsonb->>'bio' WHERE id = ($1::jsonb->>'id')::uuid"
+            }
+            Self::Posts => {
+                "UPDATE posts SET content = $1::jsonb->>'content' \
+                 WHERE id = ($1::jsonb->>'id')::uuid"
+            }
+            // Nothing of them changes.
+            Self::Follows | Self::Comments | Self::Likes => "SELECT $1::jsonb",
+        }
+    }
+
+    fn delete(self) -> &'static str {
+        match self {
+            Self::Users => "DELETE FROM users WHERE id = ($1::jsonb->>'id')::uuid",
+            Self::Posts => "DELETE FROM posts WHERE id = ($1::jsonb->>'id')::uuid",
+            Self::Follows => {
+                "DELETE FROM follows WHERE follower_id = ($1::jsonb->>'follower_id')::uuid \
+                 AND followee_id = ($1::jsonb->>'followee_id')::uuid"
+            }
+            Self::Comments => "DELETE FROM comments WHERE id = ($1::jsonb->>'id')::uuid",
+            Self::Likes => "DELETE FROM likes WHERE id = ($1::jsonb->>'id')::uuid",
+        }
+    }
 }
 
 /// Writes rows.
@@ -69,12 +108,17 @@ impl Rows {
         sqlx::raw_sql(statements).execute(&self.pool).await.map(drop).map_err(|e| fault(&e))
     }
 
-    /// Inserts the rows, each a JSON object.
-    pub async fn insert(&self, rows: &[(Table, String)]) -> Result<(), PostgresFault> {
+    /// Changes rows, each given as a JSON object of its columns.
+    pub async fn write(&self, rows: &[(Write, Table, String)]) -> Result<(), PostgresFault> {
         let mut transaction = self.pool.begin().await.map_err(|e| fault(&e))?;
-        for (table, row) in rows {
-            let inserted = sqlx::query(table.insert()).bind(row).execute(&mut *transaction).await;
-            inserted.map_err(|e| fault(&e))?;
+        for (write, table, row) in rows {
+            let statement = match write {
+                Write::Insert => table.insert(),
+                Write::Update => table.update(),
+                Write::Delete => table.delete(),
+            };
+            let written = sqlx::query(statement).bind(row).execute(&mut *transaction).await;
+            written.map_err(|e| fault(&e))?;
         }
         transaction.commit().await.map_err(|e| fault(&e))
     }

@@ -1,0 +1,5 @@
+//! The demonstration.
+
+mod envelope;
+mod page;
+mod world;

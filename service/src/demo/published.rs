@@ -1,0 +1,100 @@
+//! The feeds as they are published: follows the topic `feeds` and keeps each user's newest.
+//!
+//! A tier of reads for as long as there is no Redis, and where the demonstration sees that a feed is there.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use millstream::RawRecord;
+use millstream::broker::{Broker, GroupConsumer};
+use schemas::{FEEDS_EPOCH, FeedBody, FeedVersion, Poison, UserId, VERSION, Wire, topic};
+
+use crate::read::{Held, StateFault, StateFeeds};
+
+const GROUP: &str = "feedmill-demo-feeds";
+const POLL: Duration = Duration::from_millis(100);
+
+/// The newest feed of each user.
+#[derive(Default)]
+pub struct Published {
+    feeds: Mutex<BTreeMap<UserId, Held>>,
+    changed: Condvar,
+}
+
+impl Published {
+    /// Follows the topic on a thread of its own, for as long as anybody else holds what it returns.
+    pub fn follow(broker: &dyn Broker) -> Result<Arc<Self>, String> {
+        let feeds = broker.group_consumer(GROUP, &[topic::FEEDS.name.into()]);
+        let mut feeds = feeds.map_err(|e| e.to_string())?;
+        let published = Arc::new(Self::default());
+        let kept = Arc::downgrade(&published);
+        let follow = move || {
+            while let Some(published) = kept.upgrade() {
+                published.take(&mut *feeds);
+            }
+        };
+        let thread = thread::Builder::new().name("published".to_owned()).spawn(follow);
+        thread.map_err(|e| format!("spawn published: {e}"))?;
+        Ok(published)
+    }
+
+    /// The feed of `user` once it has items and has not changed for `quiet`; what there is after `wait`.
+    pub fn settled(&self, user: UserId, quiet: Duration, wait: Duration) -> Option<Held> {
+        let began = Instant::now();
+        let mut last = (None, Instant::now());
+        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let found = feeds.get(&user).filter(|held| !held.body.items.is_empty());
+            let version = found.map(|held| held.version);
+            if version != last.0 {
+                last = (version, Instant::now());
+            }
+            let settled = found.is_some() && last.1.elapsed() >= quiet;
+            if settled || began.elapsed() >= wait {
+                return found.cloned();
+            }
+            let woken = self.changed.wait_timeout(feeds, POLL);
+            feeds = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn take(&self, from: &mut dyn GroupConsumer) {
+        let polled = match from.poll(POLL) {
+            Ok(polled) => polled,
+            Err(failure) => {
+                tracing::warn!(%failure, "feeds are not read; trying again");
+                return thread::sleep(POLL);
+            }
+        };
+        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        for record in polled.batches.iter().flat_map(|batch| batch.iter()) {
+            match held(&record) {
+                Ok((user, Some(held))) => drop(feeds.insert(user, held)),
+                Ok((user, None)) => drop(feeds.remove(&user)),
+                Err(poison) => tracing::warn!(%poison, offset = %record.offset, "no feed"),
+            }
+        }
+        self.changed.notify_all();
+    }
+}
+
+fn held(record: &RawRecord<'_>) -> Result<(UserId, Option<Held>), Poison> {
+    let user = UserId::decode(record.key.unwrap_or_default())?;
+    let Some(body) = record.value else { return Ok((user, None)) };
+    let (epoch, version) = (record.headers.last(FEEDS_EPOCH), record.headers.last(VERSION));
+    let version = FeedVersion::from_headers(epoch, version)?;
+    Ok((user, Some(Held { version, body: FeedBody::decode(body)? })))
+}
+
+impl StateFeeds for Published {
+    fn feed(&self, user: UserId, _now_ms: i64) -> Result<Option<Held>, StateFault> {
+        let feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(feeds.get(&user).cloned())
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
