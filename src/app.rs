@@ -13,6 +13,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{Exit, Fault, Result};
 use crate::fail::FailPoints;
+use crate::identity::{Identity, Refused};
 use crate::metrics::Metrics;
 use crate::query::{Query, Running};
 use crate::record::TaskId;
@@ -41,6 +42,8 @@ pub struct Streams {
     instance: Arc<Instance>,
     threads: Vec<JoinHandle<()>>,
     ended: Slot,
+    /// Held to the end of the last thread: until then the state is in use.
+    _identity: Identity,
 }
 
 /// What a process runs on.
@@ -57,9 +60,13 @@ impl Streams {
     /// Starts `topology` and returns when its topics are checked and its threads run; tasks open from then on.
     pub fn start(topology: &Topology, config: Config, on: Surroundings) -> Result<Self, Ended> {
         let Surroundings { broker, stores, fail } = on;
+        let claimed = Identity::claim(&config.state_dir, config.instance.as_deref());
+        let identity = claimed.map_err(|Refused(exit, why)| Ended { exit, why })?;
         let workers = config.workers;
+        let config = Config { instance: Some(identity.name.clone()), ..config };
         let instance = prepare(topology, config, broker, stores, fail).map_err(ended)?;
-        let mut streams = Self { instance, threads: Vec::new(), ended: Slot::default() };
+        let mut streams =
+            Self { instance, threads: Vec::new(), ended: Slot::default(), _identity: identity };
         streams.spawn("members", serve_members)?;
         streams.spawn("broadcasts", follow_broadcasts)?;
         streams.spawn("restore", restore)?;

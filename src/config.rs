@@ -6,8 +6,9 @@ use std::time::Duration;
 /// How an application runs. The application's name is the topology's.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The static name of this process: kept over restarts, unlike any other's.
-    pub instance: String,
+    /// The static name of this process: kept over restarts, unlike any other's. Without one, the UUID kept in the
+    /// state directory.
+    pub instance: Option<String>,
     /// How many threads process.
     pub workers: usize,
     /// The longest a transaction stays open under load.
@@ -41,7 +42,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            instance: "instance-0".into(),
+            instance: None,
             workers: 1,
             commit_interval: Duration::from_millis(100),
             transaction_bytes_max: 64 << 20,

@@ -6,7 +6,7 @@
 //!
 //! | layer | modules |
 //! | --- | --- |
-//! | leaves | `record` `batch` `outgoing` `partitioner` `serde` `clock` `error` `config` `metrics` |
+//! | leaves | `record` `batch` `outgoing` `partitioner` `serde` `clock` `error` `config` `metrics` `fail` `identity` |
 //! | siblings | `store` `broker` `processor` (which may name the typed face of `store`) |
 //! | topology | `topology` |
 //! | task | `task`: the only place where the three meet |
@@ -21,6 +21,7 @@ mod clock;
 mod config;
 mod error;
 mod fail;
+mod identity;
 mod metrics;
 mod outgoing;
 mod partitioner;

@@ -169,7 +169,7 @@ impl Driver {
 
     fn start_process(&self, process: usize) -> Result<Process> {
         let config = Config {
-            instance: format!("instance-{process}"),
+            instance: Some(format!("instance-{process}")),
             partitions: self.setup.partitions,
             ..self.setup.config.clone()
         };

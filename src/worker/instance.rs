@@ -91,6 +91,11 @@ impl Instance {
         }
     }
 
+    /// The static name of this process.
+    pub(crate) fn name(&self) -> &str {
+        self.config.instance.as_deref().unwrap_or("unnamed")
+    }
+
     pub(crate) fn ownership(&self) -> MutexGuard<'_, Ownership> {
         lock(&self.ownership)
     }
@@ -225,7 +230,7 @@ impl Instance {
         worker: usize,
     ) -> Result<Box<dyn Producer>, crate::broker::Failure> {
         let app = self.ground.topology.app();
-        let id = format!("{app}-{}-{worker}", self.config.instance);
+        let id = format!("{app}-{}-{worker}", self.name());
         self.broker.producer(Some(&id), self.topics.clone())
     }
 }

@@ -23,7 +23,7 @@ impl Members {
         let join = Join {
             group: topology.app().into(),
             topic: topology.task_topic(),
-            instance: instance.config.instance.as_str().into(),
+            instance: instance.name().into(),
             session_timeout: instance.config.session_timeout,
         };
         let membership = instance.broker.membership(&join)?;
@@ -44,10 +44,7 @@ impl Members {
             Ok(()) => Ok(()),
             Err(failure) if failure.code == Code::FencedInstance => Err(Stop::Exit(
                 Exit::Duplicate,
-                format!(
-                    "another process has the name {}: {failure}",
-                    self.instance.config.instance
-                ),
+                format!("another process has the name {}: {failure}", self.instance.name()),
             )),
             Err(failure) => match classify(&failure) {
                 Reaction::Die => Err(Stop::Exit(Exit::Failed, failure.to_string())),

@@ -16,6 +16,7 @@ const LEAVES: &[&str] = &[
     "config",
     "metrics",
     "fail",
+    "identity",
 ];
 
 /// What the other modules may import beside the leaves.
