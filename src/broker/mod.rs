@@ -206,6 +206,9 @@ pub enum Change {
     Lost(Vec<i32>),
 }
 
+/// Who hears of changes.
+pub type Follow<'a> = dyn FnMut(Change, &GroupMetadata) + 'a;
+
 /// Membership in the group that owns tasks.
 ///
 /// # Contract
@@ -215,14 +218,15 @@ pub enum Change {
 /// 3. Dropping it without `close` leaves the group to notice by the session's timeout; a static member
 ///    that closes does not leave the group either.
 pub trait Membership: Send {
-    /// Serves the group for at most `wait`; hands each change to `on`.
-    fn poll(&mut self, wait: Duration, on: &mut dyn FnMut(Change)) -> Result<(), Failure>;
+    /// Serves the group for at most `wait`; hands each change to `on`, with the group's view of this member at
+    /// that moment: a commit made while partitions are wanted back needs the new generation.
+    fn poll(&mut self, wait: Duration, on: &mut Follow<'_>) -> Result<(), Failure>;
 
     /// The group's view of this member, to fence a commit with.
     fn metadata(&self) -> GroupMetadata;
 
     /// Gives every partition back (through `on`) and closes.
-    fn close(&mut self, on: &mut dyn FnMut(Change)) -> Result<(), Failure>;
+    fn close(&mut self, on: &mut Follow<'_>) -> Result<(), Failure>;
 }
 
 /// A subscribed consumer that commits for itself: at least once, for sinks.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Stop;
 use super::instance::Instance;
-use crate::broker::{Change, Code, Failure, Join, Membership, Reaction, classify};
+use crate::broker::{Change, Code, Failure, GroupMetadata, Join, Membership, Reaction, classify};
 use crate::error::Exit;
 
 /// See the module.
@@ -38,7 +38,11 @@ impl Members {
         release: &mut dyn FnMut(&[i32]),
     ) -> Result<(), Stop> {
         let instance = self.instance.clone();
-        let polled = self.membership.poll(wait, &mut |change| follow(&instance, change, release));
+        let mut on = |change, view: &GroupMetadata| {
+            instance.set_membership(view.clone());
+            follow(&instance, change, release);
+        };
+        let polled = self.membership.poll(wait, &mut on);
         self.instance.set_membership(self.membership.metadata());
         match polled {
             Ok(()) => Ok(()),
@@ -59,7 +63,7 @@ impl Members {
     /// Gives everything back and ends the membership.
     pub(crate) fn close(&mut self, release: &mut dyn FnMut(&[i32])) {
         let instance = self.instance.clone();
-        let closed = self.membership.close(&mut |change| follow(&instance, change, release));
+        let closed = self.membership.close(&mut |change, _| follow(&instance, change, release));
         if let Err(failure) = closed {
             tracing::warn!(%failure, "membership did not close cleanly");
         }

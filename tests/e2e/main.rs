@@ -7,7 +7,7 @@ mod feed;
 mod world;
 
 use serde_json::json;
-use tests::stack::Part;
+use tests::Part;
 
 use world::World;
 

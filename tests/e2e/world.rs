@@ -9,9 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::poll::poll_until;
-use tests::process::Process;
-use tests::stack::{Part, Stack};
+use tests::{Part, Process, Stack, poll_until};
 
 use crate::feed::Feed;
 

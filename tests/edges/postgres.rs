@@ -1,8 +1,6 @@
 //! The timeline as the real database answers it, on the schema that ships.
 
-use connectors::postgres::{
-    Database, Limits, PostgresFault, Rows, Table, Timeline, TimelinePost,
-};
+use connectors::postgres::{Database, Limits, PostgresFault, Rows, Table, Timeline, TimelinePost};
 use schemas::{PostId, UserId};
 use tests::{Part, Stack};
 
@@ -36,7 +34,8 @@ fn iso(ms: i64) -> String {
 }
 
 fn user(number: u8) -> (Table, String) {
-    let row = format!(r#"{{"id":"{}","username":"u{number}","created_at":"{}"}}"#, id(number), iso(NOW));
+    let row =
+        format!(r#"{{"id":"{}","username":"u{number}","created_at":"{}"}}"#, id(number), iso(NOW));
     (Table::Users, row)
 }
 
@@ -48,9 +47,8 @@ fn post(number: u8, author: u8, age_ms: i64) -> (Table, String) {
 
 fn follow(follower: u8, followee: u8) -> (Table, String) {
     let (follower, followee, at) = (id(follower), id(followee), iso(NOW));
-    let row = format!(
-        r#"{{"follower_id":"{follower}","followee_id":"{followee}","created_at":"{at}"}}"#
-    );
+    let row =
+        format!(r#"{{"follower_id":"{follower}","followee_id":"{followee}","created_at":"{at}"}}"#);
     (Table::Follows, row)
 }
 

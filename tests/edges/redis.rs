@@ -84,7 +84,8 @@ async fn a_feed_lives_a_day_and_a_little_and_what_is_gone_an_hour() {
     let client = ::redis::Client::open(world.stack.redis()).unwrap();
     let mut raw = client.get_multiplexed_async_connection().await.unwrap();
     let mut life = async || {
-        let ms: i64 = ::redis::cmd("PTTL").arg(redis_key(USER)).query_async(&mut raw).await.unwrap();
+        let ms: i64 =
+            ::redis::cmd("PTTL").arg(redis_key(USER)).query_async(&mut raw).await.unwrap();
         ms / 3_600_000
     };
     world.write(version(0, 1), Some(&body(1))).await;

@@ -123,7 +123,7 @@ fn closing_a_member_on_a_silent_network_ends_in_time() {
     let stalled = stall(who);
     let began = Instant::now();
     // Whether the group hears of it is another matter: the session's end tells it.
-    let _ = members[0].close(&mut |_| {});
+    let _ = members[0].close(&mut |_, _| {});
     drop(members);
     assert!(began.elapsed() < Duration::from_secs(12));
     drop(stalled);

@@ -40,7 +40,7 @@ fn a_static_member_that_comes_back_is_given_the_same_again_and_its_ghost_is_told
 
     let mut changes = Vec::new();
     let fenced = std::iter::repeat_with(|| {
-        ghost[0].poll(Duration::from_millis(100), &mut |change| changes.push(change))
+        ghost[0].poll(Duration::from_millis(100), &mut |change, _| changes.push(change))
     })
     .take(200)
     .find_map(Result::err)
@@ -54,7 +54,7 @@ fn closing_gives_everything_back() {
     let mut members = [world.join("one")];
     live(&mut members, |told| !told[0].is_empty());
     let mut changes = Vec::new();
-    members[0].close(&mut |change| changes.push(change)).unwrap();
+    members[0].close(&mut |change, _| changes.push(change)).unwrap();
     assert_eq!(changes, [Change::Revoked(vec![0, 1])]);
     assert!(!members[0].metadata().is_member());
 }

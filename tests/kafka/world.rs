@@ -192,7 +192,7 @@ pub fn live(
     while !enough(&told) {
         assert!(Instant::now() < deadline, "not enough in time: {told:?}");
         for (member, told) in members.iter_mut().zip(&mut told) {
-            member.poll(Duration::from_millis(20), &mut |change| told.push(change)).unwrap();
+            member.poll(Duration::from_millis(20), &mut |change, _| told.push(change)).unwrap();
         }
     }
     told

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::group::{Served, Standing, Subscription};
 use super::{Embedded, State, Wake};
-use crate::broker::{Call, Change, Code, Failure, GroupMetadata, Join, Membership};
+use crate::broker::{Call, Change, Code, Failure, Follow, GroupMetadata, Join, Membership};
 use crate::record::{Timestamp, TopicPartition};
 
 pub(super) struct EmbeddedMembership {
@@ -46,21 +46,21 @@ impl EmbeddedMembership {
         Self { cluster, _alive: alive, subscription, view, owned: BTreeSet::new(), ended: None }
     }
 
-    fn tell_lost(&mut self, on: &mut dyn FnMut(Change)) {
+    fn tell_lost(&mut self, on: &mut Follow<'_>) {
         let lost: Vec<i32> = std::mem::take(&mut self.owned).into_iter().collect();
         if !lost.is_empty() {
-            on(Change::Lost(lost));
+            on(Change::Lost(lost), &self.view);
         }
     }
 
-    fn tell(&mut self, served: Served, on: &mut dyn FnMut(Change)) {
+    fn tell(&mut self, served: Served, on: &mut Follow<'_>) {
         self.view.generation = served.generation.unwrap_or(self.view.generation);
         let numbers =
             |of: &[TopicPartition]| of.iter().map(|of| of.partition).collect::<Vec<i32>>();
         if !served.revoked.is_empty() {
             let revoked = numbers(&served.revoked);
             self.owned.retain(|owned| !revoked.contains(owned));
-            on(Change::Revoked(revoked));
+            on(Change::Revoked(revoked), &self.view);
             self.cluster.with(|state, _| {
                 state.groups.of(&self.view.group).give_up(&self.view.member, &served.revoked);
             });
@@ -69,7 +69,7 @@ impl EmbeddedMembership {
         if !served.assigned.is_empty() {
             let assigned = numbers(&served.assigned);
             self.owned.extend(&assigned);
-            on(Change::Assigned(assigned));
+            on(Change::Assigned(assigned), &self.view);
         }
     }
 
@@ -79,7 +79,7 @@ impl EmbeddedMembership {
 }
 
 impl Membership for EmbeddedMembership {
-    fn poll(&mut self, wait: Duration, on: &mut dyn FnMut(Change)) -> Result<(), Failure> {
+    fn poll(&mut self, wait: Duration, on: &mut Follow<'_>) -> Result<(), Failure> {
         if let Some(ended) = &self.ended {
             return Err(ended.clone());
         }
@@ -112,10 +112,10 @@ impl Membership for EmbeddedMembership {
         self.view.clone()
     }
 
-    fn close(&mut self, on: &mut dyn FnMut(Change)) -> Result<(), Failure> {
+    fn close(&mut self, on: &mut Follow<'_>) -> Result<(), Failure> {
         let owned: Vec<i32> = std::mem::take(&mut self.owned).into_iter().collect();
         if !owned.is_empty() {
-            on(Change::Revoked(owned));
+            on(Change::Revoked(owned), &self.view);
         }
         self.end(Failure::new(Call::Poll, Code::InvalidArgument, "the member is closed").fatal());
         Ok(())
@@ -189,7 +189,7 @@ mod tests {
         fn poll(&mut self, at: usize) {
             let Some((member, owned)) = &mut self.members[at] else { return };
             member
-                .poll(Duration::ZERO, &mut |change| {
+                .poll(Duration::ZERO, &mut |change, _| {
                     self.told.push(format!("{} {change:?}", NAMES[at]));
                     match change {
                         Change::Assigned(gained) => owned.extend(gained),

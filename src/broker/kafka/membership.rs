@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::ffi::{Client, Event, Kind, List, Place, Queue};
 use super::settings::Settings;
-use crate::broker::{Call, Change, Failure, GroupMetadata, Join, Membership};
+use crate::broker::{Call, Change, Failure, Follow, GroupMetadata, Join, Membership};
 use crate::record::{Topic, TopicPartition};
 
 /// How long closing may take; then the group is left to notice by the session's timeout.
@@ -113,11 +113,13 @@ impl Client {
 }
 
 impl Membership for KafkaMembership {
-    fn poll(&mut self, wait: Duration, on: &mut dyn FnMut(Change)) -> Result<(), Failure> {
+    fn poll(&mut self, wait: Duration, on: &mut Follow<'_>) -> Result<(), Failure> {
         let mut told = Ok(());
         let mut next = self.queue.event(wait);
         while let Some(event) = next {
-            told = told.and(apply(&mut self.client, event, on));
+            self.refresh();
+            let Self { client, metadata, .. } = self;
+            told = told.and(apply(client, event, &mut |change| on(change, metadata)));
             next = self.queue.event(Duration::ZERO);
         }
         self.refresh();
@@ -128,9 +130,10 @@ impl Membership for KafkaMembership {
         self.metadata.clone()
     }
 
-    fn close(&mut self, on: &mut dyn FnMut(Change)) -> Result<(), Failure> {
+    fn close(&mut self, on: &mut Follow<'_>) -> Result<(), Failure> {
         tracing::debug!(topic = %self.topic, "closing the membership");
-        let closed = self.client.close(CLOSE_WAIT, on);
+        let Self { client, metadata, .. } = self;
+        let closed = client.close(CLOSE_WAIT, &mut |change| on(change, metadata));
         self.metadata.generation = -1;
         self.metadata.member.clear();
         closed

@@ -63,7 +63,7 @@ impl Member<'_> {
     pub fn poll(&mut self) -> Result<Vec<Change>, Failure> {
         let mut changes = Vec::new();
         let answer =
-            self.handle.poll(self.world.cluster.poll_wait(), &mut |change| changes.push(change));
+            self.handle.poll(self.world.cluster.poll_wait(), &mut |change, _| changes.push(change));
         for change in &changes {
             match change {
                 Change::Assigned(gained) => self.owned.extend(gained),

@@ -14,7 +14,7 @@ pub(super) fn a_lone_member_owns_every_partition(cluster: &dyn Cluster) -> Outco
     same(one.owned.clone(), vec![0, 1, 2])?;
     same(one.metadata().is_member(), true)?;
     let mut given = Vec::new();
-    one.handle.close(&mut |change| given.push(change))?;
+    one.handle.close(&mut |change, _| given.push(change))?;
     same(given, vec![Change::Revoked(vec![0, 1, 2])])
 }
 
@@ -74,7 +74,7 @@ pub(super) fn a_restarted_static_member_gets_its_share_in_the_same_generation(
     let (mut stays, mut leaves) = (world.member("stays")?, world.member("leaves")?);
     until_own([&mut stays, &mut leaves], [2, 2])?;
     let (share, before) = (leaves.owned.clone(), stays.metadata());
-    leaves.handle.close(&mut |_| {})?;
+    leaves.handle.close(&mut |_, _| {})?;
     let mut back = world.member("leaves")?;
     until_own([&mut stays, &mut back], [2, 2])?;
     same(back.owned.clone(), share)?;
