@@ -138,7 +138,7 @@ impl Core {
     pub(crate) fn send(
         &mut self,
         to: &Destination,
-        at: Timestamp,
+        (at, headers): (Timestamp, Headers<'_>),
         write: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> Nulls,
     ) {
         self.key.clear();
@@ -159,7 +159,7 @@ impl Core {
             timestamp: at,
             key,
             value: (!nulls.value).then_some(self.value.as_slice()),
-            headers: Headers::default(),
+            headers,
         });
     }
 

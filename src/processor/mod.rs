@@ -22,7 +22,7 @@ pub use self::flat_map::Out;
 pub(crate) use self::flat_map::flat_map;
 pub(crate) use self::process::Uses;
 pub(crate) use self::process::process;
-pub(crate) use self::sink::sink;
+pub(crate) use self::sink::{Encoded, sink};
 pub(crate) use self::source::{Decoded, Extractor, MakeSource, Queue, Source, source};
 pub use self::wiring::Edge;
 pub(crate) use self::wiring::{Flush, Listen, Ring, Wiring};

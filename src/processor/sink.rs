@@ -9,20 +9,42 @@ use super::core::{Destination, Nulls};
 use super::wiring::Wiring;
 use super::{Core, Next};
 use crate::error::Result;
-use crate::record::{Rec, Topic};
+use crate::record::{Headers, Rec, Topic};
 use crate::serde::Serde;
 use crate::store::seal;
 
+/// Appends the headers of a record, each with [`encode_header`](crate::encode_header).
+pub(crate) type WriteHeaders<K, V> = Arc<dyn Fn(Rec<'_, K, V>, &mut Vec<u8>) + Send + Sync>;
+
+/// How a sink encodes.
+pub(crate) struct Encoded<K, V> {
+    pub key: Arc<dyn Serde<K>>,
+    pub value: Arc<dyn Serde<V>>,
+    /// None: no headers.
+    pub headers: Option<WriteHeaders<K, V>>,
+}
+
+impl<K, V> Clone for Encoded<K, V> {
+    fn clone(&self) -> Self {
+        let Self { key, value, headers } = self;
+        Self { key: key.clone(), value: value.clone(), headers: headers.clone() }
+    }
+}
+
 struct Sink<K, V> {
     to: Destination,
-    key: Arc<dyn Serde<K>>,
-    value: Arc<dyn Serde<V>>,
+    form: Encoded<K, V>,
+    headers: Vec<u8>,
 }
 
 impl<K: 'static, V: 'static> Next<K, V> for Sink<K, V> {
     fn push(&mut self, record: Rec<'_, K, V>, core: &mut Core) -> Result<()> {
-        let Self { to, key, value } = self;
-        core.send(to, record.at, |key_out, value_out| {
+        let Self { to, form: Encoded { key, value, headers: write }, headers } = self;
+        headers.clear();
+        if let Some(write) = write {
+            write(record, headers);
+        }
+        core.send(to, (record.at, Headers::from_bytes(headers)), |key_out, value_out| {
             let nulls = Nulls { key: key.is_null(record.key), value: value.is_null(record.value) };
             key.encode(record.key, key_out);
             if to.logged && !nulls.value {
@@ -38,11 +60,10 @@ impl<K: 'static, V: 'static> Next<K, V> for Sink<K, V> {
 /// A factory of the node.
 pub(crate) fn sink<K: 'static, V: 'static>(
     topic: Topic,
-    key: Arc<dyn Serde<K>>,
-    value: Arc<dyn Serde<V>>,
+    form: Encoded<K, V>,
 ) -> impl Fn(&mut Wiring) -> Box<dyn Next<K, V>> + Send + Sync {
     move |wiring| {
         let to = wiring.destination(&topic);
-        Box::new(Sink { to, key: key.clone(), value: value.clone() })
+        Box::new(Sink { to, form: form.clone(), headers: Vec::new() })
     }
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use super::builder::{Builder, Internal, Use};
 use super::plan::{HandleKind, NodeKind, TopicKind};
 use crate::error::Result;
-use crate::processor::{Edge, Emit, Out, Processor, Uses, aggregate, flat_map, process, sink};
+use crate::processor::{
+    Edge, Emit, Encoded, Out, Processor, Uses, aggregate, flat_map, process, sink,
+};
 use crate::record::{Rec, Topic};
 use crate::serde::{I64, Serde};
 
@@ -155,29 +157,35 @@ impl<K: 'static, V: 'static> Stream<K, V> {
 
     /// Writes to an internal topic.
     pub fn into_internal(&self, internal: &Internal<K, V>) {
-        self.sink(
-            internal.topic.clone(),
-            TopicKind::Internal,
-            internal.key.clone(),
-            internal.value.clone(),
-        );
+        let (key, value) = (internal.key.clone(), internal.value.clone());
+        let form = Encoded { key, value, headers: None };
+        self.sink(internal.topic.clone(), TopicKind::Internal, form);
     }
 
     /// Writes to a topic.
     pub fn to(&self, topic: &str, key: impl Serde<K>, value: impl Serde<V>) {
-        self.sink(topic.into(), TopicKind::Output, Arc::new(key), Arc::new(value));
+        let form = Encoded { key: Arc::new(key), value: Arc::new(value), headers: None };
+        self.sink(topic.into(), TopicKind::Output, form);
     }
 
-    fn sink(
+    /// Writes to a topic; `headers` appends those of each record, each with
+    /// [`encode_header`](crate::encode_header).
+    pub fn to_with_headers(
         &self,
-        topic: Topic,
-        kind: TopicKind,
-        key: Arc<dyn Serde<K>>,
-        value: Arc<dyn Serde<V>>,
+        topic: &str,
+        key: impl Serde<K>,
+        value: impl Serde<V>,
+        headers: impl Fn(Rec<'_, K, V>, &mut Vec<u8>) + Send + Sync + 'static,
     ) {
+        let headers = Some(Arc::new(headers) as Arc<_>);
+        let form = Encoded { key: Arc::new(key), value: Arc::new(value), headers };
+        self.sink(topic.into(), TopicKind::Output, form);
+    }
+
+    fn sink(&self, topic: Topic, kind: TopicKind, form: Encoded<K, V>) {
         self.builder.plan.borrow_mut().topic(&topic, kind);
         self.node(&topic, NodeKind::Sink { topic: topic.clone() }, Vec::new());
-        let make = Arc::new(sink(topic, key, value));
+        let make = Arc::new(sink(topic, form));
         for edge in &self.edge {
             let make = make.clone();
             edge.attach(move |wiring| make(wiring));

@@ -1,4 +1,4 @@
-//! The feed, pure: what it computes from which input, with no clock, no socket and no chance.
+//! The feed: what it computes from which input, with no clock, no socket and no chance.
 //!
 //! [`ranking`] turns a reader's state and the live posts into a feed as of a time; it is one function
 //! of its arguments, so every place that ranks agrees with every other.
@@ -7,6 +7,7 @@
 #![deny(clippy::iter_over_hash_type)]
 
 pub mod engagement;
+pub mod feed;
 pub mod ingest;
 pub mod layout;
 pub mod live;

@@ -1,0 +1,398 @@
+//! Sub-topology reader: keeps what a ranking needs of each reader, and ranks those who are active.
+//!
+//! Nothing is ranked while a record or a change is in hand: it is noted as due in the reader's schedule,
+//! and the reader's timer, which is the first thing that is due, ranks. So many changes are one ranking.
+//! A reader whom this task has not ranked since its start is due within the spread: what happened
+//! while nobody listened shows then.
+
+use std::rc::Rc;
+
+use millstream::broker::murmur2;
+use millstream::store::Snapshot;
+use millstream::{
+    Builder, Change, Changed, Context, Due, Processor, Rec, Result, Store, Timers, Timestamp, Unit,
+};
+use schemas::{
+    Delta, FeedVersion, Gone, PostId, PostLine, Read, ToUser, UserId, day_of, topic,
+};
+
+use super::publication::{Body, Publication, headers};
+use super::{Between, PostsLive, ReaderStores, Settings, UsersGone};
+use crate::layout::{Pair, Wired};
+use crate::live::{GoneUsers, PostsByAuthor};
+use crate::ranking::{AffinityDay, Ranker, ReaderState, World};
+use crate::reader::Reader;
+use crate::reader::presence::Presence;
+use crate::reader::schedule::{Class, Schedule};
+use crate::state::Time;
+
+/// What was seen stays in the store so long beyond the time it matters.
+const SEEN_SLACK_MS: i64 = 3_600_000;
+
+/// What a reader hears.
+enum Heard {
+    /// Something of `by-user`.
+    Fact(ToUser),
+    /// A read of the feed.
+    Read(Read),
+}
+
+/// Reads `by-user`, `reads` and the broadcasts; writes `feeds`.
+pub(super) fn attach(
+    builder: &Builder,
+    settings: &Settings,
+    (between, posts, gone): (&Between, PostsLive, UsersGone),
+) -> ReaderStores {
+    let stores = ReaderStores {
+        readers: builder.store("readers", Wired, Wired),
+        follows: builder.store("follows", Wired, Wired),
+        affinity: builder.store("affinity", Wired, Wired),
+        seen: builder.store("seen", Wired, Wired),
+    };
+    let audience = builder.store("audience", Wired, Unit);
+    let due = builder.timers("readers-due", Wired);
+    let told = builder
+        .from(&between.users)
+        .flat_map("reader", |told, out| out.emit(told.key, &Heard::Fact(*told.value)));
+    let reads = builder
+        .stream(topic::READS.name, Wired, Wired)
+        .flat_map("reader-reads", |read, out| out.emit(read.key, &Heard::Read(*read.value)));
+    let uses = [
+        stores.readers.into(),
+        stores.follows.into(),
+        stores.affinity.into(),
+        stores.seen.into(),
+        audience.into(),
+        due.into(),
+        posts.into(),
+        gone.into(),
+    ];
+    let settings = settings.clone();
+    told.merge(&reads)
+        .process("reader-ranks", &uses, move || Ranks {
+            stores,
+            audience,
+            due,
+            posts,
+            gone,
+            settings: settings.clone(),
+            born: i64::MIN,
+            ranker: Ranker::default(),
+            state: ReaderState::default(),
+            publication: Publication::default(),
+        })
+        .to_with_headers(topic::FEEDS.name, Wired, Body, headers);
+    stores
+}
+
+struct Ranks {
+    stores: ReaderStores,
+    audience: Store<Pair<UserId, UserId>, ()>,
+    due: Timers<UserId>,
+    posts: PostsLive,
+    gone: UsersGone,
+    settings: Settings,
+    /// When this task started, ms UTC.
+    born: i64,
+    ranker: Ranker,
+    state: ReaderState,
+    publication: Publication,
+}
+
+type Publishing<'a> = Context<'a, UserId, Publication>;
+type Seen = (Rc<Snapshot<PostId, PostLine, PostsByAuthor>>, Rc<Snapshot<UserId, Gone, GoneUsers>>);
+
+impl Ranks {
+    /// Changes a reader, and sets the timer to the first thing that is due.
+    fn change(
+        &self,
+        user: &UserId,
+        cx: &mut Publishing<'_>,
+        change: impl FnOnce(&mut Reader, i64),
+    ) -> Result<()> {
+        let now = cx.wall_time().0;
+        let readers = cx.store(self.stores.readers)?;
+        let mut reader = readers.get(user)?.copied().unwrap_or_default();
+        let before = reader;
+        change(&mut reader, now);
+        if reader != before {
+            readers.put(user, reader)?;
+        }
+        self.set_timer(user, &reader, cx)
+    }
+
+    fn set_timer(&self, user: &UserId, reader: &Reader, cx: &mut Publishing<'_>) -> Result<()> {
+        let deadline = self.deadline(user, reader, cx.wall_time().0);
+        let timers = cx.timers(self.due)?;
+        match deadline {
+            Some(at) => timers.set(user, Timestamp(at)),
+            None => timers.cancel(user),
+        }
+    }
+
+    fn deadline(&self, user: &UserId, reader: &Reader, now: i64) -> Option<i64> {
+        if !reader.presence.is_active(now) {
+            return reader.published.said.map(|_| now);
+        }
+        let unranked = self.is_unranked(reader).then(|| {
+            let place = i64::from(murmur2(&user.0) & 0x7fff_ffff);
+            self.born.saturating_add(place.rem_euclid(self.settings.spread_ms.max(1)))
+        });
+        let next = reader.schedule.next(&listening(reader), now);
+        let lapses = Some(reader.presence.active_until);
+        [unranked, next, lapses].into_iter().flatten().min()
+    }
+
+    fn is_unranked(&self, reader: &Reader) -> bool {
+        reader.schedule.ranked.is_none_or(|ranked| ranked < self.born)
+    }
+
+    /// Notes that something changed for a reader.
+    fn touch(&self, user: &UserId, class: Class, cx: &mut Publishing<'_>) -> Result<()> {
+        self.change(user, cx, |reader, now| {
+            if reader.presence.is_active(now) {
+                reader.schedule.touch(class, now);
+            }
+        })
+    }
+
+    /// Notes that something changed for everyone who follows `author`, or did something to their posts.
+    fn touch_audience(
+        &self,
+        author: &UserId,
+        class: Class,
+        cx: &mut Publishing<'_>,
+    ) -> Result<()> {
+        let mut users = Vec::new();
+        cx.store(self.audience)?.scan_prefix(&author.0, |Pair(_, user), ()| {
+            users.push(*user);
+            true
+        })?;
+        users.iter().try_for_each(|user| self.touch(user, class, cx))
+    }
+
+    fn touch_all(&self, class: Class, cx: &mut Publishing<'_>) -> Result<()> {
+        let users = self.active(cx)?;
+        users.iter().try_for_each(|user| self.touch(user, class, cx))
+    }
+
+    fn active(&self, cx: &mut Publishing<'_>) -> Result<Vec<UserId>> {
+        let now = cx.wall_time().0;
+        let mut users = Vec::new();
+        cx.store(self.stores.readers)?.scan_prefix(&[], |user, reader| {
+            if reader.presence.is_active(now) {
+                users.push(*user);
+            }
+            true
+        })?;
+        Ok(users)
+    }
+
+    /// Keeps a fact; tells whether it may change the feed.
+    fn keep(&self, user: UserId, fact: ToUser, cx: &mut Publishing<'_>) -> Result<bool> {
+        let now = cx.wall_time().0;
+        let limits = &self.settings.weights.limits;
+        match fact {
+            ToUser::Active { .. } => return Ok(false),
+            ToUser::Follow { author, delta } => {
+                let pair = Pair(user, author);
+                let follows = cx.store(self.stores.follows)?;
+                let count = follows.get(&pair)?.map_or(0, |count| count.0) + delta.value();
+                match count {
+                    0 => follows.delete(&pair)?,
+                    _ => follows.put(&pair, Time(count))?,
+                }
+                self.attend(user, author, cx)?;
+            }
+            ToUser::Seen { post, at_ms } => {
+                if at_ms < now - limits.seen_ms - SEEN_SLACK_MS {
+                    return Ok(false);
+                }
+                let seen = cx.store(self.stores.seen)?;
+                return seen.update_if(&Pair(user, post), |seen| {
+                    let later = at_ms > seen.0;
+                    seen.0 = seen.0.max(at_ms);
+                    later
+                });
+            }
+            ToUser::Interaction { author, day, delta } => {
+                let delta = if delta == Delta::Plus { 1 } else { -1 };
+                let first = day_of(now).saturating_sub(limits.affinity_days);
+                let (pair, affinity) = (Pair(user, author), cx.store(self.stores.affinity)?);
+                let mut days = affinity.get(&pair)?.cloned().unwrap_or_default();
+                days.add(day, delta, first);
+                if days.is_empty() {
+                    affinity.delete(&pair)?;
+                } else {
+                    affinity.put(&pair, days)?;
+                }
+                self.attend(user, author, cx)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keeps whether changes of `author` touch `user`.
+    fn attend(&self, user: UserId, author: UserId, cx: &mut Publishing<'_>) -> Result<()> {
+        let pair = Pair(user, author);
+        let attends = cx.store(self.stores.follows)?.get(&pair)?.is_some()
+            || cx.store(self.stores.affinity)?.get(&pair)?.is_some();
+        let (audience, place) = (cx.store(self.audience)?, Pair(author, user));
+        match (audience.get(&place)?.is_some(), attends) {
+            (false, true) => audience.put(&place, ()),
+            (true, false) => audience.delete(&place),
+            (true, true) | (false, false) => Ok(()),
+        }
+    }
+
+    /// Gathers the state of `user`, and forgets what was seen too long ago.
+    fn gather(&mut self, user: UserId, cx: &mut Publishing<'_>) -> Result<()> {
+        let state = &mut self.state;
+        state.begin(user);
+        cx.store(self.stores.follows)?.scan_prefix(&user.0, |Pair(_, author), rows| {
+            state.follows.extend((rows.0 > 0).then_some(*author));
+            true
+        })?;
+        cx.store(self.stores.affinity)?.scan_prefix(&user.0, |Pair(_, author), days| {
+            let counted = days.all().iter().filter(|(_, count)| *count > 0);
+            state.affinity.extend(counted.map(|(day, count)| AffinityDay {
+                author: *author,
+                day: *day,
+                count: count.cast_unsigned(),
+            }));
+            true
+        })?;
+        let seen_ms = self.settings.weights.limits.seen_ms;
+        let forget = cx.wall_time().0.saturating_sub(seen_ms).saturating_sub(SEEN_SLACK_MS);
+        let seen = cx.store(self.stores.seen)?;
+        let mut late = Vec::new();
+        seen.scan_prefix(&user.0, |Pair(_, post), at| {
+            if at.0 < forget {
+                late.push(*post);
+            } else {
+                state.seen.push((*post, at.0));
+            }
+            true
+        })?;
+        late.into_iter().try_for_each(|post| seen.delete(&Pair(user, post)))
+    }
+
+    fn views(&self, cx: &mut Publishing<'_>) -> Result<Seen> {
+        Ok((cx.view(self.posts)?, cx.view(self.gone)?))
+    }
+
+    /// Ranks a reader as of now, and publishes the body; of one who is gone, that there is none.
+    fn rank(&mut self, user: &UserId, reader: &mut Reader, cx: &mut Publishing<'_>) -> Result<()> {
+        let now = cx.wall_time().0;
+        let (posts, gone) = self.views(cx)?;
+        let until = now.saturating_add(self.settings.valid_ms);
+        reader.schedule.ranked(now, (until, until));
+        if gone.get(user).is_some() {
+            return self.publish_null(user, reader, cx);
+        }
+        self.gather(*user, cx)?;
+        let weights = &self.settings.weights;
+        let world = World { posts: posts.index(), gone: gone.index(), weights };
+        let body = self.publication.body.get_or_insert_default();
+        self.ranker.rank_into(&self.state, &world, now, body);
+        body.valid_until_ms = until;
+        let Some(version) = reader.published.body(body, true) else { return Ok(()) };
+        self.publication.version = FeedVersion { feeds_epoch: self.settings.feeds_epoch, version };
+        cx.forward(user, &self.publication)
+    }
+
+    fn publish_null(
+        &self,
+        user: &UserId,
+        reader: &mut Reader,
+        cx: &mut Publishing<'_>,
+    ) -> Result<()> {
+        let Some(version) = reader.published.null() else { return Ok(()) };
+        let version = FeedVersion { feeds_epoch: self.settings.feeds_epoch, version };
+        cx.forward(user, &Publication { version, body: None })
+    }
+}
+
+/// A reader's presence, as soft changes judge it: whoever is active hears of them.
+fn listening(reader: &Reader) -> Presence {
+    Presence { online_until: reader.presence.active_until, ..reader.presence }
+}
+
+impl Processor for Ranks {
+    type KeyIn = UserId;
+    type ValueIn = Heard;
+    type KeyOut = UserId;
+    type ValueOut = Publication;
+
+    fn process(&mut self, record: Rec<'_, UserId, Heard>, cx: &mut Publishing<'_>) -> Result<()> {
+        let user = record.key;
+        let touched = match record.value {
+            Heard::Fact(fact) => self.keep(*user, *fact, cx)?,
+            Heard::Read(_) => false,
+        };
+        self.change(user, cx, |reader, now| {
+            let was_active = reader.presence.is_active(now);
+            match record.value {
+                Heard::Fact(ToUser::Active { at_ms }) => reader.presence.acted(*at_ms),
+                Heard::Fact(_) => {}
+                Heard::Read(read) => {
+                    reader.presence.read(read.at_ms);
+                    reader.schedule.read(read.miss, now);
+                }
+            }
+            if reader.presence.is_active(now) && (touched || !was_active) {
+                reader.schedule.touch(Class::Urgent, now);
+            }
+        })
+    }
+
+    fn on_timer(&mut self, due: Due<'_>, cx: &mut Publishing<'_>) -> Result<()> {
+        let Some(user) = due.of(self.due) else { return Ok(()) };
+        let now = cx.wall_time().0;
+        let Some(mut reader) = cx.store(self.stores.readers)?.get(user)?.copied() else {
+            return Ok(());
+        };
+        let before = reader;
+        if !reader.presence.is_active(now) {
+            reader.schedule = Schedule::default();
+            self.publish_null(user, &mut reader, cx)?;
+        } else if reader.schedule.due(&listening(&reader), now).is_some() || self.is_unranked(&reader) {
+            self.rank(user, &mut reader, cx)?;
+        }
+        if reader != before {
+            cx.store(self.stores.readers)?.put(user, reader)?;
+        }
+        self.set_timer(user, &reader, cx)
+    }
+
+    fn on_change(&mut self, change: Change<'_>, cx: &mut Publishing<'_>) -> Result<()> {
+        match change.of(self.gone) {
+            Some(Changed::Key(user)) => {
+                self.touch(user, Class::Urgent, cx)?;
+                return self.touch_audience(user, Class::Urgent, cx);
+            }
+            Some(Changed::Resync) => return self.touch_all(Class::Soft, cx),
+            None => {}
+        }
+        match change.of(self.posts) {
+            Some(Changed::Key(post)) => {
+                let posts = cx.view(self.posts)?;
+                let author = posts.get(post).map(|line| line.author);
+                match author {
+                    Some(author) => self.touch_audience(&author, Class::Urgent, cx),
+                    None => self.touch_all(Class::Soft, cx),
+                }
+            }
+            Some(Changed::Resync) => self.touch_all(Class::Soft, cx),
+            None => Ok(()),
+        }
+    }
+
+    fn on_start(&mut self, cx: &mut Publishing<'_>) -> Result<()> {
+        self.born = cx.wall_time().0;
+        for user in self.active(cx)? {
+            self.change(&user, cx, |_, _| {})?;
+        }
+        Ok(())
+    }
+}
