@@ -9,6 +9,8 @@ mod feed;
 pub mod internal;
 pub mod listener;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::sync::Arc;

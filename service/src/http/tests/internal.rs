@@ -1,0 +1,85 @@
+//! The internal routes.
+
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper_util::service::TowerToHyperService;
+use schemas::UserId;
+use serde_json::Value;
+use warp::http::{Request, StatusCode};
+
+use super::world::{Feeds, ME, World, answer, held};
+use crate::http::internal::{Health, Internal, Seen, digest, internal};
+use crate::http::listener::Listener;
+use crate::read::{RankedTier, RemoteState, StateFeeds};
+
+fn internals(world: &World, state: Option<Arc<Feeds>>, secret: Option<&str>) -> Arc<Internal> {
+    Arc::new(Internal {
+        health: Arc::new(Health::default()),
+        metrics: Arc::clone(&world.metrics),
+        state: state.map(|state| state as Arc<dyn StateFeeds>),
+        secret: secret.map(digest),
+        clock: world.clock.clone(),
+    })
+}
+
+async fn ask(of: &Arc<Internal>, path: &str) -> (StatusCode, Value) {
+    let service = TowerToHyperService::new(warp::service(internal(of)));
+    answer(service, Request::get(path).body(Full::default()).unwrap()).await
+}
+
+fn seen(up: bool) -> Seen {
+    Seen { up, fault: None, breaker: None, at: 1 }
+}
+
+#[tokio::test]
+async fn ready_while_kafka_and_any_tier_answer() {
+    let world = World::new();
+    let of = internals(&world, None, None);
+    assert_eq!(ask(&of, "/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    let rows = [
+        ([("kafka", true), ("redis", true), ("postgres", false)], StatusCode::OK),
+        ([("kafka", true), ("redis", false), ("postgres", true)], StatusCode::OK),
+        ([("kafka", true), ("redis", false), ("postgres", false)], StatusCode::SERVICE_UNAVAILABLE),
+        ([("kafka", false), ("redis", true), ("postgres", true)], StatusCode::SERVICE_UNAVAILABLE),
+    ];
+    for (components, status) in rows {
+        for (component, up) in components {
+            of.health.note(component, seen(up));
+        }
+        let (got, answer) = ask(&of, "/ready").await;
+        assert_eq!(got, status);
+        assert_eq!(answer["components"]["redis"]["up"], components[1].1);
+    }
+    assert_eq!(ask(&of, "/health").await.0, StatusCode::OK);
+    assert_eq!(ask(&of, "/metrics").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_worker_shows_a_feed_to_who_knows_the_secret_and_only_of_users_it_owns() {
+    let world = World::new();
+    world.hold(ME, held(7));
+    let me = UserId(ME.into_bytes());
+    let serving = |state, secret: &'static str| {
+        let of = internals(&world, state, Some("open sesame"));
+        async move {
+            let any = ([127, 0, 0, 1], 0).into();
+            let listener = Listener::bind(any, 8, std::time::Duration::from_secs(5)).await.unwrap();
+            let url = format!("http://{}", listener.address().unwrap());
+            let (stop, stopped) = tokio::sync::watch::channel(false);
+            let task = tokio::spawn(async move { listener.serve(internal(&of), stopped).await });
+            let asked = RemoteState::new(vec![url], Some(secret.to_owned())).feed(me).await;
+            stop.send(true).unwrap();
+            task.await.unwrap();
+            asked
+        }
+    };
+    let state = || Some(Arc::clone(&world.state));
+    assert_eq!(serving(state(), "open sesame").await, Ok(Some(held(7))));
+    assert!(serving(state(), "guess").await.unwrap_err().contains("401"));
+    assert_eq!(serving(None, "open sesame").await, Err("no worker owns this user".to_owned()));
+    *world.state.0.lock().unwrap() = None;
+    assert!(serving(state(), "open sesame").await.unwrap_err().contains("503"));
+    *world.state.0.lock().unwrap() = Some(Default::default());
+    assert_eq!(serving(state(), "open sesame").await, Ok(None));
+}

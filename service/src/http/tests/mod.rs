@@ -1,0 +1,7 @@
+//! The routes as their callers see them: asked without a socket, on a cluster in this process.
+
+mod events;
+mod feed;
+mod internal;
+mod tiers;
+mod world;

@@ -1,0 +1,129 @@
+//! Who answers when somebody does not: real servers, stopped and started.
+
+use std::time::Duration;
+
+use connectors::postgres::{Database, Limits, Rows, Table};
+use connectors::redis::{Reader, Sink, Write};
+use schemas::{Read, Wire};
+use serde_json::{Value, json};
+use tests::{Part, Stack, poll_until};
+use warp::http::StatusCode;
+
+use super::world::{ME, NOW, World, held, user};
+use crate::read::{Guarded, Held, Source};
+
+const SCHEMA: &str = include_str!("../../../../schemas/sql/postgres.sql");
+
+async fn push(stack: &Stack, held: &Held) {
+    let body = held.body.to_bytes();
+    let write = Write { user: user(ME), version: held.version, body: Some(&body) };
+    Sink::open(stack.redis()).unwrap().apply(&[write]).await.unwrap();
+}
+
+fn who(feed: &Value) -> [&Value; 5] {
+    ["source", "version", "stale", "cache_hit", "fallback"].map(|name| &feed[name])
+}
+
+async fn asked(world: &World, query: &str) -> Value {
+    let (status, feed) = world.feed(query).await;
+    assert_eq!(status, StatusCode::OK, "{feed}");
+    feed
+}
+
+#[tokio::test]
+async fn redis_answers_while_fresh_then_state_then_redis_stale_then_nobody() {
+    let stack = Stack::of(&[Part::Redis]).start().unwrap();
+    let reader = Reader::open(stack.redis(), Duration::from_secs(5)).unwrap();
+    let world = World::with(|tiers, guard| {
+        tiers.redis = Some(Guarded::new(Box::new(reader), guard(Source::Redis)));
+    });
+    push(&stack, &held(1)).await;
+    world.hold(ME, held(2));
+    let redis = [json!("redis"), json!(1), json!(false), json!(true), json!(false)];
+    assert_eq!(who(&asked(&world, "").await), redis.each_ref());
+
+    world.clock.advance(Duration::from_millis(600_000 + 30_000));
+    assert_eq!(who(&asked(&world, "").await), redis.each_ref());
+
+    world.clock.advance(Duration::from_millis(1));
+    let state = [json!("state"), json!(2), json!(false), json!(false), json!(false)];
+    assert_eq!(who(&asked(&world, "").await), state.each_ref());
+
+    *world.state.0.lock().unwrap() = None;
+    let stale = [json!("redis"), json!(1), json!(true), json!(true), json!(false)];
+    assert_eq!(who(&asked(&world, "").await), stale.each_ref());
+
+    stack.kill(Part::Redis).unwrap();
+    let (status, answer) = world.feed("").await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("unavailable"))
+    );
+}
+
+#[tokio::test]
+async fn the_database_answers_last_by_time_and_says_so() {
+    let stack = Stack::of(&[Part::Postgres]).start().unwrap();
+    let rows = Rows::open(stack.postgres()).await.unwrap();
+    rows.create(SCHEMA).await.unwrap();
+    let author = "22222222-2222-2222-2222-222222222222";
+    let at = "2026-11-20T23:17:08.000Z";
+    let post = |id: &str| {
+        (
+            Table::Posts,
+            json!({"id": id, "user_id": author, "content": "x", "created_at": at}).to_string(),
+        )
+    };
+    rows.insert(&[
+        (Table::Users, json!({"id": author, "username": "a", "created_at": at}).to_string()),
+        (
+            Table::Follows,
+            json!({"follower_id": ME.to_string(), "followee_id": author, "created_at": at})
+                .to_string(),
+        ),
+        post("12121212-1212-1212-1212-121212121212"),
+    ])
+    .await
+    .unwrap();
+    let patient = Limits { acquire: Duration::from_secs(5), ..Limits::default() };
+    let database = Database::open(stack.postgres(), patient).unwrap();
+    let world = World::with(|tiers, guard| {
+        tiers.postgres = Some(Guarded::new(database, guard(Source::Postgres)));
+    });
+    world.hold(ME, held(2));
+    let wanted = asked(&world, "?algo=timeline&explain=1").await;
+    assert_eq!(
+        (&wanted["fallback"], &wanted["algo"], &wanted["seen"]),
+        (&json!(false), &json!("timeline"), &json!("partial"))
+    );
+    let item = &wanted["items"][0];
+    assert_eq!(
+        (&item["score"], &item["sources"], &item["created_at"]),
+        (&Value::Null, &json!(["follow"]), &json!(NOW - 500))
+    );
+
+    *world.state.0.lock().unwrap() = None;
+    let last = asked(&world, "").await;
+    assert_eq!(
+        who(&last),
+        [&json!("postgres"), &Value::Null, &json!(false), &json!(false), &json!(true)]
+    );
+}
+
+#[tokio::test]
+async fn a_miss_is_told_to_the_workers_each_time_and_a_hit_once() {
+    let stack = Stack::of(&[Part::Redis]).start().unwrap();
+    let reader = Reader::open(stack.redis(), Duration::from_secs(5)).unwrap();
+    let world = World::with(|tiers, guard| {
+        tiers.redis = Some(Guarded::new(Box::new(reader), guard(Source::Redis)));
+    });
+    world.hold(ME, held(2));
+    asked(&world, "").await;
+    asked(&world, "").await;
+    push(&stack, &held(2)).await;
+    asked(&world, "").await;
+    let miss = (user(ME).to_bytes(), Read { at_ms: NOW, miss: true }.to_bytes());
+    let told = || (world.records("reads").len() == 2).then_some(());
+    poll_until(Duration::from_secs(10), told).unwrap();
+    assert_eq!(world.records("reads"), [miss.clone(), miss]);
+}

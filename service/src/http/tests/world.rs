@@ -1,0 +1,215 @@
+//! An API on a cluster in this process, the key to it, and state that holds what a test puts there.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use millstream::broker::embedded::Embedded;
+use millstream::broker::{Broker, Isolation};
+use millstream::{Clock, ManualClock, Offset, SystemClock, Timestamp, Topic, TopicPartition};
+use schemas::{FeedBody, FeedItem, FeedVersion, PostId, Sources, UserId};
+use serde_json::Value;
+use tempfile::TempDir;
+use uuid::Uuid;
+use warp::http::{Request, StatusCode};
+use warp::hyper::body::Bytes;
+use warp::reply::Response;
+
+use crate::config::{self, Algorithm, Auth};
+use crate::http::auth::Verifier;
+use crate::http::{Api, public};
+use crate::jobs::log::{Appending, Log};
+use crate::jobs::topics;
+use crate::metrics::Metrics;
+use crate::read::{
+    Guard, Guarded, Held, LocalState, RankedTier, Reads, Source, StateFault, StateFeeds, Tiers,
+};
+use crate::token;
+
+pub const NOW: i64 = 1_795_216_628_500;
+pub const ME: Uuid = Uuid::from_bytes([1; 16]);
+pub const OTHER: Uuid = Uuid::from_bytes([2; 16]);
+pub const PARTITIONS: i32 = 3;
+
+/// Feeds by user, as a worker's state would hold them; `None` as a whole: it cannot answer.
+#[derive(Default)]
+pub struct Feeds(pub Mutex<Option<BTreeMap<UserId, Held>>>);
+
+impl StateFeeds for Feeds {
+    fn feed(&self, user: UserId, _now_ms: i64) -> Result<Option<Held>, StateFault> {
+        match &*self.0.lock().unwrap() {
+            Some(feeds) => Ok(feeds.get(&user).cloned()),
+            None => Err(StateFault::NotReady("restoring".to_owned())),
+        }
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.0.lock().unwrap().as_ref().map(drop).ok_or_else(|| "restoring".to_owned())
+    }
+}
+
+pub fn user(of: Uuid) -> UserId {
+    UserId(of.into_bytes())
+}
+
+/// A feed of two items by different authors; the second is newer and has more to show for itself.
+pub fn held(version: u64) -> Held {
+    let item = FeedItem {
+        post: PostId([0x11; 16]),
+        author: UserId([0x21; 16]),
+        created_at_ms: NOW - 500 - 24 * 3_600_000,
+        sources: Sources::TRENDING,
+        ..FeedItem::default()
+    };
+    let better = FeedItem {
+        post: PostId([0x12; 16]),
+        author: UserId([0x22; 16]),
+        created_at_ms: NOW - 500,
+        likes: 10,
+        comments: 5,
+        shares: 2,
+        exposures: 100,
+        affinity: 10,
+        sources: Sources::FOLLOW.with(Sources::AFFINITY),
+        ..item
+    };
+    let body = FeedBody {
+        as_of_ms: NOW - 1000,
+        valid_until_ms: NOW + 600_000,
+        weight_set: schemas::V1,
+        cold_start: false,
+        items: vec![item, better],
+    };
+    Held { version: FeedVersion { feeds_epoch: 0, version }, body }
+}
+
+pub struct World {
+    pub broker: Embedded,
+    pub state: Arc<Feeds>,
+    pub clock: Arc<ManualClock>,
+    pub metrics: Arc<Metrics>,
+    auth: Auth,
+    pub api: Arc<Api>,
+    _keys: TempDir,
+}
+
+impl World {
+    /// One whose state is the only tier.
+    pub fn new() -> Self {
+        Self::with(|_, _| {})
+    }
+
+    /// One whose other tiers `add` adds.
+    pub fn with(add: impl FnOnce(&mut Tiers, &dyn Fn(Source) -> Guard)) -> Self {
+        let keys = tempfile::tempdir().unwrap();
+        let auth = Auth {
+            algorithm: Algorithm::EdDsa,
+            key_file: keys.path().join("token.pub.pem"),
+            signing_key_file: keys.path().join("token.pem"),
+            issuer: "us".to_owned(),
+            audience: "feed".to_owned(),
+            leeway_s: 30,
+        };
+        token::ensure_keys(&auth).unwrap();
+        let broker = Embedded::new(Arc::new(SystemClock));
+        topics::create(&mut *broker.admin().unwrap(), "feedmill", PARTITIONS).unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp(NOW)));
+        let time: Arc<dyn Clock> = clock.clone();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let state = Arc::new(Feeds(Mutex::new(Some(BTreeMap::new()))));
+        let guard = |source| Guard {
+            source,
+            wait: Duration::from_secs(5),
+            calls_max: 8,
+            breaker: config::Breaker {
+                failures: 5,
+                window: Duration::from_secs(10),
+                open: Duration::from_secs(30),
+                back: Duration::from_secs(60),
+            },
+            metrics: Arc::clone(&metrics),
+        };
+        let tier: Box<dyn RankedTier> =
+            Box::new(LocalState { feeds: state.clone(), clock: Arc::clone(&time) });
+        let ranked = Guarded::new(tier, guard(Source::State));
+        let mut tiers = Tiers { redis: None, state: Some(ranked), postgres: None };
+        add(&mut tiers, &guard);
+        let log = Log::start(Appending {
+            broker: Arc::new(broker.clone()),
+            clock: Arc::clone(&time),
+            wait: Duration::from_secs(5),
+            metrics: Arc::clone(&metrics),
+        });
+        let log = log.unwrap();
+        let pem = std::fs::read(&auth.key_file).unwrap();
+        let api = Arc::new(Api {
+            verifier: Verifier::new(&auth, &pem).unwrap(),
+            reads: Arc::new(Reads::new(tiers, log.clone(), time, Arc::clone(&metrics))),
+            log,
+            metrics: Arc::clone(&metrics),
+            events_max: 100,
+            body_bytes_max: 64 * 1024,
+        });
+        Self { broker, state, clock, metrics, auth, api, _keys: keys }
+    }
+
+    pub fn token(&self, of: Uuid, roles: &[&str]) -> String {
+        let roles: Vec<_> = roles.iter().map(|role| (*role).to_owned()).collect();
+        format!("Bearer {}", token::sign(&self.auth, of, &roles, 60).unwrap())
+    }
+
+    pub fn hold(&self, of: Uuid, held: Held) {
+        self.state.0.lock().unwrap().get_or_insert_default().insert(user(of), held);
+    }
+
+    pub async fn ask(&self, request: Request<Full<Bytes>>) -> (StatusCode, Value) {
+        answer(TowerToHyperService::new(warp::service(public(&self.api))), request).await
+    }
+
+    /// The feed route as `ME`, with this query.
+    pub async fn feed(&self, query: &str) -> (StatusCode, Value) {
+        let request = Request::get(format!("/api/v1/feed{query}"))
+            .header("authorization", self.token(ME, &[]))
+            .body(Full::default());
+        self.ask(request.unwrap()).await
+    }
+
+    /// The events route as `ME`, with this body.
+    pub async fn post(&self, body: &str, roles: &[&str]) -> (StatusCode, Value) {
+        let request = Request::post("/api/v1/events")
+            .header("authorization", self.token(ME, roles))
+            .header("content-type", "application/json; charset=utf-8")
+            .header("content-length", body.len())
+            .body(Full::from(body.to_owned()));
+        self.ask(request.unwrap()).await
+    }
+
+    /// Every record of a topic as (key, value), by partition and offset.
+    pub fn records(&self, topic: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut consumer = self.broker.consumer("test", Isolation::ReadCommitted).unwrap();
+        let mut records = Vec::new();
+        for partition in 0..PARTITIONS {
+            let of = TopicPartition::new(Topic::from(topic), partition);
+            consumer.assign(&[(of.clone(), Offset(0))]).unwrap();
+            let polled = consumer.poll(Duration::ZERO).unwrap();
+            for record in polled.batches.iter().flat_map(|batch| batch.iter()) {
+                records.push((record.key.unwrap().to_vec(), record.value.unwrap().to_vec()));
+            }
+            consumer.unassign(&[of]).unwrap();
+        }
+        records
+    }
+}
+
+pub async fn answer<S>(service: S, request: Request<Full<Bytes>>) -> (StatusCode, Value)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response, Error = std::convert::Infallible>,
+{
+    let answer = service.call(request).await.unwrap();
+    let status = answer.status();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
