@@ -124,7 +124,7 @@ impl Internal {
     fn feed(&self, user: &str, shown: Option<&str>) -> Result<Response, Refusal> {
         let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
         if let Some(secret) = &self.secret
-            && !shown.is_some_and(|shown| digest(shown) == *secret)
+            && shown.is_none_or(|shown| digest(shown) != *secret)
         {
             return Err(Refusal::unauthenticated());
         }

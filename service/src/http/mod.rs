@@ -104,12 +104,9 @@ impl Api {
     }
 }
 
-fn with<T: Send + Sync>(
+fn with<T: Send + Sync + 'static>(
     of: &Arc<T>,
-) -> impl Filter<Extract = (Arc<T>,), Error = Infallible> + Clone + Send + Sync + 'static
-where
-    T: 'static,
-{
+) -> impl Filter<Extract = (Arc<T>,), Error = Infallible> + Clone + Send + Sync + 'static {
     let of = Arc::clone(of);
     warp::any().map(move || Arc::clone(&of))
 }
