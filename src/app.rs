@@ -40,7 +40,7 @@ type Slot = Arc<Mutex<Option<Ended>>>;
 /// See the module.
 pub struct Streams {
     instance: Arc<Instance>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     ended: Slot,
     /// Held to the end of the last thread: until then the state is in use.
     _identity: Identity,
@@ -65,8 +65,12 @@ impl Streams {
         let workers = config.workers;
         let config = Config { instance: Some(identity.name.clone()), ..config };
         let instance = prepare(topology, config, broker, stores, fail).map_err(ended)?;
-        let mut streams =
-            Self { instance, threads: Vec::new(), ended: Slot::default(), _identity: identity };
+        let mut streams = Self {
+            instance,
+            threads: Mutex::default(),
+            ended: Slot::default(),
+            _identity: identity,
+        };
         streams.spawn("members", serve_members)?;
         streams.spawn("broadcasts", follow_broadcasts)?;
         streams.spawn("restore", restore)?;
@@ -99,7 +103,7 @@ impl Streams {
         let spawned = Thread::new().name(name.into()).spawn(body);
         let thread =
             spawned.map_err(|e| Ended { exit: Exit::Failed, why: format!("spawn {name}: {e}") })?;
-        self.threads.push(thread);
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         Ok(())
     }
 
@@ -135,13 +139,20 @@ impl Streams {
     }
 
     /// Waits for the end; tells why it came.
-    pub fn wait(self) -> Ended {
-        for thread in self.threads {
+    pub fn join(&self) -> Ended {
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
             // A panic was caught inside the thread and told there.
             let _ = thread.join();
         }
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ended.unwrap_or(Ended { exit: Exit::Done, why: "stopped".into() })
+    }
+
+    /// [`Self::join`], for a program that does nothing else.
+    pub fn wait(self) -> Ended {
+        self.join()
     }
 }
 
@@ -152,6 +163,10 @@ impl Running for Instance {
 
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>> {
         self.ground.broadcasts.get(&handle).cloned()
+    }
+
+    fn partitions(&self, topic: &str) -> Option<i32> {
+        self.ground.partitions.get(topic).copied()
     }
 }
 

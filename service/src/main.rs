@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
-use millstream::Exit;
 use millstream::broker::Broker;
+use millstream::{Ended, Exit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -31,6 +31,12 @@ use jobs::serve::{Roles, Server};
 
 /// Why a command did not do what it was told.
 struct Failed(Exit, String);
+
+impl From<Ended> for Failed {
+    fn from(ended: Ended) -> Self {
+        Self(ended.exit, ended.why)
+    }
+}
 
 impl From<String> for Failed {
     fn from(words: String) -> Self {

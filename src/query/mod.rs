@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error::{Fault, Result};
+use crate::partitioner::partition_of;
 use crate::processor::{Broadcast, Store};
 use crate::record::TaskId;
 use crate::store::{BroadcastStore, Column, KeyValue, Reader, Snapshot, StateStore};
@@ -20,6 +21,9 @@ pub(crate) trait Running: Send + Sync {
 
     /// A broadcast's shared store.
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>>;
+
+    /// How many partitions a topic has.
+    fn partitions(&self, topic: &str) -> Option<i32>;
 }
 
 /// See the module. Cheap to clone.
@@ -76,6 +80,11 @@ impl Query {
             Some(HandleKind::Store(make)) => Ok(make(Column(column as u16), reader, 0)?),
             Some(HandleKind::Timers(_) | HandleKind::Broadcast { .. }) | None => Err(unknown()),
         }
+    }
+
+    /// The partition of `topic` that records of this key are in; `None` if the application has no such topic.
+    pub fn partition(&self, topic: &str, key: &[u8]) -> Option<i32> {
+        self.running.partitions(topic).map(|count| partition_of(key, count))
     }
 
     /// A broadcast as it is now, held still until the answer is dropped: drop it soon.

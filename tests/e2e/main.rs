@@ -47,13 +47,17 @@ fn what_happens_in_the_database_and_over_http_is_in_the_readers_feed() {
     assert_eq!((post.term("engagement"), post.term("affinity")), (0.0, 0.0));
     assert!(near(post.score(), 0.30 * post.term("freshness")), "{feed:?}");
 
-    world.sql(&format!("INSERT INTO likes (id, post_id, user_id) VALUES (gen_random_uuid(), '{POST}', '{LIKER}')"));
-    let liked = world.feed_when(READER, |feed| feed.has(POST) && feed.item(POST).count("likes") == 1);
+    world.sql(&format!(
+        "INSERT INTO likes (id, post_id, user_id) VALUES (gen_random_uuid(), '{POST}', '{LIKER}')"
+    ));
+    let liked =
+        world.feed_when(READER, |feed| feed.has(POST) && feed.item(POST).count("likes") == 1);
     assert!(near(liked.item(POST).term("engagement"), 2f64.ln()), "{liked:?}");
 
     let shared = json!({"post_id": POST, "action": "share", "event_time": world.now_ms()});
     world.post_event(LIKER, &shared);
-    let shared = world.feed_when(READER, |feed| feed.has(POST) && feed.item(POST).count("shares") == 1);
+    let shared =
+        world.feed_when(READER, |feed| feed.has(POST) && feed.item(POST).count("shares") == 1);
     assert!(near(shared.item(POST).term("engagement"), 5f64.ln()), "{shared:?}");
     assert_eq!(shared.first().id(), POST);
 
@@ -100,11 +104,22 @@ fn a_stranger_gets_nothing_and_a_bad_request_names_its_field() {
     assert_eq!(world.get("/api/v1/feed", Some("not-a-token")).0, 401);
     let token = world.token(READER);
     let (status, body) = world.get("/api/v1/feed?limit=101", Some(&token));
-    assert_eq!((status, body["error"]["fields"][0]["field"].as_str()), (400, Some("limit")), "{body}");
+    assert_eq!(
+        (status, body["error"]["fields"][0]["field"].as_str()),
+        (400, Some("limit")),
+        "{body}"
+    );
     let (status, body) = world.get("/api/v1/feed?cursor=abc", Some(&token));
-    assert_eq!((status, body["error"]["fields"][0]["field"].as_str()), (400, Some("cursor")), "{body}");
+    assert_eq!(
+        (status, body["error"]["fields"][0]["field"].as_str()),
+        (400, Some("cursor")),
+        "{body}"
+    );
     let nobody = json!([{"post_id": POST, "action": "stare", "event_time": world.now_ms()}]);
     let (status, body) = world.post("/api/v1/events", &token, &nobody);
     assert_eq!(status, 400, "{body}");
-    assert!(body["error"]["fields"][0]["field"].as_str().unwrap_or_default().contains("action"), "{body}");
+    assert!(
+        body["error"]["fields"][0]["field"].as_str().unwrap_or_default().contains("action"),
+        "{body}"
+    );
 }

@@ -142,7 +142,8 @@ impl World {
 
     /// Whether the API is ready, and what it says of its components.
     pub fn ready(&self) -> (bool, Value) {
-        let (status, body) = curl(&[&format!("http://127.0.0.1:{}/ready", self.internal)], None, None);
+        let (status, body) =
+            curl(&[&format!("http://127.0.0.1:{}/ready", self.internal)], None, None);
         (status == 200, body)
     }
 

@@ -1,6 +1,6 @@
 //! The timeline as the real database answers it, on the schema that ships.
 
-use connectors::postgres::{Database, Limits, PostgresFault, Rows, Table, Timeline, TimelinePost};
+use connectors::postgres::{Database, Limits, PostgresFault, Rows, Table, Timeline, TimelinePost, Write};
 use schemas::{PostId, UserId};
 use tests::{Part, Stack};
 
@@ -33,26 +33,26 @@ fn iso(ms: i64) -> String {
     format!("2026-11-{:02}T{h:02}:{m:02}:{:02}.{:03}Z", days + 1, s / 1000, s % 1000)
 }
 
-fn user(number: u8) -> (Table, String) {
+fn user(number: u8) -> (Write, Table, String) {
     let row =
         format!(r#"{{"id":"{}","username":"u{number}","created_at":"{}"}}"#, id(number), iso(NOW));
-    (Table::Users, row)
+    (Write::Insert, Table::Users, row)
 }
 
-fn post(number: u8, author: u8, age_ms: i64) -> (Table, String) {
+fn post(number: u8, author: u8, age_ms: i64) -> (Write, Table, String) {
     let (id, author, at) = (id(number), id(author), iso(NOW - age_ms));
     let row = format!(r#"{{"id":"{id}","user_id":"{author}","content":"x","created_at":"{at}"}}"#);
-    (Table::Posts, row)
+    (Write::Insert, Table::Posts, row)
 }
 
-fn follow(follower: u8, followee: u8) -> (Table, String) {
+fn follow(follower: u8, followee: u8) -> (Write, Table, String) {
     let (follower, followee, at) = (id(follower), id(followee), iso(NOW));
     let row =
         format!(r#"{{"follower_id":"{follower}","followee_id":"{followee}","created_at":"{at}"}}"#);
     (Table::Follows, row)
 }
 
-fn touch(table: Table, number: u8, post: u8, user: u8, age_ms: i64) -> (Table, String) {
+fn touch(table: Table, number: u8, post: u8, user: u8, age_ms: i64) -> (Write, Table, String) {
     let (id, post, user, at) = (id(number), id(post), id(user), iso(NOW - age_ms));
     let row =
         format!(r#"{{"id":"{id}","post_id":"{post}","user_id":"{user}","created_at":"{at}"}}"#);
@@ -70,11 +70,11 @@ fn found(number: u8, author: u8, age_ms: i64, likes: u32, comments: u32) -> Time
 }
 
 impl World {
-    async fn of(rows: &[(Table, String)]) -> Self {
+    async fn of(rows: &[(Write, Table, String)]) -> Self {
         let stack = Stack::of(&[Part::Postgres]).start().unwrap();
         let of = Rows::open(stack.postgres()).await.unwrap();
         of.create(SCHEMA).await.unwrap();
-        of.insert(rows).await.unwrap();
+        of.write(rows).await.unwrap();
         let patient = Limits {
             acquire: std::time::Duration::from_secs(5),
             statement: std::time::Duration::from_secs(5),
@@ -149,10 +149,10 @@ async fn who_follows_nobody_gets_the_newest_posts_of_all_whatever_their_age() {
 #[tokio::test]
 async fn rows_are_written_once_and_readers_cannot_write() {
     let world = World::of(&[user(READER), user(2), post(20, 2, HOUR)]).await;
-    world.rows.insert(&[post(20, 2, HOUR), post(21, 2, HOUR)]).await.unwrap();
+    world.rows.write(&[post(20, 2, HOUR), post(21, 2, HOUR)]).await.unwrap();
     assert_eq!(world.timeline().await.posts.len(), 2);
-    let missing = (Table::Posts, "{}".to_owned());
-    let refused = world.rows.insert(&[post(22, 2, HOUR), missing]).await;
+    let missing = (Write::Insert, Table::Posts, "{}".to_owned());
+    let refused = world.rows.write(&[post(22, 2, HOUR), missing]).await;
     assert!(matches!(refused, Err(PostgresFault::Refused(_))));
     assert_eq!(world.timeline().await.posts.len(), 2);
 }

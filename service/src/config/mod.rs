@@ -57,9 +57,9 @@ pub struct Worker {
     /// Threads that process.
     pub threads: usize,
     /// Raised by hand when reader state is rebuilt from topics.
-    pub feeds_epoch: u64,
+    pub feeds_epoch: u32,
     /// Raised by hand when the database was restored from a backup.
-    pub cdc_epoch: u64,
+    pub cdc_epoch: u32,
 }
 
 /// A server that a read asks.
@@ -159,8 +159,8 @@ impl Config {
             worker: Worker {
                 state_dir: from.text("worker.state_dir", "state").into(),
                 threads: from.within("worker.threads", 1, 1..=256),
-                feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=999_999_999_999),
-                cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=999_999_999_999),
+                feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=u32::MAX),
+                cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=u32::MAX),
             },
             redis: remote(&mut from, ["redis.url", "redis.wait_ms"], 50),
             postgres: remote(&mut from, ["postgres.url", "postgres.wait_ms"], 500),

@@ -3,34 +3,119 @@
 use std::sync::Arc;
 
 use millstream::broker::Broker;
+use millstream::store::Stores;
+use millstream::{
+    Config as EngineConfig, Ended, Exit, FailPoints, Metrics, Missed, Query, Streams, Surroundings,
+};
+use schemas::UserId;
+use topologies::feed::{Feed, Settings, feed};
 
 use crate::config::Config;
-use crate::read::StateFeeds;
+use crate::read::{Held, StateFault, StateFeeds};
+
+/// Bytes that RocksDB's caches and write buffers share.
+const STORE_MEMORY_BYTES: usize = 256 << 20;
+/// Bytes of clean rows that each store of each task keeps decoded.
+const CACHE_BYTES: usize = 4 << 20;
 
 /// The topology at work.
 pub struct Engine {
     /// Its state, for reads.
     pub state: Arc<dyn StateFeeds>,
+    /// What it counted.
+    pub metrics: Arc<Metrics>,
+    streams: Arc<Streams>,
 }
 
 impl Engine {
     /// Starts it on `broker`; returns when its topics are checked and its threads run.
-    pub fn start(_config: &Config, _broker: Arc<dyn Broker>) -> Result<Self, String> {
-        Err("the topology is not part of this build".to_owned())
+    pub fn start(config: &Config, broker: Arc<dyn Broker>) -> Result<Self, Ended> {
+        let settings = settings(config);
+        let feed = feed(&settings).map_err(|fault| failed(&fault))?;
+        let engine = EngineConfig {
+            workers: config.worker.threads,
+            partitions: config.kafka.partitions,
+            create_topics: config.kafka.create_topics,
+            cache_bytes_max: CACHE_BYTES,
+            state_dir: config.worker.state_dir.clone(),
+            ..EngineConfig::default()
+        };
+        let stores = stores(config).map_err(|words| failed(&words))?;
+        let on = Surroundings { broker, stores, fail: FailPoints::default() };
+        let streams = Arc::new(Streams::start(&feed.topology, engine, on)?);
+        let query = streams.query();
+        let state = Arc::new(State { feed, settings, query, streams: streams.clone() });
+        Ok(Self { state, metrics: streams.metrics(), streams })
     }
 
     /// Whether every thread still runs.
     pub fn is_running(&self) -> bool {
-        true
+        self.streams.is_running()
     }
 
-    /// Commits, closes, and tells why it ended.
-    pub fn stop(self) -> Result<(), String> {
-        Ok(())
+    /// Commits, closes, and tells why it ended if it was not asked to.
+    pub fn stop(self) -> Result<(), Ended> {
+        let was_running = self.streams.is_running();
+        self.streams.stop();
+        let ended = self.streams.join();
+        if was_running && ended.exit == Exit::Done { Ok(()) } else { Err(ended) }
     }
 }
 
+fn failed(words: &dyn std::fmt::Display) -> Ended {
+    Ended { exit: Exit::Failed, why: words.to_string() }
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        app: config.app.clone(),
+        cdc_epoch: config.worker.cdc_epoch,
+        feeds_epoch: config.worker.feeds_epoch,
+        ..Settings::default()
+    }
+}
+
+#[cfg(feature = "rocksdb")]
+fn stores(config: &Config) -> Result<Arc<dyn Stores>, String> {
+    use millstream::store::rocks::RocksStores;
+    Ok(Arc::new(RocksStores::new(config.worker.state_dir.join(&config.app), STORE_MEMORY_BYTES)))
+}
+
+#[cfg(not(feature = "rocksdb"))]
+fn stores(_config: &Config) -> Result<Arc<dyn Stores>, String> {
+    Err("this build keeps no state".to_owned())
+}
+
 /// The topology in words.
-pub fn describe(_config: &Config) -> Result<String, String> {
-    Err("the topology is not part of this build".to_owned())
+pub fn describe(config: &Config) -> Result<String, String> {
+    let feed = feed(&settings(config)).map_err(|fault| fault.to_string())?;
+    Ok(feed.topology.describe())
+}
+
+/// The state of readers, ranked on demand.
+struct State {
+    feed: Feed,
+    settings: Settings,
+    query: Query,
+    streams: Arc<Streams>,
+}
+
+impl StateFeeds for State {
+    fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault> {
+        self.ready().map_err(StateFault::NotReady)?;
+        match self.feed.rank(&self.query, &self.settings, user, now_ms) {
+            Ok(ranked) => Ok(ranked.map(|(version, body)| Held { version, body })),
+            Err(Missed::NotHere(_)) => Err(StateFault::NotOwner),
+            Err(Missed::Failed(fault)) => Err(StateFault::NotReady(fault.to_string())),
+        }
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        match (self.streams.is_running(), self.streams.is_member(), self.streams.tasks()) {
+            (false, _, _) => Err("the topology has stopped".to_owned()),
+            (true, false, _) => Err("this process is no member of its group yet".to_owned()),
+            (true, true, 0) => Err("no task runs here yet".to_owned()),
+            (true, true, _) => Ok(()),
+        }
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use connectors::postgres::{Database, Limits};
 use connectors::redis::Reader;
 use millstream::broker::Broker;
-use millstream::{Clock, SystemClock};
+use millstream::{Clock, Ended, Exit, SystemClock};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -50,6 +50,10 @@ pub struct Server {
     listeners: Vec<JoinHandle<()>>,
 }
 
+fn failed(why: String) -> Ended {
+    Ended { exit: Exit::Failed, why }
+}
+
 struct Parts<'a> {
     config: &'a Config,
     broker: Arc<dyn Broker>,
@@ -64,7 +68,7 @@ impl Server {
         config: &Config,
         broker: Arc<dyn Broker>,
         roles: Roles,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Ended> {
         let secret =
             config.state.secret_file.as_ref().map(|path| {
                 fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
@@ -73,8 +77,8 @@ impl Server {
             config,
             broker,
             clock: Arc::new(SystemClock),
-            metrics: Arc::new(Metrics::new().map_err(|e| e.to_string())?),
-            secret: secret.transpose()?.map(|text| text.trim().to_owned()),
+            metrics: Arc::new(Metrics::new().map_err(|e| failed(e.to_string()))?),
+            secret: secret.transpose().map_err(failed)?.map(|text| text.trim().to_owned()),
         };
         let engine = match roles.worker {
             true => Some(Engine::start(config, Arc::clone(&parts.broker))?),
@@ -82,7 +86,7 @@ impl Server {
         };
         let sink = match &config.redis {
             Some(redis) if roles.worker => {
-                Some(RedisSink::start(&*parts.broker, &config.app, &redis.url)?)
+                Some(RedisSink::start(&*parts.broker, &config.app, &redis.url).map_err(failed)?)
             }
             Some(_) | None => None,
         };
@@ -97,7 +101,7 @@ impl Server {
             probe: None,
             listeners: Vec::new(),
         };
-        server.listen(&parts, roles, stopped).await?;
+        server.listen(&parts, roles, stopped).await.map_err(failed)?;
         Ok(server)
     }
 
@@ -147,7 +151,7 @@ impl Server {
     }
 
     /// Lets requests in hand finish, then stops the sink, then the engine.
-    pub async fn stop(self) -> Result<(), String> {
+    pub async fn stop(self) -> Result<(), Ended> {
         self.stopping.store(true, Ordering::Relaxed);
         let _ = self.stop.send(true);
         if let Some(probe) = self.probe {
@@ -162,7 +166,7 @@ impl Server {
         match self.engine {
             Some(engine) => {
                 let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
-                stopped.map_err(|e| e.to_string())?
+                stopped.map_err(|e| failed(e.to_string()))?
             }
             None => Ok(()),
         }

@@ -9,6 +9,7 @@ mod engagement;
 mod ingest;
 pub mod publication;
 mod reader;
+mod reading;
 
 use millstream::{Broadcast, Builder, Bytes, Internal, Nullable, Result, Store, Stream, Topology};
 use schemas::{Gone, PostId, PostLine, ToPost, ToUser, UserId, topic};
@@ -113,9 +114,8 @@ type Raw = Stream<Option<Vec<u8>>, Option<Vec<u8>>>;
 
 fn inputs(builder: &Builder, settings: &Settings, between: &Between) {
     let epoch = settings.cdc_epoch;
-    let source = |of: topic::Topic| -> Raw {
-        builder.stream(of.name, Nullable(Bytes), Nullable(Bytes))
-    };
+    let source =
+        |of: topic::Topic| -> Raw { builder.stream(of.name, Nullable(Bytes), Nullable(Bytes)) };
     let users = builder.store("user-rows", Wired, Wired);
     let told = source(topic::CDC_USERS).process("ingest-users", &[users.into()], move || {
         Ingest::<schemas::User>::new(users, epoch)
@@ -127,7 +127,8 @@ fn inputs(builder: &Builder, settings: &Settings, between: &Between) {
     })
     .to(topic::GONE.name, Wired, Nullable(Wired));
 
-    let told = source(topic::CDC_POSTS).process("ingest-posts", &[], move || IngestPosts::new(epoch));
+    let told =
+        source(topic::CDC_POSTS).process("ingest-posts", &[], move || IngestPosts::new(epoch));
     route(&told, "ingest-posts", between);
 
     let follows = builder.store("follow-rows", Wired, Wired);
@@ -137,9 +138,10 @@ fn inputs(builder: &Builder, settings: &Settings, between: &Between) {
     route_to_users(&told, "ingest-follows", between);
 
     let comments = builder.store("comment-rows", Wired, Wired);
-    let told = source(topic::CDC_COMMENTS).process("ingest-comments", &[comments.into()], move || {
-        Ingest::<schemas::Comment>::new(comments, epoch)
-    });
+    let told =
+        source(topic::CDC_COMMENTS).process("ingest-comments", &[comments.into()], move || {
+            Ingest::<schemas::Comment>::new(comments, epoch)
+        });
     route(&told, "ingest-comments", between);
 
     let likes = builder.store("like-rows", Wired, Wired);

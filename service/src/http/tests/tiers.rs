@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connectors::postgres::{Database, Limits, Rows, Table};
+use connectors::postgres::{Database, Limits, Rows, Table, Write as RowWrite};
 use connectors::redis::{Reader, Sink, Write};
 use schemas::{Read, Wire};
 use serde_json::{Value, json};
@@ -70,13 +70,19 @@ async fn the_database_answers_last_by_time_and_says_so() {
     let at = "2026-11-20T23:17:08.000Z";
     let post = |id: &str| {
         (
+            RowWrite::Insert,
             Table::Posts,
             json!({"id": id, "user_id": author, "content": "x", "created_at": at}).to_string(),
         )
     };
-    rows.insert(&[
-        (Table::Users, json!({"id": author, "username": "a", "created_at": at}).to_string()),
+    rows.write(&[
         (
+            RowWrite::Insert,
+            Table::Users,
+            json!({"id": author, "username": "a", "created_at": at}).to_string(),
+        ),
+        (
+            RowWrite::Insert,
             Table::Follows,
             json!({"follower_id": ME.to_string(), "followee_id": author, "created_at": at})
                 .to_string(),

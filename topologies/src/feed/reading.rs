@@ -1,0 +1,82 @@
+//! A reader's feed made from committed state, on demand: by the same ranking, from outside the topology.
+//!
+//! It answers for any reader this process owns, active or not. Nothing is written: whoever asked tells
+//! the topology by a record of `reads`.
+
+use millstream::{Missed, Query, Result, store::KeyValue};
+use schemas::{FeedBody, FeedVersion, UserId, topic};
+
+use super::{Feed, Settings};
+use crate::layout::Pair;
+use crate::ranking::{AffinityDay, Ranker, ReaderState, World};
+use crate::reader::days::Days;
+use crate::state::Time;
+
+type Of<T> = Pair<UserId, T>;
+
+/// Adds whom `user` follows, in the order of the authors.
+pub(super) fn follows(
+    store: &mut KeyValue<Of<UserId>, Time>,
+    user: UserId,
+    state: &mut ReaderState,
+) -> Result<()> {
+    store.scan_prefix(&user.0, |Pair(_, author), rows| {
+        state.follows.extend((rows.0 > 0).then_some(*author));
+        true
+    })
+}
+
+/// Adds what `user` did to the posts of authors, by author and day.
+pub(super) fn affinity(
+    store: &mut KeyValue<Of<UserId>, Days>,
+    user: UserId,
+    state: &mut ReaderState,
+) -> Result<()> {
+    store.scan_prefix(&user.0, |Pair(_, author), days| {
+        let counted = days.all().iter().filter(|(_, count)| *count > 0);
+        state.affinity.extend(counted.map(|(day, count)| AffinityDay {
+            author: *author,
+            day: *day,
+            count: count.cast_unsigned(),
+        }));
+        true
+    })
+}
+
+impl Feed {
+    /// The feed of `user` as of `now_ms`, and the version it comes after; `None` if the user is gone.
+    /// [`Missed::NotHere`] if another instance owns the user.
+    pub fn rank(
+        &self,
+        query: &Query,
+        settings: &Settings,
+        user: UserId,
+        now_ms: i64,
+    ) -> Result<Option<(FeedVersion, FeedBody)>, Missed> {
+        let partition = query.partition(topic::BY_USER.name, &user.0).unwrap_or(0);
+        let mut state = ReaderState::default();
+        state.begin(user);
+        let stores = &self.stores;
+        let reader =
+            query.store(stores.readers, partition, |readers| Ok(readers.get(&user)?.copied()))?;
+        query.store(stores.follows, partition, |store| follows(store, user, &mut state))?;
+        query.store(stores.affinity, partition, |store| affinity(store, user, &mut state))?;
+        query.store(stores.seen, partition, |store| {
+            store.scan_prefix(&user.0, |Pair(_, post), at| {
+                state.seen.push((*post, at.0));
+                true
+            })
+        })?;
+        let (Some(posts), Some(gone)) = (query.view(self.posts), query.view(self.gone)) else {
+            return Ok(None);
+        };
+        if gone.get(&user).is_some() {
+            return Ok(None);
+        }
+        let world = World { posts: posts.index(), gone: gone.index(), weights: &settings.weights };
+        let mut body = Ranker::default().rank(&state, &world, now_ms);
+        body.valid_until_ms = now_ms.saturating_add(settings.valid_ms);
+        let version = reader.map_or(0, |reader| reader.published.version);
+        Ok(Some((FeedVersion { feeds_epoch: settings.feeds_epoch, version }, body)))
+    }
+}
