@@ -127,7 +127,8 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
         let server = Server::start(config, broker, roles).await?;
         tracing::info!(public = ?server.public, internal = %server.internal, "serving");
         until_stopped(&server).await?;
-        Ok(server.stop().await?)
+        let ended = server.end().await;
+        if ended.exit == Exit::Done { Ok(()) } else { Err(Failed(ended.exit, ended.why)) }
     })
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use connectors::postgres::{Database, Limits};
 use connectors::redis::Reader;
 use millstream::broker::Broker;
-use millstream::{Clock, SystemClock};
+use millstream::{Clock, Ended, Exit, SystemClock};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -77,7 +77,7 @@ impl Server {
             secret: secret.transpose()?.map(|text| text.trim().to_owned()),
         };
         let engine = match roles.worker {
-            true => Some(Engine::start(config, Arc::clone(&parts.broker))?),
+            true => Some(Engine::start(config, Arc::clone(&parts.broker)).map_err(told)?),
             false => None,
         };
         let sink = match &config.redis {
@@ -136,18 +136,19 @@ impl Server {
         Ok(())
     }
 
-    /// The state of this process, if it is a worker.
-    pub fn engine(&self) -> Option<&Engine> {
-        self.engine.as_ref()
-    }
-
     /// Whether everything still runs.
     pub fn is_running(&self) -> bool {
         self.engine.as_ref().is_none_or(Engine::is_running)
     }
 
-    /// Lets requests in hand finish, then stops the sink, then the engine.
+    /// Ends it as [`Self::end`]; any end but a good one is a fault.
     pub async fn stop(self) -> Result<(), String> {
+        let ended = self.end().await;
+        if ended.exit == Exit::Done { Ok(()) } else { Err(told(ended)) }
+    }
+
+    /// Lets requests in hand finish, then stops the sink, then the engine; tells why it ended.
+    pub async fn end(self) -> Ended {
         self.stopping.store(true, Ordering::Relaxed);
         let _ = self.stop.send(true);
         if let Some(probe) = self.probe {
@@ -156,17 +157,23 @@ impl Server {
         for listener in self.listeners {
             let _ = listener.await;
         }
-        if let Some(sink) = self.sink {
-            let _ = tokio::task::spawn_blocking(move || sink.stop()).await;
-        }
-        match self.engine {
-            Some(engine) => {
-                let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
-                stopped.map_err(|e| e.to_string())?
+        let (sink, engine) = (self.sink, self.engine);
+        let ending = move || {
+            if let Some(sink) = sink {
+                sink.stop();
             }
-            None => Ok(()),
+            engine.map(Engine::stop)
+        };
+        let done = Ended { exit: Exit::Done, why: "stopped".to_owned() };
+        match tokio::task::spawn_blocking(ending).await {
+            Ok(ended) => ended.unwrap_or(done),
+            Err(fault) => Ended { exit: Exit::Failed, why: fault.to_string() },
         }
     }
+}
+
+fn told(ended: Ended) -> String {
+    format!("{} (exit {})", ended.why, ended.exit.code())
 }
 
 impl Parts<'_> {
