@@ -49,14 +49,14 @@ fn follow(follower: u8, followee: u8) -> (Write, Table, String) {
     let (follower, followee, at) = (id(follower), id(followee), iso(NOW));
     let row =
         format!(r#"{{"follower_id":"{follower}","followee_id":"{followee}","created_at":"{at}"}}"#);
-    (Table::Follows, row)
+    (Write::Insert, Table::Follows, row)
 }
 
 fn touch(table: Table, number: u8, post: u8, user: u8, age_ms: i64) -> (Write, Table, String) {
     let (id, post, user, at) = (id(number), id(post), id(user), iso(NOW - age_ms));
     let row =
         format!(r#"{{"id":"{id}","post_id":"{post}","user_id":"{user}","created_at":"{at}"}}"#);
-    (table, row)
+    (Write::Insert, table, row)
 }
 
 fn found(number: u8, author: u8, age_ms: i64, likes: u32, comments: u32) -> TimelinePost {
