@@ -104,11 +104,6 @@ impl Queue {
         }
         self.bytes = 0;
     }
-
-    /// The source partitions, in the order of their lanes.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = &TopicPartition> {
-        self.lanes.iter().map(|lane| &lane.source)
-    }
 }
 
 /// A source node: works off the chosen record.

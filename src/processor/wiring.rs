@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Core, Destination, Fan, Next, Nowhere};
 use crate::error::{Fault, Result};
-use crate::record::{TaskId, Timestamp};
+use crate::record::Timestamp;
 
 /// The number of a node in its topology.
 pub(crate) type NodeId = u16;
@@ -73,7 +73,6 @@ pub(crate) trait Listen {
 
 /// The nodes of a task while they are made, and who among them wants to be called.
 pub(crate) struct Wiring {
-    pub task: TaskId,
     made: BTreeMap<NodeId, Rc<dyn Any>>,
     destinations: BTreeMap<Arc<str>, Destination>,
     pub flushes: Vec<(NodeId, Rc<dyn Flush>)>,
@@ -83,9 +82,8 @@ pub(crate) struct Wiring {
 }
 
 impl Wiring {
-    pub(crate) fn new(task: TaskId, destinations: BTreeMap<Arc<str>, Destination>) -> Self {
+    pub(crate) fn new(destinations: BTreeMap<Arc<str>, Destination>) -> Self {
         Self {
-            task,
             made: BTreeMap::new(),
             destinations,
             flushes: Vec::new(),

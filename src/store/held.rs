@@ -29,6 +29,7 @@ impl Held {
     }
 }
 
+#[cfg(feature = "rocksdb")]
 impl Hold {
     pub(super) fn task(&self) -> &TaskId {
         &self.task

@@ -11,7 +11,9 @@
 mod commit;
 mod genesis;
 mod nodes;
+mod own;
 mod restore;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +23,8 @@ use std::time::Duration;
 pub(crate) use commit::{Limits, Open, Reason, drained_after, due};
 pub(crate) use nodes::Nodes;
 pub(crate) use restore::{Job, Restored, Restorer, Unrestored};
+pub(crate) use turn::Failed;
+use turn::panicked;
 
 use crate::batch::Batch;
 use crate::broker::Acknowledged;
@@ -34,13 +38,9 @@ use crate::store::{
 };
 use crate::topology::{HandleKind, SubTopology, Topology};
 
-/// The row of a task's own store that holds its stream time.
-const STREAM_TIME: &[u8] = b"stream-time";
 /// Changelog bytes after which the store is brought to disk, and the longest it is put off.
 const FLUSH_BYTES: usize = 16 << 20;
 const FLUSH_AFTER: Duration = Duration::from_secs(10);
-/// How many broadcast changes or timers are worked between two batches of records, so that records go on.
-const BETWEEN_BATCHES_MAX: usize = 1_000;
 
 /// What every task of a process is made from.
 pub(crate) struct Ground {
@@ -89,13 +89,6 @@ struct Position {
 
 /// Brings a store to disk.
 type Flush = Box<dyn FnOnce() -> Result<()> + Send>;
-
-/// Why a run ended early, and the record that was in hand.
-#[derive(Debug)]
-pub(crate) struct Failed {
-    pub fault: Fault,
-    pub record: Option<(TopicPartition, Offset)>,
-}
 
 /// What a task starts from.
 pub(crate) struct Beginning {
@@ -177,27 +170,6 @@ impl Task {
         Ok(())
     }
 
-    /// Reads stream time and cursors as they were committed.
-    fn recall(&mut self) -> Result<()> {
-        self.cursors.clear();
-        self.core.set_stream_time(Timestamp::MIN);
-        let Some(own) = &mut self.own else { return Ok(()) };
-        if let Some(at) = own.get(&STREAM_TIME.to_vec())? {
-            self.core.set_stream_time(Timestamp(*at));
-        }
-        let built = self.ground.topology.built();
-        let Some(spec) = built.subs.get(self.sub) else { return Ok(()) };
-        for handle in &spec.broadcasts {
-            let Some(topic) = built.plan.handles.get(*handle as usize) else { continue };
-            let partitions = self.ground.partitions.get(&topic.name).copied().unwrap_or(0);
-            for partition in 0..partitions {
-                let at = own.get(&cursor_key(&topic.name, partition))?.copied().unwrap_or(0);
-                self.cursors.insert((*handle, partition), Offset(at));
-            }
-        }
-        Ok(())
-    }
-
     /// Writes the first record of each changelog: an id by which the store knows its log again.
     fn name_changelogs(&mut self) {
         let built = self.ground.topology.built();
@@ -220,139 +192,6 @@ impl Task {
                 value: Some(&value),
                 headers: Headers::default(),
             });
-        }
-    }
-
-    /// Works off what there is: broadcast changes, due timers, then at most `records` records.
-    pub(crate) fn run(&mut self, now: Timestamp, records: usize) -> Result<usize, Failed> {
-        if self.unapplied {
-            return Ok(0);
-        }
-        self.core.set_wall_time(now);
-        self.pin();
-        let before = self.processed;
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            self.start()?;
-            self.changes_of_broadcasts()?;
-            self.timers(now)?;
-            self.records(records)
-        }));
-        self.core.views.iter_mut().for_each(|view| *view = None);
-        let failure = match outcome {
-            Ok(Ok(())) => return Ok((self.processed - before) as usize),
-            Ok(Err(fault)) => fault,
-            Err(panic) => panicked(&*panic),
-        };
-        // Whatever it had done, a timer taken out perhaps, must be undone.
-        self.worked = true;
-        let record = self.core.origin().is_some().then(|| self.core.queue.current()).flatten();
-        let record = record.map(|(source, record)| (source.clone(), record.offset));
-        Err(Failed { fault: failure, record })
-    }
-
-    fn pin(&mut self) {
-        let built = self.ground.topology.built();
-        let Some(spec) = built.subs.get(self.sub) else { return };
-        for handle in &spec.broadcasts {
-            let snapshot = self.ground.broadcasts.get(handle).map(|shared| shared.snapshot());
-            if let Some(view) = self.core.views.get_mut(*handle as usize) {
-                *view = snapshot;
-            }
-        }
-    }
-
-    fn start(&mut self) -> Result<()> {
-        if self.started {
-            return Ok(());
-        }
-        self.started = true;
-        for (_, node) in &self.nodes.listens {
-            node.started(&mut self.core)?;
-            self.worked = true;
-        }
-        Ok(())
-    }
-
-    fn changes_of_broadcasts(&mut self) -> Result<()> {
-        let Self { core, nodes, cursors, .. } = self;
-        let mut budget = BETWEEN_BATCHES_MAX;
-        for ((handle, partition), cursor) in cursors.iter_mut() {
-            let view = core.views.get(*handle as usize).cloned().flatten();
-            let Some(view) = view.filter(|view| *cursor < view.end(*partition)) else { continue };
-            let hearing = |(heard, _): &&(Vec<u16>, _)| heard.contains(handle);
-            let listeners: Vec<_> =
-                nodes.listens.iter().filter(hearing).map(|(_, node)| node).collect();
-            if listeners.is_empty() {
-                continue;
-            }
-            self.worked = true;
-            let mut at = view.end(*partition);
-            if *cursor < view.horizon(*partition) {
-                listeners.iter().try_for_each(|node| node.changed(*handle, None, core))?;
-                *cursor = at;
-                continue;
-            }
-            let mut outcome = Ok(());
-            view.changed_from(*partition, *cursor, &mut |key, offset| {
-                if budget == 0 {
-                    at = offset;
-                    return false;
-                }
-                budget -= 1;
-                outcome =
-                    listeners.iter().try_for_each(|node| node.changed(*handle, Some(key), core));
-                outcome.is_ok()
-            });
-            outcome?;
-            *cursor = at;
-        }
-        Ok(())
-    }
-
-    fn timers(&mut self, now: Timestamp) -> Result<()> {
-        let Self { core, nodes, .. } = self;
-        for (timers, node) in &nodes.rings {
-            for _ in 0..BETWEEN_BATCHES_MAX {
-                if !node.ring(*timers, now, core)? {
-                    break;
-                }
-                self.worked = true;
-            }
-        }
-        Ok(())
-    }
-
-    fn records(&mut self, most: usize) -> Result<()> {
-        for _ in 0..most {
-            let Some(lane) = self.core.queue.choose() else { return Ok(()) };
-            self.core.hold(true);
-            self.worked = true;
-            if self.skips.is_empty() {
-                let Some(source) = self.nodes.sources.get_mut(lane) else { return Ok(()) };
-                source.process(&mut self.core)?;
-            } else {
-                self.process_unless_skipped(lane)?;
-            }
-            let Some((_, record)) = self.core.queue.current() else { return Ok(()) };
-            let next = record.offset.next();
-            if let Some(position) = self.positions.get_mut(lane) {
-                position.next = next;
-            }
-            self.core.queue.advance();
-            self.core.hold(false);
-            self.processed += 1;
-        }
-        Ok(())
-    }
-
-    fn process_unless_skipped(&mut self, lane: usize) -> Result<()> {
-        let current = self.core.queue.current();
-        let place = current.map(|(source, record)| (source.clone(), record.offset));
-        let why = place.and_then(|place| self.skips.get(&place).cloned());
-        match (why, self.nodes.sources.get_mut(lane)) {
-            (Some(why), _) => self.core.dead_letter(&why),
-            (None, Some(source)) => source.process(&mut self.core),
-            (None, None) => Ok(()),
         }
     }
 
@@ -391,28 +230,6 @@ impl Task {
         }
         self.staged = true;
         Ok(())
-    }
-
-    /// Writes stream time and cursors to the task's own store, where they changed.
-    fn remember(&mut self) -> Result<()> {
-        let Some(own) = &mut self.own else { return Ok(()) };
-        let mut keep = |key: Vec<u8>, value: i64| -> Result<()> {
-            if own.get(&key)? != Some(&value) {
-                own.put(&key, value)?;
-            }
-            Ok(())
-        };
-        if self.core.stream_time() > Timestamp::MIN {
-            keep(STREAM_TIME.to_vec(), self.core.stream_time().0)?;
-        }
-        let handles = &self.ground.topology.built().plan.handles;
-        for ((handle, partition), cursor) in &self.cursors {
-            let Some(topic) = handles.get(*handle as usize) else { continue };
-            if *cursor > Offset(0) {
-                keep(cursor_key(&topic.name, *partition), cursor.0)?;
-            }
-        }
-        own.stage(&mut self.changes)
     }
 
     /// Kafka said "committed": puts the staged changes down, with the marks. Called again if it failed.
@@ -559,14 +376,4 @@ impl Task {
     pub(crate) fn into_store(self) -> Option<Box<dyn TaskStore>> {
         self.store
     }
-}
-
-fn cursor_key(topic: &str, partition: i32) -> Vec<u8> {
-    format!("cursor/{topic}/{partition}").into_bytes()
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Fault::Reject(format!("the processor panicked: {}", text.unwrap_or("without words")))
 }

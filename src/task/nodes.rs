@@ -20,7 +20,7 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) fn wire(ground: &Ground, spec: &SubTopology, id: &TaskId) -> Result<Self> {
-        let mut wiring = Wiring::new(id.clone(), ground.destinations.clone());
+        let mut wiring = Wiring::new(ground.destinations.clone());
         let reaches =
             |topic| ground.partitions.get(topic).is_some_and(|count| id.partition < *count);
         let sources = spec

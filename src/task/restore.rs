@@ -153,21 +153,30 @@ impl Restorer {
     ) -> Result<Vec<Result<Restored, (TaskId, Unrestored)>>, Failure> {
         let polled = self.consumer.poll(wait)?;
         let mut out = Vec::new();
+        // Logs that are read on elsewhere: what else this poll brought of them is of before.
+        let mut moved = BTreeMap::new();
         for batch in &polled.batches {
             let log = batch.source();
-            let Some(running) = self.reader_of(log) else { continue };
+            let Some(running) = self.reader_of(log).filter(|_| !moved.contains_key(log)) else {
+                continue;
+            };
             match running.know(batch) {
                 Known::Before => running.take(batch),
-                Known::Since(start) => self.consumer.assign(&[(log.clone(), start)])?,
+                Known::Since(start) => drop(moved.insert(log.clone(), start)),
                 Known::Another => out.extend(self.give_up(log)?),
             }
         }
         for (log, end) in &polled.ends {
-            let Some(running) = self.reader_of(log) else { continue };
+            let Some(running) = self.reader_of(log).filter(|_| !moved.contains_key(log)) else {
+                continue;
+            };
             match running.unknown.contains_key(log) {
                 true => out.extend(self.give_up(log)?),
                 false => running.reached(log, *end),
             }
+        }
+        if !moved.is_empty() {
+            self.consumer.assign(&moved.into_iter().collect::<Vec<_>>())?;
         }
         let (mut done, mut still) = (Vec::new(), Vec::new());
         for mut running in std::mem::take(&mut self.running) {

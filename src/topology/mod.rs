@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use builder::{Builder, Internal, Use};
-pub(crate) use plan::{HandleKind, MakeBroadcast, MakeState, OpenColumn, Plan, TopicKind};
+pub(crate) use plan::{HandleKind, Plan, TopicKind};
 pub use stream::Stream;
 
 use crate::processor::MakeSource;
@@ -40,8 +40,6 @@ pub(crate) struct SubTopology {
     pub columns: Vec<u16>,
     /// Handles of the broadcasts it reads.
     pub broadcasts: Vec<u16>,
-    /// Topics it writes to.
-    pub sinks: Vec<Topic>,
     pub nodes: Vec<u16>,
 }
 

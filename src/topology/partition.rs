@@ -71,17 +71,14 @@ fn sub_topology(plan: &Plan, nodes: &[usize]) -> SubTopology {
     let planned: Vec<_> = nodes.iter().filter_map(|node| plan.nodes.get(*node)).collect();
     let named = planned.iter().find(|node| matches!(node.kind, NodeKind::Verb(_)));
     let name = named.or(planned.first()).map_or_else(|| "".into(), |node| node.name.clone());
-    let (mut sources, mut sinks) = (Vec::new(), BTreeSet::new());
+    let mut sources = Vec::new();
     let (mut columns, mut broadcasts) = (BTreeSet::new(), BTreeSet::new());
     for node in &planned {
         match &node.kind {
             NodeKind::Source { topic, make } => {
                 sources.push(SourceSpec { topic: topic.clone(), make: make.clone() });
             }
-            NodeKind::Sink { topic } => {
-                sinks.insert(topic.clone());
-            }
-            NodeKind::Verb(_) => {}
+            NodeKind::Sink { .. } | NodeKind::Verb(_) => {}
         }
         for used in &node.uses {
             match plan.handles.get(*used as usize).map(|handle| &handle.kind) {
@@ -97,7 +94,6 @@ fn sub_topology(plan: &Plan, nodes: &[usize]) -> SubTopology {
         sources,
         columns: columns.into_iter().collect(),
         broadcasts: broadcasts.into_iter().collect(),
-        sinks: sinks.into_iter().collect(),
         nodes: nodes.iter().map(|node| *node as u16).collect(),
     }
 }

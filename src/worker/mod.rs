@@ -10,6 +10,7 @@ mod manifest;
 mod members;
 mod opening;
 mod ownership;
+mod recovery;
 mod supervisor;
 mod transaction;
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use broadcasts::Broadcasts;
-pub(crate) use instance::{Instance, Parts};
+pub(crate) use instance::Instance;
 pub(crate) use members::Members;
 pub(crate) use supervisor::{Restoring, prepare};
 
@@ -26,19 +27,13 @@ use self::opening::Slot;
 use self::ownership::{Duty, Number};
 use self::transaction::Transaction;
 use crate::broker::{Consumer, Failure, Flow, Isolation, Reaction, classify};
-use crate::error::{Exit, Fault};
+use crate::error::Exit;
 use crate::fail::{Crashed, Point};
-use crate::metrics::Counter;
-use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
+use crate::record::{TaskId, Timestamp};
 use crate::task::{Failed, Task};
 
 /// Records a task works off before the next one gets its turn and the clock is read again.
 const TURN_RECORDS: usize = 512;
-/// Faults without a record to blame that stop a task, within [`FAULTS_WITHIN`].
-const FAULTS_MAX: usize = 3;
-const FAULTS_WITHIN: Duration = Duration::from_secs(300);
-/// How long a task rests that asked to try again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a thread of the engine ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +117,7 @@ impl Worker {
             && self.paused.is_empty()
             && self.slots.values().all(|slot| match slot {
                 Slot::Running(task) => !task.has_worked() && !task.is_behind_broadcasts(),
-                Slot::Stopped(_) => true,
+                Slot::Stopped => true,
                 Slot::Waiting(_) | Slot::Restoring(_) => false,
             })
     }
@@ -151,7 +146,7 @@ impl Worker {
                         || task.is_behind_broadcasts()
                         || task.next_due().is_some_and(|due| due <= now))
             }
-            Slot::Waiting(_) | Slot::Restoring(_) | Slot::Stopped(_) => false,
+            Slot::Waiting(_) | Slot::Restoring(_) | Slot::Stopped => false,
         })
     }
 
@@ -297,108 +292,6 @@ impl Worker {
             }
         }
         Ok(Activity::of(busy))
-    }
-
-    /// A task's run ended early: undoes the transaction, and does what the fault asks for.
-    fn failed(&mut self, id: &TaskId, failed: Failed, now: Timestamp) -> Result<(), Stop> {
-        self.abort()?;
-        let Some(Slot::Running(task)) = self.slots.get_mut(id) else { return Ok(()) };
-        match (failed.fault, failed.record) {
-            (Fault::Reject(why), Some(record)) => {
-                tracing::warn!(task = %id, at = %record.0, offset = %record.1, why, "record dead-lettered");
-                task.skip(record, why);
-            }
-            (Fault::Retry(why), _) => {
-                tracing::warn!(task = %id, why, "trying again");
-                self.paused.insert(id.clone(), now.plus(RETRY_AFTER));
-            }
-            (Fault::Reject(why), None) => self.blameless(id, why, now)?,
-            (Fault::Fatal(why), _) => self.stop_task(id, why)?,
-        }
-        Ok(())
-    }
-
-    /// A fault that no record is to blame for: tried again, but not for ever.
-    fn blameless(&mut self, id: &TaskId, why: String, now: Timestamp) -> Result<(), Stop> {
-        let faults = self.faults.entry(id.clone()).or_default();
-        faults.retain(|at| now.since(*at) < FAULTS_WITHIN);
-        faults.push(now);
-        if faults.len() >= FAULTS_MAX {
-            return self.stop_task(id, why);
-        }
-        tracing::warn!(task = %id, why, "a timer or a broadcast change failed, trying again");
-        Ok(())
-    }
-
-    fn stop_task(&mut self, id: &TaskId, why: String) -> Result<(), Stop> {
-        tracing::error!(task = %id, why, "task stopped; the others go on");
-        self.instance.metrics.add(Counter::StoppedTasks, 1);
-        let slot = self.slots.insert(id.clone(), Slot::Stopped(why));
-        self.close(id, slot)
-    }
-
-    /// Undoes the open transaction: every task that worked stands at its committed positions again.
-    fn abort(&mut self) -> Result<(), Stop> {
-        self.instance.metrics.add(Counter::Aborts, 1);
-        if let Err(failure) = self.transaction.abort() {
-            return match classify(&failure) {
-                Reaction::Die => Err(self.died(&failure)),
-                Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
-                    self.rebuild(&failure)
-                }
-            };
-        }
-        let mut back: Vec<(TopicPartition, Offset)> = Vec::new();
-        let mut broken = Vec::new();
-        for (id, slot) in &mut self.slots {
-            let Slot::Running(task) = slot else { continue };
-            if !task.has_worked() {
-                continue;
-            }
-            match task.rewind() {
-                Ok(()) => {
-                    self.full.remove(id);
-                    back.extend(task.offsets());
-                }
-                Err(fault) => broken.push((id.clone(), fault.to_string())),
-            }
-        }
-        self.consumer.assign(&back).map_err(|failure| self.died(&failure))?;
-        broken.into_iter().try_for_each(|(id, why)| self.stop_task(&id, why))
-    }
-
-    /// Does what a failed call of the transaction asks for.
-    fn recover(&mut self, failure: &Failure, now: Timestamp) -> Result<(), Stop> {
-        tracing::warn!(%failure, reaction = ?classify(failure), "transaction failed");
-        match classify(failure) {
-            Reaction::Die => Err(self.died(failure)),
-            Reaction::AbortAndRewind => self.abort(),
-            Reaction::Retry | Reaction::RebuildProducer => {
-                if self.transaction.fenced_too_often(failure, now) {
-                    let words = format!(
-                        "fenced three times in a minute, another process has this identity: {failure}"
-                    );
-                    return Err(Stop::Exit(Exit::Duplicate, words));
-                }
-                self.rebuild(failure)
-            }
-        }
-    }
-
-    /// The outcome is unknown or the producer dead: a new one, and every task goes back to restoring, because
-    /// Kafka may hold changelog records that the stores do not have.
-    fn rebuild(&mut self, failure: &Failure) -> Result<(), Stop> {
-        tracing::warn!(%failure, "building a new producer; tasks restore");
-        self.instance.metrics.add(Counter::Rebuilds, 1);
-        self.transaction.forget_producer();
-        let ids: Vec<_> = self.slots.keys().cloned().collect();
-        for id in ids {
-            if matches!(self.slots.get(&id), Some(Slot::Running(_))) {
-                let slot = self.slots.insert(id.clone(), Slot::Waiting(Timestamp::MIN));
-                self.close(&id, slot)?;
-            }
-        }
-        Ok(())
     }
 
     fn commit_if_due(&mut self, now: Timestamp) -> Result<Activity, Stop> {

@@ -21,15 +21,15 @@ pub(crate) enum Slot {
     Restoring(Vec<(TopicPartition, Option<Offset>)>),
     /// It runs.
     Running(Box<Task>),
-    /// It was stopped by this fault.
-    Stopped(String),
+    /// It was stopped by a fault.
+    Stopped,
 }
 
 impl Slot {
     pub(crate) fn task(&self) -> Option<&Task> {
         match self {
             Self::Running(task) => Some(task),
-            Self::Waiting(_) | Self::Restoring(_) | Self::Stopped(_) => None,
+            Self::Waiting(_) | Self::Restoring(_) | Self::Stopped => None,
         }
     }
 }
@@ -88,7 +88,7 @@ impl Worker {
                     }
                     None => continue,
                 },
-                Some(Slot::Waiting(_) | Slot::Running(_) | Slot::Stopped(_)) | None => continue,
+                Some(Slot::Waiting(_) | Slot::Running(_) | Slot::Stopped) | None => continue,
             };
             match outcome {
                 Ok(()) => moved = true,

@@ -2,6 +2,7 @@
 
 mod broadcasts;
 mod faults;
+mod kept;
 mod poison;
 mod rebalance;
 mod restore;

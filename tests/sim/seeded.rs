@@ -8,6 +8,7 @@ use millstream::store::Column;
 use millstream::testing::Driver;
 use millstream::{Bytes, Emit, I64, Point, Result};
 
+use crate::kept::KeptStores;
 use crate::world::{history, say, word_count};
 
 /// SplitMix64.
@@ -35,6 +36,7 @@ struct World {
     instances: usize,
     emit: Emit,
     said: BTreeMap<String, i64>,
+    cleaned: bool,
 }
 
 impl World {
@@ -42,13 +44,18 @@ impl World {
         let mut chance = Chance(seed);
         let emit = [Emit::EveryUpdate, Emit::OnCommit][chance.index(2)];
         let instances = 1 + chance.index(3);
-        let driver = Driver::of(word_count(emit)?)
+        let setup = Driver::of(word_count(emit)?)
             .partitions(1 + chance.index(12) as i32)
             .workers(1 + chance.index(2))
-            .instances(instances)
-            .start()?;
+            .instances(instances);
+        let disks: [KeptStores; 3] = Default::default();
+        let setup = match chance.index(2) {
+            0 => setup.stores(move |process| disks[process].open()),
+            _ => setup,
+        };
+        let driver = setup.start()?;
         driver.broker().faults().limit_fetch(1 + chance.index(40));
-        Ok(Self { chance, driver, instances, emit, said: BTreeMap::new() })
+        Ok(Self { chance, driver, instances, emit, said: BTreeMap::new(), cleaned: false })
     }
 
     fn turn(&mut self) -> Result<()> {
@@ -76,7 +83,12 @@ impl World {
                 let name = format!("instance-{one}");
                 driver.broker().faults().expire_session("word-count", &name);
             }
-            _ => driver.broker().clean(),
+            _ => {
+                let late = std::time::Duration::from_millis(chance.below(2) * 200);
+                driver.broker().faults().delay_markers(late);
+                driver.broker().clean();
+                self.cleaned = true;
+            }
         }
         self.holds_a_committed_prefix()
     }
@@ -93,7 +105,11 @@ impl World {
     }
 
     /// What every running task answers to readers is what its changelog said at some committed moment.
+    /// A cleaned log tells no more what it said in between.
     fn holds_a_committed_prefix(&self) -> Result<()> {
+        if self.cleaned {
+            return Ok(());
+        }
         for (task, held) in self.states()? {
             let log = self.changelog(task)?;
             let mut fold = Rows::new();
@@ -134,6 +150,7 @@ impl World {
 
     /// Everything runs, everything said is counted, and each store is its changelog folded.
     fn ends_well(&mut self) -> Result<()> {
+        self.driver.broker().faults().delay_markers(std::time::Duration::ZERO);
         for instance in 0..self.instances {
             self.driver.restart(instance)?;
         }

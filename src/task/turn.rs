@@ -1,0 +1,161 @@
+//! One turn of a task's work: changes of broadcasts, deadlines, then records, until it is enough or one fails.
+//!
+//! Whatever a user's code does in it, a panic too, ends as a [`Failed`] that says which record was in hand;
+//! the worker undoes the rest.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::Task;
+use crate::error::{Fault, Result};
+use crate::record::{Offset, Timestamp, TopicPartition};
+
+/// How many broadcast changes or timers are worked between two batches of records, so that records go on.
+const BETWEEN_BATCHES_MAX: usize = 1_000;
+
+/// Why a run ended early, and the record that was in hand.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub fault: Fault,
+    pub record: Option<(TopicPartition, Offset)>,
+}
+
+impl Task {
+    /// Works off what there is: broadcast changes, due timers, then at most `records` records.
+    pub(crate) fn run(&mut self, now: Timestamp, records: usize) -> Result<usize, Failed> {
+        if self.unapplied {
+            return Ok(0);
+        }
+        self.core.set_wall_time(now);
+        self.pin();
+        let before = self.processed;
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.start()?;
+            self.changes_of_broadcasts()?;
+            self.timers(now)?;
+            self.records(records)
+        }));
+        self.core.views.iter_mut().for_each(|view| *view = None);
+        let failure = match outcome {
+            Ok(Ok(())) => return Ok((self.processed - before) as usize),
+            Ok(Err(fault)) => fault,
+            Err(panic) => panicked(&*panic),
+        };
+        // Whatever it had done, a timer taken out perhaps, must be undone.
+        self.worked = true;
+        let record = self.core.origin().is_some().then(|| self.core.queue.current()).flatten();
+        let record = record.map(|(source, record)| (source.clone(), record.offset));
+        Err(Failed { fault: failure, record })
+    }
+
+    fn pin(&mut self) {
+        let built = self.ground.topology.built();
+        let Some(spec) = built.subs.get(self.sub) else { return };
+        for handle in &spec.broadcasts {
+            let snapshot = self.ground.broadcasts.get(handle).map(|shared| shared.snapshot());
+            if let Some(view) = self.core.views.get_mut(*handle as usize) {
+                *view = snapshot;
+            }
+        }
+    }
+
+    fn start(&mut self) -> Result<()> {
+        if self.started {
+            return Ok(());
+        }
+        self.started = true;
+        for (_, node) in &self.nodes.listens {
+            node.started(&mut self.core)?;
+            self.worked = true;
+        }
+        Ok(())
+    }
+
+    fn changes_of_broadcasts(&mut self) -> Result<()> {
+        let Self { core, nodes, cursors, .. } = self;
+        let mut budget = BETWEEN_BATCHES_MAX;
+        for ((handle, partition), cursor) in cursors.iter_mut() {
+            let view = core.views.get(*handle as usize).cloned().flatten();
+            let Some(view) = view.filter(|view| *cursor < view.end(*partition)) else { continue };
+            let hearing = |(heard, _): &&(Vec<u16>, _)| heard.contains(handle);
+            let listeners: Vec<_> =
+                nodes.listens.iter().filter(hearing).map(|(_, node)| node).collect();
+            if listeners.is_empty() {
+                continue;
+            }
+            self.worked = true;
+            let mut at = view.end(*partition);
+            if *cursor < view.horizon(*partition) {
+                listeners.iter().try_for_each(|node| node.changed(*handle, None, core))?;
+                *cursor = at;
+                continue;
+            }
+            let mut outcome = Ok(());
+            view.changed_from(*partition, *cursor, &mut |key, offset| {
+                if budget == 0 {
+                    at = offset;
+                    return false;
+                }
+                budget -= 1;
+                outcome =
+                    listeners.iter().try_for_each(|node| node.changed(*handle, Some(key), core));
+                outcome.is_ok()
+            });
+            outcome?;
+            *cursor = at;
+        }
+        Ok(())
+    }
+
+    fn timers(&mut self, now: Timestamp) -> Result<()> {
+        let Self { core, nodes, .. } = self;
+        for (timers, node) in &nodes.rings {
+            for _ in 0..BETWEEN_BATCHES_MAX {
+                if !node.ring(*timers, now, core)? {
+                    break;
+                }
+                self.worked = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, most: usize) -> Result<()> {
+        for _ in 0..most {
+            let Some(lane) = self.core.queue.choose() else { return Ok(()) };
+            self.core.hold(true);
+            self.worked = true;
+            if self.skips.is_empty() {
+                let Some(source) = self.nodes.sources.get_mut(lane) else { return Ok(()) };
+                source.process(&mut self.core)?;
+            } else {
+                self.process_unless_skipped(lane)?;
+            }
+            let Some((_, record)) = self.core.queue.current() else { return Ok(()) };
+            let next = record.offset.next();
+            if let Some(position) = self.positions.get_mut(lane) {
+                position.next = next;
+            }
+            self.core.queue.advance();
+            self.core.hold(false);
+            self.processed += 1;
+        }
+        Ok(())
+    }
+
+    fn process_unless_skipped(&mut self, lane: usize) -> Result<()> {
+        let current = self.core.queue.current();
+        let place = current.map(|(source, record)| (source.clone(), record.offset));
+        let why = place.and_then(|place| self.skips.get(&place).cloned());
+        match (why, self.nodes.sources.get_mut(lane)) {
+            (Some(why), _) => self.core.dead_letter(&why),
+            (None, Some(source)) => source.process(&mut self.core),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Fault::Reject(format!("the processor panicked: {}", text.unwrap_or("without words")))
+}

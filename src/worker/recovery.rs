@@ -1,0 +1,129 @@
+//! What a worker does when a task's run or a call of its transaction failed.
+//!
+//! Everything the open transaction holds is undone first; then the fault or the failure says what follows:
+//! a record is set aside, a task rests or stops, a producer is built anew and its tasks restore.
+
+use std::time::Duration;
+
+use super::opening::Slot;
+use super::{Stop, Worker};
+use crate::broker::{Failure, Reaction, classify};
+use crate::error::{Exit, Fault};
+use crate::metrics::Counter;
+use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
+use crate::task::Failed;
+
+/// Faults without a record to blame that stop a task, within [`FAULTS_WITHIN`].
+const FAULTS_MAX: usize = 3;
+const FAULTS_WITHIN: Duration = Duration::from_secs(300);
+/// How long a task rests that asked to try again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl Worker {
+    /// A task's run ended early: undoes the transaction, and does what the fault asks for.
+    pub(super) fn failed(
+        &mut self,
+        id: &TaskId,
+        failed: Failed,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        self.abort()?;
+        let Some(Slot::Running(task)) = self.slots.get_mut(id) else { return Ok(()) };
+        match (failed.fault, failed.record) {
+            (Fault::Reject(why), Some(record)) => {
+                tracing::warn!(task = %id, at = %record.0, offset = %record.1, why, "record dead-lettered");
+                task.skip(record, why);
+            }
+            (Fault::Retry(why), _) => {
+                tracing::warn!(task = %id, why, "trying again");
+                self.paused.insert(id.clone(), now.plus(RETRY_AFTER));
+            }
+            (Fault::Reject(why), None) => self.blameless(id, why, now)?,
+            (Fault::Fatal(why), _) => self.stop_task(id, why)?,
+        }
+        Ok(())
+    }
+
+    /// A fault that no record is to blame for: tried again, but not for ever.
+    fn blameless(&mut self, id: &TaskId, why: String, now: Timestamp) -> Result<(), Stop> {
+        let faults = self.faults.entry(id.clone()).or_default();
+        faults.retain(|at| now.since(*at) < FAULTS_WITHIN);
+        faults.push(now);
+        if faults.len() >= FAULTS_MAX {
+            return self.stop_task(id, why);
+        }
+        tracing::warn!(task = %id, why, "a timer or a broadcast change failed, trying again");
+        Ok(())
+    }
+
+    pub(super) fn stop_task(&mut self, id: &TaskId, why: String) -> Result<(), Stop> {
+        tracing::error!(task = %id, why, "task stopped; the others go on");
+        self.instance.metrics.add(Counter::StoppedTasks, 1);
+        let slot = self.slots.insert(id.clone(), Slot::Stopped);
+        self.close(id, slot)
+    }
+
+    /// Undoes the open transaction: every task that worked stands at its committed positions again.
+    pub(super) fn abort(&mut self) -> Result<(), Stop> {
+        self.instance.metrics.add(Counter::Aborts, 1);
+        if let Err(failure) = self.transaction.abort() {
+            return match classify(&failure) {
+                Reaction::Die => Err(self.died(&failure)),
+                Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
+                    self.rebuild(&failure)
+                }
+            };
+        }
+        let mut back: Vec<(TopicPartition, Offset)> = Vec::new();
+        let mut broken = Vec::new();
+        for (id, slot) in &mut self.slots {
+            let Slot::Running(task) = slot else { continue };
+            if !task.has_worked() {
+                continue;
+            }
+            match task.rewind() {
+                Ok(()) => {
+                    self.full.remove(id);
+                    back.extend(task.offsets());
+                }
+                Err(fault) => broken.push((id.clone(), fault.to_string())),
+            }
+        }
+        self.consumer.assign(&back).map_err(|failure| self.died(&failure))?;
+        broken.into_iter().try_for_each(|(id, why)| self.stop_task(&id, why))
+    }
+
+    /// Does what a failed call of the transaction asks for.
+    pub(super) fn recover(&mut self, failure: &Failure, now: Timestamp) -> Result<(), Stop> {
+        tracing::warn!(%failure, reaction = ?classify(failure), "transaction failed");
+        match classify(failure) {
+            Reaction::Die => Err(self.died(failure)),
+            Reaction::AbortAndRewind => self.abort(),
+            Reaction::Retry | Reaction::RebuildProducer => {
+                if self.transaction.fenced_too_often(failure, now) {
+                    let words = format!(
+                        "fenced three times in a minute, another process has this identity: {failure}"
+                    );
+                    return Err(Stop::Exit(Exit::Duplicate, words));
+                }
+                self.rebuild(failure)
+            }
+        }
+    }
+
+    /// The outcome is unknown or the producer dead: a new one, and every task goes back to restoring, because
+    /// Kafka may hold changelog records that the stores do not have.
+    fn rebuild(&mut self, failure: &Failure) -> Result<(), Stop> {
+        tracing::warn!(%failure, "building a new producer; tasks restore");
+        self.instance.metrics.add(Counter::Rebuilds, 1);
+        self.transaction.forget_producer();
+        let ids: Vec<_> = self.slots.keys().cloned().collect();
+        for id in ids {
+            if matches!(self.slots.get(&id), Some(Slot::Running(_))) {
+                let slot = self.slots.insert(id.clone(), Slot::Waiting(Timestamp::MIN));
+                self.close(&id, slot)?;
+            }
+        }
+        Ok(())
+    }
+}
