@@ -3,7 +3,9 @@
 //! A fact changes the post and the acts of its user; then the post is looked at: its line is sent, or
 //! its timer set for when it must be, or for when what waits for an unknown post is dropped.
 
-use millstream::{Builder, Context, Due, Nullable, Processor, Rec, Result, Store, Timers, Timestamp};
+use millstream::{
+    Builder, Context, Due, Nullable, Processor, Rec, Result, Store, Timers, Timestamp,
+};
 use schemas::{PostId, PostLine, ToPost, ToUser, UserId, topic};
 
 use super::{Between, Settings};
@@ -82,13 +84,7 @@ impl Engagement {
     }
 
     /// Sends the post's line if that is due, keeps the post, and sets its timer.
-    fn look(
-        &self,
-        id: PostId,
-        mut post: Post,
-        changed: bool,
-        cx: &mut Telling<'_>,
-    ) -> Result<()> {
+    fn look(&self, id: PostId, mut post: Post, changed: bool, cx: &mut Telling<'_>) -> Result<()> {
         let now = cx.wall_time().0;
         let wanted = post.line(now, &self.patience);
         match post.sent.step(wanted, changed, now, (&self.patience, &self.weights)) {
@@ -109,7 +105,13 @@ impl Engagement {
     }
 
     /// Takes a change of the post itself.
-    fn change(&mut self, id: PostId, post: &mut Post, fact: &ToPost, cx: &mut Telling<'_>) -> Result<()> {
+    fn change(
+        &mut self,
+        id: PostId,
+        post: &mut Post,
+        fact: &ToPost,
+        cx: &mut Telling<'_>,
+    ) -> Result<()> {
         let ToPost::Post { mark, image, live } = *fact else { return Ok(()) };
         let Author::Changed { from, to } = post.change(mark, image, live) else { return Ok(()) };
         let users = &mut self.users;

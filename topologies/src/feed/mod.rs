@@ -113,9 +113,8 @@ type Raw = Stream<Option<Vec<u8>>, Option<Vec<u8>>>;
 
 fn inputs(builder: &Builder, settings: &Settings, between: &Between) {
     let epoch = settings.cdc_epoch;
-    let source = |of: topic::Topic| -> Raw {
-        builder.stream(of.name, Nullable(Bytes), Nullable(Bytes))
-    };
+    let source =
+        |of: topic::Topic| -> Raw { builder.stream(of.name, Nullable(Bytes), Nullable(Bytes)) };
     let users = builder.store("user-rows", Wired, Wired);
     let told = source(topic::CDC_USERS).process("ingest-users", &[users.into()], move || {
         Ingest::<schemas::User>::new(users, epoch)
@@ -127,7 +126,8 @@ fn inputs(builder: &Builder, settings: &Settings, between: &Between) {
     })
     .to(topic::GONE.name, Wired, Nullable(Wired));
 
-    let told = source(topic::CDC_POSTS).process("ingest-posts", &[], move || IngestPosts::new(epoch));
+    let told =
+        source(topic::CDC_POSTS).process("ingest-posts", &[], move || IngestPosts::new(epoch));
     route(&told, "ingest-posts", between);
 
     let follows = builder.store("follow-rows", Wired, Wired);
@@ -137,9 +137,10 @@ fn inputs(builder: &Builder, settings: &Settings, between: &Between) {
     route_to_users(&told, "ingest-follows", between);
 
     let comments = builder.store("comment-rows", Wired, Wired);
-    let told = source(topic::CDC_COMMENTS).process("ingest-comments", &[comments.into()], move || {
-        Ingest::<schemas::Comment>::new(comments, epoch)
-    });
+    let told =
+        source(topic::CDC_COMMENTS).process("ingest-comments", &[comments.into()], move || {
+            Ingest::<schemas::Comment>::new(comments, epoch)
+        });
     route(&told, "ingest-comments", between);
 
     let likes = builder.store("like-rows", Wired, Wired);

@@ -12,9 +12,7 @@ use millstream::store::Snapshot;
 use millstream::{
     Builder, Change, Changed, Context, Due, Processor, Rec, Result, Store, Timers, Timestamp, Unit,
 };
-use schemas::{
-    Delta, FeedVersion, Gone, PostId, PostLine, Read, ToUser, UserId, day_of, topic,
-};
+use schemas::{Delta, FeedVersion, Gone, PostId, PostLine, Read, ToUser, UserId, day_of, topic};
 
 use super::publication::{Body, Publication, headers};
 use super::{Between, PostsLive, ReaderStores, Settings, UsersGone};
@@ -157,12 +155,7 @@ impl Ranks {
     }
 
     /// Notes that something changed for everyone who follows `author`, or did something to their posts.
-    fn touch_audience(
-        &self,
-        author: &UserId,
-        class: Class,
-        cx: &mut Publishing<'_>,
-    ) -> Result<()> {
+    fn touch_audience(&self, author: &UserId, class: Class, cx: &mut Publishing<'_>) -> Result<()> {
         let mut users = Vec::new();
         cx.store(self.audience)?.scan_prefix(&author.0, |Pair(_, user), ()| {
             users.push(*user);
@@ -356,7 +349,9 @@ impl Processor for Ranks {
         if !reader.presence.is_active(now) {
             reader.schedule = Schedule::default();
             self.publish_null(user, &mut reader, cx)?;
-        } else if reader.schedule.due(&listening(&reader), now).is_some() || self.is_unranked(&reader) {
+        } else if reader.schedule.due(&listening(&reader), now).is_some()
+            || self.is_unranked(&reader)
+        {
             self.rank(user, &mut reader, cx)?;
         }
         if reader != before {
