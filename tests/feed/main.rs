@@ -3,11 +3,13 @@
 
 mod acts;
 mod comparison;
+mod driven;
 mod hand;
 mod history;
 mod ledger;
 mod oracle;
 mod pipeline;
+mod records;
 mod worlds;
 
 use schemas::UserId;
@@ -68,4 +70,16 @@ fn the_delay_between_topics_changes_no_feed() {
 fn a_busy_world_fills_the_caps_and_has_the_feeds_that_brute_force_expects() {
     let history = worlds::world(7, 16, 9_000);
     compare(&history, "the busy world");
+}
+
+fn run(seed: u64) -> driven::Run {
+    let partitions = [1, 3, 12][(seed % 3) as usize];
+    let (instances, crashes) = (1 + (seed % 2) as usize, seed % 4 > 1);
+    let (users, steps) = (5, 120);
+    driven::Run { seed, users, steps, partitions, instances, crashes, shuffled: seed % 5 > 2 }
+}
+
+#[test]
+fn a_small_world_on_the_engine_has_the_feeds_that_brute_force_expects() {
+    driven::check(driven::Run { instances: 1, crashes: false, shuffled: false, ..run(0) }).unwrap();
 }

@@ -1,0 +1,104 @@
+//! The feed on the engine: worlds as records in topics, bodies as records in `feeds`.
+//!
+//! A run is made by its seed: how the input is cut, when a process crashes, how broadcasts are delayed.
+//! Quiescent means that no line is unsent and no reader is due: so the clock goes on a little at the end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use millstream::testing::Driver;
+use millstream::{Bytes, Point, Result, Timestamp};
+use schemas::{FeedBody, UserId, Wire};
+use topologies::feed::{Settings, feed};
+
+use crate::comparison::assert_feed_equals;
+use crate::history::{Id, Input};
+use crate::oracle::Oracle;
+use crate::records::{Record, record};
+use crate::worlds::{self, Dice};
+
+/// How a world is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    pub seed: u64,
+    pub users: usize,
+    pub steps: usize,
+    pub partitions: i32,
+    pub instances: usize,
+    pub crashes: bool,
+    pub shuffled: bool,
+}
+
+/// Sends a record, at its time.
+pub fn send(driver: &Driver, record: &Record, at: i64) -> Result<()> {
+    let input = driver.input::<Vec<u8>, Vec<u8>>(record.topic, Bytes, Bytes);
+    input.send_raw(record.key.as_deref(), Some(&record.value), Timestamp(at))
+}
+
+/// The last value of every key of `feeds`; none is a null.
+pub fn feeds(driver: &Driver) -> Result<BTreeMap<Id, Option<FeedBody>>> {
+    let output = driver.output::<Vec<u8>, Vec<u8>>("feeds", Bytes, Bytes);
+    let mut feeds = BTreeMap::new();
+    for row in output.rows()? {
+        let key: Id = row.key.unwrap().try_into().unwrap();
+        feeds.insert(key, row.value.map(|value| FeedBody::decode(&value).unwrap()));
+    }
+    Ok(feeds)
+}
+
+/// Goes on until no line is unsent and no reader is due.
+pub fn quiesce(driver: &mut Driver) -> Result<()> {
+    driver.settle()?;
+    driver.advance(Duration::from_secs(70))?;
+    driver.advance(Duration::from_secs(70))
+}
+
+/// Runs a world to quiescence and compares every reader's feed with the oracle's.
+pub fn check(run: Run) -> Result<()> {
+    let history = worlds::world(run.seed, run.users, run.steps);
+    let mut driver = play(&history, run)?;
+    quiesce(&mut driver)?;
+    let (oracle, found, now) = (Oracle::of(&history), feeds(&driver)?, driver.now().0);
+    for reader in oracle.readers() {
+        let whose = format!("{run:?}, reader {}", UserId(reader));
+        let body = found.get(&reader).cloned().flatten();
+        let as_of = body.as_ref().map_or(now, |body| body.as_of_ms);
+        match (body, oracle.feed(reader, as_of, now)) {
+            (Some(body), Some(expected)) => assert_feed_equals(&whose, &body, &expected),
+            (None, None) => {}
+            (found, expected) => panic!("{whose}: found {found:?}, expected {expected:?}"),
+        }
+    }
+    Ok(())
+}
+
+fn play(history: &[Input], run: Run) -> Result<Driver> {
+    let mut dice = Dice::of(run.seed ^ 0x5eed);
+    let topology = feed(&Settings::default())?.topology;
+    let began = Timestamp(history.first().map_or(worlds::END, |first| first.arrived));
+    let mut setup =
+        Driver::of(topology).partitions(run.partitions).instances(run.instances).began(began);
+    if run.shuffled {
+        setup = setup.shuffled(run.seed);
+    }
+    let mut driver = setup.start()?;
+    let mut number = 0;
+    while number < history.len() {
+        let chunk = 1 + dice.below(history.len() / 4 + 1);
+        let end = history.len().min(number + chunk);
+        let ahead = Timestamp(history[end - 1].arrived).since(driver.now());
+        driver.advance_clock(ahead);
+        for input in &history[number..end] {
+            send(&driver, &record(input, number), input.arrived)?;
+            number += 1;
+        }
+        if run.crashes && dice.below(2) == 0 {
+            let point = Point::ALL[dice.below(Point::ALL.len())];
+            driver.arm(point, dice.below(6));
+        }
+        driver.settle()?;
+    }
+    let ahead = Timestamp(worlds::END).since(driver.now());
+    driver.advance(ahead)?;
+    Ok(driver)
+}
