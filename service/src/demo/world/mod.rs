@@ -31,6 +31,8 @@ const HOUR_MS: f64 = 3_600_000.0;
 const POST_EVERY_MS: f64 = 14.0 * HOUR_MS;
 /// How long after a post the average person sees it.
 const REACH_MS: f64 = 3.0 * HOUR_MS;
+/// What the reader whose feed is shown has not looked at yet when the present begins.
+const UNSEEN_MS: i64 = 12 * 3_600_000;
 const FOLLOWS_MIN: usize = 5;
 const FOLLOWS_MORE: usize = 14;
 
@@ -54,6 +56,8 @@ pub struct World {
     dice: Dice,
     size: usize,
     now: i64,
+    /// Posts from here on are not the reader's to see: whoever watches is the reader.
+    ours_from: i64,
     pace: f64,
     people: Vec<Person>,
     followers: Vec<BTreeSet<usize>>,
@@ -71,6 +75,7 @@ impl World {
             dice: Dice::new(seed),
             size: size.max(2),
             now: 0,
+            ours_from: 0,
             pace: 1.0,
             people: Vec::new(),
             followers: Vec::new(),
@@ -85,6 +90,7 @@ impl World {
     /// The people, their ties, and three days of life up to `now`, in the order of time.
     pub fn first(&mut self, now: i64) -> Vec<Act> {
         self.now = now - PAST_MS;
+        self.ours_from = now - UNSEEN_MS;
         self.people = (0..self.size).map(|n| Person::new(n, self.now, &mut self.dice)).collect();
         self.followers = vec![BTreeSet::new(); self.size];
         for n in 0..self.size {

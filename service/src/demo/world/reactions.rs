@@ -8,8 +8,6 @@ use super::{Deed, HOUR_MS, Row, World};
 /// So many likes, and a post that has it in it catches fire.
 const FIRE_LIKES: u32 = 9;
 const FIRE_CHARM: f64 = 0.7;
-/// The one who is watched by us leaves what is younger unseen, or there would be little to show.
-const UNSEEN_MS: i64 = 12 * 3_600_000;
 
 impl World {
     pub(super) fn show(&mut self, who: usize, story: usize) {
@@ -17,7 +15,7 @@ impl World {
             return;
         };
         let Some(person) = self.people.get(who) else { return };
-        let rests = who == 0 && self.now - of.created_at < UNSEEN_MS;
+        let rests = who == 0 && of.created_at >= self.ours_from;
         let appeal = 0.1 + 0.6 * person.cares(of.topic) * (0.4 + of.charm);
         if rests || !self.shown.insert((who, story)) {
             return;
