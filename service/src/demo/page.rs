@@ -45,7 +45,7 @@ pub struct Door<'a> {
 pub fn feed(reader: Reader<'_>, served: &[Served], names: &dyn Names, now: i64) -> String {
     let weights = Weights::v1();
     let mut out = format!(
-        "\nThe feed of @{} (follows their taste for {}; {})\n\n",
+        "\nThe feed of @{}, who cares most for {} ({})\n\n",
         reader.username,
         reader.favourite,
         count(u32::try_from(served.len()).unwrap_or(u32::MAX), "item"),
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_feed_reads_like_this() {
         let expected = "
-The feed of @mira.frost (follows their taste for birds; 1 item)
+The feed of @mira.frost, who cares most for birds (1 item)
 
   1.  0.572  @aiko.bell            1 h ago       follow, affinity  (spaced, ranked 4 before)
       Noted: a heron.

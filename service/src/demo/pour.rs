@@ -173,8 +173,8 @@ mod tests {
         let mut records = Vec::new();
         let mut envelopes = Envelopes::after(0);
         acts.iter().for_each(|act| envelopes.push(act, &mut records));
-        let expected =
-            TOPICS.map(|topic| records.iter().filter(|record| record.topic == topic).count() as i64);
+        let expected = TOPICS
+            .map(|topic| records.iter().filter(|record| record.topic == topic).count() as i64);
         assert_eq!(found, expected);
         assert!(lengths(&cluster, CDC_USERS).iter().all(|length| *length > 0));
     }

@@ -1,6 +1,6 @@
 //! The feeds as they are published: follows the topic `feeds` and keeps each user's newest.
 //!
-//! A tier of reads for as long as there is no Redis, and where the demonstration sees that a feed is there.
+//! So the demonstration sees that a feed is there, and that it changes, as any other consumer would.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use millstream::RawRecord;
 use millstream::broker::{Broker, GroupConsumer};
 use schemas::{FEEDS_EPOCH, FeedBody, FeedVersion, Poison, UserId, VERSION, Wire, topic};
 
-use crate::read::{Held, StateFault, StateFeeds};
+use crate::read::Held;
 
 const GROUP: &str = "feedmill-demo-feeds";
 const POLL: Duration = Duration::from_millis(100);
@@ -60,6 +60,12 @@ impl Published {
         }
     }
 
+    /// The version of the feed of `user`; 0 if there is none.
+    pub fn version(&self, user: UserId) -> u64 {
+        let feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        feeds.get(&user).map_or(0, |held| held.version.version)
+    }
+
     fn take(&self, from: &mut dyn GroupConsumer) {
         let polled = match from.poll(POLL) {
             Ok(polled) => polled,
@@ -86,15 +92,4 @@ fn held(record: &RawRecord<'_>) -> Result<(UserId, Option<Held>), Poison> {
     let (epoch, version) = (record.headers.last(FEEDS_EPOCH), record.headers.last(VERSION));
     let version = FeedVersion::from_headers(epoch, version)?;
     Ok((user, Some(Held { version, body: FeedBody::decode(body)? })))
-}
-
-impl StateFeeds for Published {
-    fn feed(&self, user: UserId, _now_ms: i64) -> Result<Option<Held>, StateFault> {
-        let feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(feeds.get(&user).cloned())
-    }
-
-    fn ready(&self) -> Result<(), String> {
-        Ok(())
-    }
 }

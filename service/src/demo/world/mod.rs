@@ -10,11 +10,12 @@ mod act;
 mod dice;
 mod person;
 mod plan;
+mod reactions;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::{Action, CommentId, Event, EventId, LikeId, PostId, UserId};
+use schemas::{Action, LikeId, PostId, UserId};
 
 pub use act::{Act, Deed, Row};
 use dice::Dice;
@@ -30,8 +31,8 @@ const HOUR_MS: f64 = 3_600_000.0;
 const POST_EVERY_MS: f64 = 14.0 * HOUR_MS;
 /// How long after a post the average person sees it.
 const REACH_MS: f64 = 3.0 * HOUR_MS;
-/// So many likes, and a post catches fire.
-const FIRE_LIKES: u32 = 9;
+/// What the reader whose feed is shown has not looked at yet when the present begins.
+const UNSEEN_MS: i64 = 12 * 3_600_000;
 const FOLLOWS_MIN: usize = 5;
 const FOLLOWS_MORE: usize = 14;
 
@@ -55,6 +56,8 @@ pub struct World {
     dice: Dice,
     size: usize,
     now: i64,
+    /// Posts from here on are not the reader's to see: whoever watches is the reader.
+    ours_from: i64,
     pace: f64,
     people: Vec<Person>,
     followers: Vec<BTreeSet<usize>>,
@@ -72,6 +75,7 @@ impl World {
             dice: Dice::new(seed),
             size: size.max(2),
             now: 0,
+            ours_from: 0,
             pace: 1.0,
             people: Vec::new(),
             followers: Vec::new(),
@@ -86,6 +90,7 @@ impl World {
     /// The people, their ties, and three days of life up to `now`, in the order of time.
     pub fn first(&mut self, now: i64) -> Vec<Act> {
         self.now = now - PAST_MS;
+        self.ours_from = now - UNSEEN_MS;
         self.people = (0..self.size).map(|n| Person::new(n, self.now, &mut self.dice)).collect();
         self.followers = vec![BTreeSet::new(); self.size];
         for n in 0..self.size {
@@ -93,7 +98,8 @@ impl World {
             self.acts.push(Act { at: person.created_at, deed: Deed::Insert(person.row()) });
         }
         for n in 0..self.size {
-            let wanted = FOLLOWS_MIN + self.dice.below(FOLLOWS_MORE);
+            let more = if n == 0 { FOLLOWS_MORE } else { self.dice.below(FOLLOWS_MORE) };
+            let wanted = FOLLOWS_MIN + more;
             (0..wanted).for_each(|_| self.follow(n, self.now));
         }
         // In the past ties are as old as their younger end, which may be any day: one order by time.
@@ -223,101 +229,6 @@ impl World {
             let who = self.dice.weighted(self.people.iter().map(|person| person.cares(topic)));
             let at = self.wait(mean_ms);
             self.plans.add(at, Plan::Show(who, story));
-        }
-    }
-
-    fn show(&mut self, who: usize, story: usize) {
-        let Some(of) = self.stories.get(story).filter(|of| of.live && of.author != who) else {
-            return;
-        };
-        let Some(person) = self.people.get(who) else { return };
-        // The one who is watched by us leaves most of their feed unseen, or there would be none to show.
-        let rests = who == 0 && self.now - of.created_at < 12 * HOUR_MS as i64;
-        let appeal = 0.1 + 0.6 * person.cares(of.topic) * (0.4 + of.charm);
-        if rests || !self.shown.insert((who, story)) {
-            return;
-        }
-        self.event(who, story, Action::Impression, None);
-        if self.dice.happens(appeal) {
-            let at = self.wait(4_000.0 * self.pace);
-            self.plans.add(at, Plan::View(who, story));
-        }
-    }
-
-    fn view(&mut self, who: usize, story: usize) {
-        let (Some(person), Some(of)) = (self.people.get(who), self.stories.get(story)) else {
-            return;
-        };
-        let warmth = person.cares(of.topic) * of.charm;
-        self.event(who, story, Action::View, None);
-        let dwell = self.dice.wait_ms(9_000.0).clamp(300, 600_000);
-        self.event(who, story, Action::Dwell, u32::try_from(dwell).ok());
-        let chances = [
-            (0.75 * warmth, Plan::Like(who, story)),
-            (0.18 * warmth, Plan::Comment(who, story)),
-            (0.08 * warmth, Plan::Share(who, story)),
-        ];
-        for (chance, plan) in chances {
-            if self.dice.happens(chance) {
-                let at = self.wait(6_000.0 * self.pace);
-                self.plans.add(at, plan);
-            }
-        }
-    }
-
-    fn like(&mut self, who: usize, story: usize) {
-        let id = LikeId(self.dice.id());
-        let (Some(person), Some(of)) = (self.people.get(who), self.stories.get_mut(story)) else {
-            return;
-        };
-        if !of.live || self.likes.contains_key(&(who, story)) {
-            return;
-        }
-        of.likes += 1;
-        let catches = of.likes >= FIRE_LIKES && of.charm > 0.7 && !of.burning;
-        of.burning |= catches;
-        let row = Row::Like { id, post: of.id, user: person.id, created_at: self.now };
-        self.likes.insert((who, story), (id, self.now));
-        self.act(Deed::Insert(row));
-        if catches {
-            self.spread(story, self.size / 3, HOUR_MS / 2.0);
-        }
-        if self.dice.happens(0.03) {
-            let at = self.wait(HOUR_MS);
-            self.plans.add(at, Plan::Unlike(who, story));
-        }
-    }
-
-    fn unlike(&mut self, who: usize, story: usize) {
-        let Some((id, created_at)) = self.likes.remove(&(who, story)) else { return };
-        let (Some(person), Some(of)) = (self.people.get(who), self.stories.get_mut(story)) else {
-            return;
-        };
-        of.likes = of.likes.saturating_sub(1);
-        let row = Row::Like { id, post: of.id, user: person.id, created_at };
-        self.act(Deed::Delete(row));
-    }
-
-    fn comment(&mut self, who: usize, story: usize) {
-        let id = CommentId(self.dice.id());
-        let (Some(person), Some(of)) = (self.people.get(who), self.stories.get(story)) else {
-            return;
-        };
-        if of.live {
-            let row = Row::Comment { id, post: of.id, user: person.id, created_at: self.now };
-            self.act(Deed::Insert(row));
-        }
-    }
-
-    fn event(&mut self, who: usize, story: usize, action: Action, dwell_ms: Option<u32>) {
-        let id = EventId(self.dice.id());
-        let (Some(person), Some(of)) = (self.people.get(who), self.stories.get(story)) else {
-            return;
-        };
-        if of.live {
-            let (user, post, at_ms) = (person.id, of.id, self.now);
-            let event = Event { id, user, post, action, at_ms, dwell_ms, author: None };
-            self.act(Deed::Event(event));
         }
     }
 

@@ -25,12 +25,15 @@ pub struct Person {
     pub writes: f64,
     /// How well known they are, as a weight.
     pub fame: f64,
+    /// How readily they like, comment and share.
+    pub generous: f64,
     /// Their manner of writing.
     pub style: usize,
 }
 
 impl Person {
-    /// The `n`th person, who joined some time before `began`. The first one is no extreme in anything.
+    /// The `n`th person, who joined some time before `began`. The first one, whose feed is shown, reads more than
+    /// they write, and likes readily.
     pub fn new(n: usize, began: i64, dice: &mut Dice) -> Self {
         let id = UserId(dice.id());
         let favourite = dice.below(TOPICS);
@@ -53,6 +56,7 @@ impl Person {
             taste,
             writes: if n == 0 { 0.5 } else { writes },
             fame: if n == 0 { 0.3 } else { fame },
+            generous: if n == 0 { 2.5 } else { 0.6 + 0.8 * dice.unit() },
             style: dice.below(5),
         }
     }

@@ -236,7 +236,7 @@ mod tests {
     fn a_text_reads_like_one() {
         assert_eq!(
             text(1, 2, &mut Dice::new(7)),
-            "Happy about a starter that rose over the jar at night."
+            "In love with a rye loaf that finally has ears. Ask me anything."
         );
     }
 }
