@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use connectors::postgres::Rows;
 use millstream::broker::Broker;
 use millstream::broker::embedded::Embedded;
-use millstream::{Clock, SystemClock};
+use millstream::{Clock, Ended, SystemClock};
 use schemas::{FeedItem, UserId};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -69,12 +69,16 @@ pub fn run(asked: &Demo, config: Config, cluster: Cluster) -> Result<(), String>
     token::ensure_keys(&config.auth)?;
     let published = Published::follow(&*broker)?;
     let roles = Roles { worker: true, api: true };
-    let server = runtime.block_on(Server::start(&config, broker, roles))?;
+    let server = runtime.block_on(Server::start(&config, broker, roles)).map_err(words)?;
     let world = World::new(asked.seed, asked.users as usize);
     let mut stage = Stage { config, runtime, server, world, pour, published };
     let played = stage.play(asked.once);
     let stopped = stage.runtime.block_on(stage.server.stop());
-    played.and(stopped)
+    played.and(stopped.map_err(words))
+}
+
+fn words(ended: Ended) -> String {
+    format!("{:?}: {}", ended.exit, ended.why)
 }
 
 /// The configuration with what was asked, what lies on disk below `dir`, and ports that are free.
