@@ -353,6 +353,11 @@ impl Task {
         self.positions.iter().map(|position| (position.source.clone(), position.next)).collect()
     }
 
+    /// The committed position of every source partition.
+    pub(crate) fn committed(&self) -> impl Iterator<Item = (TopicPartition, Offset)> + '_ {
+        self.positions.iter().map(|position| (position.source.clone(), position.committed))
+    }
+
     /// Records worked off, and records dead-lettered, since it was asked last or was rewound.
     pub(crate) fn take_counts(&mut self) -> (u64, u64) {
         (std::mem::take(&mut self.processed), std::mem::take(&mut self.core.dead_lettered))
