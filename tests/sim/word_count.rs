@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream::testing::{Driver, Setup, table};
-use millstream::{Bytes, Emit, I64, Point, Result, Utf8};
+use millstream::{Bytes, Counter, Emit, I64, Point, Result, Utf8};
 
 use crate::world::{history, say, word_count};
 
@@ -57,6 +57,18 @@ fn what_is_worked_off_of_an_internal_topic_is_deleted_after_half_a_minute() -> R
     driver.restart(1)?;
     driver.settle()?;
     assert_eq!(driver.output("word-counts", Utf8, I64).latest()?, table(COUNTS));
+    Ok(())
+}
+
+#[test]
+fn an_idle_task_commits_its_positions_every_hour() -> Result<()> {
+    let mut driver = setup()?.start()?;
+    say_all(&mut driver)?;
+    let before = driver.counted(Counter::Commits);
+    for _ in 0..3 {
+        driver.advance(Duration::from_secs(3601))?;
+    }
+    assert_eq!(driver.counted(Counter::Commits), before + 3);
     Ok(())
 }
 
