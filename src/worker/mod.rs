@@ -211,7 +211,9 @@ impl Worker {
         let closing: Vec<_> = self.slots.keys().filter(|id| of_those(id)).cloned().collect();
         for id in closing {
             let slot = self.slots.remove(&id);
-            (self.paused.remove(&id), self.full.remove(&id), self.faults.remove(&id));
+            self.paused.remove(&id);
+            self.full.remove(&id);
+            self.faults.remove(&id);
             self.close(&id, slot)?;
         }
         for partition in partitions {
