@@ -261,7 +261,7 @@ fn flush(instance: &Arc<Instance>) -> Result<(), Stop> {
         for flush in instance.wait_for_flushes(SERVE) {
             instance.fail.pass(crate::fail::Point::BeforeFlush)?;
             if let Err(fault) = flush() {
-                tracing::warn!(%fault, "state was not flushed; it will be tried again");
+                tracing::warn!(%fault, "a flush or a purge failed; it will be tried again");
             }
         }
     }

@@ -77,6 +77,8 @@ pub(crate) struct Task {
     processed: u64,
     unflushed_bytes: usize,
     flushed_at: Timestamp,
+    /// Since when it has committed nothing.
+    idle_since: Timestamp,
 }
 
 /// How far a source partition is read.
@@ -140,6 +142,7 @@ impl Task {
             processed: 0,
             unflushed_bytes: 0,
             flushed_at: Timestamp::MIN,
+            idle_since: Timestamp::MIN,
         };
         if let Some(store) = from.store {
             task.open(spec, &store.reader())?;
@@ -250,6 +253,7 @@ impl Task {
             self.marks.inputs = self.offsets();
             self.marks.stream_time = self.core.stream_time();
             self.marks.committed_at = now;
+            self.idle_since = now;
             self.unapplied = true;
             (self.worked, self.staged, self.fresh) = (false, false, false);
             let positions = &self.positions;
@@ -351,6 +355,11 @@ impl Task {
     /// The next position of every source partition.
     pub(crate) fn offsets(&self) -> Vec<(TopicPartition, Offset)> {
         self.positions.iter().map(|position| (position.source.clone(), position.next)).collect()
+    }
+
+    /// The committed position of every source partition.
+    pub(crate) fn committed(&self) -> impl Iterator<Item = (TopicPartition, Offset)> + '_ {
+        self.positions.iter().map(|position| (position.source.clone(), position.committed))
     }
 
     /// Records worked off, and records dead-lettered, since it was asked last or was rewound.

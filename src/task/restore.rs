@@ -96,6 +96,9 @@ impl Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stale;
 
+/// What became of a job.
+type Outcome = Result<Restored, (TaskId, Unrestored)>;
+
 /// Why a store was not restored.
 pub(crate) enum Unrestored {
     /// It must be built anew.
@@ -147,10 +150,7 @@ impl Restorer {
     }
 
     /// Reads on; answers the stores that are done, and those that failed.
-    pub(crate) fn step(
-        &mut self,
-        wait: Duration,
-    ) -> Result<Vec<Result<Restored, (TaskId, Unrestored)>>, Failure> {
+    pub(crate) fn step(&mut self, wait: Duration) -> Result<Vec<Outcome>, Failure> {
         let polled = self.consumer.poll(wait)?;
         let mut out = Vec::new();
         // Logs that are read on elsewhere: what else this poll brought of them is of before.
@@ -211,10 +211,7 @@ impl Restorer {
     }
 
     /// Ends the job that reads `log`: its store is of another one.
-    fn give_up(
-        &mut self,
-        log: &TopicPartition,
-    ) -> Result<Option<Result<Restored, (TaskId, Unrestored)>>, Failure> {
+    fn give_up(&mut self, log: &TopicPartition) -> Result<Option<Outcome>, Failure> {
         let place = self.running.iter().position(|one| one.open.contains_key(log));
         let Some(running) = place.map(|place| self.running.remove(place)) else { return Ok(None) };
         let logs: Vec<_> = running.open.into_keys().collect();

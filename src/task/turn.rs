@@ -4,6 +4,7 @@
 //! the worker undoes the rest.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::Task;
 use crate::error::{Fault, Result};
@@ -19,6 +20,9 @@ pub(crate) struct Failed {
     pub record: Option<(TopicPartition, Offset)>,
 }
 
+/// How long a task may be idle before it commits its positions again.
+const IDLE_MAX: Duration = Duration::from_secs(3600);
+
 impl Task {
     /// Works off what there is: broadcast changes, due timers, then at most `records` records.
     pub(crate) fn run(&mut self, now: Timestamp, records: usize) -> Result<usize, Failed> {
@@ -26,6 +30,7 @@ impl Task {
             return Ok(0);
         }
         self.core.set_wall_time(now);
+        self.keep_positions(now);
         self.pin();
         let before = self.processed;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -45,6 +50,14 @@ impl Task {
         let record = self.core.origin().is_some().then(|| self.core.queue.current()).flatten();
         let record = record.map(|(source, record)| (source.clone(), record.offset));
         Err(Failed { fault: failure, record })
+    }
+
+    /// The group forgets positions that nobody commits: an idle task commits them again.
+    fn keep_positions(&mut self, now: Timestamp) {
+        if self.idle_since == Timestamp::MIN {
+            self.idle_since = now;
+        }
+        self.worked |= now.since(self.idle_since) >= IDLE_MAX;
     }
 
     fn pin(&mut self) {

@@ -10,6 +10,7 @@ mod manifest;
 mod members;
 mod opening;
 mod ownership;
+mod purge;
 mod recovery;
 mod supervisor;
 mod transaction;
@@ -25,6 +26,7 @@ pub(crate) use supervisor::{Restoring, prepare};
 
 use self::opening::Slot;
 use self::ownership::{Duty, Number};
+use self::purge::Purge;
 use self::transaction::Transaction;
 use crate::broker::{Consumer, Failure, Flow, Isolation, Reaction, classify};
 use crate::error::Exit;
@@ -78,6 +80,7 @@ pub(crate) struct Worker {
     paused: BTreeMap<TaskId, Timestamp>,
     full: BTreeMap<TaskId, ()>,
     faults: BTreeMap<TaskId, Vec<Timestamp>>,
+    purge: Purge,
 }
 
 impl Worker {
@@ -94,6 +97,7 @@ impl Worker {
             paused: BTreeMap::new(),
             full: BTreeMap::new(),
             faults: BTreeMap::new(),
+            purge: Purge::new(),
         })
     }
 
@@ -108,6 +112,7 @@ impl Worker {
         let ran = self.run(now)?;
         let committed = self.commit_if_due(now)?;
         self.balance_flow()?;
+        self.purge_if_due(now);
         Ok(busy.and(polled).and(ran).and(committed))
     }
 
@@ -206,7 +211,9 @@ impl Worker {
         let closing: Vec<_> = self.slots.keys().filter(|id| of_those(id)).cloned().collect();
         for id in closing {
             let slot = self.slots.remove(&id);
-            (self.paused.remove(&id), self.full.remove(&id), self.faults.remove(&id));
+            self.paused.remove(&id);
+            self.full.remove(&id);
+            self.faults.remove(&id);
             self.close(&id, slot)?;
         }
         for partition in partitions {

@@ -118,7 +118,7 @@ impl Worker {
         let positions: Vec<_> = sources.into_iter().zip(committed).collect();
         let columns = self.columns_of(id);
         if columns.is_empty() {
-            return self.begin_with(id, positions, None, Marks::default(), 0);
+            return self.begin_with(id, positions, None, (Marks::default(), 0));
         }
         let changelogs = self.bounds_of_changelogs(id)?;
         let mut store = self.instance.stores.open(id, &columns)?;
@@ -132,7 +132,7 @@ impl Worker {
             job = Job { marks: Marks::default(), store, ..job };
         }
         if job.is_done() {
-            return self.begin_with(id, positions, Some(job.store), job.marks, 0);
+            return self.begin_with(id, positions, Some(job.store), (job.marks, 0));
         }
         if let Err(crashed) = self.instance.fail.pass(Point::Restoring) {
             return Err(Hindrance::Stop(crashed.into()));
@@ -167,7 +167,7 @@ impl Worker {
         let Restored { store, marks, records, .. } = restored;
         self.instance.metrics.add(Counter::Restored, records);
         tracing::info!(task = %id, records, "state restored");
-        self.begin_with(id, positions, Some(store), marks, records)
+        self.begin_with(id, positions, Some(store), (marks, records))
     }
 
     fn begin_with(
@@ -175,8 +175,7 @@ impl Worker {
         id: &TaskId,
         positions: Vec<(TopicPartition, Option<Offset>)>,
         store: Option<Box<dyn TaskStore>>,
-        marks: Marks,
-        restored: u64,
+        (marks, restored): (Marks, u64),
     ) -> Result<(), Hindrance> {
         let nothing_committed = positions.iter().all(|(_, at)| at.is_none());
         let has_history = restored > 0 || !marks.inputs.is_empty();

@@ -127,7 +127,8 @@ fn ensure(
     let missing: Vec<_> = specs
         .iter()
         .zip(&found)
-        .filter_map(|(spec, found)| found.is_none().then(|| spec.clone()))
+        .filter(|(_, found)| found.is_none())
+        .map(|(spec, _)| spec.clone())
         .collect();
     if !missing.is_empty() && !config.create_topics {
         let names: Vec<_> = missing.iter().map(|spec| &*spec.name).collect();

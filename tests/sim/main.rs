@@ -1,4 +1,6 @@
 //! The engine under a clock and a seed: the Driver's suites.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod broadcasts;
 mod faults;

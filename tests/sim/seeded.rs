@@ -29,6 +29,8 @@ impl Chance {
 }
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+/// Keys and values in the order of the log.
+type Logged = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 struct World {
     chance: Chance,
@@ -140,7 +142,7 @@ impl World {
         Ok(states)
     }
 
-    fn changelog(&self, partition: i32) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>> {
+    fn changelog(&self, partition: i32) -> Result<Logged> {
         let topic = "word-count-counts-changelog";
         let rows = self.driver.output::<Vec<u8>, Vec<u8>>(topic, Bytes, Bytes).rows()?;
         let rows = rows.into_iter().filter(|row| row.partition == partition);

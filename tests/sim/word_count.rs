@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream::testing::{Driver, Setup, table};
-use millstream::{Emit, I64, Point, Result, Utf8};
+use millstream::{Bytes, Counter, Emit, I64, Point, Result, Utf8};
 
 use crate::world::{history, say, word_count};
 
@@ -42,6 +42,33 @@ fn words_are_counted() -> Result<()> {
     driver.settle()?;
     let counts = driver.output("word-counts", Utf8, I64);
     assert_eq!(counts.latest()?, table("be 2 | not 1 | or 1 | to 2"));
+    Ok(())
+}
+
+#[test]
+fn what_is_worked_off_of_an_internal_topic_is_deleted_after_half_a_minute() -> Result<()> {
+    let mut driver = setup()?.instances(2).start()?;
+    say_all(&mut driver)?;
+    let between = driver.output::<Vec<u8>, Vec<u8>>("word-count-words-repartition", Bytes, Bytes);
+    assert_eq!(between.rows()?.len(), 14);
+    driver.advance(Duration::from_secs(31))?;
+    assert_eq!(between.rows()?, []);
+    driver.restart(0)?;
+    driver.restart(1)?;
+    driver.settle()?;
+    assert_eq!(driver.output("word-counts", Utf8, I64).latest()?, table(COUNTS));
+    Ok(())
+}
+
+#[test]
+fn an_idle_task_commits_its_positions_every_hour() -> Result<()> {
+    let mut driver = setup()?.start()?;
+    say_all(&mut driver)?;
+    let before = driver.counted(Counter::Commits);
+    for _ in 0..3 {
+        driver.advance(Duration::from_secs(3601))?;
+    }
+    assert_eq!(driver.counted(Counter::Commits), before + 3);
     Ok(())
 }
 
