@@ -35,6 +35,21 @@ impl Feed {
         Item(self.items().iter().find(|item| item["post_id"] == post).unwrap())
     }
 
+    /// The likes of a post; 0 if it is not there.
+    pub fn likes(&self, post: &str) -> u64 {
+        self.count(post, "likes")
+    }
+
+    /// The shares of a post; 0 if it is not there.
+    pub fn shares(&self, post: &str) -> u64 {
+        self.count(post, "shares")
+    }
+
+    fn count(&self, post: &str, name: &str) -> u64 {
+        let item = self.items().iter().find(|item| item["post_id"] == post);
+        item.and_then(|item| item["counts"][name].as_u64()).unwrap_or(0)
+    }
+
     pub fn first(&self) -> Item<'_> {
         Item(&self.items()[0])
     }
@@ -60,9 +75,5 @@ impl Item<'_> {
 
     pub fn age_hours(&self) -> f64 {
         self.0["explain"]["terms"]["freshness"]["age_ms"].as_f64().unwrap() / 3_600_000.0
-    }
-
-    pub fn count(&self, name: &str) -> u64 {
-        self.0["counts"][name].as_u64().unwrap()
     }
 }

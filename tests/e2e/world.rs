@@ -113,7 +113,8 @@ impl World {
 
     /// Posts one behaviour event of `user`.
     pub fn post_event(&self, user: &str, event: &Value) {
-        let (status, body) = self.post("/api/v1/events", &self.token(user), &json!([event]));
+        let (status, body) =
+            self.post("/api/v1/events", &self.token(user), &json!({"events": [event]}));
         assert_eq!((status, &body["accepted"]), (202, &json!(1)), "{body}");
     }
 

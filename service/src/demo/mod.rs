@@ -69,7 +69,8 @@ pub fn run(asked: &Demo, config: Config, cluster: Cluster) -> Result<(), String>
     token::ensure_keys(&config.auth)?;
     let published = Published::follow(&*broker)?;
     let roles = Roles { worker: true, api: true };
-    let server = runtime.block_on(Server::start(&config, broker, roles)).map_err(|ended| ended.why)?;
+    let server =
+        runtime.block_on(Server::start(&config, broker, roles)).map_err(|ended| ended.why)?;
     let world = World::new(asked.seed, asked.users as usize);
     let mut stage = Stage { config, runtime, server, world, pour, published };
     let played = stage.play(asked.once);
