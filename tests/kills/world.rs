@@ -41,7 +41,10 @@ impl World {
     /// An application whose input has this many partitions.
     pub fn new(partitions: i32) -> Self {
         let app = format!("kills-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let kafka = Kafka::new(Settings::new(STACK.kafka())).unwrap();
+        let mut settings = Settings::new(STACK.kafka());
+        // The load must not give a record up because the machine is busy.
+        settings.transaction_timeout = PATIENCE;
+        let kafka = Kafka::new(settings).unwrap();
         let topics = [worker::input(&app), worker::counts(&app), worker::updates(&app)];
         let topics = topics.map(|name| TopicSpec {
             name: name.as_str().into(),
