@@ -66,16 +66,22 @@ fn acts(world: &World, topic: &str, partition: i32, rows: &[Row]) -> Vec<Act> {
     acts
 }
 
+/// How many transactions of a partition are void.
+fn aborts(world: &World, topic: &str, partition: i32) -> usize {
+    transactions(&world.data(), topic, partition).aborted.len()
+}
+
 /// Holds the whole history against what was sent; answers a line about it.
 pub fn verify(world: &World, sums: &Sums) -> String {
     let (mut latest, mut counted) = (Sums::new(), Sums::new());
-    let (mut transactions, mut updates) = (0, 0);
+    let (mut transactions, mut updates, mut aborted) = (0, 0, 0);
     for partition in 0..world.partitions {
         let (outputs, log) = both(world, &worker::counts(&world.app), "counts", partition);
         once_per_key(&outputs);
         rising(&outputs);
         same_acts(&outputs, &log);
         transactions += outputs.len();
+        aborted += aborts(world, &worker::updates(&world.app), partition);
         latest.extend(outputs.iter().flat_map(|act| &act.told).map(|t| (t.key.clone(), t.count)));
 
         let (outputs, log) = both(world, &worker::updates(&world.app), "updates", partition);
@@ -85,7 +91,10 @@ pub fn verify(world: &World, sums: &Sums) -> String {
     }
     assert_eq!(&latest, sums, "the last count of each key");
     assert_eq!(&counted, sums, "the updates of each key");
-    format!("{updates} updates, {transactions} transactions with outputs, all as they should be")
+    assert!(aborted > 0, "no kill left a transaction for the broker to abort");
+    format!(
+        "{updates} updates, {transactions} transactions, {aborted} aborted: all as it should be"
+    )
 }
 
 /// The transactions of an output and of the changelog of its store.

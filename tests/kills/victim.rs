@@ -63,9 +63,8 @@ impl Victim {
     }
 
     pub fn start(&mut self) {
-        for stale in ["status", "hold", "held"] {
-            fs::remove_file(self.dir.join(stale)).ok();
-        }
+        self.let_go();
+        fs::remove_file(self.dir.join("status")).ok();
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["--exact", "worker::count", "--ignored", "--nocapture"]);
         command.env("KILLS_DIR", &self.dir).env("KILLS_KAFKA", &self.kafka);
@@ -113,21 +112,30 @@ impl Victim {
     }
 
     /// Lets it run into this place and stand there; its other threads go on.
-    pub fn hold_at(&mut self, point: Point) {
+    fn hold_at(&mut self, point: Point) {
         fs::write(self.dir.join("hold.new"), format!("{point:?}")).unwrap();
         fs::rename(self.dir.join("hold.new"), self.dir.join("hold")).unwrap();
         poll_until(PATIENCE, || self.dir.join("held").exists().then_some(()))
             .unwrap_or_else(|_| panic!("{} did not come to {point:?}\n{}", self.name, self.log()));
     }
 
-    /// Lets it go on from where it stands; while it is stopped, once it goes on.
+    /// Brings it to stand where a transaction is open: at this place, or wherever it happens to be.
+    pub fn stand(&mut self, aim: Option<Point>) {
+        match aim {
+            Some(point) => self.hold_at(point),
+            None => self.pause_in_a_transaction(),
+        }
+    }
+
+    /// Lets it go on from the place it was led to, once it is resumed.
     pub fn let_go(&self) {
-        fs::remove_file(self.dir.join("hold")).unwrap();
-        fs::remove_file(self.dir.join("held")).unwrap();
+        for told in ["hold", "held"] {
+            fs::remove_file(self.dir.join(told)).ok();
+        }
     }
 
     /// Stops it wherever it happens to be with a transaction open.
-    pub fn pause_in_a_transaction(&mut self) {
+    fn pause_in_a_transaction(&mut self) {
         let open = OPEN.map(|point| format!("{point:?}"));
         let paused = poll_until(PATIENCE, || {
             self.pause();
