@@ -65,6 +65,7 @@ pub(crate) fn prepare(
         partitions,
         record_bytes_max: config.record_bytes_max,
         cache_bytes_max: config.cache_bytes_max,
+        flush_interval: config.flush_interval,
     });
     let heads = broker.consumer(topology.app(), Isolation::ReadUncommitted)?;
     let parts = Parts { config, ground, broker, stores, topics, fail, heads };

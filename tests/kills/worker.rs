@@ -115,6 +115,8 @@ fn count() {
         instance: env::var("KILLS_INSTANCE").ok(),
         session_timeout: SESSION,
         transaction_timeout: TRANSACTION,
+        // Often, so that what a kill leaves on disk was put there by commits.
+        flush_interval: Duration::from_millis(200),
         state_dir: state_dir(&dir),
         partitions: 4,
         ..Config::default()
