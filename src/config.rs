@@ -27,6 +27,8 @@ pub struct Config {
     pub record_bytes_max: usize,
     /// The cache of each store of each task, in bytes.
     pub cache_bytes_max: usize,
+    /// The longest that committed state stays in memory only; what is not on disk is restored after a kill.
+    pub flush_interval: Duration,
     /// Whether missing topics are created at the start.
     pub create_topics: bool,
     /// Partitions of internal topics that are created.
@@ -52,6 +54,7 @@ impl Default for Config {
             queue_bytes_max: 8 << 20,
             record_bytes_max: 1 << 20,
             cache_bytes_max: 64 << 20,
+            flush_interval: Duration::from_secs(10),
             create_topics: true,
             partitions: 12,
             state_dir: "state".into(),

@@ -38,9 +38,8 @@ use crate::store::{
 };
 use crate::topology::{HandleKind, SubTopology, Topology};
 
-/// Changelog bytes after which the store is brought to disk, and the longest it is put off.
+/// Changelog bytes after which the store is brought to disk, however young they are.
 const FLUSH_BYTES: usize = 16 << 20;
-const FLUSH_AFTER: Duration = Duration::from_secs(10);
 
 /// What every task of a process is made from.
 pub(crate) struct Ground {
@@ -51,6 +50,7 @@ pub(crate) struct Ground {
     pub broadcasts: BTreeMap<u16, Arc<dyn BroadcastStore>>,
     pub record_bytes_max: usize,
     pub cache_bytes_max: usize,
+    pub flush_interval: Duration,
 }
 
 /// See the module.
@@ -373,7 +373,8 @@ impl Task {
         if self.flushed_at == Timestamp::MIN {
             self.flushed_at = now;
         }
-        let is_old = now.since(self.flushed_at) >= FLUSH_AFTER && self.unflushed_bytes > 0;
+        let is_old = now.since(self.flushed_at) >= self.ground.flush_interval;
+        let is_old = is_old && self.unflushed_bytes > 0;
         if self.unflushed_bytes < FLUSH_BYTES && !is_old {
             return None;
         }

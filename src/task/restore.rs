@@ -288,7 +288,9 @@ impl Running {
         }
     }
 
-    /// Writes what was gathered. At the end the state is that of the committed positions, as of now.
+    /// Writes what was gathered. At the end the state is that of the committed positions, as of now, and reaches
+    /// the disk before the task runs: a process that is killed soon after each start would else read on from the same
+    /// place every time.
     fn put_down(&mut self, finished: bool) -> Result<()> {
         if finished {
             let Job { marks, positions, now, .. } = &mut self.job;
@@ -301,6 +303,6 @@ impl Running {
         }
         self.job.store.restore(&self.changes, &self.job.marks)?;
         self.changes.clear();
-        Ok(())
+        if finished && self.records > 0 { (self.job.store.flusher())() } else { Ok(()) }
     }
 }

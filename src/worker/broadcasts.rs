@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::instance::Instance;
+use super::supervisor::patiently;
 use super::{Activity, Stop};
 use crate::broker::{Batch, Consumer, Failure, Isolation, Reaction, classify};
 use crate::error::Exit;
@@ -40,7 +41,7 @@ impl Broadcasts {
         for topic in stores.keys() {
             for partition in 0..ground.partitions.get(topic).copied().unwrap_or(0) {
                 let at = TopicPartition::new(topic.clone(), partition);
-                let bounds = consumer.bounds(&at)?;
+                let bounds = patiently(|| consumer.bounds(&at))?;
                 from.push((at.clone(), bounds.start));
                 if bounds.start < bounds.end {
                     missing.insert(at, bounds.end);

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::instance::{Instance, Parts};
 use super::{Activity, Stop, manifest};
@@ -24,6 +25,24 @@ use crate::topology::{HandleKind, Topology};
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Exit(Exit::Failed, failure.to_string())
+    }
+}
+
+/// How long the cluster may take to answer at the start: the leaders of new topics are not elected at once.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Makes a call again while its failure says that it may be made again.
+pub(super) fn patiently<T>(mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    let began = Instant::now();
+    loop {
+        match call() {
+            Err(failure) if classify(&failure) == Reaction::Retry && began.elapsed() < PATIENCE => {
+                tracing::debug!(%failure, "asking again");
+                thread::sleep(PAUSE);
+            }
+            outcome => return outcome,
+        }
     }
 }
 
@@ -46,6 +65,7 @@ pub(crate) fn prepare(
         partitions,
         record_bytes_max: config.record_bytes_max,
         cache_bytes_max: config.cache_bytes_max,
+        flush_interval: config.flush_interval,
     });
     let heads = broker.consumer(topology.app(), Isolation::ReadUncommitted)?;
     let parts = Parts { config, ground, broker, stores, topics, fail, heads };
@@ -61,7 +81,7 @@ fn topics(
     let mut counts = BTreeMap::new();
     let mut missing = Vec::new();
     let inputs = topology.inputs();
-    for (topic, found) in inputs.iter().zip(admin.partitions(&inputs)?) {
+    for (topic, found) in inputs.iter().zip(patiently(|| admin.partitions(&inputs))?) {
         match found {
             Some(found) => drop(counts.insert(topic.clone(), found)),
             None => missing.push(topic.to_string()),
@@ -123,7 +143,7 @@ fn ensure(
     counts: &mut BTreeMap<Topic, i32>,
 ) -> Result<(), Stop> {
     let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
-    let found = admin.partitions(&names)?;
+    let found = patiently(|| admin.partitions(&names))?;
     let missing: Vec<_> = specs
         .iter()
         .zip(&found)
@@ -136,7 +156,7 @@ fn ensure(
             format!("topics that do not exist and may not be created: {}", names.join(", "));
         return Err(Stop::Exit(Exit::Mismatch, words));
     }
-    admin.create(&missing)?;
+    patiently(|| admin.create(&missing))?;
     for (spec, found) in specs.iter().zip(found) {
         counts.insert(spec.name.clone(), found.unwrap_or(spec.partitions));
     }
