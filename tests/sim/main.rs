@@ -2,6 +2,7 @@
 
 mod broadcasts;
 mod faults;
+mod headers;
 mod poison;
 mod rebalance;
 mod restore;
