@@ -63,4 +63,4 @@ pub use to_post::{Delta, PostImage, RowKind, ToPost};
 pub use to_user::{ToUser, day_of};
 pub use trace::{Ctx, Trace};
 pub use user::User;
-pub use wire::Wire;
+pub use wire::{Cursor, Wire};

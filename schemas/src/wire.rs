@@ -29,17 +29,19 @@ pub trait Wire: Sized {
 }
 
 /// What is left to read of a value.
-pub(crate) struct Cursor<'a> {
+pub struct Cursor<'a> {
     what: &'static str,
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(what: &'static str, bytes: &'a [u8]) -> Self {
+    /// Begins to read `bytes` as a `what`.
+    pub fn new(what: &'static str, bytes: &'a [u8]) -> Self {
         Self { what, rest: bytes }
     }
 
-    pub(crate) fn bytes<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Poison> {
+    /// Reads so many bytes; the other numbers follow from it, little-endian.
+    pub fn bytes<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Poison> {
         let Some((head, rest)) = self.rest.split_first_chunk::<N>() else {
             let found = format_args!("{} of {N}", self.rest.len());
             return Err(FieldFault::new(field, "more bytes", found).of(self.what));
@@ -48,32 +50,38 @@ impl<'a> Cursor<'a> {
         Ok(*head)
     }
 
-    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, Poison> {
+    /// Reads a u8.
+    pub fn u8(&mut self, field: &'static str) -> Result<u8, Poison> {
         self.bytes(field).map(u8::from_le_bytes)
     }
 
-    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, Poison> {
+    /// Reads a u16.
+    pub fn u16(&mut self, field: &'static str) -> Result<u16, Poison> {
         self.bytes(field).map(u16::from_le_bytes)
     }
 
-    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, Poison> {
+    /// Reads a u32.
+    pub fn u32(&mut self, field: &'static str) -> Result<u32, Poison> {
         self.bytes(field).map(u32::from_le_bytes)
     }
 
-    pub(crate) fn i32(&mut self, field: &'static str) -> Result<i32, Poison> {
+    /// Reads a i32.
+    pub fn i32(&mut self, field: &'static str) -> Result<i32, Poison> {
         self.bytes(field).map(i32::from_le_bytes)
     }
 
-    pub(crate) fn u64(&mut self, field: &'static str) -> Result<u64, Poison> {
+    /// Reads a u64.
+    pub fn u64(&mut self, field: &'static str) -> Result<u64, Poison> {
         self.bytes(field).map(u64::from_le_bytes)
     }
 
-    pub(crate) fn i64(&mut self, field: &'static str) -> Result<i64, Poison> {
+    /// Reads a i64.
+    pub fn i64(&mut self, field: &'static str) -> Result<i64, Poison> {
         self.bytes(field).map(i64::from_le_bytes)
     }
 
     /// Reads a byte that is 0 or 1.
-    pub(crate) fn flag(&mut self, field: &'static str) -> Result<bool, Poison> {
+    pub fn flag(&mut self, field: &'static str) -> Result<bool, Poison> {
         match self.u8(field)? {
             0 => Ok(false),
             1 => Ok(true),
@@ -81,20 +89,39 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Reads a field that may be absent: a flag, then the field.
+    pub fn maybe<T>(
+        &mut self,
+        field: &'static str,
+        read: impl FnOnce(&mut Self) -> Result<T, Poison>,
+    ) -> Result<Option<T>, Poison> {
+        self.flag(field)?.then(|| read(self)).transpose()
+    }
+
+    /// Reads a list: its length, then its items.
+    pub fn list<T>(
+        &mut self,
+        field: &'static str,
+        read: impl Fn(&mut Self) -> Result<T, Poison>,
+    ) -> Result<Vec<T>, Poison> {
+        (0..self.u32(field)?).map(|_| read(self)).collect()
+    }
+
     /// Reads the leading byte of a value that has one format only.
-    pub(crate) fn format(&mut self, known: u8) -> Result<(), Poison> {
+    pub fn format(&mut self, known: u8) -> Result<(), Poison> {
         match self.u8("format")? {
             found if found == known => Ok(()),
             found => Err(self.fault("format", "a known format", found)),
         }
     }
 
-    pub(crate) fn fault(&self, field: &'static str, expected: &'static str, found: u8) -> Poison {
+    /// Says that `field` should be `expected` but is `found`.
+    pub fn fault(&self, field: &'static str, expected: &'static str, found: u8) -> Poison {
         FieldFault::new(field, expected, found).of(self.what)
     }
 
     /// Checks that nothing is left.
-    pub(crate) fn end(self) -> Result<(), Poison> {
+    pub fn end(self) -> Result<(), Poison> {
         if self.rest.is_empty() {
             return Ok(());
         }

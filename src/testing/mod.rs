@@ -6,5 +6,5 @@ mod pipes;
 mod table;
 
 pub use driver::{Driver, Setup};
-pub use pipes::{Input, Output};
+pub use pipes::{Input, Output, Row};
 pub use table::{Table, table};

@@ -6,7 +6,9 @@ mod comparison;
 mod driven;
 mod hand;
 mod history;
+mod hour;
 mod ledger;
+mod letters;
 mod oracle;
 mod pipeline;
 mod records;
@@ -79,7 +81,27 @@ fn run(seed: u64) -> driven::Run {
     driven::Run { seed, users, steps, partitions, instances, crashes, shuffled: seed % 5 > 2 }
 }
 
+/// How many worlds the engine runs: some dozens, or what `FEED_WORLDS` says.
+fn worlds_to_run() -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let first = number("FEED_SEED").unwrap_or(0);
+    first..first + number("FEED_WORLDS").unwrap_or(36)
+}
+
 #[test]
-fn a_small_world_on_the_engine_has_the_feeds_that_brute_force_expects() {
-    driven::check(driven::Run { instances: 1, crashes: false, shuffled: false, ..run(0) }).unwrap();
+fn worlds_on_the_engine_have_the_feeds_that_brute_force_expects() {
+    for seed in worlds_to_run() {
+        let again = format!(
+            "FEED_SEED={seed} FEED_WORLDS=1 cargo test -p topologies --test feed on_the_engine"
+        );
+        let ran = std::panic::catch_unwind(|| driven::check(run(seed)));
+        match ran {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => panic!("{fault:?}\nagain: {again}"),
+            Err(panic) => {
+                eprintln!("again: {again}");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 mod broadcasts;
 mod faults;
+mod headers;
 mod kept;
 mod poison;
 mod rebalance;

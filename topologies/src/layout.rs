@@ -5,7 +5,7 @@
 //! half finds all seconds, ascending.
 
 use millstream::{Fault, Result, Serde};
-use schemas::{FieldFault, Poison, Wire};
+use schemas::{Cursor, Poison, Wire};
 
 /// The serde of everything that has a wire form.
 #[derive(Clone, Copy, Debug)]
@@ -32,81 +32,10 @@ impl<A: Wire, B: Wire> Wire for Pair<A, B> {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Fields::of("pair of ids", bytes);
-        let (first, second) = (fields.take::<16>("first")?, fields.take::<16>("second")?);
+        let mut fields = Cursor::new("pair of ids", bytes);
+        let (first, second) = (fields.bytes::<16>("first")?, fields.bytes::<16>("second")?);
         fields.end()?;
         Ok(Self(A::decode(&first)?, B::decode(&second)?))
-    }
-}
-
-/// The fields of a value that are still to be read.
-pub(crate) struct Fields<'a> {
-    what: &'static str,
-    rest: &'a [u8],
-}
-
-impl<'a> Fields<'a> {
-    pub(crate) fn of(what: &'static str, bytes: &'a [u8]) -> Self {
-        Self { what, rest: bytes }
-    }
-
-    pub(crate) fn take<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Poison> {
-        let Some((head, rest)) = self.rest.split_first_chunk::<N>() else {
-            let found = format_args!("{} of {N}", self.rest.len());
-            return Err(FieldFault::new(field, "more bytes", found).of(self.what));
-        };
-        self.rest = rest;
-        Ok(*head)
-    }
-
-    pub(crate) fn i64(&mut self, field: &'static str) -> Result<i64, Poison> {
-        self.take(field).map(i64::from_le_bytes)
-    }
-
-    pub(crate) fn i32(&mut self, field: &'static str) -> Result<i32, Poison> {
-        self.take(field).map(i32::from_le_bytes)
-    }
-
-    pub(crate) fn u64(&mut self, field: &'static str) -> Result<u64, Poison> {
-        self.take(field).map(u64::from_le_bytes)
-    }
-
-    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, Poison> {
-        self.take(field).map(u32::from_le_bytes)
-    }
-
-    pub(crate) fn flag(&mut self, field: &'static str) -> Result<bool, Poison> {
-        match self.take(field)? {
-            [0] => Ok(false),
-            [1] => Ok(true),
-            [other] => Err(FieldFault::new(field, "0 or 1", other).of(self.what)),
-        }
-    }
-
-    /// Reads a field that may be absent: a flag, then the field or as many zeros.
-    pub(crate) fn maybe<T>(
-        &mut self,
-        field: &'static str,
-        read: impl FnOnce(&mut Self) -> Result<T, Poison>,
-    ) -> Result<Option<T>, Poison> {
-        self.flag(field)?.then(|| read(self)).transpose()
-    }
-
-    /// Reads a list: its length, then its items.
-    pub(crate) fn list<T>(
-        &mut self,
-        field: &'static str,
-        read: impl Fn(&mut Self) -> Result<T, Poison>,
-    ) -> Result<Vec<T>, Poison> {
-        (0..self.u32(field)?).map(|_| read(self)).collect()
-    }
-
-    pub(crate) fn end(self) -> Result<(), Poison> {
-        if self.rest.is_empty() {
-            return Ok(());
-        }
-        let found = format_args!("{} more bytes", self.rest.len());
-        Err(FieldFault::new("end", "no more bytes", found).of(self.what))
     }
 }
 

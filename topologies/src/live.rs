@@ -4,7 +4,7 @@
 //! names another author; a post without a line is deleted or out of the horizon.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use millstream::store::Index;
@@ -71,6 +71,32 @@ pub struct PostsByAuthor {
     of_author: HashMap<UserId, u32, BuildHasherDefault<IdHasher>>,
     places: HashMap<PostId, Place, BuildHasherDefault<IdHasher>>,
     newest: BTreeSet<(Reverse<i64>, PostId)>,
+    former: FormerAuthors,
+    changes: u64,
+}
+
+/// Whose posts were that went away or changed hands, of the last so many.
+#[derive(Debug, Default)]
+struct FormerAuthors {
+    authors: HashMap<PostId, Vec<UserId>, BuildHasherDefault<IdHasher>>,
+    order: VecDeque<PostId>,
+}
+
+impl FormerAuthors {
+    const POSTS_MAX: usize = 65_536;
+
+    fn add(&mut self, post: PostId, author: UserId) {
+        let authors = self.authors.entry(post).or_insert_with(|| {
+            self.order.push_back(post);
+            Vec::new()
+        });
+        if !authors.contains(&author) {
+            authors.push(author);
+        }
+        if self.order.len() > Self::POSTS_MAX {
+            self.order.pop_front().map(|oldest| self.authors.remove(&oldest));
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +110,8 @@ struct Shelf {
 struct Place {
     shelf: u32,
     created_at: i64,
+    /// The change that brought the post here, or changed what it is.
+    appeared: u64,
 }
 
 impl PostsByAuthor {
@@ -95,7 +123,7 @@ impl PostsByAuthor {
         let Some(Shelf { lines, .. }) = self.shelves.get_mut(shelf as usize) else { return };
         let at = lines.partition_point(|other| newest_first(other) < newest_first(&line));
         lines.insert(at, line);
-        self.places.insert(post, Place { shelf, created_at: known.created_at_ms });
+        self.places.insert(post, Place { shelf, created_at: known.created_at_ms, appeared: 0 });
         self.newest.insert(newest_first(&line));
     }
 
@@ -133,6 +161,21 @@ impl PostsByAuthor {
         shelf.lines.get(at)
     }
 
+    /// How many changes there were.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether a post came, or became another, after the first `changes`; not by its counts alone.
+    pub fn appeared_after(&self, post: &PostId, changes: u64) -> bool {
+        self.places.get(post).is_some_and(|place| place.appeared > changes)
+    }
+
+    /// Whose a post was before; none if nobody is remembered.
+    pub fn former_authors(&self, post: &PostId) -> &[UserId] {
+        self.former.authors.get(post).map_or(&[], Vec::as_slice)
+    }
+
     /// All posts, newest first.
     pub fn newest(&self) -> impl Iterator<Item = &Line> {
         self.newest.iter().filter_map(|(_, post)| self.line(post))
@@ -155,11 +198,17 @@ impl PostsByAuthor {
 }
 
 impl Index<PostId, PostLine> for PostsByAuthor {
-    fn changed(&mut self, post: &PostId, _old: Option<&PostLine>, new: Option<&PostLine>) {
-        match new {
-            Some(line) => self.put(*post, *line),
-            None => self.remove(post),
-        }
+    fn changed(&mut self, post: &PostId, old: Option<&PostLine>, new: Option<&PostLine>) {
+        self.changes += 1;
+        let left = old.filter(|old| new.is_none_or(|new| new.author != old.author));
+        left.into_iter().for_each(|old| self.former.add(*post, old.author));
+        let Some(line) = new else { return self.remove(post) };
+        let itself = |line: &PostLine| (line.author, line.created_at_ms, line.content_hash);
+        let same = old.is_some_and(|old| itself(old) == itself(line));
+        let before = self.places.get(post).map(|place| place.appeared).filter(|_| same);
+        let appeared = before.unwrap_or(self.changes);
+        self.put(*post, *line);
+        self.places.entry(*post).and_modify(|place| place.appeared = appeared);
     }
 }
 

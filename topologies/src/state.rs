@@ -3,14 +3,14 @@
 //! Fields stand in the order of their declaration. Times are i64, counts u32; what may be absent has a
 //! flag before it, a list its length.
 
-use schemas::{Mark, Poison, PostId, PostImage, PostLine, UserId, Wire};
+use schemas::{Cursor, Mark, Poison, PostId, PostImage, PostLine, UserId, Wire};
 
 use crate::engagement::acts::{Acts, Times, Told};
 use crate::engagement::line::{Sent, Unsent};
 use crate::engagement::post::{Counts, Post};
 use crate::ingest::act::{Act, ActImage};
 use crate::ingest::row::Life;
-use crate::layout::{Fields, put_list, put_maybe, put_time};
+use crate::layout::{put_list, put_maybe, put_time};
 use crate::reader::Reader;
 use crate::reader::days::Days;
 use crate::reader::presence::Presence;
@@ -29,7 +29,7 @@ impl Wire for Time {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Fields::of("time", bytes);
+        let mut fields = Cursor::new("time", bytes);
         let time = fields.i64("time")?;
         fields.end()?;
         Ok(Self(time))
@@ -42,7 +42,7 @@ fn put_life(life: Life, out: &mut Vec<u8>) {
     out.push(u8::from(life.live));
 }
 
-fn life(fields: &mut Fields<'_>) -> Result<Life, Poison> {
+fn life(fields: &mut Cursor<'_>) -> Result<Life, Poison> {
     let mark = Mark { epoch: fields.u32("epoch")?, lsn: fields.u64("lsn")? };
     Ok(Life { mark, live: fields.flag("live")? })
 }
@@ -53,7 +53,7 @@ impl Wire for Life {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Fields::of("row's life", bytes);
+        let mut fields = Cursor::new("row's life", bytes);
         let life = life(&mut fields)?;
         fields.end()?;
         Ok(life)
@@ -71,10 +71,10 @@ impl Wire for Act {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Fields::of("row", bytes);
+        let mut fields = Cursor::new("row", bytes);
         let life = life(&mut fields)?;
         let image = fields.maybe("image", |fields| {
-            let (post, user) = (PostId(fields.take("post")?), UserId(fields.take("user")?));
+            let (post, user) = (PostId(fields.bytes("post")?), UserId(fields.bytes("user")?));
             Ok(ActImage { post, user, at_ms: fields.i64("at")? })
         })?;
         fields.end()?;
@@ -86,11 +86,11 @@ fn put_times(times: &Times, out: &mut Vec<u8>) {
     put_list(times.all(), out, |time, out| out.extend_from_slice(&time.to_le_bytes()));
 }
 
-fn times(fields: &mut Fields<'_>) -> Result<Times, Poison> {
+fn times(fields: &mut Cursor<'_>) -> Result<Times, Poison> {
     fields.list("times", |fields| fields.i64("time")).map(Times::of)
 }
 
-fn told(fields: &mut Fields<'_>) -> Result<Told, Poison> {
+fn told(fields: &mut Cursor<'_>) -> Result<Told, Poison> {
     Ok(Told { spoken: fields.flag("spoken")?, times: times(fields)? })
 }
 
@@ -104,7 +104,7 @@ impl Wire for Acts {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Fields::of("acts", bytes);
+        let mut fields = Cursor::new("acts", bytes);
         let (likes, comments) = (told(&mut fields)?, told(&mut fields)?);
         let shares = times(&mut fields)?;
         fields.end()?;
@@ -135,10 +135,10 @@ impl Wire for Post {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Fields::of("post", bytes);
+        let mut fields = Cursor::new("post", bytes);
         let life = fields.maybe("life", life)?;
         let image = fields.maybe("image", |fields| {
-            let author = UserId(fields.take("author")?);
+            let author = UserId(fields.bytes("author")?);
             let created_at_ms = fields.i64("created_at")?;
             let content_hash = fields.maybe("content", |fields| fields.u64("content_hash"))?;
             Ok(PostImage { author, created_at_ms, content_hash })
@@ -150,8 +150,8 @@ impl Wire for Post {
             impressions: fields.u32("I")?,
             views: fields.u32("V")?,
         };
-        let line =
-            fields.maybe("line", |fields| PostLine::decode(&fields.take::<LINE_BYTES>("line")?))?;
+        let line = fields
+            .maybe("line", |fields| PostLine::decode(&fields.bytes::<LINE_BYTES>("line")?))?;
         let unsent = fields.maybe("unsent", |fields| {
             Ok(Unsent { first_ms: fields.i64("first")?, last_ms: fields.i64("last")? })
         })?;
@@ -170,7 +170,7 @@ impl Wire for Days {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Fields::of("days", bytes);
+        let mut fields = Cursor::new("days", bytes);
         let days = fields.list("days", |fields| Ok((fields.i32("day")?, fields.i32("count")?)))?;
         fields.end()?;
         Ok(Self::of(days))
@@ -192,12 +192,12 @@ impl Wire for Reader {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Fields::of("reader", bytes);
+        let mut fields = Cursor::new("reader", bytes);
         let presence = Presence {
             active_until: fields.i64("active_until")?,
             online_until: fields.i64("online_until")?,
         };
-        let time = |fields: &mut Fields<'_>| fields.maybe("due", |fields| fields.i64("due"));
+        let time = |fields: &mut Cursor<'_>| fields.maybe("due", |fields| fields.i64("due"));
         let schedule = Schedule {
             grid: time(&mut fields)?,
             urgent: time(&mut fields)?,

@@ -75,6 +75,7 @@ pub(super) fn attach(
             gone,
             settings: settings.clone(),
             born: i64::MIN,
+            heard: (0, 0),
             ranker: Ranker::default(),
             state: ReaderState::default(),
             publication: Publication::default(),
@@ -92,6 +93,8 @@ struct Ranks {
     settings: Settings,
     /// When this task started, ms UTC.
     born: i64,
+    /// Changes of posts there were in the view before the current one, and in this.
+    heard: (u64, u64),
     ranker: Ranker,
     state: ReaderState,
     publication: Publication,
@@ -162,6 +165,28 @@ impl Ranks {
             true
         })?;
         users.iter().try_for_each(|user| self.touch(user, class, cx))
+    }
+
+    /// Touches whoever the line of `post` concerns, or concerned: soon if the post came or went, softly if
+    /// its counts changed. A task that lags may take a post that came for one that was counted.
+    fn post_changed(&mut self, post: &PostId, cx: &mut Publishing<'_>) -> Result<()> {
+        let view = cx.view(self.posts)?;
+        let index = view.index();
+        if index.changes() != self.heard.1 {
+            self.heard = (self.heard.1, index.changes());
+        }
+        let author = view.get(post).map(|line| line.author);
+        let class = match author.is_none() || index.appeared_after(post, self.heard.0) {
+            true => Class::Urgent,
+            false => Class::Soft,
+        };
+        let former = index.former_authors(post);
+        if author.is_none() && former.is_empty() {
+            return self.touch_all(Class::Soft, cx);
+        }
+        let mut authors =
+            author.iter().chain(former.iter().filter(|former| author != Some(**former)));
+        authors.try_for_each(|author| self.touch_audience(author, class, cx))
     }
 
     fn touch_all(&self, class: Class, cx: &mut Publishing<'_>) -> Result<()> {
@@ -370,14 +395,7 @@ impl Processor for Ranks {
             None => {}
         }
         match change.of(self.posts) {
-            Some(Changed::Key(post)) => {
-                let posts = cx.view(self.posts)?;
-                let author = posts.get(post).map(|line| line.author);
-                match author {
-                    Some(author) => self.touch_audience(&author, Class::Urgent, cx),
-                    None => self.touch_all(Class::Soft, cx),
-                }
-            }
+            Some(Changed::Key(post)) => self.post_changed(post, cx),
             Some(Changed::Resync) => self.touch_all(Class::Soft, cx),
             None => Ok(()),
         }

@@ -1,0 +1,106 @@
+//! What cannot be decoded goes to the dead letters with where it came from and why, and stops nothing.
+
+use std::time::Duration;
+
+use millstream::testing::{Driver, Row};
+use millstream::{Bytes, Result, Timestamp};
+use schemas::UserId;
+use topologies::feed::{Settings, feed};
+
+use crate::driven::{feeds, quiesce, send};
+use crate::hour::{self, NOW};
+use crate::records::Record;
+
+/// A letter: from which topic and offset, why, and how many bytes of the value it kept.
+type Letter = (String, String, String, usize);
+
+fn letters(driver: &Driver) -> Result<Vec<Letter>> {
+    let output = driver.output::<Vec<u8>, Vec<u8>>(&driver.dead_letters(), Bytes, Bytes);
+    let mut letters: Vec<_> = output
+        .rows()?
+        .into_iter()
+        .map(|row| {
+            let header = |name: &str| row.headers[name].clone();
+            let kept = row.value.map_or(0, |value| value.len());
+            (header("__dlq.topic"), header("__dlq.offset"), header("__dlq.error"), kept)
+        })
+        .collect();
+    letters.sort();
+    Ok(letters)
+}
+
+fn bad(topic: &'static str, value: impl Into<Vec<u8>>) -> Record {
+    Record { topic, key: None, value: value.into() }
+}
+
+#[test]
+fn poison_is_buried_with_its_reason_and_what_follows_is_processed() -> Result<()> {
+    let topology = feed(&Settings::default())?.topology;
+    let mut driver = Driver::of(topology).began(Timestamp(NOW)).start()?;
+    let like = r#""id":"0190a6c2-0000-7000-a000-000000000001""#;
+    let poison = [
+        bad("cdc.posts", r#"{"op":"c","after":{"id":"#),
+        bad("cdc.likes", format!(r#"{{"op":"c","after":{{{like},"post_id":7}}}}"#)),
+        bad("cdc.comments", r#"{"op":"c","after":{"user_id":null}}"#),
+        bad("cdc.users", r#"{"op":"t","source":{"lsn":1}}"#),
+        bad("events", vec![b' '; 10 << 20]),
+        bad("reads", "short"),
+    ];
+    for record in &poison {
+        send(&driver, record, NOW)?;
+    }
+    driver.settle()?;
+    for record in hour::history() {
+        send(&driver, &record, NOW)?;
+    }
+    quiesce(&mut driver)?;
+    let found = letters(&driver)?;
+    let said: Vec<_> = found
+        .iter()
+        .map(|(topic, offset, error, kept)| {
+            let error = error.split(" at line ").next().unwrap_or_default();
+            format!("{topic} {offset} {kept}: {error}")
+        })
+        .collect();
+    let expected = [
+        "cdc.comments 0 36: decode comment: id: expected a UUID, found nothing",
+        "cdc.likes 0 79: decode like: post_id: expected a UUID, found 7",
+        "cdc.posts 0 24: decode post: value: expected a Debezium envelope in JSON, \
+         found EOF while parsing a value",
+        "cdc.users 0 31: decode user: op: expected r, c, u, d or m, \
+         found \"t\": the table was truncated, state is unchanged",
+        "events 0 262144: record of 10485760 bytes, at most 1048576 are taken",
+        "reads 0 5: decode key: null where a value is required",
+    ];
+    assert_eq!(said, expected);
+    let body = feeds(&driver)?[&hour::READER].clone().unwrap();
+    assert_eq!(body.items.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_post_a_follow_and_a_like_make_a_feed_that_lapses_after_seven_days() -> Result<()> {
+    let settings = Settings { feeds_epoch: 3, ..Settings::default() };
+    let mut driver =
+        Driver::of(feed(&settings)?.topology).partitions(3).began(Timestamp(NOW)).start()?;
+    for record in hour::history() {
+        send(&driver, &record, NOW)?;
+    }
+    quiesce(&mut driver)?;
+    let body = feeds(&driver)?[&hour::READER].clone().unwrap();
+    let item = body.items[0];
+    assert_eq!((item.post.0, item.author.0), (hour::POST, hour::AUTHOR));
+    assert_eq!((item.likes, item.affinity, item.sources.bits()), (1, 0, 1));
+    assert_eq!(body.valid_until_ms, body.as_of_ms + 600_000);
+    let output = driver.output::<Vec<u8>, Vec<u8>>("feeds", Bytes, Bytes);
+    let of_reader = |row: &Row<Vec<u8>, Vec<u8>>| {
+        row.key.as_deref() == Some(&hour::READER[..])
+    };
+    let rows: Vec<_> = output.rows()?.into_iter().filter(of_reader).collect();
+    let header = |row: usize, name: &str| rows[row].headers[name].clone();
+    assert_eq!(header(0, "version"), "\u{1}\0\0\0\0\0\0\0");
+    assert_eq!(header(0, "feeds_epoch"), "\u{3}\0\0\0\0\0\0\0");
+    driver.advance(Duration::from_secs(8 * 86_400))?;
+    assert_eq!(feeds(&driver)?[&hour::READER], None, "of {}", UserId(hour::READER));
+    Ok(())
+}
