@@ -6,4 +6,6 @@ pub mod probe;
 pub mod serve;
 pub mod show;
 pub mod sink;
+#[cfg(test)]
+mod tests;
 pub mod topics;
