@@ -69,12 +69,13 @@ pub fn run(asked: &Demo, config: Config, cluster: Cluster) -> Result<(), String>
     token::ensure_keys(&config.auth)?;
     let published = Published::follow(&*broker)?;
     let roles = Roles { worker: true, api: true };
-    let server = runtime.block_on(Server::start(&config, broker, roles))?;
+    let started = runtime.block_on(Server::start(&config, broker, roles));
+    let server = started.map_err(|ended| ended.why)?;
     let world = World::new(asked.seed, asked.users as usize);
     let mut stage = Stage { config, runtime, server, world, pour, published };
     let played = stage.play(asked.once);
     let stopped = stage.runtime.block_on(stage.server.stop());
-    played.and(stopped)
+    played.and(stopped.map_err(|ended| ended.why))
 }
 
 /// The configuration with what was asked, what lies on disk below `dir`, and ports that are free.
