@@ -6,4 +6,6 @@ pub mod probe;
 pub mod serve;
 pub mod show;
 pub mod sink;
+#[cfg(all(test, feature = "rocksdb"))]
+mod tests;
 pub mod topics;

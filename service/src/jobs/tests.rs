@@ -1,0 +1,109 @@
+//! A whole process on a cluster inside the test: rows and events go in, the API answers with a feed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use millstream::broker::embedded::Embedded;
+use millstream::broker::{Broker, OutRecord, Outgoing, TopicIndex, partition_of};
+use millstream::{Clock, Headers, SystemClock, Topic};
+use serde_json::{Value, json};
+use tests::poll_until;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use super::serve::{Roles, Server};
+use super::topics;
+use crate::config::Config;
+use crate::token;
+
+const READER: Uuid = Uuid::from_bytes([1; 16]);
+const AUTHOR: Uuid = Uuid::from_bytes([2; 16]);
+const POST: Uuid = Uuid::from_bytes([3; 16]);
+
+fn config(dir: &std::path::Path) -> Config {
+    let set = |name: &str, value: String| (format!("FEEDMILL_{name}"), value);
+    let path = |name: &str| dir.join(name).display().to_string();
+    let environment = [
+        set("KAFKA__PARTITIONS", "2".to_owned()),
+        set("WORKER__STATE_DIR", path("state")),
+        set("AUTH__KEY_FILE", path("token.pub.pem")),
+        set("AUTH__SIGNING_KEY_FILE", path("token.pem")),
+        set("HTTP__LISTEN", "127.0.0.1:0".to_owned()),
+        set("HTTP__INTERNAL_LISTEN", "127.0.0.1:0".to_owned()),
+    ];
+    Config::read(None, environment.into_iter()).unwrap()
+}
+
+fn pour(broker: &Embedded, table: &str, key: &Value, row: &Value) {
+    let now = SystemClock.now();
+    let envelope = json!({"before": null, "after": row, "op": "c", "ts_ms": now.0,
+        "source": {"lsn": 1, "ts_ms": now.0, "snapshot": "false", "schema": "public", "table": table}});
+    let (key, value) = (key.to_string(), envelope.to_string());
+    let mut out = Outgoing::default();
+    out.push(OutRecord {
+        topic: TopicIndex(0),
+        partition: partition_of(key.as_bytes(), 2),
+        logged: false,
+        timestamp: now,
+        key: Some(key.as_bytes()),
+        value: Some(value.as_bytes()),
+        headers: Headers::default(),
+    });
+    let topic = Topic::from(format!("cdc.{table}"));
+    let mut producer = broker.producer(None, Arc::from([topic])).unwrap();
+    producer.send(&out).unwrap();
+    producer.flush(Duration::from_secs(5)).unwrap();
+}
+
+async fn get(url: String, token: &str) -> (StatusCode, Value) {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let request = Request::get(url).header("authorization", format!("Bearer {token}"));
+    let answer = client.request(request.body(Empty::new()).unwrap()).await.unwrap();
+    let status = answer.status();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+#[test]
+fn a_followees_post_is_in_the_feed_that_the_api_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let config = config(dir.path());
+    let broker = Embedded::new(Arc::new(SystemClock));
+    topics::create(&mut *broker.admin().unwrap(), &config.app, 2).unwrap();
+    token::ensure_keys(&config.auth).unwrap();
+    let both = Roles { worker: true, api: true };
+    let starting = Server::start(&config, Arc::new(broker.clone()), both);
+    let server = runtime.block_on(starting).unwrap();
+    let now = SystemClock.now().0;
+    let [reader, author, post] = [READER, AUTHOR, POST].map(|id| id.to_string());
+    for id in [&reader, &author] {
+        let row = json!({"id": id, "username": "u", "created_at": now});
+        pour(&broker, "users", &json!({"id": id}), &row);
+    }
+    let key = json!({"follower_id": reader, "followee_id": author});
+    let row = json!({"follower_id": reader, "followee_id": author, "created_at": now});
+    pour(&broker, "follows", &key, &row);
+    let row = json!({"id": post, "user_id": author, "content": "hello", "created_at": now});
+    pour(&broker, "posts", &json!({"id": post}), &row);
+
+    let token = token::sign(&config.auth, READER, &[], 60).unwrap();
+    let (public, internal) = (server.public.unwrap(), server.internal);
+    let asked = || {
+        let (_, feed) = runtime.block_on(get(format!("http://{public}/api/v1/feed"), &token));
+        (feed["items"][0]["post_id"] == post.as_str()).then_some(feed)
+    };
+    let feed = poll_until(Duration::from_secs(60), asked).unwrap();
+    assert_eq!(
+        (&feed["source"], &feed["items"][0]["sources"]),
+        (&json!("state"), &json!(["follow"]))
+    );
+    let (status, ready) = runtime.block_on(get(format!("http://{internal}/ready"), &token));
+    assert_eq!((status, &ready["components"]["kafka"]["up"]), (StatusCode::OK, &json!(true)));
+    assert_eq!(runtime.block_on(server.stop()), Ok(()));
+}
