@@ -115,8 +115,8 @@ mod tests {
     #[test]
     fn records_come_back_as_they_went_in_nulls_included() {
         let mut batch = Batch::new(TopicPartition::new("t", 0));
-        let rows: [(Option<&[u8]>, Option<&[u8]>); 3] =
-            [(Some(b"k"), Some(b"value")), (None, Some(b"")), (Some(b""), None)];
+        type Row = (Option<&'static [u8]>, Option<&'static [u8]>);
+        let rows: [Row; 3] = [(Some(b"k"), Some(b"value")), (None, Some(b"")), (Some(b""), None)];
         for (at, (key, value)) in (7..).zip(rows) {
             let timestamp = Timestamp(at);
             batch.push(RawRecord {

@@ -1,13 +1,17 @@
 //! What is counted, for Prometheus. Labels come from closed sets only: no user, no path, no words of an error.
 
+use std::sync::{Arc, OnceLock};
+
+use millstream::{Counter, Metrics as EngineMetrics};
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
 
-/// Everything counted in this process but what the engine counts itself.
+/// Everything counted in this process.
 pub struct Metrics {
     registry: Registry,
+    engine: OnceLock<Arc<EngineMetrics>>,
     /// Requests, by route and status.
     pub requests: IntCounterVec,
     /// Seconds a request took, by route.
@@ -31,6 +35,7 @@ impl Metrics {
             |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let of = Self {
             registry: Registry::new(),
+            engine: OnceLock::new(),
             requests: counters("feedmill_http_requests_total", "Requests.", &["route", "status"])?,
             seconds: HistogramVec::new(
                 HistogramOpts::new("feedmill_http_request_seconds", "Seconds a request took.")
@@ -65,9 +70,10 @@ impl Metrics {
         Ok(of)
     }
 
-    /// The registry, so that others can be told beside these.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    /// Tells what the engine of this process counts, too.
+    pub fn follow(&self, engine: Arc<EngineMetrics>) {
+        // A process has one engine, so the first is the only one.
+        let _ = self.engine.set(engine);
     }
 
     /// All of it as text.
@@ -75,6 +81,14 @@ impl Metrics {
         let mut out = Vec::new();
         if let Err(fault) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
             tracing::error!(%fault, "metrics cannot be written");
+        }
+        if let Some(engine) = self.engine.get() {
+            for (counter, name) in Counter::ALL {
+                let value = engine.read(counter);
+                out.extend_from_slice(
+                    format!("# TYPE {name} counter\n{name} {value}\n").as_bytes(),
+                );
+            }
         }
         out
     }

@@ -93,9 +93,7 @@ fn a_post_a_follow_and_a_like_make_a_feed_that_lapses_after_seven_days() -> Resu
     assert_eq!((item.likes, item.affinity, item.sources.bits()), (1, 0, 1));
     assert_eq!(body.valid_until_ms, body.as_of_ms + 600_000);
     let output = driver.output::<Vec<u8>, Vec<u8>>("feeds", Bytes, Bytes);
-    let of_reader = |row: &Row<Vec<u8>, Vec<u8>>| {
-        row.key.as_deref() == Some(&hour::READER[..])
-    };
+    let of_reader = |row: &Row<Vec<u8>, Vec<u8>>| row.key.as_deref() == Some(&hour::READER[..]);
     let rows: Vec<_> = output.rows()?.into_iter().filter(of_reader).collect();
     let header = |row: usize, name: &str| rows[row].headers[name].clone();
     assert_eq!(header(0, "version"), "\u{1}\0\0\0\0\0\0\0");

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use connectors::postgres::Rows;
 use millstream::broker::Broker;
 use millstream::broker::embedded::Embedded;
-use millstream::{Clock, Ended, SystemClock};
+use millstream::{Clock, SystemClock};
 use schemas::{FeedItem, UserId};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};

@@ -120,6 +120,9 @@ impl Server {
         let spawned = |e: std::io::Error| format!("spawn: {e}");
         let broker = Arc::clone(&parts.broker);
         probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
+        if let Some(engine) = &self.engine {
+            parts.metrics.follow(Arc::clone(&engine.metrics));
+        }
         let of = Arc::new(Internal {
             health,
             metrics: Arc::clone(&parts.metrics),
@@ -138,11 +141,6 @@ impl Server {
         self.internal = listener.address().unwrap_or(self.internal);
         self.listeners.push(tokio::spawn(listener.serve(internal(&of), stopped)));
         Ok(())
-    }
-
-    /// The state of this process, if it is a worker.
-    pub fn engine(&self) -> Option<&Engine> {
-        self.engine.as_ref()
     }
 
     /// Whether everything still runs.

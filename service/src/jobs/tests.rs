@@ -1,4 +1,5 @@
 //! A whole process on a cluster inside the test: rows and events go in, the API answers with a feed.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 use std::time::Duration;
