@@ -7,6 +7,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use connectors::postgres::{Database, Limits};
 use connectors::redis::Reader;
@@ -26,6 +27,10 @@ use crate::jobs::probe::Probing;
 use crate::jobs::sink::RedisSink;
 use crate::metrics::Metrics;
 use crate::read::{Guard, Guarded, LocalState, RankedTier, Reads, RemoteState, Source, Tiers};
+
+/// The state of this process costs nothing to ask, and while its tasks open it cannot answer: so it is left
+/// alone only briefly, where a worker elsewhere is for as long as the configuration says.
+const OWN_STATE_OPEN: Duration = Duration::from_millis(200);
 
 /// What this process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +237,13 @@ impl Parts<'_> {
         let wait = self.config.state.wait;
         Ok(Tiers {
             redis: redis.transpose()?,
-            state: state.map(|tier| Guarded::new(tier, guard(Source::State, wait, 256))),
+            state: state.map(|tier| {
+                let mut guard = guard(Source::State, wait, 256);
+                if engine.is_some() {
+                    guard.breaker.open = OWN_STATE_OPEN;
+                }
+                Guarded::new(tier, guard)
+            }),
             postgres: postgres.transpose()?,
         })
     }
