@@ -66,7 +66,12 @@ impl Victim {
         self.let_go();
         fs::remove_file(self.dir.join("status")).ok();
         let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["--exact", "worker::count", "--ignored", "--nocapture"]);
+        command.args([
+            "--exact",
+            "worker::a_worker_counts_until_it_is_ended",
+            "--ignored",
+            "--nocapture",
+        ]);
         command.env("KILLS_DIR", &self.dir).env("KILLS_KAFKA", &self.kafka);
         command.env("KILLS_APP", &self.app).env("RUST_LOG", "info");
         command.envs(self.instance.iter().map(|name| ("KILLS_INSTANCE", name)));

@@ -105,7 +105,7 @@ fn status(streams: &Streams, beat: u64) -> String {
 
 #[test]
 #[ignore = "the process that the tests start"]
-fn count() {
+fn a_worker_counts_until_it_is_ended() {
     let dir = PathBuf::from(env::var("KILLS_DIR").unwrap());
     tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
     let asked = asked_to_stop();
