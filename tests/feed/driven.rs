@@ -27,6 +27,10 @@ pub struct Run {
     pub instances: usize,
     pub crashes: bool,
     pub shuffled: bool,
+    /// Whether the topics come with other delays between them.
+    pub delayed: bool,
+    /// Whether feeds hold for ever, so that nothing but what changed has a reader ranked.
+    pub holds: bool,
 }
 
 /// Sends a record, at its time.
@@ -53,10 +57,14 @@ pub fn quiesce(driver: &mut Driver) -> Result<()> {
     driver.advance(Duration::from_secs(70))
 }
 
-/// Runs a world to quiescence and compares every reader's feed with the oracle's.
-pub fn check(run: Run) -> Result<()> {
+/// Runs a world to quiescence and compares every reader's feed with the oracle's; says how
+/// many items there were.
+pub fn check(run: Run) -> Result<usize> {
     let history = worlds::world(run.seed, run.users, run.steps);
-    let mut driver = play(&history, run)?;
+    let mut driver = match run.delayed {
+        true => play(&worlds::delayed(&history, run.seed), run)?,
+        false => play(&history, run)?,
+    };
     quiesce(&mut driver)?;
     let (oracle, found, now) = (Oracle::of(&history), feeds(&driver)?, driver.now().0);
     for reader in oracle.readers() {
@@ -69,13 +77,22 @@ pub fn check(run: Run) -> Result<()> {
             (found, expected) => panic!("{whose}: found {found:?}, expected {expected:?}"),
         }
     }
-    Ok(())
+    let items: usize = found.values().flatten().map(|body| body.items.len()).sum();
+    Ok(items)
 }
 
 fn play(history: &[Input], run: Run) -> Result<Driver> {
     let mut dice = Dice::of(run.seed ^ 0x5eed);
-    let topology = feed(&Settings::default())?.topology;
-    let began = Timestamp(history.first().map_or(worlds::END, |first| first.arrived));
+    let mut settings = Settings::default();
+    if run.holds {
+        settings.valid_ms = 1 << 40;
+    }
+    let topology = feed(&settings)?.topology;
+    // A record that comes late must not come before its time.
+    let began = match run.delayed {
+        true => Timestamp(worlds::END),
+        false => Timestamp(history.first().map_or(worlds::END, |first| first.arrived)),
+    };
     let mut setup =
         Driver::of(topology).partitions(run.partitions).instances(run.instances).began(began);
     if run.shuffled {
