@@ -4,6 +4,7 @@
 //! Quiescent means that no line is unsent and no reader is due: so the clock goes on a little at the end.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use millstream::testing::Driver;
@@ -27,6 +28,10 @@ pub struct Run {
     pub instances: usize,
     pub crashes: bool,
     pub shuffled: bool,
+    /// Whether the topics come with other delays between them.
+    pub delayed: bool,
+    /// Whether feeds hold for ever, so that nothing but what changed has a reader ranked.
+    pub holds: bool,
 }
 
 /// Sends a record, at its time.
@@ -53,14 +58,46 @@ pub fn quiesce(driver: &mut Driver) -> Result<()> {
     driver.advance(Duration::from_secs(70))
 }
 
-/// Runs a world to quiescence and compares every reader's feed with the oracle's.
-pub fn check(run: Run) -> Result<()> {
-    let history = worlds::world(run.seed, run.users, run.steps);
-    let mut driver = play(&history, run)?;
+/// Runs a world to quiescence and compares every reader's feed with the oracle's, then again after each of
+/// its last records; says how many items there were.
+pub fn check(run: Run) -> Result<usize> {
+    let straight = worlds::world(run.seed, run.users, run.steps);
+    let history = match run.delayed {
+        true => worlds::delayed(&straight, run.seed),
+        false => straight,
+    };
+    let (mut driver, mut dice) = (start(&history, run)?, Dice::of(run.seed ^ 0x5eed));
+    let (mut number, mut items) = (0, 0);
+    let last = history.len() - ALONE.min(history.len());
+    while number < last {
+        let end = last.min(number + 1 + dice.below(history.len() / 4 + 1));
+        play(&mut driver, &history, number..end)?;
+        if run.crashes && dice.below(2) == 0 {
+            let point = Point::ALL[dice.below(Point::ALL.len())];
+            driver.arm(point, dice.below(6));
+        }
+        driver.settle()?;
+        number = end;
+    }
+    for number in last..history.len() {
+        play(&mut driver, &history, number..number + 1)?;
+        quiesce(&mut driver)?;
+        items += compare(&driver, &history[..=number], run)?;
+    }
+    let ahead = Timestamp(worlds::END).since(driver.now());
+    driver.advance(ahead)?;
     quiesce(&mut driver)?;
-    let (oracle, found, now) = (Oracle::of(&history), feeds(&driver)?, driver.now().0);
+    Ok(items + compare(&driver, &history, run)?)
+}
+
+/// So many records come alone at the end, so that nothing but each of them brings about what it must.
+const ALONE: usize = 8;
+
+fn compare(driver: &Driver, history: &[Input], run: Run) -> Result<usize> {
+    let (oracle, found, now) = (Oracle::of(history), feeds(driver)?, driver.now().0);
     for reader in oracle.readers() {
-        let whose = format!("{run:?}, reader {}", UserId(reader));
+        let after = history.len();
+        let whose = format!("{run:?}, reader {}, after {after} records", UserId(reader));
         let body = found.get(&reader).cloned().flatten();
         let as_of = body.as_ref().map_or(now, |body| body.as_of_ms);
         match (body, oracle.feed(reader, as_of, now)) {
@@ -69,36 +106,35 @@ pub fn check(run: Run) -> Result<()> {
             (found, expected) => panic!("{whose}: found {found:?}, expected {expected:?}"),
         }
     }
-    Ok(())
+    Ok(found.values().flatten().map(|body| body.items.len()).sum())
 }
 
-fn play(history: &[Input], run: Run) -> Result<Driver> {
-    let mut dice = Dice::of(run.seed ^ 0x5eed);
-    let topology = feed(&Settings::default())?.topology;
-    let began = Timestamp(history.first().map_or(worlds::END, |first| first.arrived));
-    let mut setup =
-        Driver::of(topology).partitions(run.partitions).instances(run.instances).began(began);
-    if run.shuffled {
-        setup = setup.shuffled(run.seed);
+fn start(history: &[Input], run: Run) -> Result<Driver> {
+    let mut settings = Settings::default();
+    if run.holds {
+        settings.valid_ms = 1 << 40;
     }
-    let mut driver = setup.start()?;
-    let mut number = 0;
-    while number < history.len() {
-        let chunk = 1 + dice.below(history.len() / 4 + 1);
-        let end = history.len().min(number + chunk);
-        let ahead = Timestamp(history[end - 1].arrived).since(driver.now());
-        driver.advance_clock(ahead);
-        for input in &history[number..end] {
-            send(&driver, &record(input, number), input.arrived)?;
-            number += 1;
-        }
-        if run.crashes && dice.below(2) == 0 {
-            let point = Point::ALL[dice.below(Point::ALL.len())];
-            driver.arm(point, dice.below(6));
-        }
-        driver.settle()?;
+    // A record that comes late must not come before its time.
+    let began = match run.delayed {
+        true => worlds::END,
+        false => history.first().map_or(worlds::END, |first| first.arrived),
+    };
+    let setup = Driver::of(feed(&settings)?.topology)
+        .partitions(run.partitions)
+        .instances(run.instances)
+        .began(Timestamp(began));
+    match run.shuffled {
+        true => setup.shuffled(run.seed).start(),
+        false => setup.start(),
     }
-    let ahead = Timestamp(worlds::END).since(driver.now());
-    driver.advance(ahead)?;
-    Ok(driver)
+}
+
+/// Sends some of the records, when the last of them arrives.
+fn play(driver: &mut Driver, history: &[Input], numbers: Range<usize>) -> Result<()> {
+    for number in numbers {
+        let Some(input) = history.get(number) else { return Ok(()) };
+        driver.advance_clock(Timestamp(input.arrived).since(driver.now()));
+        send(driver, &record(input, number), input.arrived)?;
+    }
+    Ok(())
 }

@@ -37,6 +37,7 @@ fn bad(topic: &'static str, value: impl Into<Vec<u8>>) -> Record {
 fn poison_is_buried_with_its_reason_and_what_follows_is_processed() -> Result<()> {
     let topology = feed(&Settings::default())?.topology;
     let mut driver = Driver::of(topology).began(Timestamp(NOW)).start()?;
+    driver.broker().take_records_up_to(16 << 20);
     let like = r#""id":"0190a6c2-0000-7000-a000-000000000001""#;
     let poison = [
         bad("cdc.posts", r#"{"op":"c","after":{"id":"#),
@@ -63,11 +64,11 @@ fn poison_is_buried_with_its_reason_and_what_follows_is_processed() -> Result<()
         })
         .collect();
     let expected = [
-        "cdc.comments 0 36: decode comment: id: expected a UUID, found nothing",
-        "cdc.likes 0 79: decode like: post_id: expected a UUID, found 7",
+        "cdc.comments 0 35: decode comment: id: expected a UUID, found nothing",
+        "cdc.likes 0 76: decode like: post_id: expected a UUID, found 7",
         "cdc.posts 0 24: decode post: value: expected a Debezium envelope in JSON, \
          found EOF while parsing a value",
-        "cdc.users 0 31: decode user: op: expected r, c, u, d or m, \
+        "cdc.users 0 29: decode user: op: expected r, c, u, d or m, \
          found \"t\": the table was truncated, state is unchanged",
         "events 0 262144: record of 10485760 bytes, at most 1048576 are taken",
         "reads 0 5: decode key: null where a value is required",

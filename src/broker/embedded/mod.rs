@@ -109,6 +109,11 @@ impl Embedded {
         Faults(self.clone())
     }
 
+    /// Takes records of up to so many bytes from now on, as `message.max.bytes` has it.
+    pub fn take_records_up_to(&self, bytes: usize) {
+        self.with(|state, _| state.topics.record_bytes_max = Some(bytes));
+    }
+
     /// Runs the cleaner once: compacted topics keep the last value of each key, the others lose what is
     /// older than their retention.
     pub fn clean(&self) {

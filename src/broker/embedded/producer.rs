@@ -311,7 +311,7 @@ fn check(topics: &Topics, id: LogId, record: &OutRecord<'_>) -> Result<(), Failu
     let bytes = record.key.map_or(0, <[u8]>::len)
         + record.value.map_or(0, <[u8]>::len)
         + record.headers.bytes().len();
-    if bytes > RECORD_BYTES_MAX {
+    if bytes > topics.record_bytes_max.unwrap_or(RECORD_BYTES_MAX) {
         return Err(refused(Code::MessageTooLarge, format!("{bytes} bytes")));
     }
     if record.key.is_none() && topics.cleanup(id.topic) == Some(Cleanup::Compact) {

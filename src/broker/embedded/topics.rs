@@ -19,6 +19,8 @@ pub(super) struct LogId {
 pub(super) struct Topics {
     numbers: BTreeMap<Topic, usize>,
     topics: Vec<TopicLogs>,
+    /// The largest record that is taken; none: Kafka's default.
+    pub record_bytes_max: Option<usize>,
 }
 
 #[derive(Debug)]
