@@ -44,8 +44,8 @@ pub(super) fn affinity(
 }
 
 impl Feed {
-    /// The feed of `user` as of `now_ms`, and the version it comes after; `None` if the user is gone.
-    /// [`Missed::NotHere`] if another instance owns the user.
+    /// The feed of `user` as of `now_ms`, and the version it comes after; of a user who is gone it is empty.
+    /// `None` while the broadcasts are not there; [`Missed::NotHere`] if another instance owns the user.
     pub fn rank(
         &self,
         query: &Query,
@@ -71,7 +71,7 @@ impl Feed {
             return Ok(None);
         };
         if gone.get(&user).is_some() {
-            return Ok(None);
+            state.begin(user);
         }
         let world = World { posts: posts.index(), gone: gone.index(), weights: &settings.weights };
         let mut body = Ranker::default().rank(&state, &world, now_ms);
