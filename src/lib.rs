@@ -1,5 +1,33 @@
 //! Stream processing on Kafka with local state, exactly once, and a query API.
 //!
+//! ```
+//! # #[cfg(feature = "testing")]
+//! # fn main() -> millstream::Result<()> {
+//! use millstream::testing::{Driver, table};
+//! use millstream::{Builder, I64, Timestamp, Unit, Utf8};
+//!
+//! let builder = Builder::new("word-count");
+//! builder
+//!     .stream("lines", Utf8, Utf8)
+//!     .flat_map("split", |line, out| {
+//!         line.value.split_whitespace().try_for_each(|word| out.emit(&word.to_lowercase(), &()))
+//!     })
+//!     .repartition("words", Utf8, Unit)
+//!     .count("counts", Utf8)
+//!     .to("word-counts", Utf8, I64);
+//!
+//! let mut driver = Driver::of(builder.build()?).partitions(3).start()?;
+//! driver.input("lines", Utf8, Utf8).send(&"a".into(), &"to be or not to be".into(), Timestamp(0))?;
+//! driver.crash_before_commit()?; // produced, never visible
+//! driver.settle()?;
+//! let counts = driver.output("word-counts", Utf8, I64);
+//! assert_eq!(counts.latest()?, table("be 2 | not 1 | or 1 | to 2"));
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "testing"))]
+//! # fn main() {}
+//! ```
+//!
 //! # Modules, and what each may import
 //!
 //! Lower never imports upper; `tidy` checks it.
