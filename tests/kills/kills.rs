@@ -25,8 +25,8 @@ const AIMS: [Option<Point>; 10] = [
     Some(Point::BeforeCommit),
 ];
 
-/// Committed at the broker, and the store knows nothing or not all of it.
-const AFTER: [Point; 2] = [Point::AfterCommit, Point::AfterApply];
+/// Committed at the broker, and the store knows nothing or not all of it; and on the way to the disk.
+const AFTER: [Point; 3] = [Point::AfterCommit, Point::AfterApply, Point::BeforeFlush];
 
 /// Where a process stands still for longer than the group waits for it.
 const PAUSES: [Option<Point>; 3] = [Some(Point::BeforeOffsets), Some(Point::BeforeCommit), None];
@@ -56,7 +56,12 @@ fn kills_and_pauses_leave_every_count_right() {
     for victim in &victims {
         state::verify(&world, victim.dir());
     }
-    println!("{}", history::verify(&world, &sums));
+    let seen = history::verify(&world, &sums);
+    println!(
+        "{} updates in {} transactions are as they should be, {} are void",
+        seen.updates, seen.transactions, seen.aborted
+    );
+    assert!(seen.aborted > 0, "no kill left a transaction for the broker to abort");
 }
 
 /// Waits until both work.
