@@ -73,10 +73,9 @@ fn share(victims: &[Victim]) {
 
 fn kill(world: &World, victim: &mut Victim, round: usize, aim: Option<Point>) {
     let before = victim.wait_until("working", |status| status.tasks > 0 && status.commits > 0);
-    victim.stand(aim);
+    let phase = victim.stand(aim);
     victim.kill();
     let left = state::verify(world, victim.dir());
-    let phase = victim.phase();
     victim.start();
     let after = victim.wait_until("back", |status| status.tasks > 0 && status.commits > 0);
     let (tail, whole) = (left.behind(world), left.whole(world));
@@ -106,9 +105,8 @@ fn leave(world: &World, victims: &mut [Victim; 2]) {
 fn pause(world: &World, victims: &mut [Victim; 2], round: usize, aim: Option<Point>) {
     share(victims);
     let [sleeper, heir] = victims;
-    sleeper.stand(aim);
+    let at = sleeper.stand(aim);
     sleeper.pause();
-    let at = sleeper.phase();
     heir.wait_until("owner of all", |status| status.tasks == PARTITIONS as usize);
     world.wait_until_committed(&world.input_ends());
     sleeper.let_go();
