@@ -25,8 +25,8 @@ const AIMS: [Option<Point>; 10] = [
     Some(Point::BeforeCommit),
 ];
 
-/// Committed at the broker, and the store knows nothing or not all of it.
-const AFTER: [Point; 2] = [Point::AfterCommit, Point::AfterApply];
+/// Committed at the broker, and the store knows nothing or not all of it; and on the way to the disk.
+const AFTER: [Point; 3] = [Point::AfterCommit, Point::AfterApply, Point::BeforeFlush];
 
 /// Where a process stands still for longer than the group waits for it.
 const PAUSES: [Option<Point>; 3] = [Some(Point::BeforeOffsets), Some(Point::BeforeCommit), None];
@@ -56,7 +56,12 @@ fn kills_and_pauses_leave_every_count_right() {
     for victim in &victims {
         state::verify(&world, victim.dir());
     }
-    println!("{}", history::verify(&world, &sums));
+    let seen = history::verify(&world, &sums);
+    println!(
+        "{} updates in {} transactions are as they should be, {} are void",
+        seen.updates, seen.transactions, seen.aborted
+    );
+    assert!(seen.aborted > 0, "no kill left a transaction for the broker to abort");
 }
 
 /// Waits until both work.
@@ -68,10 +73,9 @@ fn share(victims: &[Victim]) {
 
 fn kill(world: &World, victim: &mut Victim, round: usize, aim: Option<Point>) {
     let before = victim.wait_until("working", |status| status.tasks > 0 && status.commits > 0);
-    victim.stand(aim);
+    let phase = victim.stand(aim);
     victim.kill();
     let left = state::verify(world, victim.dir());
-    let phase = victim.phase();
     victim.start();
     let after = victim.wait_until("back", |status| status.tasks > 0 && status.commits > 0);
     let (tail, whole) = (left.behind(world), left.whole(world));
@@ -101,9 +105,8 @@ fn leave(world: &World, victims: &mut [Victim; 2]) {
 fn pause(world: &World, victims: &mut [Victim; 2], round: usize, aim: Option<Point>) {
     share(victims);
     let [sleeper, heir] = victims;
-    sleeper.stand(aim);
+    let at = sleeper.stand(aim);
     sleeper.pause();
-    let at = sleeper.phase();
     heir.wait_until("owner of all", |status| status.tasks == PARTITIONS as usize);
     world.wait_until_committed(&world.input_ends());
     sleeper.let_go();

@@ -112,7 +112,7 @@ impl Victim {
     }
 
     /// The last place it passed.
-    pub fn phase(&self) -> String {
+    fn phase(&self) -> String {
         fs::read_to_string(self.dir.join("phase")).unwrap().trim().to_owned()
     }
 
@@ -124,11 +124,18 @@ impl Victim {
             .unwrap_or_else(|_| panic!("{} did not come to {point:?}\n{}", self.name, self.log()));
     }
 
-    /// Brings it to stand where a transaction is open: at this place, or wherever it happens to be.
-    pub fn stand(&mut self, aim: Option<Point>) {
+    /// Brings it to stand where a transaction is open: at this place, or wherever it happens to be. Answers the
+    /// place: another thread may pass one of its own meanwhile.
+    pub fn stand(&mut self, aim: Option<Point>) -> String {
         match aim {
-            Some(point) => self.hold_at(point),
-            None => self.pause_in_a_transaction(),
+            Some(point) => {
+                self.hold_at(point);
+                format!("{point:?}")
+            }
+            None => {
+                self.pause_in_a_transaction();
+                self.phase()
+            }
         }
     }
 

@@ -34,14 +34,22 @@ pub struct World {
     pub kafka: Kafka,
     pub app: String,
     pub partitions: i32,
+    /// The broker's data folder.
+    pub data: PathBuf,
+    address: String,
     root: TempDir,
 }
 
 impl World {
     /// An application whose input has this many partitions.
     pub fn new(partitions: i32) -> Self {
+        Self::on(&STACK, partitions)
+    }
+
+    /// The same, on a broker of its own.
+    pub fn on(stack: &Stack, partitions: i32) -> Self {
         let app = format!("kills-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut settings = Settings::new(STACK.kafka());
+        let mut settings = Settings::new(stack.kafka());
         // The load must not give a record up because the machine is busy.
         settings.transaction_timeout = PATIENCE;
         let kafka = Kafka::new(settings).unwrap();
@@ -53,16 +61,12 @@ impl World {
         });
         kafka.admin().unwrap().create(&topics).unwrap();
         let root = TempDir::with_prefix("kills-").unwrap();
-        Self { kafka, app, partitions, root }
+        let (address, data) = (stack.kafka().to_owned(), stack.dir().join("kafka/data"));
+        Self { kafka, app, partitions, data, address, root }
     }
 
     pub fn victim(&self, name: &'static str) -> Victim {
-        Victim::new(name, self.root.path(), STACK.kafka(), &self.app)
-    }
-
-    /// The broker's data folder.
-    pub fn data(&self) -> PathBuf {
-        STACK.dir().join("kafka/data")
+        Victim::new(name, self.root.path(), &self.address, &self.app)
     }
 
     pub fn changelog(&self, store: &str) -> String {
@@ -72,7 +76,8 @@ impl World {
     /// A log's end, open transactions included.
     pub fn end(&self, topic: &str, partition: i32) -> Offset {
         let mut reader = self.kafka.consumer(&self.app, Isolation::ReadUncommitted).unwrap();
-        reader.bounds(&TopicPartition::new(topic, partition)).unwrap().end
+        let at = TopicPartition::new(topic, partition);
+        poll_until(PATIENCE, || reader.bounds(&at).ok()).unwrap().end
     }
 
     /// Everything committed, but for what names the log.

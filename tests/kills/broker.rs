@@ -1,0 +1,32 @@
+//! The broker dies, not the workers.
+
+use tests::{Part, Stack};
+
+use millstream::Exit;
+
+use crate::history;
+use crate::load::Load;
+use crate::victim::Victim;
+use crate::worker;
+use crate::world::World;
+
+#[test]
+fn a_broker_that_is_killed_under_load_and_comes_back_costs_no_count() {
+    let mut stack = Stack::of(&[Part::Kafka]).start().unwrap();
+    let world = World::on(&stack, 2);
+    let mut victims = [world.victim("one"), world.victim("two")];
+    victims.iter_mut().for_each(Victim::start);
+    let load = Load::start(&world.kafka, &worker::input(&world.app), 2);
+    for victim in &victims {
+        victim.wait_until("working", |status| status.tasks > 0 && status.commits > 3);
+    }
+    stack.kill(Part::Kafka).unwrap();
+    stack.start(Part::Kafka).unwrap();
+    world.wait_until_committed(&world.input_ends());
+    let sums = load.stop();
+    world.wait_until_committed(&world.input_ends());
+    let codes = victims.each_mut().map(Victim::terminate);
+    assert_eq!(codes, [Some(Exit::Done.code()); 2], "{}\n{}", victims[0].log(), victims[1].log());
+    let seen = history::verify(&world, &sums);
+    assert_eq!(i64::try_from(seen.updates).unwrap(), sums.values().sum::<i64>());
+}
