@@ -15,10 +15,10 @@ use millstream::{
 use schemas::{Delta, FeedVersion, Gone, PostId, PostLine, Read, ToUser, UserId, day_of, topic};
 
 use super::publication::{Body, Publication, headers};
-use super::{Between, PostsLive, ReaderStores, Settings, UsersGone};
+use super::{Between, PostsLive, ReaderStores, Settings, UsersGone, reading};
 use crate::layout::{Pair, Wired};
 use crate::live::{GoneUsers, PostsByAuthor};
-use crate::ranking::{AffinityDay, Ranker, ReaderState, World};
+use crate::ranking::{Ranker, ReaderState, World};
 use crate::reader::Reader;
 use crate::reader::presence::Presence;
 use crate::reader::schedule::{Class, Schedule};
@@ -267,19 +267,8 @@ impl Ranks {
     fn gather(&mut self, user: UserId, cx: &mut Publishing<'_>) -> Result<()> {
         let state = &mut self.state;
         state.begin(user);
-        cx.store(self.stores.follows)?.scan_prefix(&user.0, |Pair(_, author), rows| {
-            state.follows.extend((rows.0 > 0).then_some(*author));
-            true
-        })?;
-        cx.store(self.stores.affinity)?.scan_prefix(&user.0, |Pair(_, author), days| {
-            let counted = days.all().iter().filter(|(_, count)| *count > 0);
-            state.affinity.extend(counted.map(|(day, count)| AffinityDay {
-                author: *author,
-                day: *day,
-                count: count.cast_unsigned(),
-            }));
-            true
-        })?;
+        reading::follows(cx.store(self.stores.follows)?, user, state)?;
+        reading::affinity(cx.store(self.stores.affinity)?, user, state)?;
         let seen_ms = self.settings.weights.limits.seen_ms;
         let forget = cx.wall_time().0.saturating_sub(seen_ms).saturating_sub(SEEN_SLACK_MS);
         let seen = cx.store(self.stores.seen)?;
