@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod feed;
+mod poison;
 mod world;
 
 use serde_json::json;

@@ -84,6 +84,11 @@ impl World {
         assert_eq!(status, 201, "{body}");
     }
 
+    /// Kafka's bootstrap address.
+    pub fn kafka(&self) -> &str {
+        self.stack.kafka()
+    }
+
     /// Runs a statement as the application would.
     pub fn sql(&self, statement: &str) {
         psql(&self.stack, statement);
