@@ -14,6 +14,9 @@ use tempfile::TempDir;
 
 use crate::proxy::Proxy;
 
+/// How often a stack is tried to be started.
+const ATTEMPTS: usize = 3;
+
 /// A server that can be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -60,19 +63,33 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Starts it all and waits until it answers.
+    /// Starts it all and waits until it answers. A server that does not start is tried again on other ports: between
+    /// the look for a free port and its use another process may take it.
     pub fn start(self) -> io::Result<Stack> {
+        let mut outcome = self.try_start();
+        for _ in 1..ATTEMPTS {
+            if outcome.is_ok() {
+                break;
+            }
+            outcome = self.try_start();
+        }
+        outcome
+    }
+
+    fn try_start(&self) -> io::Result<Stack> {
         let dir = TempDir::with_prefix("feedmill-")?;
         let mut stack = Stack { dir, env: BTreeMap::new() };
         let mut options = vec!["--while".to_owned(), std::process::id().to_string()];
         options.extend(["--port-base".to_owned(), free_ports()?.to_string()]);
-        for property in self.properties {
-            options.extend(["--kafka-property".to_owned(), property]);
+        for property in &self.properties {
+            options.extend(["--kafka-property".to_owned(), property.clone()]);
         }
         if let Some(proxy) = self.proxy {
             options.extend(["--kafka-proxy".to_owned(), proxy.port().to_string()]);
         }
-        stack.up(&self.parts, &options)?;
+        if let Err(error) = stack.up(&self.parts, &options) {
+            return Err(io::Error::other(format!("{error}{}", stack.log_tails())));
+        }
         if let (Some(proxy), Some(to)) = (self.proxy, stack.env.get("KAFKA_BEHIND_PROXY")) {
             proxy.forward_to(to)?;
         }
@@ -131,6 +148,17 @@ impl Stack {
     /// Starts a stopped part again, at the same address and with its data, and waits until it answers.
     pub fn start(&mut self, part: Part) -> io::Result<()> {
         self.up(&[part], &[])
+    }
+
+    /// The last lines of every log, for whoever must find out why nothing started.
+    fn log_tails(&self) -> String {
+        let logs = ["kafka", "connect", "postgres", "redis"].map(|part| {
+            let text = std::fs::read_to_string(self.dir.path().join(format!("{part}.log")));
+            let text = text.unwrap_or_default();
+            let tail: Vec<_> = text.lines().rev().take(8).collect();
+            tail.into_iter().rev().map(|line| format!("{part}: {line}\n")).collect::<String>()
+        });
+        logs.concat()
     }
 
     fn address(&self, name: &str) -> &str {
