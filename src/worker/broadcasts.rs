@@ -84,6 +84,7 @@ impl Broadcasts {
     }
 
     /// Whether every partition stands where its log ends, as far as a committed reader sees.
+    #[cfg(feature = "testing")]
     pub(crate) fn is_caught_up(&mut self) -> Result<bool, Failure> {
         for (topic, store) in &self.stores {
             let partitions = self.instance.ground.partitions.get(topic).copied().unwrap_or(0);

@@ -187,6 +187,7 @@ impl Instance {
     }
 
     /// Every task that can be read.
+    #[cfg(feature = "testing")]
     pub(crate) fn readers(&self) -> BTreeMap<TaskId, Arc<dyn Reader>> {
         lock(&self.readers).clone()
     }

@@ -117,6 +117,7 @@ impl Worker {
     }
 
     /// Whether nothing of it is open, waiting or restoring: what it was given is committed.
+    #[cfg(feature = "testing")]
     pub(crate) fn is_settled(&self) -> bool {
         !self.transaction.is_open()
             && self.paused.is_empty()
@@ -128,6 +129,7 @@ impl Worker {
     }
 
     /// The earliest deadline of any task.
+    #[cfg(feature = "testing")]
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.running().filter_map(|(_, task)| task.next_due()).min()
     }

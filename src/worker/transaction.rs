@@ -65,6 +65,7 @@ impl Transaction {
     }
 
     /// Whether anything is open.
+    #[cfg(feature = "testing")]
     pub(crate) fn is_open(&self) -> bool {
         self.touched.is_some()
     }
