@@ -47,6 +47,12 @@ impl Batch {
         Self { source, entries: Vec::new(), bytes: Vec::new() }
     }
 
+    /// An empty batch of `source` with room for so many records, and so many bytes of them.
+    pub fn with_room(source: TopicPartition, records: usize, bytes: usize) -> Self {
+        let (entries, bytes) = (Vec::with_capacity(records), Vec::with_capacity(bytes));
+        Self { source, entries, bytes }
+    }
+
     /// Appends a copy of `record`. A batch holds less than 4 GiB; adapters start a new one long before.
     pub fn push(&mut self, record: RawRecord<'_>) {
         self.entries.push(Entry {

@@ -25,11 +25,31 @@ pub enum Entrant {
     /// The raw parts; commits every second.
     #[value(name = "floor-1s")]
     Floor1s,
+    /// The same, its output records stamped.
+    #[value(name = "floor-1s-stamped")]
+    Floor1sStamped,
     /// Kafka Streams, tuned; commits every second.
     Peer,
     /// The same; commits every 100 ms.
     #[value(name = "peer-100ms")]
     Peer100ms,
+    /// Ours; commits every second.
+    #[value(name = "ours-1s")]
+    Ours1s,
+    /// Ours; commits every 100 ms.
+    #[value(name = "ours-100ms")]
+    Ours100ms,
+}
+
+/// The part that an entrant takes in a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The raw parts with nothing around them.
+    Floor,
+    /// The best there was.
+    Peer,
+    /// What is measured.
+    Ours,
 }
 
 /// What every entrant is told.
@@ -43,6 +63,8 @@ pub struct Run<'a> {
     pub peer_class_path: &'a str,
     /// A folder for state, deleted afterwards.
     pub state: &'a Path,
+    /// Which turn in its run this is: every turn writes topics of its own.
+    pub turn: usize,
 }
 
 impl Entrant {
@@ -56,44 +78,77 @@ impl Entrant {
         matches!(self, Self::Peer | Self::Peer100ms)
     }
 
-    fn commit(self) -> Duration {
+    /// What it is compared as.
+    pub fn role(self) -> Role {
         match self {
-            Self::Floor | Self::FloorStamped | Self::Peer100ms => Duration::from_millis(100),
-            Self::Floor1s | Self::Peer => Duration::from_secs(1),
+            Self::Floor | Self::FloorStamped | Self::Floor1s | Self::Floor1sStamped => Role::Floor,
+            Self::Peer | Self::Peer100ms => Role::Peer,
+            Self::Ours1s | Self::Ours100ms => Role::Ours,
+        }
+    }
+
+    /// Whether its output records carry their own times; only such are comparable.
+    pub fn is_stamped(self) -> bool {
+        !matches!(self, Self::Floor | Self::Floor1s)
+    }
+
+    /// How often it commits.
+    pub fn commit(self) -> Duration {
+        match self {
+            Self::Floor | Self::FloorStamped | Self::Peer100ms | Self::Ours100ms => {
+                Duration::from_millis(100)
+            }
+            Self::Floor1s | Self::Floor1sStamped | Self::Peer | Self::Ours1s => {
+                Duration::from_secs(1)
+            }
         }
     }
 
     /// Counts the input, and has its output checked.
     pub fn run(self, run: &Run<'_>) -> Result<Report> {
-        let output = format!("{}-{}", run.input.topic, self.name());
+        let output = format!("{}-{}-{}", run.input.topic, self.name(), run.turn);
         let mut command = match self {
             Self::Floor | Self::Floor1s => self.floor(run, "batched")?,
-            Self::FloorStamped => self.floor(run, "stamped")?,
+            Self::FloorStamped | Self::Floor1sStamped => self.floor(run, "stamped")?,
             Self::Peer | Self::Peer100ms => peer(run),
+            Self::Ours1s | Self::Ours100ms => ours(run)?,
         };
         let commit_ms = self.commit().as_millis();
         command.args(["--output", &output, "--commit-ms", &commit_ms.to_string()]);
         let usage = measured(&mut command)?;
         let verified = verify::is_right(run.bootstrap, run.input, &output, self.reads_counts())?;
-        Ok(Report::new("count-by-key", &self.name(), &usage, verified))
+        Ok(Report::new(self, &usage, verified))
     }
 
     /// How it writes a count.
     fn reads_counts(self) -> fn(&[u8]) -> Option<i64> {
         match self {
-            Self::Floor | Self::FloorStamped | Self::Floor1s | Self::Peer | Self::Peer100ms => {
-                verify::big_endian
-            }
+            Self::Floor
+            | Self::FloorStamped
+            | Self::Floor1s
+            | Self::Floor1sStamped
+            | Self::Peer
+            | Self::Peer100ms => verify::big_endian,
+            Self::Ours1s | Self::Ours100ms => verify::sorting,
         }
     }
 
-    /// This program, started again.
     fn floor(self, run: &Run<'_>, sent: &str) -> Result<Command> {
-        let this = std::env::current_exe();
-        let mut command = Command::new(this.map_err(|e| Broken::while_doing("own path", e))?);
+        let mut command = this_program()?;
         command.args(["run-floor", "--sent", sent]).args(shared(run));
         Ok(command)
     }
+}
+
+fn ours(run: &Run<'_>) -> Result<Command> {
+    let mut command = this_program()?;
+    command.arg("run-ours").args(shared(run)).arg("--state").arg(run.state);
+    Ok(command)
+}
+
+fn this_program() -> Result<Command> {
+    let this = std::env::current_exe();
+    Ok(Command::new(this.map_err(|e| Broken::while_doing("own path", e))?))
 }
 
 fn peer(run: &Run<'_>) -> Command {

@@ -5,24 +5,38 @@
 //! its own process and prints one [`Usage`] line; then its output is read back and compared with the
 //! truth, because a fast wrong answer scores nothing.
 //!
-//! The only task so far is count by key: read a topic, count records by key, write a changelog record and an
+//! Other tasks: how long a commit takes, how soon an event is seen, how many feeds are served. Count by key: read a topic, count records by key, write a changelog record and an
 //! output record per changed key and commit, exactly once.
 
+mod commits;
+mod company;
+mod count;
 mod entrant;
 mod floor;
+mod fresh;
+mod http;
 mod input;
+mod latency;
+mod ours;
 mod raw;
 mod report;
+mod serving;
 mod tally;
 mod usage;
 mod verify;
 
 use std::fmt;
 
-pub use entrant::{Entrant, Run};
+pub use commits::Commits;
+pub use count::Count;
+pub use entrant::{Entrant, Role, Run};
 pub use floor::{Floor, Output};
+pub use fresh::Fresh;
 pub use input::Input;
-pub use report::Report;
+pub use latency::Spread;
+pub use ours::Ours;
+pub use report::{Comparison, Report, Teller, compare};
+pub use serving::Serving;
 pub use usage::Usage;
 
 /// Why there is no figure.

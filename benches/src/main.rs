@@ -1,51 +1,79 @@
-//! `script/bench`: starts a broker, writes the input, lets the entrants count it one after the other.
+//! `script/bench`: starts real servers, lets the entrants work one after the other, prints the figures.
 #![forbid(unsafe_code)]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use benches::{Broken, Entrant, Floor, Input, Output, Result, Run};
+use benches::{
+    Broken, Commits, Count, Entrant, Floor, Fresh, Input, Ours, Output, Result, Serving, Teller,
+    Usage,
+};
 use clap::{Args, Parser, Subcommand};
-use tests::{Part, Stack};
 
 /// How fast, against what.
 #[derive(Parser)]
 struct Line {
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// What holds for every task.
+#[derive(Args)]
+struct Asked {
+    /// A smaller input and fewer seconds.
+    #[arg(long, global = true)]
+    quick: bool,
+    /// A JSON line for each figure.
+    #[arg(long, global = true)]
+    json: bool,
+    /// How often each entrant counts; every second time in the opposite order.
+    #[arg(long, global = true)]
+    rounds: Option<u32>,
+    /// Jars of the peer.
+    #[arg(long, global = true)]
+    peer_jars: Option<PathBuf>,
+    /// The product's binary.
+    #[arg(long, global = true)]
+    feedmill: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Verb {
     /// Count by key: entrants one after the other on one broker and one input.
-    Count(Count),
+    Count {
+        /// Who takes part; by default the floor, ours and the peer, at both commit intervals.
+        entrants: Vec<Entrant>,
+    },
+    /// How long a transaction of 1, 1,000 and 20,000 records takes.
+    Commit,
+    /// How long until a reader's own view is seen, at 200 events a second.
+    Fresh,
+    /// Requests a second of cached feeds, and how long one takes.
+    Serve,
     /// An entrant, started by `count`.
     #[command(hide = true)]
-    RunFloor(RunFloor),
+    RunFloor {
+        #[command(flatten)]
+        run: Run,
+        #[arg(long)]
+        sent: Output,
+    },
+    /// An entrant, started by `count`.
+    #[command(hide = true)]
+    RunOurs {
+        #[command(flatten)]
+        run: Run,
+        #[arg(long)]
+        state: PathBuf,
+    },
 }
 
+/// What every entrant is told.
 #[derive(Args)]
-struct Count {
-    /// Who takes part.
-    #[arg(required = true)]
-    entrants: Vec<Entrant>,
-    /// 5 M records instead of 20 M: under two minutes.
-    #[arg(long)]
-    quick: bool,
-    /// A JSON line for each entrant.
-    #[arg(long)]
-    json: bool,
-    /// How often each runs; in turn, so that a slow minute hits all.
-    #[arg(long, default_value_t = 1)]
-    rounds: u32,
-    /// Jars of the peer.
-    #[arg(long)]
-    peer_jars: Option<PathBuf>,
-}
-
-#[derive(Args)]
-struct RunFloor {
+struct Run {
     #[arg(long)]
     bootstrap: String,
     #[arg(long)]
@@ -58,17 +86,18 @@ struct RunFloor {
     output: String,
     #[arg(long)]
     commit_ms: u64,
-    #[arg(long)]
-    sent: Output,
 }
 
-const KEYS: usize = 100_000;
-const PARTITIONS: i32 = 4;
-
 fn main() -> ExitCode {
-    let done = match Line::parse().verb {
-        Verb::Count(count) => count.run(),
-        Verb::RunFloor(floor) => floor.run(),
+    let Line { verb, asked } = Line::parse();
+    let done = match verb {
+        None => asked.all(),
+        Some(Verb::Count { entrants }) => asked.count(entrants),
+        Some(Verb::Commit) => asked.commits(),
+        Some(Verb::Fresh) => asked.fresh(),
+        Some(Verb::Serve) => asked.serving(),
+        Some(Verb::RunFloor { run, sent }) => run.floor(sent),
+        Some(Verb::RunOurs { run, state }) => run.ours(state),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,67 +108,65 @@ fn main() -> ExitCode {
     }
 }
 
-impl Count {
-    fn run(&self) -> Result<()> {
-        let stack = Stack::of(&[Part::Kafka]).start();
-        let stack = stack.map_err(|cause| Broken::while_doing("start kafka", cause))?;
-        let scratch =
-            tempfile::tempdir().map_err(|e| Broken::while_doing("temporary folder", e))?;
-        let peer_class_path = self.peer_class_path(scratch.path())?;
-        let records = if self.quick { 5_000_000 } else { 20_000_000 };
-        for round in 0..self.rounds {
-            let topic = format!("in-{round}");
-            let input = Input { topic, records, keys: KEYS, partitions: PARTITIONS };
-            input.write(stack.kafka())?;
-            for entrant in &self.entrants {
-                let state = scratch.path().join(format!("{round}-{}", entrant.name()));
-                let (bootstrap, input) = (stack.kafka(), &input);
-                let peer_class_path = &peer_class_path;
-                let run = Run { bootstrap, input, peer_class_path, state: &state };
-                self.tell(&entrant.run(&run)?)?;
-            }
-        }
-        Ok(())
+impl Asked {
+    fn all(&self) -> Result<()> {
+        self.commits()?;
+        self.fresh()?;
+        self.serving()?;
+        self.count(Vec::new())
     }
 
-    fn tell(&self, report: &benches::Report) -> Result<()> {
-        if self.json {
-            let line = serde_json::to_string(report);
-            println!("{}", line.map_err(|cause| Broken::while_doing("report", cause))?);
-        } else {
-            println!("{report}");
-        }
-        Ok(())
+    fn commits(&self) -> Result<()> {
+        Commits { times: if self.quick { 100 } else { 1_000 } }.run(self.teller())
     }
 
-    /// Compiles the peer, if it takes part; `script/bench` runs this from the root.
-    fn peer_class_path(&self, scratch: &Path) -> Result<String> {
-        if !self.entrants.iter().any(|entrant| entrant.is_peer()) {
-            return Ok(String::new());
-        }
-        let jars =
-            self.peer_jars.as_ref().ok_or_else(|| Broken("--peer-jars is missing".into()))?;
-        let jars = format!("{}/*", jars.display());
-        let classes = scratch.join("classes");
-        let source = Path::new("benches/peers/kafka-streams/Count.java");
-        let mut javac = Command::new("javac");
-        javac.args(["-cp", &jars, "-d"]).arg(&classes).arg(source);
-        let status = javac.status().map_err(|cause| Broken::while_doing("javac", cause))?;
-        if !status.success() {
-            return Err(Broken::while_doing("javac", status));
-        }
-        Ok(format!("{}:{jars}", classes.display()))
+    fn fresh(&self) -> Result<()> {
+        let span = Duration::from_secs(if self.quick { 10 } else { 60 });
+        Fresh { feedmill: self.feedmill()?, span }.run(self.teller())
+    }
+
+    fn serving(&self) -> Result<()> {
+        let span = Duration::from_secs(if self.quick { 4 } else { 20 });
+        Serving { feedmill: self.feedmill()?, span }.run(self.teller())
+    }
+
+    fn feedmill(&self) -> Result<PathBuf> {
+        self.feedmill.clone().ok_or_else(|| Broken("--feedmill is missing".into()))
+    }
+
+    fn teller(&self) -> Teller {
+        Teller { json: self.json }
+    }
+
+    fn count(&self, entrants: Vec<Entrant>) -> Result<()> {
+        let (records, rounds) = if self.quick { (3_000_000, 1) } else { (20_000_000, 2) };
+        let rounds = self.rounds.unwrap_or(rounds);
+        let peer_jars = self.peer_jars.clone();
+        Count { entrants, records, rounds, peer_jars }.run(self.teller())
     }
 }
 
-impl RunFloor {
-    fn run(self) -> Result<()> {
-        let Self { bootstrap, input, records, partitions, output, commit_ms, sent } = self;
-        let input = Input { topic: input, records, keys: 0, partitions };
-        let commit = Duration::from_millis(commit_ms);
-        let usage = Floor { bootstrap, input, output, commit, sent }.run()?;
-        let line = serde_json::to_string(&usage);
-        println!("{}", line.map_err(|cause| Broken::while_doing("usage", cause))?);
-        Ok(())
+impl Run {
+    fn input(&self) -> Input {
+        let (topic, records) = (self.input.clone(), self.records);
+        Input { topic, records, keys: 0, partitions: self.partitions }
     }
+
+    fn floor(self, sent: Output) -> Result<()> {
+        let (input, commit) = (self.input(), Duration::from_millis(self.commit_ms));
+        let Self { bootstrap, output, .. } = self;
+        print(&Floor { bootstrap, input, output, commit, sent }.run()?)
+    }
+
+    fn ours(self, state: PathBuf) -> Result<()> {
+        let (input, commit) = (self.input(), Duration::from_millis(self.commit_ms));
+        let Self { bootstrap, output, .. } = self;
+        print(&Ours { bootstrap, input, output, commit, state }.run()?)
+    }
+}
+
+fn print(usage: &Usage) -> Result<()> {
+    let line = serde_json::to_string(usage);
+    println!("{}", line.map_err(|cause| Broken::while_doing("usage", cause))?);
+    Ok(())
 }

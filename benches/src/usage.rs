@@ -61,7 +61,12 @@ impl Meter {
 const TICKS_PER_SECOND: f64 = 100.0;
 
 fn cpu_seconds() -> Result<f64> {
-    let stat = read("/proc/self/stat")?;
+    cpu_seconds_of("self")
+}
+
+/// The CPU time of a process, all threads, by its number.
+pub(crate) fn cpu_seconds_of(process: &str) -> Result<f64> {
+    let stat = read(&format!("/proc/{process}/stat"))?;
     // The name of the program stands in brackets and may hold blanks; times are fields 14 and 15.
     let after_name = stat.rsplit(") ").next().unwrap_or_default();
     let ticks =
@@ -74,6 +79,12 @@ fn peak_rss_bytes() -> Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
     kib.map(|kib| kib * 1024).ok_or_else(|| Broken("no VmHWM in /proc/self/status".into()))
+}
+
+/// The load of the last minute; 0 if it cannot be told.
+pub(crate) fn load() -> f64 {
+    let told = read("/proc/loadavg").unwrap_or_default();
+    told.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0.0)
 }
 
 fn read(path: &str) -> Result<String> {

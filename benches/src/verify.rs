@@ -41,3 +41,9 @@ pub(crate) fn is_right(
 pub(crate) fn big_endian(value: &[u8]) -> Option<i64> {
     value.try_into().ok().map(i64::from_be_bytes)
 }
+
+/// A count as our serde of numbers writes it, whose bytes sort as the numbers do.
+pub(crate) fn sorting(value: &[u8]) -> Option<i64> {
+    let bits = value.try_into().ok().map(u64::from_be_bytes)?;
+    Some((bits ^ (1 << 63)).cast_signed())
+}

@@ -59,6 +59,10 @@ impl<'a> Message<'a> {
         };
         Self(message, PhantomData)
     }
+
+    pub(crate) fn partition(&self) -> i32 {
+        self.0.partition
+    }
 }
 
 /// Records of one topic in a transaction.

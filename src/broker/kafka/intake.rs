@@ -12,6 +12,8 @@ use crate::record::{Headers, Offset, RawRecord, TopicPartition};
 
 /// Messages taken by one call: the gain over one by one is all there, and a batch stays in the cache.
 const FETCH_MAX: usize = 1_000;
+/// Room made at once for a batch; beyond it, it grows.
+const ROOM_BYTES_MAX: usize = 128 << 10;
 
 /// Where a reader stands in a partition assigned to it.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +56,10 @@ impl Intake {
         mut standings: Option<&mut Standings>,
     ) -> Harvest {
         let mut take = |queue: &mut Queue, wait, max| {
-            queue.fetch(wait, max, |message| self.take(message, standings.as_deref_mut()))
+            let each = |message: Message<'_>, left: usize| {
+                self.take((message, left), standings.as_deref_mut());
+            };
+            queue.fetch(wait, max, each)
         };
         let mut count = take(queue, Duration::ZERO, FETCH_MAX);
         if count == 0 && !wait.is_zero() {
@@ -70,14 +75,15 @@ impl Intake {
         Harvest { polled: self.polled, failed: self.failed }
     }
 
-    fn take(&mut self, message: Message<'_>, standings: Option<&mut Standings>) {
+    /// Takes a message, with how many are left to take.
+    fn take(&mut self, (message, left): (Message<'_>, usize), standings: Option<&mut Standings>) {
         if message.is_end() {
             return self.end(&message, standings);
         }
         if let Some(failed) = message.failure() {
             return self.fail(&message, failed);
         }
-        let Some(index) = self.lane(&message, standings) else { return };
+        let Some(index) = self.lane((&message, left), standings) else { return };
         let Some(batch) = self.polled.batches.get_mut(index) else { return };
         self.headers.clear();
         message.headers(&mut self.headers);
@@ -91,7 +97,11 @@ impl Intake {
     }
 
     /// The batch that the message belongs to.
-    fn lane(&mut self, message: &Message<'_>, standings: Option<&mut Standings>) -> Option<usize> {
+    fn lane(
+        &mut self,
+        (message, left): (&Message<'_>, usize),
+        standings: Option<&mut Standings>,
+    ) -> Option<usize> {
         let id = message.lane();
         if let Some((_, index)) = self.lanes.iter().rev().find(|(lane, _)| *lane == id) {
             return *index;
@@ -101,7 +111,11 @@ impl Intake {
             standings.get(&source).is_some_and(|standing| !standing.paused)
         };
         let index = standings.is_none_or(flows).then(|| {
-            self.polled.batches.push(Batch::new(source.clone()));
+            // Messages of a partition come in runs, and are often of one size.
+            let bytes =
+                message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len);
+            let bytes = bytes.saturating_mul(left).min(ROOM_BYTES_MAX);
+            self.polled.batches.push(Batch::with_room(source.clone(), left, bytes));
             self.polled.batches.len() - 1
         });
         self.lanes.push((id, index));

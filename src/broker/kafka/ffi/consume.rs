@@ -72,12 +72,13 @@ impl Queue {
         self.raw.as_ptr()
     }
 
-    /// Hands at most `max` messages to `each`, waiting at most `wait` until there are *that many*.
+    /// Hands at most `max` messages to `each`, waiting at most `wait` until there are *that many*; with each it
+    /// tells how many are left, that one included.
     pub(in crate::broker::kafka) fn fetch(
         &mut self,
         wait: Duration,
         max: usize,
-        mut each: impl FnMut(Message<'_>),
+        mut each: impl FnMut(Message<'_>, usize),
     ) -> usize {
         self.fetched.clear();
         self.fetched.reserve(max);
@@ -93,11 +94,11 @@ impl Queue {
             self.fetched.set_len(count);
             count
         };
-        for message in self.fetched.drain(..) {
+        for (left, message) in (1..=count).rev().zip(self.fetched.drain(..)) {
             // SAFETY: a message that is ours; destroyed once, after `each` returned.
             unsafe {
                 if let Some(message) = message.as_ref() {
-                    each(Message(message));
+                    each(Message(message), left);
                 }
                 sys::rd_kafka_message_destroy(message);
             }
