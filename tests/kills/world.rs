@@ -121,10 +121,16 @@ impl World {
 
     /// Waits until the group has committed these positions, or later ones.
     pub fn wait_until_committed(&self, ends: &[Offset]) {
+        self.wait_until_committed_while(ends, || {});
+    }
+
+    /// The same; `meanwhile` is done again and again.
+    pub fn wait_until_committed_while(&self, ends: &[Offset], mut meanwhile: impl FnMut()) {
         let mut reader = self.kafka.consumer(&self.app, Isolation::ReadCommitted).unwrap();
         let inputs = self.inputs();
         let mut last = None;
         let arrived = poll_until(PATIENCE, || {
+            meanwhile();
             last = reader.committed(&inputs).ok();
             let positions = last.iter().flatten().map(|at| at.unwrap_or(Offset(0)));
             let arrived = positions.zip(ends).filter(|(at, end)| at >= end).count();

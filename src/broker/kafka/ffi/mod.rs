@@ -263,7 +263,9 @@ extern "C" fn delivered(
 extern "C" fn errored(_: *mut sys::rd_kafka_t, err: c_int, reason: *const c_char, _: *mut c_void) {
     // SAFETY: librdkafka gives a C string that lives during the call.
     let reason = unsafe { owned(reason) };
-    tracing::warn!(code = err, reason, "kafka client");
+    // Told in hundreds when a broker is away, all at once when a handle is served again; the log callback
+    // says the same once, and what matters comes back from a call.
+    tracing::debug!(code = err, reason, "kafka client");
 }
 
 extern "C" fn logged(
