@@ -95,7 +95,8 @@ fn topics(
     ensure(&own, config, admin, &mut counts)?;
     let logs = changelogs(topology, &counts);
     ensure(&logs, config, admin, &mut counts)?;
-    let tasks = counts.values().copied().max().unwrap_or(1);
+    let built = topology.built();
+    let tasks = built.subs.iter().map(|sub| built.partitions_of(sub, &counts)).max().unwrap_or(1);
     let tasks =
         TopicSpec { name: topology.task_topic(), partitions: tasks, cleanup: Cleanup::Compact };
     ensure(&[tasks], config, admin, &mut counts)?;

@@ -53,8 +53,9 @@ impl Victim {
     }
 
     /// With a name that is given, instead of the one its state has.
-    pub fn named(self, instance: &str) -> Self {
-        Self { instance: Some(instance.to_owned()), ..self }
+    pub fn named(mut self, instance: &str) -> Self {
+        self.instance = Some(instance.to_owned());
+        self
     }
 
     /// Its folder.
@@ -190,5 +191,14 @@ impl Victim {
 
     pub fn is_alive(&mut self) -> bool {
         self.process().is_alive().unwrap()
+    }
+}
+
+impl Drop for Victim {
+    /// A test that failed tells what each process did.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}: {:?}\n{}", self.name, self.status(), self.log());
+        }
     }
 }
