@@ -23,8 +23,8 @@ use std::time::Duration;
 pub(crate) use commit::{Limits, Open, Reason, drained_after, due};
 pub(crate) use nodes::Nodes;
 pub(crate) use restore::{Job, Restored, Restorer, Unrestored};
-pub(crate) use turn::Failed;
 use turn::panicked;
+pub(crate) use turn::{Failed, Turn};
 
 use crate::batch::Batch;
 use crate::broker::Acknowledged;
@@ -205,12 +205,13 @@ impl Task {
         }
         let Self { core, nodes, .. } = self;
         let mut flushes = nodes.flushes.iter();
-        let flush = || flushes.try_for_each(|(_, node)| node.flush(core));
-        catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked(&*panic)))?;
         self.changes.clear();
-        for state in self.core.stores.iter_mut().flatten() {
-            state.stage(&mut self.changes)?;
-        }
+        let changes = &mut self.changes;
+        let flush = || {
+            flushes.try_for_each(|(_, node)| node.flush(core))?;
+            core.stores.iter_mut().flatten().try_for_each(|state| state.stage(changes))
+        };
+        catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked(&*panic)))?;
         self.remember()?;
         let built = self.ground.topology.built();
         let Some(spec) = built.subs.get(self.sub) else { return Ok(()) };

@@ -4,7 +4,8 @@
 //! to the store as it comes; the offset goes with it in the same batch, so a restore that is cut short goes
 //! on where it was. A store that was built from a log with another [genesis](super::genesis) is told first: it
 //! must be built anew. A changelog is done when its end was reported at or beyond the high watermark taken
-//! *after* the committed positions: an end below it is an open transaction, which is waited for.
+//! *after* the committed positions: an end below it is an open transaction, which is waited for. A place that
+//! leaves the log while it is read (cleaned, or made anew) is never reached: the store is stale.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -155,6 +156,9 @@ impl Restorer {
         let mut out = Vec::new();
         // Logs that are read on elsewhere: what else this poll brought of them is of before.
         let mut moved = BTreeMap::new();
+        for lost in &polled.out_of_range {
+            out.extend(self.give_up(lost)?);
+        }
         for batch in &polled.batches {
             let log = batch.source();
             let Some(running) = self.reader_of(log).filter(|_| !moved.contains_key(log)) else {
@@ -210,7 +214,7 @@ impl Restorer {
         self.running.iter_mut().find(|one| one.open.contains_key(log))
     }
 
-    /// Ends the job that reads `log`: its store is of another one.
+    /// Ends the job that reads `log`: its store is of another one, or what it lacks is not in the log any more.
     fn give_up(&mut self, log: &TopicPartition) -> Result<Option<Outcome>, Failure> {
         let place = self.running.iter().position(|one| one.open.contains_key(log));
         let Some(running) = place.map(|place| self.running.remove(place)) else { return Ok(None) };
@@ -306,3 +310,6 @@ impl Running {
         if finished && self.records > 0 { (self.job.store.flusher())() } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! the worker undoes the rest.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Task;
 use crate::error::{Fault, Result};
@@ -20,12 +20,31 @@ pub(crate) struct Failed {
     pub record: Option<(TopicPartition, Offset)>,
 }
 
+/// How much a task may do before the others get their turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    pub records: usize,
+    /// Nothing more is begun after this; something always is before.
+    pub until: Instant,
+}
+
+impl Turn {
+    /// Whether its time is over.
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+}
+
+/// How many records are worked between two looks at the time.
+const BETWEEN_LOOKS: usize = 32;
+
 /// How long a task may be idle before it commits its positions again.
 const IDLE_MAX: Duration = Duration::from_secs(3600);
 
 impl Task {
-    /// Works off what there is: broadcast changes, due timers, then at most `records` records.
-    pub(crate) fn run(&mut self, now: Timestamp, records: usize) -> Result<usize, Failed> {
+    /// Works off what there is: broadcast changes, due timers, then records. However short the turn is, some
+    /// of each is done.
+    pub(crate) fn run(&mut self, now: Timestamp, turn: &Turn) -> Result<usize, Failed> {
         if self.unapplied {
             return Ok(0);
         }
@@ -35,9 +54,9 @@ impl Task {
         let before = self.processed;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.start()?;
-            self.changes_of_broadcasts()?;
-            self.timers(now)?;
-            self.records(records)
+            self.changes_of_broadcasts(turn)?;
+            self.timers(now, turn)?;
+            self.records(turn)
         }));
         self.core.views.iter_mut().for_each(|view| *view = None);
         let failure = match outcome {
@@ -83,7 +102,7 @@ impl Task {
         Ok(())
     }
 
-    fn changes_of_broadcasts(&mut self) -> Result<()> {
+    fn changes_of_broadcasts(&mut self, turn: &Turn) -> Result<()> {
         let Self { core, nodes, cursors, .. } = self;
         let mut budget = BETWEEN_BATCHES_MAX;
         for ((handle, partition), cursor) in cursors.iter_mut() {
@@ -104,7 +123,8 @@ impl Task {
             }
             let mut outcome = Ok(());
             view.changed_from(*partition, *cursor, &mut |key, offset| {
-                if budget == 0 {
+                let begun = budget < BETWEEN_BATCHES_MAX;
+                if budget == 0 || begun && turn.is_over() {
                     at = offset;
                     return false;
                 }
@@ -119,7 +139,7 @@ impl Task {
         Ok(())
     }
 
-    fn timers(&mut self, now: Timestamp) -> Result<()> {
+    fn timers(&mut self, now: Timestamp, turn: &Turn) -> Result<()> {
         let Self { core, nodes, .. } = self;
         for (timers, node) in &nodes.rings {
             for _ in 0..BETWEEN_BATCHES_MAX {
@@ -127,13 +147,19 @@ impl Task {
                     break;
                 }
                 self.worked = true;
+                if turn.is_over() {
+                    break;
+                }
             }
         }
         Ok(())
     }
 
-    fn records(&mut self, most: usize) -> Result<()> {
-        for _ in 0..most {
+    fn records(&mut self, turn: &Turn) -> Result<()> {
+        for done in 0..turn.records {
+            if done % BETWEEN_LOOKS == BETWEEN_LOOKS - 1 && turn.is_over() {
+                return Ok(());
+            }
             let Some(lane) = self.core.queue.choose() else { return Ok(()) };
             self.core.hold(true);
             self.worked = true;

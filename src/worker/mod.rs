@@ -14,6 +14,7 @@ mod purge;
 mod recovery;
 mod supervisor;
 mod transaction;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,15 +28,13 @@ pub(crate) use supervisor::{Restoring, prepare};
 use self::opening::Slot;
 use self::ownership::{Duty, Number};
 use self::purge::Purge;
+use self::recovery::RETRY_AFTER;
 use self::transaction::Transaction;
 use crate::broker::{Consumer, Failure, Flow, Isolation, Reaction, classify};
 use crate::error::Exit;
 use crate::fail::{Crashed, Point};
 use crate::record::{TaskId, Timestamp};
 use crate::task::{Failed, Task};
-
-/// Records a task works off before the next one gets its turn and the clock is read again.
-const TURN_RECORDS: usize = 512;
 
 /// Why a thread of the engine ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +79,8 @@ pub(crate) struct Worker {
     paused: BTreeMap<TaskId, Timestamp>,
     full: BTreeMap<TaskId, ()>,
     faults: BTreeMap<TaskId, Vec<Timestamp>>,
+    /// Whose turn it is, if the last round was not over.
+    next_turn: Option<TaskId>,
     purge: Purge,
 }
 
@@ -97,6 +98,7 @@ impl Worker {
             paused: BTreeMap::new(),
             full: BTreeMap::new(),
             faults: BTreeMap::new(),
+            next_turn: None,
             purge: Purge::new(),
         })
     }
@@ -149,6 +151,7 @@ impl Worker {
         self.slots.iter_mut().any(|(id, slot)| match slot {
             Slot::Running(task) => {
                 !paused.contains_key(id)
+                    && !task.is_unapplied()
                     && (task.has_records()
                         || task.is_behind_broadcasts()
                         || task.next_due().is_some_and(|due| due <= now))
@@ -273,36 +276,6 @@ impl Worker {
         Ok(Activity::of(busy))
     }
 
-    fn run(&mut self, now: Timestamp) -> Result<Activity, Stop> {
-        self.paused.retain(|_, until| *until > now);
-        let mut busy = false;
-        let ids: Vec<_> = self.slots.keys().cloned().collect();
-        for id in ids {
-            if self.paused.contains_key(&id) {
-                continue;
-            }
-            let Some(Slot::Running(task)) = self.slots.get_mut(&id) else { continue };
-            let ran = task.run(now, TURN_RECORDS);
-            match ran {
-                Ok(records) => {
-                    busy |= records > 0;
-                    if task.has_worked() {
-                        self.transaction.touch(&id, task, now);
-                        self.instance.fail.pass(Point::Processed)?;
-                        if let Err(failure) = self.transaction.hand_over_if_large(task)? {
-                            self.recover(&failure, now)?;
-                        }
-                    }
-                }
-                Err(failed) => {
-                    busy = true;
-                    self.failed(&id, failed, now)?;
-                }
-            }
-        }
-        Ok(Activity::of(busy))
-    }
-
     fn commit_if_due(&mut self, now: Timestamp) -> Result<Activity, Stop> {
         self.apply_again(now)?;
         let closing = self.instance.is_stopping();
@@ -350,9 +323,11 @@ impl Worker {
                 self.instance.flush_later(flush);
             }
             if task.is_unapplied()
+                && !self.paused.contains_key(id)
                 && let Err(fault) = task.applied(&Vec::new(), now)
             {
                 tracing::warn!(task = %id, %fault, "committed state cannot be stored yet");
+                self.paused.insert(id.clone(), now.plus(RETRY_AFTER));
             }
         }
         Ok(())

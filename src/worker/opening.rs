@@ -95,6 +95,9 @@ impl Worker {
                 Err(Hindrance::Later(why)) => {
                     tracing::debug!(task = %id, why, "not opened yet");
                     self.slots.insert(id, Slot::Waiting(now.plus(AGAIN_AFTER)));
+                    // It may have waited for its answer: who runs comes first, and a worker that waits for
+                    // all of them in one round would pass for one that hangs.
+                    break;
                 }
                 Err(Hindrance::Stop(stop)) => return Err(stop),
             }

@@ -16,8 +16,8 @@ use crate::task::Failed;
 /// Faults without a record to blame that stop a task, within [`FAULTS_WITHIN`].
 const FAULTS_MAX: usize = 3;
 const FAULTS_WITHIN: Duration = Duration::from_secs(300);
-/// How long a task rests that asked to try again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a task rests that asked to try again, or whose state the disk refused.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// A task's run ended early: undoes the transaction, and does what the fault asks for.

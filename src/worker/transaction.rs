@@ -23,6 +23,8 @@ use crate::task::{Limits, Open, Reason, drained_after, due};
 const HAND_OVER_BYTES: usize = 128 << 10;
 /// How often the same call is made again within one commit.
 const ATTEMPTS_MAX: usize = 5;
+/// After so long no call is made again: a worker that does not come round passes for one that hangs.
+const ATTEMPTS_WITHIN: Duration = Duration::from_secs(10);
 /// Within this time three fencings mean that another process has this identity.
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -147,7 +149,7 @@ impl Transaction {
     fn open_producer(&self) -> Result<Box<dyn Producer>, Failure> {
         let mut producer = self.instance.producer(self.worker)?;
         let patience = self.instance.config.transaction_timeout * 3;
-        repeated(|| producer.init(patience))?;
+        producer.init(patience)?;
         Ok(producer)
     }
 
@@ -268,10 +270,15 @@ impl Transaction {
 
 /// Makes a call again while its failure says that it may be made again.
 fn repeated<T>(mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    let began = Instant::now();
     let mut outcome = call();
     for _ in 1..ATTEMPTS_MAX {
         match &outcome {
-            Err(failure) if classify(failure) == Reaction::Retry => outcome = call(),
+            Err(failure)
+                if classify(failure) == Reaction::Retry && began.elapsed() < ATTEMPTS_WITHIN =>
+            {
+                outcome = call();
+            }
             Ok(_) | Err(_) => break,
         }
     }

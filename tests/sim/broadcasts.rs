@@ -1,6 +1,7 @@
 //! Broadcasts: whole before the first record, heard by every task, heard again after a crash.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use millstream::testing::{Driver, table};
 use millstream::{
@@ -190,5 +191,32 @@ fn broadcasts_that_come_at_any_time_give_the_same_in_the_end() -> Result<()> {
         let out = driver.output("out", Utf8, I64).latest()?;
         assert_eq!(out, table("k0 1800 | k1 2200 | k2 1500"), "seed {seed}");
     }
+    Ok(())
+}
+
+#[test]
+fn however_short_the_rounds_every_task_hears_every_change_once_and_takes_its_records() -> Result<()>
+{
+    let driver = Driver::of(priced()?).partitions(3);
+    // A tenth of nothing is a round: one task works, and one change or a few records is all it does.
+    let mut driver = driver.config(|config| config.transaction_timeout = Duration::ZERO).start()?;
+    let keys: Vec<_> = (0..20).map(|key| format!("key {key:02}")).collect();
+    keys.iter().try_for_each(|key| price(&driver, key, Some(1)))?;
+    driver.settle()?;
+    for who in ["x", "y", "z"] {
+        for key in &keys {
+            driver.input("lines", Utf8, Utf8).send(&who.into(), key, at(0))?;
+        }
+    }
+    driver.settle()?;
+    let heard = |(who, mut told): (String, Vec<String>)| {
+        told.sort();
+        (who, told)
+    };
+    let told: BTreeMap<_, _> = told(&driver)?.into_iter().map(heard).collect();
+    let changes: Vec<_> = keys.iter().map(|key| format!("{key} Some(1)")).collect();
+    let tasks = (0..3).map(|task| (format!("task {task}"), changes.clone()));
+    let answers = ["x", "y", "z"].map(|who| (who.to_owned(), vec!["Some(1)".to_owned(); 20]));
+    assert_eq!(told, tasks.chain(answers).collect());
     Ok(())
 }

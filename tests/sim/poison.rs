@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millstream::testing::{Driver, table};
 use millstream::{
-    Builder, Context, Counter, Due, Emit, Fault, I64, Processor, Rec, Result, Store, Timers,
+    Builder, Context, Counter, Due, Emit, Fault, I64, Processor, Rec, Result, Serde, Store, Timers,
     Topology, Utf8,
 };
 
@@ -292,5 +292,40 @@ fn a_timer_has_no_record_to_set_aside() -> Result<()> {
     lines(&mut driver, &["a"; 600])?;
     assert_eq!(dead_letters(&driver)?, []);
     assert_eq!(driver.counted(Counter::StoppedTasks), 1);
+    Ok(())
+}
+
+/// Numbers, but not the thirteenth.
+struct Superstitious;
+
+impl Serde<i64> for Superstitious {
+    fn encode(&self, value: &i64, out: &mut Vec<u8>) {
+        assert_ne!(*value, 13, "an unlucky number");
+        I64.encode(value, out);
+    }
+
+    fn decode(&self, bytes: &[u8], version: u8, slot: &mut Option<i64>) -> Result<()> {
+        I64.decode(bytes, version, slot)
+    }
+}
+
+#[test]
+fn state_that_cannot_be_encoded_stops_its_task_and_nothing_else() -> Result<()> {
+    let builder = Builder::new("app");
+    let seen = builder.store("seen", Utf8, Superstitious);
+    builder
+        .stream("lines", Utf8, Utf8)
+        .process("obedient", &[seen.into()], move || Obedient { seen, failures: Arc::default() })
+        .to("said", Utf8, Utf8);
+    let mut driver = Driver::of(builder.build()?).partitions(3).start()?;
+    let input = driver.input::<String, String>("lines", Utf8, Utf8);
+    for key in ["x", "y", "z"] {
+        input.send(&key.into(), &"a".into(), at(7))?;
+    }
+    (0..12).try_for_each(|_| input.send(&"x".into(), &"a".into(), at(7)))?;
+    driver.settle()?;
+    assert_eq!(driver.counted(Counter::StoppedTasks), 1);
+    let told: Vec<_> = history(&driver, "said", Utf8)?.into_keys().collect();
+    assert_eq!(told, ["y", "z"]);
     Ok(())
 }

@@ -1,0 +1,83 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::broker::embedded::Embedded;
+use crate::broker::{Broker, Cleanup, Isolation, OutRecord, Outgoing, TopicIndex, TopicSpec};
+use crate::clock::ManualClock;
+use crate::record::{Headers, Topic};
+use crate::store::Stores;
+use crate::store::memory::MemoryStores;
+
+fn log() -> TopicPartition {
+    TopicPartition::new("app-counts-changelog", 0)
+}
+
+/// A changelog of five records.
+fn broker() -> Embedded {
+    let broker = Embedded::new(Arc::new(ManualClock::at(Timestamp(0))));
+    let topic: Topic = log().topic;
+    let spec = TopicSpec { name: topic.clone(), partitions: 1, cleanup: Cleanup::Compact };
+    broker.admin().unwrap().create(&[spec]).unwrap();
+    let mut producer = broker.producer(None, [topic].into()).unwrap();
+    let mut out = Outgoing::default();
+    for key in 0..5_u8 {
+        out.push(OutRecord {
+            topic: TopicIndex(0),
+            partition: 0,
+            logged: false,
+            timestamp: Timestamp(0),
+            key: Some(&[key]),
+            value: Some(b"value"),
+            headers: Headers::default(),
+        });
+    }
+    producer.send(&out).unwrap();
+    producer.flush(Duration::ZERO).unwrap();
+    broker
+}
+
+/// A job of a store that stands at offset 1.
+fn job(broker: &Embedded) -> Job {
+    let id = TaskId { sub_topology: "counts".into(), partition: 0 };
+    let store = MemoryStores::default().open(&id, &["counts".into()]).unwrap();
+    let bounds =
+        broker.consumer("app", Isolation::ReadUncommitted).unwrap().bounds(&log()).unwrap();
+    let marks = Marks { changelogs: vec![Some(Offset(1))], ..Marks::default() };
+    let changelogs = vec![(log(), bounds)];
+    Job { id, store, marks, changelogs, positions: Vec::new(), now: Timestamp(0) }
+}
+
+fn restorer(broker: &Embedded) -> Restorer {
+    Restorer::new(broker.consumer("app", Isolation::ReadCommitted).unwrap())
+}
+
+/// How jobs ended, once something did: how many records were read, or that the store is stale.
+fn ends(restorer: &mut Restorer) -> Vec<Option<u64>> {
+    let steps = (0..10).map(|_| restorer.step(Duration::ZERO).unwrap());
+    steps
+        .flatten()
+        .map(|end| match end {
+            Ok(restored) => Some(restored.records),
+            Err((_, Unrestored::Stale)) => None,
+            Err((_, Unrestored::Fault(fault))) => panic!("{fault}"),
+        })
+        .collect()
+}
+
+#[test]
+fn a_store_is_brought_to_the_end_of_its_log() {
+    let broker = broker();
+    let mut restorer = restorer(&broker);
+    restorer.begin(job(&broker)).unwrap();
+    assert_eq!((ends(&mut restorer), restorer.is_busy()), (vec![Some(4)], false));
+}
+
+#[test]
+fn a_store_whose_place_leaves_the_log_is_stale_and_not_waited_for() {
+    let broker = broker();
+    let mut restorer = restorer(&broker);
+    let job = job(&broker);
+    broker.admin().unwrap().delete_before(&[(log(), Offset(3))]).unwrap();
+    restorer.begin(job).unwrap();
+    assert_eq!((ends(&mut restorer), restorer.is_busy()), (vec![None], false));
+}
