@@ -35,6 +35,14 @@ pub struct Ended {
     pub why: String,
 }
 
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (exit {})", self.why, self.exit.code())
+    }
+}
+
+impl std::error::Error for Ended {}
+
 type Slot = Arc<Mutex<Option<Ended>>>;
 
 /// See the module.

@@ -75,6 +75,8 @@ pub(crate) struct Worker {
     consumer: Box<dyn Consumer>,
     transaction: Transaction,
     slots: BTreeMap<TaskId, Slot>,
+    /// Since when the positions of a task that is to be opened are unstable.
+    unstable_since: BTreeMap<TaskId, Timestamp>,
     held: BTreeMap<i32, Number>,
     paused: BTreeMap<TaskId, Timestamp>,
     full: BTreeMap<TaskId, ()>,
@@ -94,6 +96,7 @@ impl Worker {
             index,
             consumer,
             slots: BTreeMap::new(),
+            unstable_since: BTreeMap::new(),
             held: BTreeMap::new(),
             paused: BTreeMap::new(),
             full: BTreeMap::new(),

@@ -114,10 +114,11 @@ impl Worker {
         let committed = match self.consumer.committed(&sources) {
             Ok(committed) => committed,
             Err(failure) if failure.code == Code::UnstableOffsets => {
-                return Err(Hindrance::Later("a transaction of the last owner is open".into()));
+                return Err(self.unstable(id, &sources, now));
             }
             Err(failure) => return Err(failure.into()),
         };
+        self.unstable_since.remove(id);
         let positions: Vec<_> = sources.into_iter().zip(committed).collect();
         let columns = self.columns_of(id);
         if columns.is_empty() {
@@ -159,6 +160,23 @@ impl Worker {
                 Err(fault) => fault.into(),
             },
         }
+    }
+
+    /// A transaction that would change the positions is open. If it stays so for longer than any transaction may
+    /// last it hangs: the broker died with a transaction of this very worker half known, and never ends it.
+    fn unstable(&mut self, id: &TaskId, sources: &[TopicPartition], now: Timestamp) -> Hindrance {
+        let since = *self.unstable_since.entry(id.clone()).or_insert(now);
+        if now.since(since) >= self.instance.config.transaction_timeout * 2 {
+            self.unstable_since.remove(id);
+            tracing::warn!(task = %id, "positions stay unstable; ending what hangs");
+            let positions: Vec<_> = sources.iter().map(|at| (at.clone(), Offset(0))).collect();
+            match self.transaction.sweep(&positions) {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => return failure.into(),
+                Err(stop) => return Hindrance::Stop(stop),
+            }
+        }
+        Hindrance::Later("a transaction of the last owner is open".into())
     }
 
     fn begin(

@@ -16,7 +16,7 @@ use super::{Stop, Task};
 use crate::broker::{Acknowledged, Call, Code, Failure, Producer, Reaction, classify};
 use crate::fail::Point;
 use crate::metrics::Counter;
-use crate::record::{TaskId, Timestamp};
+use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
 use crate::task::{Limits, Open, Reason, drained_after, due};
 
 /// Outputs gathered in a task before they go to the producer.
@@ -239,6 +239,24 @@ impl Transaction {
         (self.begun, self.touched) = (false, None);
         (self.records, self.dead_letters, self.sent_bytes) = (0, 0, 0);
         self.bytes.clear();
+    }
+
+    /// Opens a transaction that names these positions, and aborts it: its marker ends what an earlier transaction of
+    /// this id left pending. Nothing of it is ever committed, so the offsets do not matter.
+    pub(crate) fn sweep(&mut self, positions: &[(TopicPartition, Offset)]) -> Outcome<()> {
+        let Some(group) = self.instance.membership().filter(|_| self.touched.is_none()) else {
+            return Ok(Ok(()));
+        };
+        let producer = match self.begin()? {
+            Ok(producer) => producer,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let sent = repeated(|| producer.send_offsets(positions, &group));
+        let aborted = self.abort();
+        if sent.is_err() || aborted.is_err() {
+            self.forget_producer();
+        }
+        Ok(sent.and(aborted))
     }
 
     /// Aborts what is open, at the broker too if it got that far.
