@@ -21,7 +21,7 @@ const AUTHORS: usize = 20;
 const POSTS_PER_AUTHOR: usize = 25;
 /// Posts that a reader's feed shows before it is ready.
 const READY_ITEMS: usize = 40;
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(60);
 /// The longest page there is.
 pub(crate) const FEED: &str = "/api/v1/feed?limit=100";
 
@@ -146,14 +146,20 @@ impl Company {
     fn await_feeds(&self) -> Result<()> {
         for reader in 0..self.tokens.len() {
             let mut caller = self.caller(reader)?;
+            let mut last = None;
             let ready = poll_until(LONG, || {
-                let feed = Feed::of(&mut caller).ok()?;
-                (feed.source == "redis" && feed.items.len() >= READY_ITEMS).then_some(())
+                let found = Feed::of(&mut caller).map(|feed| (feed.source, feed.items.len()));
+                let ready = found
+                    .as_ref()
+                    .is_ok_and(|(source, items)| source == "redis" && *items >= READY_ITEMS);
+                last = Some(found);
+                ready.then_some(())
             });
             ready.map_err(|late| {
                 let log = std::fs::read_to_string(self.dir.path().join("worker.log"));
                 let log = log.unwrap_or_default();
-                Broken::while_doing("feeds of readers", format!("{late}\n{log}"))
+                let words = format!("{late}, reader {reader} last had {last:?}\n{log}");
+                Broken::while_doing("feeds of readers", words)
             })?;
         }
         Ok(())
