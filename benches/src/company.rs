@@ -21,7 +21,7 @@ const AUTHORS: usize = 20;
 const POSTS_PER_AUTHOR: usize = 25;
 /// Posts that a reader's feed shows before it is ready.
 const READY_ITEMS: usize = 40;
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(60);
 /// The longest page there is.
 pub(crate) const FEED: &str = "/api/v1/feed?limit=100";
 
@@ -50,14 +50,36 @@ pub(crate) struct Item {
 }
 
 impl Feed {
-    /// The feed of who calls.
-    pub(crate) fn of(caller: &mut Caller) -> Result<Self> {
-        let (status, body) = caller.get(FEED)?;
-        if status != 200 {
-            let said = String::from_utf8_lossy(body);
-            return Err(Broken(format!("a feed was answered with {status}: {said}")));
+    /// The feed of who calls; none while no tier answers.
+    pub(crate) fn of(caller: &mut Caller) -> Result<Option<Self>> {
+        match caller.get(FEED)? {
+            (200, body) => serde_json::from_slice(body)
+                .map(Some)
+                .map_err(|cause| Broken::while_doing("feed", cause)),
+            (503, _) => Ok(None),
+            (status, body) => {
+                let said = String::from_utf8_lossy(body);
+                Err(Broken(format!("a feed was answered with {status}: {said}")))
+            }
         }
-        serde_json::from_slice(body).map_err(|cause| Broken::while_doing("feed", cause))
+    }
+
+    /// The copy of who calls' feed in Redis, once it has so many posts.
+    pub(crate) fn cached(caller: &mut Caller, items_min: usize) -> Result<Self> {
+        let mut last = None;
+        let found = poll_until(LONG, || {
+            let found = Self::of(caller).map(|feed| {
+                feed.filter(|feed| feed.source == "redis" && feed.items.len() >= items_min)
+            });
+            match found {
+                Ok(found) => found,
+                Err(broken) => {
+                    last = Some(broken);
+                    None
+                }
+            }
+        });
+        found.map_err(|late| Broken(format!("no feed in Redis: {late}, {last:?}")))
     }
 
     /// Whether `post` is in it.
@@ -82,6 +104,8 @@ impl Company {
                 .env("FEEDMILL_KAFKA__BOOTSTRAP", stack.kafka())
                 .env("FEEDMILL_KAFKA__PARTITIONS", PARTITIONS.to_string())
                 .env("FEEDMILL_REDIS__URL", stack.redis())
+                // Whoever asks shares the machine with who answers: a tier must not be given up for that.
+                .env("FEEDMILL_REDIS__WAIT_MS", "1000")
                 .env("FEEDMILL_STATE__SECRET_FILE", dir.path().join("secret"))
                 .env("FEEDMILL_STATE__WORKERS", format!("http://{worker_internal}"))
                 .env("FEEDMILL_HTTP__LISTEN", public.to_string())
@@ -122,7 +146,7 @@ impl Company {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Users, who follows whom, posts.
+    /// Users, who follows whom, posts; no two posts say the same, or a feed would show one of them.
     fn write_rows(&self, readers: usize) -> Result<()> {
         let mut rows = Rows { at: now_ms(), lsn: 0, records: Vec::new() };
         let authors = (0..AUTHORS).map(|author| id('a', author));
@@ -134,7 +158,7 @@ impl Company {
             }
             for _ in 0..POSTS_PER_AUTHOR {
                 let post = id('d', rows.records.len());
-                rows.keyed("posts", &post, json!({"user_id": author, "content": "words"}));
+                rows.keyed("posts", &post, json!({"user_id": author, "content": post}));
             }
         }
         for reader in &readers {
@@ -146,14 +170,9 @@ impl Company {
     fn await_feeds(&self) -> Result<()> {
         for reader in 0..self.tokens.len() {
             let mut caller = self.caller(reader)?;
-            let ready = poll_until(LONG, || {
-                let feed = Feed::of(&mut caller).ok()?;
-                (feed.source == "redis" && feed.items.len() >= READY_ITEMS).then_some(())
-            });
-            ready.map_err(|late| {
+            Feed::cached(&mut caller, READY_ITEMS).map_err(|broken| {
                 let log = std::fs::read_to_string(self.dir.path().join("worker.log"));
-                let log = log.unwrap_or_default();
-                Broken::while_doing("feeds of readers", format!("{late}\n{log}"))
+                Broken(format!("reader {reader}: {broken}\n{}", log.unwrap_or_default()))
             })?;
         }
         Ok(())

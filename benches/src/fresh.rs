@@ -86,7 +86,7 @@ struct Reader {
 
 impl Reader {
     fn new(mut caller: Caller) -> Result<Self> {
-        let feed = Feed::of(&mut caller)?;
+        let feed = Feed::cached(&mut caller, 1)?;
         Ok(Self { caller, feed, awaited: Vec::new(), viewed: Vec::new() })
     }
 
@@ -105,20 +105,21 @@ impl Reader {
                 continue;
             }
             if !self.awaited.is_empty() {
-                self.feed = Feed::of(&mut self.caller)?;
+                let found = Feed::of(&mut self.caller)?;
                 let now = Instant::now();
-                let feed = &self.feed;
                 self.awaited.retain(|(post, since)| {
                     let took = now.saturating_duration_since(*since);
-                    let is_open = feed.has(post) && took < PATIENCE;
+                    let is_there = found.as_ref().is_none_or(|feed| feed.has(post));
+                    let is_open = is_there && took < PATIENCE;
                     if !is_open && *since >= timed_from {
-                        match feed.has(post) {
+                        match is_there {
                             true => seen.missing += 1,
                             false => seen.latencies.push(took),
                         }
                     }
                     is_open
                 });
+                self.feed = found.unwrap_or(self.feed);
             }
             let wake = if next < end { next } else { now + ASK_EVERY };
             let wait = wake.saturating_duration_since(Instant::now());

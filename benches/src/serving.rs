@@ -69,10 +69,7 @@ impl Serving {
         (first, every): (Instant, Option<Duration>),
     ) -> Result<Latencies> {
         let mut caller = company.caller(reader)?;
-        let cached = Feed::of(&mut caller)?;
-        if cached.source != "redis" {
-            return Err(Broken(format!("a feed came from {}, not from its copy", cached.source)));
-        }
+        Feed::cached(&mut caller, 1)?;
         let mut latencies = Latencies::default();
         let mut next = first;
         while first.elapsed() < self.span {

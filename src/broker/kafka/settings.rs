@@ -203,8 +203,11 @@ impl Settings {
             // 1 s by default: a quick reader would stall that long each time the queue was full.
             line("fetch.queue.backoff.ms", 2),
             line("fetch.wait.max.ms", 50),
+            // One partition's part of one answer, compressed: several times that much lies in memory once it is read.
+            line("max.partition.fetch.bytes", 256 << 10),
             line("queued.max.messages.kbytes", self.fetch_queue_bytes_max >> 10),
-            line("queued.min.messages", 1_000_000),
+            // A waiting message takes some 400 bytes beside its own, which the bound above does not count.
+            line("queued.min.messages", 50_000),
         ]);
         lines
     }
