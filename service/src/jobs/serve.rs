@@ -226,16 +226,16 @@ impl Parts<'_> {
             let database = Database::open(url, limits).map_err(|e| e.to_string())?;
             Ok::<_, String>(Guarded::new(database, guard(Source::Postgres, *wait, calls_max)))
         });
-        let state: Option<Box<dyn RankedTier>> = match engine {
-            Some(engine) => Some(Box::new(LocalState {
+        let workers = self.config.state.workers.clone();
+        let remote = (!workers.is_empty()).then(|| RemoteState::new(workers, self.secret.clone()));
+        let state: Option<Box<dyn RankedTier>> = match (engine, remote) {
+            (Some(engine), elsewhere) => Some(Box::new(LocalState {
                 feeds: Arc::clone(&engine.state),
                 clock: Arc::clone(&self.clock),
+                elsewhere,
             })),
-            None if self.config.state.workers.is_empty() => None,
-            None => {
-                let workers = self.config.state.workers.clone();
-                Some(Box::new(RemoteState::new(workers, self.secret.clone())))
-            }
+            (None, Some(remote)) => Some(Box::new(remote)),
+            (None, None) => None,
         };
         let wait = self.config.state.wait;
         Ok(Tiers {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use connectors::redis::Reader;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, TryFutureExt};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::AUTHORIZATION;
@@ -31,8 +31,7 @@ pub struct Held {
 /// A tier that holds ranked feeds.
 ///
 /// # Contract
-/// 1. `feed` answers `None` only if it knows that there is none; whatever else keeps it from answering is
-///    a fault in words.
+/// 1. `feed` answers `None` if it is well and has none; whatever keeps it from answering is a fault in words.
 /// 2. Neither call waits for longer than the tier's own bound; the caller may stop waiting at any time.
 pub trait RankedTier: Send + Sync {
     /// The user's feed.
@@ -90,16 +89,24 @@ pub struct LocalState {
     pub feeds: Arc<dyn StateFeeds>,
     /// By which it ranks.
     pub clock: Arc<dyn Clock>,
+    /// Who has the users that this process does not own, if anybody is named.
+    pub elsewhere: Option<RemoteState>,
 }
 
 impl RankedTier for LocalState {
     fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, String>> {
-        async move { feed(Arc::clone(&self.feeds), user, self.clock.now().0).await }
-            .map_err(|fault| match fault {
-                StateFault::NotOwner => "another instance owns this user".to_owned(),
-                StateFault::NotReady(words) => words,
-            })
-            .boxed()
+        async move {
+            match feed(Arc::clone(&self.feeds), user, self.clock.now().0).await {
+                Ok(held) => Ok(held),
+                Err(StateFault::NotReady(words)) => Err(words),
+                // No failure: with several instances it is so for most users, and the others must not suffer.
+                Err(StateFault::NotOwner) => match &self.elsewhere {
+                    Some(others) => others.find(user).await,
+                    None => Ok(None),
+                },
+            }
+        }
+        .boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -218,11 +225,35 @@ mod tests {
     async fn state_that_waits_for_disk_or_view_holds_up_nobody_else() {
         let (go, wait) = channel();
         let clock = Arc::new(ManualClock::at(Timestamp(0)));
-        let tier = LocalState { feeds: Arc::new(Slow(Mutex::new(wait))), clock };
+        let feeds = Arc::new(Slow(Mutex::new(wait)));
+        let tier = LocalState { feeds, clock, elsewhere: None };
         let mut asked = RankedTier::feed(&tier, UserId([1; 16]));
         assert_eq!((&mut asked).now_or_never(), None);
         go.send(()).unwrap();
         assert_eq!(asked.await, Ok(None));
+    }
+
+    /// State of which others own everything.
+    struct Others;
+
+    impl StateFeeds for Others {
+        fn feed(&self, _user: UserId, _now_ms: i64) -> Result<Option<Held>, StateFault> {
+            Err(StateFault::NotOwner)
+        }
+
+        fn ready(&self) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_of_another_instance_is_looked_for_there_and_is_no_failure_of_the_own_state() {
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let mut tier = LocalState { feeds: Arc::new(Others), clock, elsewhere: None };
+        assert_eq!(RankedTier::feed(&tier, UserId([1; 16])).await, Ok(None));
+        tier.elsewhere = Some(RemoteState::new(vec!["http://127.0.0.1:1".to_owned()], None));
+        let asked = RankedTier::feed(&tier, UserId([1; 16])).await;
+        assert!(asked.is_err_and(|words| words.starts_with("http://127.0.0.1:1")));
     }
 
     #[tokio::test]
