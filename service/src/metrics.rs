@@ -1,17 +1,21 @@
 //! What is counted, for Prometheus. Labels come from closed sets only: no user, no path, no words of an error.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use millstream::{Counter, Metrics as EngineMetrics};
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
+
+use crate::jobs::sink::Sunk;
 
 /// Everything counted in this process.
 pub struct Metrics {
     registry: Registry,
     engine: OnceLock<Arc<EngineMetrics>>,
+    sink: OnceLock<Arc<Sunk>>,
     /// Requests, by route and status.
     pub requests: IntCounterVec,
     /// Seconds a request took, by route.
@@ -24,6 +28,8 @@ pub struct Metrics {
     pub events: IntCounter,
     /// Records that could not be appended to Kafka.
     pub unappended: IntCounter,
+    /// How old the oldest record is that the Redis sink has in hand, ms; 0 if it has none.
+    pub sink_lag: IntGauge,
     /// Whether a component answers, as last seen: 1 or 0.
     pub up: IntGaugeVec,
 }
@@ -36,6 +42,7 @@ impl Metrics {
         let of = Self {
             registry: Registry::new(),
             engine: OnceLock::new(),
+            sink: OnceLock::new(),
             requests: counters("feedmill_http_requests_total", "Requests.", &["route", "status"])?,
             seconds: HistogramVec::new(
                 HistogramOpts::new("feedmill_http_request_seconds", "Seconds a request took.")
@@ -55,6 +62,10 @@ impl Metrics {
                 "feedmill_records_unappended_total",
                 "Records that could not be appended to Kafka.",
             )?,
+            sink_lag: IntGauge::new(
+                "feedmill_redis_sink_lag_ms",
+                "Age of the oldest record that the sink has in hand.",
+            )?,
             up: IntGaugeVec::new(
                 Opts::new("feedmill_up", "Whether a component answers."),
                 &["component"],
@@ -66,6 +77,7 @@ impl Metrics {
         of.registry.register(Box::new(of.tier_passed.clone()))?;
         of.registry.register(Box::new(of.events.clone()))?;
         of.registry.register(Box::new(of.unappended.clone()))?;
+        of.registry.register(Box::new(of.sink_lag.clone()))?;
         of.registry.register(Box::new(of.up.clone()))?;
         Ok(of)
     }
@@ -76,18 +88,34 @@ impl Metrics {
         let _ = self.engine.set(engine);
     }
 
+    /// Tells what the sink of this process does, too.
+    pub fn follow_sink(&self, sink: Arc<Sunk>) {
+        // A process has one sink, so the first is the only one.
+        let _ = self.sink.set(sink);
+    }
+
     /// All of it as text.
     pub fn text(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if let Err(fault) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
             tracing::error!(%fault, "metrics cannot be written");
         }
+        let mut tell = |name: &str, value: u64| {
+            out.extend_from_slice(format!("# TYPE {name} counter\n{name} {value}\n").as_bytes());
+        };
         if let Some(engine) = self.engine.get() {
-            for (counter, name) in Counter::ALL {
-                let value = engine.read(counter);
-                out.extend_from_slice(
-                    format!("# TYPE {name} counter\n{name} {value}\n").as_bytes(),
-                );
+            Counter::ALL.iter().for_each(|(counter, name)| tell(name, engine.read(*counter)));
+        }
+        if let Some(sink) = self.sink.get() {
+            let of = &sink.progress;
+            for (name, value) in [
+                ("feedmill_redis_sink_written_total", &of.written),
+                ("feedmill_redis_sink_older_total", &of.older),
+                ("feedmill_redis_sink_foreign_total", &of.foreign),
+                ("feedmill_redis_sink_failed_total", &of.failed),
+                ("feedmill_redis_sink_restarts_total", &sink.restarts),
+            ] {
+                tell(name, value.load(Ordering::Relaxed));
             }
         }
         out

@@ -210,6 +210,12 @@ impl Driver {
         &self.broker
     }
 
+    /// Lets every process forget the removed keys of broadcasts that it had when it was asked last, as
+    /// it does by itself after half a day.
+    pub fn forget_removed(&mut self) {
+        self.processes.iter_mut().flatten().for_each(|process| process.broadcasts.forget());
+    }
+
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

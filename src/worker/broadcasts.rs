@@ -1,11 +1,14 @@
 //! Reads every broadcast topic whole into the stores that the process shares, and follows them.
 //!
 //! Tasks start only when each partition has reached the end it had when the loader began, so that no task
-//! sees a broadcast that is known to be incomplete.
+//! sees a broadcast that is known to be incomplete. Removed keys are remembered for half a day at least, so that
+//! tasks hear of them; then they are forgotten, and a task that still lags is told to look at everything anew.
+//! What a log's compaction had removed before this process read it is not known here: whoever must not miss
+//! that looks at everything when a task starts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::instance::Instance;
 use super::supervisor::patiently;
@@ -16,6 +19,9 @@ use crate::metrics::Counter;
 use crate::record::{Offset, Topic, TopicPartition};
 use crate::store::BroadcastStore;
 
+/// How long a removed key is remembered at least; at most it is twice as long.
+const REMEMBERED: Duration = Duration::from_secs(12 * 3600);
+
 /// See the module.
 pub(crate) struct Broadcasts {
     instance: Arc<Instance>,
@@ -23,6 +29,9 @@ pub(crate) struct Broadcasts {
     stores: BTreeMap<Topic, Arc<dyn BroadcastStore>>,
     /// Partitions that have not reached the end they had at the start.
     missing: BTreeMap<TopicPartition, Offset>,
+    /// Where the partitions ended when it forgot last, and when that was.
+    ended: Vec<(TopicPartition, Offset)>,
+    forgot: Instant,
 }
 
 impl Broadcasts {
@@ -52,7 +61,8 @@ impl Broadcasts {
         if missing.is_empty() {
             instance.broadcasts_loaded();
         }
-        Ok(Self { instance, consumer, stores, missing })
+        let (ended, forgot) = (Vec::new(), Instant::now());
+        Ok(Self { instance, consumer, stores, missing, ended, forgot })
     }
 
     /// Applies what has arrived; waits at most `wait` for it.
@@ -80,7 +90,27 @@ impl Broadcasts {
         for (at, end) in &polled.ends {
             self.reached(at, *end);
         }
+        if self.forgot.elapsed() >= REMEMBERED {
+            self.forget();
+        }
         Ok(Activity::of(!polled.batches.is_empty()))
+    }
+
+    /// Forgets the keys that were removed before the last time it forgot.
+    pub(crate) fn forget(&mut self) {
+        for (of, end) in std::mem::take(&mut self.ended) {
+            if let Some(store) = self.stores.get(&of.topic) {
+                store.forget(of.partition, end);
+            }
+        }
+        for (topic, store) in &self.stores {
+            let partitions = self.instance.ground.partitions.get(topic).copied().unwrap_or(0);
+            let ends = (0..partitions).map(|partition| {
+                (TopicPartition::new(topic.clone(), partition), store.end(partition))
+            });
+            self.ended.extend(ends);
+        }
+        self.forgot = Instant::now();
     }
 
     /// Whether every partition stands where its log ends, as far as a committed reader sees.

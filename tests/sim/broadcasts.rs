@@ -1,12 +1,14 @@
 //! Broadcasts: whole before the first record, heard by every task, heard again after a crash.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millstream::testing::{Driver, table};
 use millstream::{
-    Broadcast, Builder, Change, Changed, Context, I64, Nullable, Point, Processor, Rec, Result,
-    Store, Timestamp, Topology, Utf8,
+    Broadcast, Builder, Change, Changed, Context, Fault, I64, Nullable, Point, Processor, Rec,
+    Result, Store, Timestamp, Topology, Utf8,
 };
 
 use crate::world::{at, history};
@@ -219,4 +221,72 @@ fn however_short_the_rounds_every_task_hears_every_change_once_and_takes_its_rec
     let answers = ["x", "y", "z"].map(|who| (who.to_owned(), vec!["Some(1)".to_owned(); 20]));
     assert_eq!(told, tasks.chain(answers).collect());
     Ok(())
+}
+
+/// Says of each change of a price what it heard, but not while it is told to wait.
+struct Late {
+    prices: Broadcast<String, i64>,
+    waits: Arc<AtomicBool>,
+}
+
+impl Processor for Late {
+    type KeyIn = String;
+    type ValueIn = String;
+    type KeyOut = String;
+    type ValueOut = String;
+
+    fn process(
+        &mut self,
+        _line: Rec<'_, String, String>,
+        _cx: &mut Context<'_, String, String>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn on_change(
+        &mut self,
+        change: Change<'_>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<()> {
+        if self.waits.load(Ordering::SeqCst) {
+            return Err(Fault::Retry("told to wait".into()));
+        }
+        match change.of(self.prices) {
+            Some(Changed::Key(key)) => cx.forward(&"heard".into(), key),
+            Some(Changed::Resync) => cx.forward(&"heard".into(), &"everything".into()),
+            None => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_task_that_lags_behind_what_is_remembered_is_told_to_look_at_everything() -> Result<()> {
+    let waits: Arc<AtomicBool> = Arc::default();
+    let builder = Builder::new("late");
+    let prices = builder.broadcast("prices", Utf8, I64);
+    let told = waits.clone();
+    builder
+        .stream("lines", Utf8, Utf8)
+        .process("late", &[prices.into()], move || Late { prices, waits: told.clone() })
+        .to("told", Utf8, Utf8);
+    let mut driver = Driver::of(builder.build()?).start()?;
+    ["a", "b"].iter().try_for_each(|key| price(&driver, key, Some(1)))?;
+    driver.settle()?;
+    // Who has heard of a removal is told nothing when it is forgotten.
+    price(&driver, "a", None)?;
+    driver.settle()?;
+    (0..2).for_each(|_| driver.forget_removed());
+    driver.settle()?;
+    waits.store(true, Ordering::SeqCst);
+    price(&driver, "b", None)?;
+    (0..50).try_for_each(|_| driver.step().map(drop))?;
+    (0..2).for_each(|_| driver.forget_removed());
+    waits.store(false, Ordering::SeqCst);
+    driver.settle()?;
+    assert_eq!(heard_in_order(&driver)?, ["a", "b", "a", "everything"]);
+    Ok(())
+}
+
+fn heard_in_order(driver: &Driver) -> Result<Vec<String>> {
+    Ok(told(driver)?.remove("heard").unwrap_or_default())
 }

@@ -5,7 +5,7 @@
 //! and Kafka holds the rest. A record that is no feed is counted and left behind: it would be no feed for ever.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub struct Progress {
     pub failed: AtomicU64,
     /// Whether the last attempt failed.
     pub down: AtomicBool,
+    /// The time of the oldest record that was polled and is not applied, ms UTC; 0 if there is none.
+    pub in_hand: AtomicI64,
 }
 
 /// A sink at work, and who may stop it.
@@ -62,9 +64,11 @@ pub fn run(mut at: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
         }
         let (writes, foreign) = newest(&polled);
         at.progress.foreign.fetch_add(foreign, Ordering::Relaxed);
+        at.progress.in_hand.store(oldest(&polled), Ordering::Relaxed);
         if !apply(&mut at, &writes, runtime) {
             return Ok(());
         }
+        at.progress.in_hand.store(0, Ordering::Relaxed);
         if let Err(failure) = at.consumer.commit(&positions(&polled)) {
             survive(failure)?;
         }
@@ -146,6 +150,11 @@ fn decode<'a>(record: &RawRecord<'a>) -> Option<Write<'a>> {
             .ok()?,
         body: record.value,
     })
+}
+
+fn oldest(polled: &Polled) -> i64 {
+    let records = polled.batches.iter().flat_map(|batch| batch.iter());
+    records.map(|record| record.timestamp.0).min().unwrap_or(0)
 }
 
 /// The next position of every partition that brought something.

@@ -17,7 +17,7 @@ use warp::{Filter, Rejection, Reply};
 
 use super::{Refusal, json, recover, with};
 use crate::metrics::Metrics;
-use crate::read::{StateFault, StateFeeds};
+use crate::read::{self, StateFault, StateFeeds};
 
 /// What the internal routes need.
 pub struct Internal {
@@ -56,6 +56,8 @@ pub struct Seen {
 
 /// The component that readiness cannot do without.
 pub const KAFKA: &str = "kafka";
+/// The component that pushes feeds: without it they are old, but reads are answered.
+pub const SINK: &str = "redis_sink";
 /// The components that can answer a read.
 pub const TIERS: [&str; 3] = ["redis", "state", "postgres"];
 
@@ -110,7 +112,7 @@ pub fn internal(
         .and(with(of))
         .and(warp::header::optional("authorization"))
         .and_then(|user: String, of: Arc<Internal>, shown: Option<String>| async move {
-            let answer = of.feed(&user, shown.as_deref());
+            let answer = of.feed(&user, shown.as_deref()).await;
             Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
         });
     health.or(ready).unify().or(metrics).unify().or(state).unify().recover(recover)
@@ -121,7 +123,7 @@ fn bytes(body: Vec<u8>, kind: &'static str) -> Response {
 }
 
 impl Internal {
-    fn feed(&self, user: &str, shown: Option<&str>) -> Result<Response, Refusal> {
+    async fn feed(&self, user: &str, shown: Option<&str>) -> Result<Response, Refusal> {
         let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
         if let Some(secret) = &self.secret
             && shown.is_none_or(|shown| digest(shown) != *secret)
@@ -130,7 +132,8 @@ impl Internal {
         }
         let user: UserId = user.parse().map_err(|_| Refusal::not_found())?;
         let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
-        let found = state.feed(user, self.clock.now().0).map_err(|fault| match fault {
+        let found = read::feed(Arc::clone(state), user, self.clock.now().0).await;
+        let found = found.map_err(|fault| match fault {
             StateFault::NotOwner => Refusal::not_owner(),
             StateFault::NotReady(_) => Refusal::unavailable("the state is not ready"),
         })?;

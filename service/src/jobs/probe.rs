@@ -14,7 +14,8 @@ use millstream::broker::{Admin, Broker, Failure};
 use schemas::topic::EVENTS;
 use tokio::time::{sleep, timeout};
 
-use crate::http::internal::{Health, KAFKA, Seen};
+use crate::http::internal::{Health, KAFKA, SINK, Seen};
+use crate::jobs::sink::Sunk;
 use crate::metrics::Metrics;
 use crate::read::Reads;
 
@@ -76,6 +77,15 @@ impl Probing {
                 self.tier("state", state),
                 self.tier("postgres", postgres),
             );
+            sleep(EVERY).await;
+        }
+    }
+
+    /// Looks at the sink, for as long as the task lives.
+    pub async fn sink(self, sunk: Arc<Sunk>) {
+        loop {
+            self.note(SINK, sunk.look(), None);
+            self.metrics.sink_lag.set(sunk.lag_ms(self.clock.now()));
             sleep(EVERY).await;
         }
     }

@@ -51,7 +51,7 @@ pub struct Server {
     sink: Option<RedisSink>,
     stop: watch::Sender<bool>,
     stopping: Arc<AtomicBool>,
-    probe: Option<JoinHandle<()>>,
+    probes: Vec<JoinHandle<()>>,
     listeners: Vec<JoinHandle<()>>,
 }
 
@@ -91,7 +91,8 @@ impl Server {
         };
         let sink = match &config.redis {
             Some(redis) if roles.worker => {
-                Some(RedisSink::start(&*parts.broker, &config.app, &redis.url).map_err(failed)?)
+                let broker = Arc::clone(&parts.broker);
+                Some(RedisSink::start(broker, &config.app, &redis.url).map_err(failed)?)
             }
             Some(_) | None => None,
         };
@@ -103,7 +104,7 @@ impl Server {
             sink,
             stop,
             stopping: Arc::new(AtomicBool::new(false)),
-            probe: None,
+            probes: Vec::new(),
             listeners: Vec::new(),
         };
         server.listen(&parts, roles, stopped).await.map_err(failed)?;
@@ -128,6 +129,10 @@ impl Server {
         if let Some(engine) = &self.engine {
             parts.metrics.follow(Arc::clone(&engine.metrics));
         }
+        if let Some(sink) = &self.sink {
+            parts.metrics.follow_sink(Arc::clone(&sink.sunk));
+            self.probes.push(tokio::spawn(probing.clone().sink(Arc::clone(&sink.sunk))));
+        }
         let of = Arc::new(Internal {
             health,
             metrics: Arc::clone(&parts.metrics),
@@ -139,7 +144,7 @@ impl Server {
             let listener = parts.bind(parts.config.http.listen).await?;
             self.public = listener.address().ok();
             let api = parts.api(self.engine.as_ref())?;
-            self.probe = Some(tokio::spawn(probing.tiers(Arc::clone(&api.reads))));
+            self.probes.push(tokio::spawn(probing.clone().tiers(Arc::clone(&api.reads))));
             self.listeners.push(tokio::spawn(listener.serve(public(&api), stopped.clone())));
         }
         let listener = parts.bind(parts.config.http.internal_listen).await?;
@@ -157,9 +162,7 @@ impl Server {
     pub async fn stop(self) -> Result<(), Ended> {
         self.stopping.store(true, Ordering::Relaxed);
         let _ = self.stop.send(true);
-        if let Some(probe) = self.probe {
-            probe.abort();
-        }
+        self.probes.iter().for_each(JoinHandle::abort);
         for listener in self.listeners {
             let _ = listener.await;
         }
@@ -223,16 +226,16 @@ impl Parts<'_> {
             let database = Database::open(url, limits).map_err(|e| e.to_string())?;
             Ok::<_, String>(Guarded::new(database, guard(Source::Postgres, *wait, calls_max)))
         });
-        let state: Option<Box<dyn RankedTier>> = match engine {
-            Some(engine) => Some(Box::new(LocalState {
+        let workers = self.config.state.workers.clone();
+        let remote = (!workers.is_empty()).then(|| RemoteState::new(workers, self.secret.clone()));
+        let state: Option<Box<dyn RankedTier>> = match (engine, remote) {
+            (Some(engine), elsewhere) => Some(Box::new(LocalState {
                 feeds: Arc::clone(&engine.state),
                 clock: Arc::clone(&self.clock),
+                elsewhere,
             })),
-            None if self.config.state.workers.is_empty() => None,
-            None => {
-                let workers = self.config.state.workers.clone();
-                Some(Box::new(RemoteState::new(workers, self.secret.clone())))
-            }
+            (None, Some(remote)) => Some(Box::new(remote)),
+            (None, None) => None,
         };
         let wait = self.config.state.wait;
         Ok(Tiers {

@@ -1,46 +1,190 @@
 //! The Redis sink beside a worker: group `<app>-redis`, one thread, for as long as the process lives.
+//!
+//! A sink that ends (its Kafka handle is dead, or it panicked) is opened again, ever more slowly: feeds wait in
+//! Kafka, and reads are answered by state meanwhile. What it does and what ails it is told to readiness and
+//! metrics.
 
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use connectors::redis::{Progress, Sink, Sinking, run};
 use millstream::Topic;
-use millstream::broker::Broker;
+use millstream::broker::{Broker, GroupConsumer};
 use schemas::topic::FEEDS;
 use tokio::runtime::Handle;
 
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Whoever stopped waits so long at most before it is noticed.
+const STOP_WITHIN: Duration = Duration::from_millis(50);
+/// A sink that ran for so long was well: its next pause is short again.
+const WELL_AFTER: Duration = Duration::from_secs(60);
+
+/// What the sink has done, and what ails it.
+#[derive(Debug, Default)]
+pub struct Sunk {
+    /// What was written.
+    pub progress: Progress,
+    /// How often it was opened again.
+    pub restarts: AtomicU64,
+    ended: Mutex<Option<String>>,
+}
+
+impl Sunk {
+    /// Whether feeds reach Redis; the words of it if not.
+    pub fn look(&self) -> Result<(), String> {
+        if let Some(words) = &*self.ended() {
+            return Err(words.clone());
+        }
+        match self.progress.down.load(Ordering::Relaxed) {
+            true => Err("redis does not take feeds; they wait in kafka".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    /// How old the oldest record is that was polled and is not applied, ms; 0 if there is none.
+    pub fn lag_ms(&self, now: millstream::Timestamp) -> i64 {
+        match self.progress.in_hand.load(Ordering::Relaxed) {
+            0 => 0,
+            oldest => now.0.saturating_sub(oldest).max(0),
+        }
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Option<String>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A sink at work.
 pub struct RedisSink {
+    /// What it has done.
+    pub sunk: Arc<Sunk>,
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<()>,
 }
 
+struct Sinks {
+    broker: Arc<dyn Broker>,
+    group: String,
+    url: String,
+    sunk: Arc<Sunk>,
+    stop: Arc<AtomicBool>,
+    runtime: Handle,
+}
+
+type Opened = (Box<dyn GroupConsumer>, Sink);
+
 impl RedisSink {
-    /// Starts it. Redis need not be there yet.
-    pub fn start(broker: &dyn Broker, app: &str, url: &str) -> Result<Self, String> {
-        let group = format!("{app}-redis");
-        let topics = [Topic::from(FEEDS.name)];
-        let consumer = broker.group_consumer(&group, &topics).map_err(|e| e.to_string())?;
-        let sink = Sink::open(url).map_err(|e| e.to_string())?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, runtime) = (Arc::clone(&stop), Handle::current());
-        let body = move || {
-            let progress = Progress::default();
-            let at = Sinking { consumer, sink, progress: &progress, stop: &stopped };
-            if let Err(failure) = run(at, &runtime) {
-                tracing::error!(%failure, "the redis sink ends");
-            }
+    /// Starts it, inside a Tokio runtime. Redis need not be there yet.
+    pub fn start(broker: Arc<dyn Broker>, app: &str, url: &str) -> Result<Self, String> {
+        let (sunk, stop) = (Arc::new(Sunk::default()), Arc::new(AtomicBool::new(false)));
+        let sinks = Sinks {
+            broker,
+            group: format!("{app}-redis"),
+            url: url.to_owned(),
+            sunk: Arc::clone(&sunk),
+            stop: Arc::clone(&stop),
+            runtime: Handle::current(),
         };
+        let first = sinks.open()?;
+        let body = move || sinks.keep(first);
         let spawned = thread::Builder::new().name("redis-sink".to_owned()).spawn(body);
-        let thread = spawned.map_err(|e: io::Error| e.to_string())?;
-        Ok(Self { stop, thread })
+        let thread = spawned.map_err(|e| e.to_string())?;
+        Ok(Self { sunk, stop, thread })
     }
 
     /// Stops it after the batch in hand.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.thread.join();
+    }
+}
+
+impl Sinks {
+    fn open(&self) -> Result<Opened, String> {
+        let _inside = self.runtime.enter();
+        let topics = [Topic::from(FEEDS.name)];
+        let consumer = self.broker.group_consumer(&self.group, &topics);
+        let consumer = consumer.map_err(|e| e.to_string())?;
+        Ok((consumer, Sink::open(&self.url).map_err(|e| e.to_string())?))
+    }
+
+    /// Has a sink at work until it is asked to stop.
+    fn keep(&self, first: Opened) {
+        let (mut next, mut pause) = (Ok(first), PAUSE_MIN);
+        loop {
+            let began = Instant::now();
+            let ended = next.and_then(|opened| self.run(opened));
+            let Err(words) = ended else { return };
+            tracing::error!(error = words, ?pause, "the redis sink ended; it is opened again");
+            *self.sunk.ended() = Some(words);
+            if began.elapsed() >= WELL_AFTER {
+                pause = PAUSE_MIN;
+            }
+            if self.is_stopped_within(pause) {
+                return;
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+            self.sunk.restarts.fetch_add(1, Ordering::Relaxed);
+            next = self.open();
+        }
+    }
+
+    fn run(&self, (consumer, sink): Opened) -> Result<(), String> {
+        *self.sunk.ended() = None;
+        let at = Sinking { consumer, sink, progress: &self.sunk.progress, stop: &self.stop };
+        match catch_unwind(AssertUnwindSafe(|| run(at, &self.runtime))) {
+            Ok(ended) => ended.map_err(|failure| failure.to_string()),
+            Err(_) => Err("the redis sink panicked".to_owned()),
+        }
+    }
+
+    fn is_stopped_within(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !self.stop.load(Ordering::Relaxed) {
+            thread::sleep(STOP_WITHIN.min(pause));
+        }
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::tests::poll_until;
+    use millstream::broker::embedded::Embedded;
+    use millstream::broker::{Call, Code, Failure};
+    use millstream::{SystemClock, Timestamp};
+
+    use super::*;
+    use crate::jobs::topics;
+
+    const WAIT: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_sink_whose_handle_is_dead_is_opened_again_and_says_so() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let broker = Embedded::new(Arc::new(SystemClock));
+        topics::create(&mut *broker.admin().unwrap(), "feedmill", 1).unwrap();
+        let dead = || Failure::new(Call::Poll, Code::Other(-1), "the handle is dead").fatal();
+        broker.faults().refuse_next("feedmill-redis", dead());
+        let url = "redis://127.0.0.1:1";
+        let sink = RedisSink::start(Arc::new(broker.clone()), "feedmill", url).unwrap();
+        let fault = poll_until(WAIT, || sink.sunk.look().err()).unwrap();
+        assert!(fault.contains("the handle is dead"), "{fault}");
+        poll_until(WAIT, || sink.sunk.look().ok()).unwrap();
+        assert_eq!(sink.sunk.restarts.load(Ordering::Relaxed), 1);
+        sink.stop();
+    }
+
+    #[test]
+    fn the_lag_is_the_age_of_the_oldest_record_in_hand() {
+        let sunk = Sunk::default();
+        assert_eq!(sunk.lag_ms(Timestamp(5_000)), 0);
+        sunk.progress.in_hand.store(2_000, Ordering::Relaxed);
+        assert_eq!(sunk.lag_ms(Timestamp(5_000)), 3_000);
     }
 }

@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use flight::Flights;
 pub use guard::{Guard, Guarded};
 pub use notes::Notes;
-pub use tier::{Held, LocalState, RankedTier, RemoteState, StateFault, StateFeeds};
+pub use tier::{Held, LocalState, RankedTier, RemoteState, StateFault, StateFeeds, feed};
 
 /// How long beyond its `valid_until` a copy in Redis still counts as fresh: the next one is on its way.
 const GRACE_MS: i64 = 30_000;

@@ -31,8 +31,7 @@ pub struct Held {
 /// A tier that holds ranked feeds.
 ///
 /// # Contract
-/// 1. `feed` answers `None` only if it knows that there is none; whatever else keeps it from answering is
-///    a fault in words.
+/// 1. `feed` answers `None` if it is well and has none; whatever keeps it from answering is a fault in words.
 /// 2. Neither call waits for longer than the tier's own bound; the caller may stop waiting at any time.
 pub trait RankedTier: Send + Sync {
     /// The user's feed.
@@ -74,22 +73,40 @@ pub trait StateFeeds: Send + Sync {
     fn ready(&self) -> Result<(), String>;
 }
 
+/// Asks state on a thread that may wait: it reads from disk, and for a view while somebody writes it.
+pub async fn feed(
+    feeds: Arc<dyn StateFeeds>,
+    user: UserId,
+    now_ms: i64,
+) -> Result<Option<Held>, StateFault> {
+    let asked = tokio::task::spawn_blocking(move || feeds.feed(user, now_ms));
+    asked.await.unwrap_or_else(|e| Err(StateFault::NotReady(format!("it did not answer: {e}"))))
+}
+
 /// The state of this process, as a tier.
 pub struct LocalState {
     /// The state.
     pub feeds: Arc<dyn StateFeeds>,
     /// By which it ranks.
     pub clock: Arc<dyn Clock>,
+    /// Who has the users that this process does not own, if anybody is named.
+    pub elsewhere: Option<RemoteState>,
 }
 
 impl RankedTier for LocalState {
     fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, String>> {
-        let found = self.feeds.feed(user, self.clock.now().0);
-        let found = found.map_err(|fault| match fault {
-            StateFault::NotOwner => "another instance owns this user".to_owned(),
-            StateFault::NotReady(words) => words,
-        });
-        async move { found }.boxed()
+        async move {
+            match feed(Arc::clone(&self.feeds), user, self.clock.now().0).await {
+                Ok(held) => Ok(held),
+                Err(StateFault::NotReady(words)) => Err(words),
+                // No failure: with several instances it is so for most users, and the others must not suffer.
+                Err(StateFault::NotOwner) => match &self.elsewhere {
+                    Some(others) => others.find(user).await,
+                    None => Ok(None),
+                },
+            }
+        }
+        .boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -133,12 +150,17 @@ impl RemoteState {
         for step in 0..self.workers.len() {
             let at = (first + step) % self.workers.len();
             let Some(worker) = self.workers.get(at) else { continue };
+            // Whoever gives up waiting for this one leaves the next one to be asked first.
+            self.last.store(at + 1, Ordering::Relaxed);
             match self.ask(worker, &format!("/state/v1/feed/{user}")).await {
                 Ok((StatusCode::OK, body)) => {
                     self.last.store(at, Ordering::Relaxed);
                     return held(&body).map(Some).map_err(|fault| format!("{worker}: {fault}"));
                 }
-                Ok((StatusCode::NOT_FOUND, _)) => return Ok(None),
+                Ok((StatusCode::NOT_FOUND, _)) => {
+                    self.last.store(at, Ordering::Relaxed);
+                    return Ok(None);
+                }
                 Ok((StatusCode::MISDIRECTED_REQUEST, _)) => {}
                 Ok((status, _)) => said = format!("{worker}: {status}"),
                 Err(fault) => said = fault,
@@ -173,5 +195,73 @@ impl RankedTier for RemoteState {
             Err(said)
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use millstream::{ManualClock, Timestamp};
+
+    use super::*;
+
+    /// State that answers when it is told to.
+    struct Slow(Mutex<Receiver<()>>);
+
+    impl StateFeeds for Slow {
+        fn feed(&self, _user: UserId, _now_ms: i64) -> Result<Option<Held>, StateFault> {
+            self.0.lock().unwrap().recv().unwrap();
+            Ok(None)
+        }
+
+        fn ready(&self) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn state_that_waits_for_disk_or_view_holds_up_nobody_else() {
+        let (go, wait) = channel();
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let feeds = Arc::new(Slow(Mutex::new(wait)));
+        let tier = LocalState { feeds, clock, elsewhere: None };
+        let mut asked = RankedTier::feed(&tier, UserId([1; 16]));
+        assert_eq!((&mut asked).now_or_never(), None);
+        go.send(()).unwrap();
+        assert_eq!(asked.await, Ok(None));
+    }
+
+    /// State of which others own everything.
+    struct Others;
+
+    impl StateFeeds for Others {
+        fn feed(&self, _user: UserId, _now_ms: i64) -> Result<Option<Held>, StateFault> {
+            Err(StateFault::NotOwner)
+        }
+
+        fn ready(&self) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_of_another_instance_is_looked_for_there_and_is_no_failure_of_the_own_state() {
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let mut tier = LocalState { feeds: Arc::new(Others), clock, elsewhere: None };
+        assert_eq!(RankedTier::feed(&tier, UserId([1; 16])).await, Ok(None));
+        tier.elsewhere = Some(RemoteState::new(vec!["http://127.0.0.1:1".to_owned()], None));
+        let asked = RankedTier::feed(&tier, UserId([1; 16])).await;
+        assert!(asked.is_err_and(|words| words.starts_with("http://127.0.0.1:1")));
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_never_answered_is_not_the_first_to_be_asked_again() {
+        let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", mute.local_addr().unwrap());
+        let tier = RemoteState::new(vec![url, "http://127.0.0.1:1".to_owned()], None);
+        assert_eq!(RankedTier::feed(&tier, UserId([1; 16])).now_or_never(), None);
+        assert_eq!(tier.last.load(Ordering::Relaxed), 1);
     }
 }

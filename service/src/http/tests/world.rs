@@ -132,8 +132,11 @@ impl World {
             },
             metrics: Arc::clone(&metrics),
         };
-        let tier: Box<dyn RankedTier> =
-            Box::new(LocalState { feeds: state.clone(), clock: Arc::clone(&time) });
+        let tier: Box<dyn RankedTier> = Box::new(LocalState {
+            feeds: state.clone(),
+            clock: Arc::clone(&time),
+            elsewhere: None,
+        });
         let ranked = Guarded::new(tier, guard(Source::State));
         let mut tiers = Tiers { redis: None, state: Some(ranked), postgres: None };
         add(&mut tiers, &guard);
