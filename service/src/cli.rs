@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// A real-time personalised feed, from change streams and behaviour events.
 #[derive(Debug, Parser)]
-#[command(name = "feedmill", version, about, propagate_version = true)]
+#[command(name = "feedmill", version, propagate_version = true)]
 pub struct Cli {
     /// The configuration file, TOML. The environment (FEEDMILL_<TABLE>__<NAME>) wins over it.
     #[arg(long, global = true)]
@@ -35,13 +35,13 @@ pub enum Command {
     Serve,
     /// Sign a token with the local key, for trying things; makes the key pair if there is none.
     Token(Token),
-    /// The topics.
+    /// The topics of the contract: create them.
     #[command(subcommand)]
     Topics(Topics),
-    /// The topology.
+    /// The topology: describe it.
     #[command(subcommand)]
     Topology(Topology),
-    /// Feeds.
+    /// Feeds: show one.
     #[command(subcommand)]
     Feed(Feed),
 }
@@ -55,10 +55,10 @@ pub struct Demo {
     /// Use this cluster (host:port) instead of the one inside; its cdc.* topics must be empty.
     #[arg(long)]
     pub kafka: Option<String>,
-    /// Use this Redis.
+    /// Use this Redis (redis://host:port).
     #[arg(long)]
     pub redis: Option<String>,
-    /// Use this PostgreSQL; the generated rows are written there too.
+    /// Use this PostgreSQL (postgres://user@host:port/database); the generated rows are written there too.
     #[arg(long)]
     pub postgres: Option<String>,
     /// The seed of the world.
@@ -72,12 +72,12 @@ pub struct Demo {
 /// Sign a token.
 #[derive(Debug, Args)]
 pub struct Token {
-    /// The caller.
+    /// The caller: a UUID.
     pub user: Uuid,
-    /// A role of theirs; may be repeated.
+    /// A role of theirs; may be repeated. With "ingest" they may tell of others' events.
     #[arg(long = "role")]
     pub roles: Vec<String>,
-    /// For how long it holds.
+    /// For how many seconds it holds.
     #[arg(long, default_value_t = 3600)]
     pub seconds: u64,
 }
@@ -99,9 +99,9 @@ pub enum Topology {
 /// Feeds.
 #[derive(Debug, Subcommand)]
 pub enum Feed {
-    /// Print a user's feed as the tiers hold it, with the terms of each score.
+    /// Print the feed that Redis holds for a user, with the terms of each score.
     Show {
-        /// Whose.
+        /// Whose: a UUID.
         user: Uuid,
         /// How many items.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]

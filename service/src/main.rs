@@ -13,7 +13,7 @@ mod metrics;
 mod read;
 mod token;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,8 @@ fn main() -> ExitCode {
     // The demo is read by a person: what goes well is no news there.
     let level = if matches!(cli.command, Some(Command::Demo(_))) { "warn" } else { "info" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed(exit, words)) => {
@@ -66,7 +67,8 @@ fn run(cli: Cli) -> Result<(), Failed> {
         return say(config.shown());
     }
     let Some(command) = cli.command else {
-        return Err(Failed(Exit::Usage, Cli::command().render_help().to_string()));
+        let help = Cli::command().render_help();
+        return Err(Failed(Exit::Usage, format!("no command was given\n\n{help}")));
     };
     match command {
         Command::Demo(asked) => Ok(demo::run(&asked, config, cluster)?),
@@ -79,11 +81,8 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&format!("{token}\n"))
         }
         Command::Topics(Topics::Create) => {
-            let broker = cluster(&config)?;
-            let mut admin = broker.admin().map_err(|e| e.to_string())?;
-            let partitions = config.kafka.partitions;
-            let created = jobs::topics::create(&mut *admin, &config.app, partitions);
-            say(&created.map_err(|e| e.to_string())?)
+            let created = jobs::topics::ensure(&*cluster(&config)?, &config)?;
+            say(&created)
         }
         Command::Topology(Topology::Describe) => say(&jobs::engine::describe(&config)?),
         Command::Feed(Feed::Show { user, limit }) => {
@@ -100,6 +99,7 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Config::read(file.transpose()?.as_deref(), environment)
+        .map_err(|faults| format!("the configuration is faulty\n{faults}"))
 }
 
 fn say(text: &str) -> Result<(), Failed> {
@@ -127,9 +127,7 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
     let broker = cluster(config)?;
     runtime()?.block_on(async {
         if config.kafka.create_topics {
-            let mut admin = broker.admin().map_err(|e| e.to_string())?;
-            let made = jobs::topics::create(&mut *admin, &config.app, config.kafka.partitions);
-            made.map_err(|e| e.to_string())?;
+            jobs::topics::ensure(&*broker, config)?;
         }
         token::ensure_keys(&config.auth)?;
         let server = Server::start(config, broker, roles).await?;

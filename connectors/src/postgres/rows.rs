@@ -5,10 +5,15 @@
 //! and one that is not there is no fault when updated or deleted. Only the demonstration writes: a worker or
 //! a server never opens this.
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
 use super::{PostgresFault, fault, options};
+
+/// How long a database may take to let one in.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
 
 /// A table of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +104,8 @@ pub struct Rows {
 impl Rows {
     /// Connects to the database at `url`.
     pub async fn open(url: &str) -> Result<Self, PostgresFault> {
-        let pool = PgPoolOptions::new().max_connections(2).connect_with(options(url)?).await;
+        let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT_WAIT);
+        let pool = pool.connect_with(options(url)?).await;
         Ok(Self { pool: pool.map_err(|e| fault(&e))? })
     }
 

@@ -157,7 +157,7 @@ impl Config {
             app: from.name("app", "feedmill"),
             kafka: kafka(&mut from),
             worker: Worker {
-                state_dir: from.text("worker.state_dir", "state").into(),
+                state_dir: from.filled("worker.state_dir", "state").into(),
                 threads: from.within("worker.threads", 1, 1..=256),
                 feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=u32::MAX),
                 cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=u32::MAX),
@@ -194,7 +194,7 @@ fn loopback(port: u16) -> SocketAddr {
 
 fn kafka(from: &mut Settings) -> Kafka {
     Kafka {
-        bootstrap: from.text("kafka.bootstrap", "127.0.0.1:9092"),
+        bootstrap: from.filled("kafka.bootstrap", "127.0.0.1:9092"),
         create_topics: from.parsed("kafka.create_topics", true),
         partitions: from.within("kafka.partitions", 12, 1..=1024),
         produce_wait: from.millis("kafka.produce_wait_ms", 3_000),
@@ -259,14 +259,29 @@ mod tests {
 
     #[test]
     fn every_fault_is_said_at_once() {
-        let file =
-            "nobody = 1\n[http]\nevents_max = 5000\nlisten = 'here'\n[auth]\nalgorithm = 'none'";
+        let file = "nobody = 1\n[http]\nevents_max = 5000\nlisten = 'here'\n[auth]\nalgorithm = 'none'\n\
+             [worker]\nstate_dir = ''";
         let faults = read(file, &[("FEEDMILL_KAFKA__PARTITIONS", "many")]).unwrap_err();
         let named: Vec<_> = faults.lines().filter_map(|line| line.split(':').next()).collect();
         assert_eq!(
             named,
-            ["auth.algorithm", "http.events_max", "http.listen", "kafka.partitions", "nobody"]
+            [
+                "auth.algorithm",
+                "http.events_max",
+                "http.listen",
+                "kafka.partitions",
+                "nobody",
+                "worker.state_dir"
+            ]
         );
+    }
+
+    #[test]
+    fn variables_of_the_scripts_are_neither_settings_nor_faults() {
+        let config = read("", &[("FEEDMILL_CACHE", "/var/cache"), ("FEEDMILL_CONFIG", "a.toml")]);
+        assert_eq!(config.unwrap().shown(), read("", &[]).unwrap().shown());
+        let faults = read("", &[("FEEDMILL_KAFKA_BOOTSTRAP", "a:9092")]).unwrap_err();
+        assert_eq!(faults, "kafka_bootstrap: is no setting, found in the environment\n");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 const PREFIX: &str = "FEEDMILL_";
-/// Read by the command line itself.
-const CONFIG_VARIABLE: &str = "FEEDMILL_CONFIG";
+/// Not of the process: the path of the file is the command line's, the others are of the scripts and of deployment.
+const NO_SETTINGS: [&str; 4] = ["CONFIG", "CACHE", "TARGET", "CDC_PASSWORD"];
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,8 @@ impl Settings {
             Err(fault) => of.fault("file", &fault.to_string().replace('\n', " ")),
         }
         for (name, text) in environment {
-            let Some(name) = name.strip_prefix(PREFIX).filter(|_| name != CONFIG_VARIABLE) else {
+            let Some(name) = name.strip_prefix(PREFIX).filter(|name| !NO_SETTINGS.contains(name))
+            else {
                 continue;
             };
             let name = name.to_lowercase().replace("__", ".");
@@ -80,6 +81,15 @@ impl Settings {
         let setting = self.take(name, default);
         self.shown.insert(name, (setting.text.clone(), setting.origin));
         setting.text
+    }
+
+    /// A text that must not be empty.
+    pub fn filled(&mut self, name: &'static str, default: &str) -> String {
+        let text = self.text(name, default);
+        if text.trim().is_empty() {
+            self.fault(name, "is empty");
+        }
+        text
     }
 
     /// A text that is never printed; absent unless given.
@@ -141,8 +151,9 @@ impl Settings {
 
     /// What holds, one setting a line; or every fault, one a line.
     pub fn finish(mut self) -> Result<String, String> {
-        for name in std::mem::take(&mut self.given).into_keys() {
-            self.fault(&name, "is no setting");
+        for (name, Setting { origin, .. }) in std::mem::take(&mut self.given) {
+            let origin = format!("{origin:?}").to_lowercase();
+            self.fault(&name, &format!("is no setting, found in the {origin}"));
         }
         let mut lines = String::new();
         if !self.faults.is_empty() {

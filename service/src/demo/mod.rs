@@ -1,8 +1,8 @@
 //! The demonstration: the production process on a cluster inside itself, and a living world that flows through.
 //!
 //! In this order: a cluster (the embedded one, or Kafka), its topics, the server with worker and API, three
-//! days of past, one reader's feed once it has come to rest, how to ask for it; then the present, until
-//! Ctrl-C. State, keys and everything else on disk lie in a directory that goes with the process.
+//! days of past, one reader's feed once it has come to rest, how to ask for it; then the present. Ctrl-C ends
+//! it at any point. State, keys and everything else on disk lie in a directory that goes with the process.
 
 mod envelope;
 mod page;
@@ -42,10 +42,13 @@ use world::World;
 const PARTITIONS: i32 = 4;
 const ITEMS_SHOWN: usize = 10;
 const TOKEN_SECONDS: u64 = 86_400;
-/// A feed that has not changed for this long is shown.
+/// A feed that has not changed for this long is shown; on a real cluster commits are further apart.
 const QUIET: Duration = Duration::from_secs(2);
+const QUIET_ON_KAFKA: Duration = Duration::from_secs(6);
 /// After this long it is shown as it is.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How long Redis may take to answer when the demonstration starts.
+const MEET_WAIT: Duration = Duration::from_secs(3);
 /// How often the present is poured.
 const TICK: Duration = Duration::from_millis(250);
 const NEWS_EVERY: Duration = Duration::from_secs(15);
@@ -55,24 +58,28 @@ pub type Cluster = fn(&Config) -> Result<Arc<dyn Broker>, String>;
 
 /// Runs the demonstration; with `--once` until a feed is printed, else until Ctrl-C.
 pub fn run(asked: &Demo, config: Config, cluster: Cluster) -> Result<(), String> {
-    let dir = tempfile::tempdir().map_err(|e| format!("a directory for the demo: {e}"))?;
-    let config = settle(asked, config, dir.path());
     let runtime = Runtime::new().map_err(|e| format!("runtime: {e}"))?;
+    // Before there is a directory: a signal that nobody hears would leave it behind.
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_when_told(&runtime, &stop)?;
+    let dir = tempfile::Builder::new().prefix("feedmill-demo-").tempdir();
+    let dir = dir.map_err(|e| format!("a directory for the demo: {e}"))?;
+    let config = settle(asked, config, dir.path());
     let broker = match asked.kafka {
         Some(_) => cluster(&config)?,
         None => Arc::new(Embedded::new(Arc::new(SystemClock))),
     };
-    let mut admin = broker.admin().map_err(|e| e.to_string())?;
-    let made = jobs::topics::create(&mut *admin, &config.app, config.kafka.partitions);
-    made.map_err(|e| e.to_string())?;
+    jobs::topics::ensure(&*broker, &config)?;
+    runtime.block_on(meet_redis(&config))?;
     let pour = Pour::open(&*broker, database(&config, &runtime)?)?;
     token::ensure_keys(&config.auth)?;
     let published = Published::follow(&*broker)?;
     let roles = Roles { worker: true, api: true };
     let server =
         runtime.block_on(Server::start(&config, broker, roles)).map_err(|ended| ended.why)?;
+    let quiet = if asked.kafka.is_some() { QUIET_ON_KAFKA } else { QUIET };
     let world = World::new(asked.seed, asked.users as usize);
-    let mut stage = Stage { config, runtime, server, world, pour, published };
+    let mut stage = Stage { config, runtime, server, world, pour, published, stop, quiet };
     let played = stage.play(asked.once);
     let stopped = stage.runtime.block_on(stage.server.stop());
     played.and(stopped.map_err(|ended| ended.why))
@@ -116,6 +123,13 @@ fn database(config: &Config, runtime: &Runtime) -> Result<Option<Database>, Stri
     Ok(Some(Database { rows, runtime: runtime.handle().clone() }))
 }
 
+/// A worker would wait for Redis as long as it takes; a person wants to hear that it is not there.
+async fn meet_redis(config: &Config) -> Result<(), String> {
+    let Some(Remote { url, .. }) = &config.redis else { return Ok(()) };
+    let reader = connectors::redis::Reader::open(url, MEET_WAIT).map_err(|e| e.to_string())?;
+    reader.ping().await.map_err(|e| e.to_string())
+}
+
 /// Everything that takes part.
 struct Stage {
     config: Config,
@@ -124,6 +138,8 @@ struct Stage {
     world: World,
     pour: Pour,
     published: Arc<Published>,
+    stop: Arc<AtomicBool>,
+    quiet: Duration,
 }
 
 impl Stage {
@@ -135,17 +151,21 @@ impl Stage {
         tell(&format!("poured in {:.1} s; ranking", began.elapsed().as_secs_f64()));
         let reader = self.world.reader().ok_or("nobody lives here")?;
         self.pour.read(reader, SystemClock.now().0)?;
-        let shown = self.show(reader)?;
-        if once {
-            return Ok(());
+        match self.show(reader)? {
+            Some(shown) if !once => {
+                self.tell_next(reader, shown.first())?;
+                self.go_on(reader)
+            }
+            Some(_) | None => Ok(()),
         }
-        self.tell_next(reader, shown.first())?;
-        self.go_on(reader)
     }
 
-    /// Prints the reader's feed once it has come to rest; answers what it printed.
-    fn show(&self, reader: UserId) -> Result<Vec<FeedItem>, String> {
-        let held = self.published.settled(reader, QUIET, PATIENCE);
+    /// Prints the reader's feed once it has come to rest; answers what it printed, if it was let.
+    fn show(&self, reader: UserId) -> Result<Option<Vec<FeedItem>>, String> {
+        let held = self.published.settled(reader, (self.quiet, PATIENCE), &self.stop);
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let held = held.ok_or_else(|| {
             format!("no feed within {} s; RUST_LOG=info tells more", PATIENCE.as_secs())
         })?;
@@ -153,7 +173,7 @@ impl Stage {
         let mut served = reread(&held.body, &Weights::v1(), now);
         served.truncate(ITEMS_SHOWN);
         print(&page::feed(self.reader(reader), &served, &Known(&self.world), now))?;
-        Ok(served.into_iter().map(|Served { item, .. }| item).collect())
+        Ok(Some(served.into_iter().map(|Served { item, .. }| item).collect()))
     }
 
     fn tell_next(&self, reader: UserId, first: Option<&FeedItem>) -> Result<(), String> {
@@ -166,10 +186,8 @@ impl Stage {
 
     /// Lets the world live on, and tells now and then what happened.
     fn go_on(&mut self, reader: UserId) -> Result<(), String> {
-        let stop = Arc::new(AtomicBool::new(false));
-        self.runtime.spawn(stopped(Arc::clone(&stop)));
         let (mut last, mut happened) = (Instant::now(), 0);
-        while !stop.load(Ordering::Relaxed) && self.server.is_running() {
+        while !self.stop.load(Ordering::Relaxed) && self.server.is_running() {
             thread::sleep(TICK);
             let acts = self.world.next(SystemClock.now().0);
             self.pour.acts(&acts)?;
@@ -183,7 +201,6 @@ impl Stage {
                 (last, happened) = (Instant::now(), 0);
             }
         }
-        tell("ending");
         Ok(())
     }
 
@@ -196,15 +213,21 @@ impl Stage {
     }
 }
 
-/// Sets `stop` once the process is told to end.
-async fn stopped(stop: Arc<AtomicBool>) {
-    // Without a handler the signal ends the process by itself.
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    stop.store(true, Ordering::Relaxed);
+/// Sets `stop` once the process is told to end; from the return on no signal ends it by itself.
+fn stop_when_told(runtime: &Runtime, stop: &Arc<AtomicBool>) -> Result<(), String> {
+    let _inside = runtime.enter();
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
+    let stop = Arc::clone(stop);
+    runtime.spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tell("ending");
+        stop.store(true, Ordering::Relaxed);
+    });
+    Ok(())
 }
 
 /// The names of a world.

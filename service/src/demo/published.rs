@@ -3,6 +3,7 @@
 //! So the demonstration sees that a feed is there, and that it changes, as any other consumer would.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,8 +41,14 @@ impl Published {
         Ok(published)
     }
 
-    /// The feed of `user` once it has items and has not changed for `quiet`; what there is after `wait`.
-    pub fn settled(&self, user: UserId, quiet: Duration, wait: Duration) -> Option<Held> {
+    /// The feed of `user` once it has items and has not changed for `quiet`; what there is after `wait`, or
+    /// once `stop` is set.
+    pub fn settled(
+        &self,
+        user: UserId,
+        (quiet, wait): (Duration, Duration),
+        stop: &AtomicBool,
+    ) -> Option<Held> {
         let began = Instant::now();
         let mut last = (None, Instant::now());
         let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +59,7 @@ impl Published {
                 last = (version, Instant::now());
             }
             let settled = found.is_some() && last.1.elapsed() >= quiet;
-            if settled || began.elapsed() >= wait {
+            if settled || began.elapsed() >= wait || stop.load(Ordering::Relaxed) {
                 return found.cloned();
             }
             let woken = self.changed.wait_timeout(feeds, POLL);

@@ -44,7 +44,8 @@ impl Listener {
         connections_max: usize,
         request_wait: Duration,
     ) -> Result<Self, String> {
-        let socket = TcpListener::bind(address).await.map_err(|e| format!("{address}: {e}"))?;
+        let socket =
+            TcpListener::bind(address).await.map_err(|e| format!("listen on {address}: {e}"))?;
         Ok(Self { socket, connections_max, request_wait })
     }
 

@@ -3,8 +3,18 @@
 use std::fmt::Write;
 
 use millstream::Topic;
-use millstream::broker::{Admin, Cleanup, Created, Failure, TopicSpec};
+use millstream::broker::{Admin, Broker, Cleanup, Created, Failure, TopicSpec};
 use schemas::topic;
+
+use crate::config::Config;
+
+/// Creates what a configuration needs and the cluster lacks, or tells which cluster would not.
+pub fn ensure(broker: &dyn Broker, config: &Config) -> Result<String, String> {
+    let made = broker
+        .admin()
+        .and_then(|mut admin| create(&mut *admin, &config.app, config.kafka.partitions));
+    made.map_err(|failure| format!("no topics on kafka at {}: {failure}", config.kafka.bootstrap))
+}
 
 /// Creates what is missing, with so many partitions; tells what became of each, one a line.
 pub fn create(admin: &mut dyn Admin, app: &str, partitions: i32) -> Result<String, Failure> {
