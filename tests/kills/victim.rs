@@ -74,7 +74,9 @@ impl Victim {
             "--nocapture",
         ]);
         command.env("KILLS_DIR", &self.dir).env("KILLS_KAFKA", &self.kafka);
-        command.env("KILLS_APP", &self.app).env("RUST_LOG", "info,millstream::broker::kafka::ffi=off");
+        command
+            .env("KILLS_APP", &self.app)
+            .env("RUST_LOG", "info,millstream::broker::kafka::ffi=off");
         command.envs(self.instance.iter().map(|name| ("KILLS_INSTANCE", name)));
         self.process = Some(Process::spawn(&mut command, self.dir.join("log")).unwrap());
     }
