@@ -25,6 +25,9 @@ pub struct Config {
     pub queue_bytes_max: usize,
     /// The largest record that is decoded; beyond it a record is dead-lettered.
     pub record_bytes_max: usize,
+    /// The largest record that is made, as the broker takes it (`message.max.bytes`): beyond it the record that it
+    /// is made from is dead-lettered.
+    pub sent_bytes_max: usize,
     /// The cache of each store of each task, in bytes.
     pub cache_bytes_max: usize,
     /// The longest that committed state stays in memory only; what is not on disk is restored after a kill.
@@ -53,6 +56,7 @@ impl Default for Config {
             session_timeout: Duration::from_secs(20),
             queue_bytes_max: 8 << 20,
             record_bytes_max: 1 << 20,
+            sent_bytes_max: 1 << 20,
             cache_bytes_max: 64 << 20,
             flush_interval: Duration::from_secs(10),
             create_topics: true,

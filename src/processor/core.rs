@@ -51,6 +51,10 @@ pub(crate) struct Destination {
 
 /// The longest value a dead letter carries; the rest is told by length and digest.
 const DEAD_LETTER_BYTES_MAX: usize = 256 * 1024;
+/// The longest reason it tells.
+const REASON_BYTES_MAX: usize = 16 * 1024;
+/// What a broker adds to a record.
+const ENVELOPE_BYTES: usize = 512;
 
 /// See the module.
 pub struct Core {
@@ -60,6 +64,8 @@ pub struct Core {
     pub(crate) queue: Queue,
     pub(crate) out: Outgoing,
     dead_letters: Destination,
+    /// The largest record that is sent.
+    pub(crate) bytes_max: usize,
     stream_time: Timestamp,
     wall_time: Timestamp,
     round_robin: u32,
@@ -83,6 +89,7 @@ impl Core {
             queue,
             out: Outgoing::default(),
             dead_letters,
+            bytes_max: usize::MAX,
             stream_time: Timestamp::MIN,
             wall_time: Timestamp::MIN,
             round_robin: 0,
@@ -134,16 +141,28 @@ impl Core {
             .ok_or_else(|| unattached::<View<K, V, I>>("broadcast"))
     }
 
+    /// Refuses what no broker would take: sent, it would be refused for ever.
+    pub(crate) fn check_size(&self, bytes: usize) -> Result<()> {
+        let max = self.bytes_max.saturating_sub(ENVELOPE_BYTES);
+        match bytes > max {
+            true => Err(Fault::Reject(format!(
+                "makes a record of {bytes} bytes, at most {max} are sent"
+            ))),
+            false => Ok(()),
+        }
+    }
+
     /// Appends a record to what the task sends; `write` fills the key and the value, and says which is null.
     pub(crate) fn send(
         &mut self,
         to: &Destination,
         (at, headers): (Timestamp, Headers<'_>),
         write: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> Nulls,
-    ) {
+    ) -> Result<()> {
         self.key.clear();
         self.value.clear();
         let nulls = write(&mut self.key, &mut self.value);
+        self.check_size(self.key.len() + self.value.len() + headers.bytes().len())?;
         let key = (!nulls.key).then_some(self.key.as_slice());
         let partition = match key {
             Some(key) => partition_of(key, to.partitions),
@@ -161,6 +180,7 @@ impl Core {
             value: (!nulls.value).then_some(self.value.as_slice()),
             headers,
         });
+        Ok(())
     }
 
     /// Sends the record in hand to the dead letters, with where it came from and why (after KIP-1034).
@@ -173,7 +193,10 @@ impl Core {
         let offset = record.offset.to_string();
         let timestamp = record.timestamp.0.to_string();
         let node = &*self.task.sub_topology;
-        let mut headers = record.headers.bytes().to_vec();
+        // Beside its own headers all the others are dropped if they are too long to go with it.
+        let fits = record.headers.bytes().len() <= DEAD_LETTER_BYTES_MAX;
+        let mut headers = if fits { record.headers.bytes().to_vec() } else { Vec::new() };
+        let why = why.get(..why.floor_char_boundary(REASON_BYTES_MAX)).unwrap_or(why);
         let mut provenance = vec![
             ("__dlq.topic", &*source.topic),
             ("__dlq.partition", &partition),

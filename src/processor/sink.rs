@@ -52,8 +52,7 @@ impl<K: 'static, V: 'static> Next<K, V> for Sink<K, V> {
             }
             value.encode(record.value, value_out);
             nulls
-        });
-        Ok(())
+        })
     }
 }
 

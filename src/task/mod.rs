@@ -49,6 +49,7 @@ pub(crate) struct Ground {
     pub partitions: BTreeMap<Topic, i32>,
     pub broadcasts: BTreeMap<u16, Arc<dyn BroadcastStore>>,
     pub record_bytes_max: usize,
+    pub sent_bytes_max: usize,
     pub cache_bytes_max: usize,
     pub flush_interval: Duration,
 }
@@ -119,7 +120,8 @@ impl Task {
         from_positions.sort();
         let sources = from_positions.iter().map(|(source, _)| source.clone()).collect();
         let handles = built.plan.handles.len();
-        let core = Core::new(id.clone(), handles, Queue::of(sources), dead_letters);
+        let mut core = Core::new(id.clone(), handles, Queue::of(sources), dead_letters);
+        core.bytes_max = ground.sent_bytes_max;
         let position =
             |(source, next): (TopicPartition, Offset)| Position { source, committed: next, next };
         let mut task = Self {
@@ -222,6 +224,7 @@ impl Task {
         let partition = self.core.task().partition;
         for change in self.changes.iter() {
             let Some(Some(to)) = changelogs.get(change.column.0 as usize) else { continue };
+            self.core.check_size(change.key.len() + change.value.map_or(0, <[u8]>::len))?;
             self.core.out.push(OutRecord {
                 topic: to.topic,
                 partition,

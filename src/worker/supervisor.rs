@@ -64,6 +64,7 @@ pub(crate) fn prepare(
         broadcasts: broadcasts(topology),
         partitions,
         record_bytes_max: config.record_bytes_max,
+        sent_bytes_max: config.sent_bytes_max,
         cache_bytes_max: config.cache_bytes_max,
         flush_interval: config.flush_interval,
     });

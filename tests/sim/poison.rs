@@ -329,3 +329,19 @@ fn state_that_cannot_be_encoded_stops_its_task_and_nothing_else() -> Result<()> 
     assert_eq!(told, ["y", "z"]);
     Ok(())
 }
+
+#[test]
+fn a_record_that_makes_one_too_large_for_the_broker_is_set_aside() -> Result<()> {
+    let builder = Builder::new("app");
+    builder
+        .stream("lines", Utf8, Utf8)
+        .flat_map("doubled", |line, out| out.emit(line.key, &line.value.repeat(2)))
+        .to("said", Utf8, Utf8);
+    let mut driver = Driver::of(builder.build()?).start()?;
+    lines(&mut driver, &["a", &"x".repeat(600_000), "b"])?;
+    assert_eq!(said(&driver)?, ["aa", "bb"]);
+    let (value, told) = dead_letters(&driver)?.remove(0);
+    let why = "error=makes a record of 1200001 bytes, at most 1048064 are sent";
+    assert_eq!((value.len(), told.starts_with(why)), (256 * 1024, true), "{told}");
+    Ok(())
+}
