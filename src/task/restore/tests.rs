@@ -1,3 +1,5 @@
+//! A changelog on a cluster in this process, and what becomes of stores that are brought to its end.
+
 use std::sync::Arc;
 
 use super::*;
