@@ -61,7 +61,7 @@ pub struct Demo {
     /// Use this PostgreSQL (postgres://user@host:port/database); the generated rows are written there too.
     #[arg(long)]
     pub postgres: Option<String>,
-    /// The seed of the world.
+    /// The seed of the world; what happens in it also depends on when it begins.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
     /// How many users live in it.

@@ -129,7 +129,9 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
         if config.kafka.create_topics {
             jobs::topics::ensure(&*broker, config)?;
         }
-        token::ensure_keys(&config.auth)?;
+        if roles.api {
+            token::ensure_keys(&config.auth)?;
+        }
         let server = Server::start(config, broker, roles).await?;
         tracing::info!(public = ?server.public, internal = %server.internal, "serving");
         until_stopped(&server).await?;

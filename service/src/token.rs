@@ -66,11 +66,14 @@ pub fn ensure_keys(auth: &Auth) -> Result<(), String> {
         return Err("keys for RS256 are not made here: give auth.signing_key_file".to_owned());
     }
     let pair = KeyPair::generate()?;
-    create(&auth.signing_key_file, pair.private_pem(), 0o600)?;
-    create(&auth.key_file, pair.public_pem(), 0o644)
+    if create(&auth.signing_key_file, pair.private_pem(), 0o600)? {
+        create(&auth.key_file, pair.public_pem(), 0o644)?;
+    }
+    Ok(())
 }
 
-fn create(path: &Path, text: &str, mode: u32) -> Result<(), String> {
+/// Answers whether it did: another process may have been a little earlier.
+fn create(path: &Path, text: &str, mode: u32) -> Result<bool, String> {
     let write = || -> io::Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
@@ -78,7 +81,11 @@ fn create(path: &Path, text: &str, mode: u32) -> Result<(), String> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
         file.write_all(text.as_bytes())
     };
-    write().map_err(|e| format!("{}: {e}", path.display()))
+    match write() {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(format!("{}: {e}", path.display())),
+    }
 }
 
 #[derive(Serialize)]

@@ -6,11 +6,13 @@
 //! envelopes are refused: these would never be newer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use connectors::postgres::{Rows, Table, Write};
 use millstream::broker::{
-    Broker, Isolation, OutRecord, Outgoing, Producer, TopicIndex, partition_of,
+    Bounds, Broker, Consumer, Failure, Isolation, OutRecord, Outgoing, Producer, Reaction,
+    TopicIndex, classify, partition_of,
 };
 use millstream::{Headers, Timestamp, Topic, TopicPartition};
 use schemas::topic::{
@@ -27,6 +29,7 @@ const TOPICS: [Declared; 7] =
     [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, EVENTS, READS];
 const BATCH_MAX: usize = 2000;
 const WAIT: Duration = Duration::from_secs(30);
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// PostgreSQL, and who waits for it.
 pub struct Database {
@@ -122,7 +125,7 @@ fn refuse_used(broker: &dyn Broker, partitions: &[i32]) -> Result<(), String> {
     for (topic, count) in CDC.iter().zip(partitions) {
         for partition in 0..*count {
             let of = TopicPartition::new(topic.name, partition);
-            let bounds = consumer.bounds(&of).map_err(|e| e.to_string())?;
+            let bounds = bounds(&mut *consumer, &of).map_err(|e| e.to_string())?;
             if bounds.end > bounds.start {
                 return Err(format!(
                     "{of} holds records: the demo's rows begin anew and would not be newer; \
@@ -132,6 +135,19 @@ fn refuse_used(broker: &dyn Broker, partitions: &[i32]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A partition that was created a moment ago may have no leader yet: asked until it has.
+fn bounds(consumer: &mut dyn Consumer, of: &TopicPartition) -> Result<Bounds, Failure> {
+    let began = Instant::now();
+    loop {
+        match consumer.bounds(of) {
+            Err(failure) if classify(&failure) == Reaction::Retry && began.elapsed() < WAIT => {
+                thread::sleep(ASK_AGAIN);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 #[cfg(test)]
