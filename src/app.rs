@@ -212,6 +212,11 @@ fn serve_members(instance: &Arc<Instance>) -> Result<(), Stop> {
         members.step(SERVE, &mut release)?;
         watch.check(instance);
     }
+    // The workers' last commits need this membership: it is kept until they have given everything back.
+    let began = Instant::now();
+    while instance.ownership().holds_any() && began.elapsed() < most {
+        members.step(IDLE, &mut release)?;
+    }
     members.close(&mut release);
     Ok(())
 }

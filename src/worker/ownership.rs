@@ -68,6 +68,11 @@ impl Ownership {
         partitions.iter().all(|partition| !self.held.contains_key(partition))
     }
 
+    /// Whether any worker holds anything.
+    pub(crate) fn holds_any(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Takes the numbers away: work of theirs that is not committed is void.
     pub(crate) fn remove(&mut self, partitions: &[i32]) {
         for partition in partitions {
