@@ -99,7 +99,9 @@ capture_all() { # out
   mkdir -p "$1"
   out=$(cd "$1" && pwd -P)
   dir=$(mktemp -d)
+  # shellcheck disable=SC2034 # read by the parts' own files
   parts=(kafka postgres connect)
+  # shellcheck disable=SC2034 # as above
   while_pid=$$
   up >&2
   for variant in "${capture_variants[@]}"; do capture_variant "$variant" "$out"; done
