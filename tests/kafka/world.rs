@@ -14,7 +14,7 @@ use millstream::broker::{
 use millstream::{Headers, Offset, Timestamp, Topic, TopicPartition};
 use tests::{Part, Stack};
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
