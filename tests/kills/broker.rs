@@ -11,6 +11,7 @@ use crate::worker;
 use crate::world::World;
 
 #[test]
+#[ignore = "part of script/reliability: a broker takes its time to come back, and the load's own transaction with it"]
 fn a_broker_that_is_killed_under_load_and_comes_back_costs_no_count() {
     let mut stack = Stack::of(&[Part::Kafka]).start().unwrap();
     let world = World::on(&stack, 2);
