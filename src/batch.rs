@@ -3,7 +3,7 @@
 //! A batch moves by value from the consumer to the task that works it off; its records are read in place.
 //! Copying a record's bytes in costs some 10 ns and frees the client's buffers at once, which bounds memory.
 
-use crate::record::{Headers, Offset, RawRecord, Timestamp, TopicPartition};
+use crate::record::{Headers, Length, Offset, RawRecord, Timestamp, TopicPartition};
 
 /// Records of one partition, in offset order.
 #[derive(Clone, Debug)]
@@ -21,24 +21,6 @@ struct Entry {
     key: Length,
     value: Length,
     headers: u32,
-}
-
-/// A length, or null as `u32::MAX`.
-#[derive(Clone, Copy, Debug)]
-struct Length(u32);
-
-impl Length {
-    fn of(bytes: Option<&[u8]>) -> Self {
-        Self(bytes.map_or(u32::MAX, |bytes| bytes.len() as u32))
-    }
-
-    fn split(self, bytes: &[u8]) -> (Option<&[u8]>, &[u8]) {
-        if self.0 == u32::MAX {
-            return (None, bytes);
-        }
-        let (taken, rest) = bytes.split_at(self.0 as usize);
-        (Some(taken), rest)
-    }
 }
 
 impl Batch {

@@ -1,6 +1,6 @@
 //! Records on their way out, in one arena, in the order they were made.
 
-use crate::record::{Header, Headers, Timestamp, encode_header};
+use crate::record::{Header, Headers, Length, Timestamp, encode_header};
 
 /// A topic of the producer's table (the `topics` given when it was opened).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,15 +37,13 @@ pub struct Outgoing {
 struct Entry {
     timestamp: Timestamp,
     start: usize,
-    key: u32,
-    value: u32,
+    key: Length,
+    value: Length,
     headers: u32,
     partition: i32,
     topic: TopicIndex,
     logged: bool,
 }
-
-const NULL: u32 = u32::MAX;
 
 impl Outgoing {
     /// Appends a copy of `record`.
@@ -57,8 +55,8 @@ impl Outgoing {
         self.entries.push(Entry {
             timestamp: record.timestamp,
             start,
-            key: record.key.map_or(NULL, |key| key.len() as u32),
-            value: record.value.map_or(NULL, |value| value.len() as u32),
+            key: Length::of(record.key),
+            value: Length::of(record.value),
             headers: record.headers.bytes().len() as u32,
             partition: record.partition,
             topic: record.topic,
@@ -91,8 +89,8 @@ impl Outgoing {
     pub fn iter(&self) -> impl Iterator<Item = OutRecord<'_>> {
         self.entries.iter().map(|entry| {
             let bytes = self.bytes.get(entry.start..).unwrap_or_default();
-            let (key, bytes) = split(bytes, entry.key);
-            let (value, bytes) = split(bytes, entry.value);
+            let (key, bytes) = entry.key.split(bytes);
+            let (value, bytes) = entry.value.split(bytes);
             OutRecord {
                 topic: entry.topic,
                 partition: entry.partition,
@@ -106,14 +104,6 @@ impl Outgoing {
             }
         })
     }
-}
-
-fn split(bytes: &[u8], length: u32) -> (Option<&[u8]>, &[u8]) {
-    if length == NULL {
-        return (None, bytes);
-    }
-    let (taken, rest) = bytes.split_at(length as usize);
-    (Some(taken), rest)
 }
 
 /// Headers in their encoded form, from a list: for callers outside the hot path.

@@ -170,6 +170,25 @@ fn split_sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(u32::from_le_bytes(*size) as usize)
 }
 
+/// How long a key or a value is in an arena, or that it is Kafka's null (as `u32::MAX`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Length(u32);
+
+impl Length {
+    pub(crate) fn of(bytes: Option<&[u8]>) -> Self {
+        Self(bytes.map_or(u32::MAX, |bytes| bytes.len() as u32))
+    }
+
+    /// Takes that much off the front.
+    pub(crate) fn split(self, bytes: &[u8]) -> (Option<&[u8]>, &[u8]) {
+        if self.0 == u32::MAX {
+            return (None, bytes);
+        }
+        let (taken, rest) = bytes.split_at(self.0 as usize);
+        (Some(taken), rest)
+    }
+}
+
 /// Appends one header to `out`: `[len u32][name][len u32][value]`, a null value as length `u32::MAX`.
 pub fn encode_header(header: Header<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&(header.name.len() as u32).to_le_bytes());

@@ -66,6 +66,8 @@ pub(crate) struct Task {
     positions: Vec<Position>,
     cursors: BTreeMap<(u16, i32), Offset>,
     changes: Changes,
+    /// Its changelogs in the order of columns, and how they are reached.
+    changelogs: Vec<(TopicPartition, Destination)>,
     /// Records that are dead-lettered instead of processed, with the reason.
     skips: BTreeMap<(TopicPartition, Offset), String>,
     /// Committed, but not yet put down: the disk refused. Nothing is processed until it is.
@@ -102,16 +104,27 @@ pub(crate) struct Beginning {
     pub fresh: bool,
 }
 
+fn changelogs(
+    ground: &Ground,
+    spec: &SubTopology,
+    partition: i32,
+) -> Result<Vec<(TopicPartition, Destination)>> {
+    let logs = ground.topology.built().changelogs_of(spec);
+    let reached = logs.map(|(topic, _)| match ground.destinations.get(&topic) {
+        Some(to) => Ok((TopicPartition::new(topic, partition), to.clone())),
+        None => Err(Fault::Fatal(format!("changelog {topic} is not among the destinations"))),
+    });
+    reached.collect()
+}
+
 impl Task {
     /// A task that stands at the positions of `from`.
-    pub(crate) fn new(
-        ground: Arc<Ground>,
-        sub: usize,
-        id: TaskId,
-        from: Beginning,
-    ) -> Result<Self> {
+    pub(crate) fn new(ground: Arc<Ground>, id: TaskId, from: Beginning) -> Result<Self> {
         let built = ground.topology.built();
-        let spec = built.subs.get(sub).ok_or_else(|| Fault::Fatal(format!("no task {id}")))?;
+        let sub = built.subs.iter().position(|sub| sub.name == id.sub_topology);
+        let unknown = || Fault::Fatal(format!("no task {id}"));
+        let sub = sub.ok_or_else(unknown)?;
+        let spec = built.subs.get(sub).ok_or_else(unknown)?;
         let dead_letters = ground.topology.dead_letters();
         let dead_letters = ground.destinations.get(&dead_letters).cloned();
         let dead_letters =
@@ -135,6 +148,7 @@ impl Task {
             positions: from_positions.into_iter().map(position).collect(),
             cursors: BTreeMap::new(),
             changes: Changes::default(),
+            changelogs: changelogs(&ground, spec, id.partition)?,
             skips: BTreeMap::new(),
             unapplied: false,
             worked: from.fresh,
@@ -177,20 +191,16 @@ impl Task {
 
     /// Writes the first record of each changelog: an id by which the store knows its log again.
     fn name_changelogs(&mut self) {
-        let built = self.ground.topology.built();
-        let Some(spec) = built.subs.get(self.sub) else { return };
         if self.own.is_none() {
             return;
         }
-        let partition = self.core.task().partition;
         self.marks.genesis.clear();
-        for (changelog, _) in built.changelogs_of(spec) {
+        for (log, to) in &self.changelogs {
             let (id, key, value) = genesis::make();
             self.marks.genesis.push(Some(id));
-            let Some(to) = self.ground.destinations.get(&changelog) else { continue };
             self.core.out.push(OutRecord {
                 topic: to.topic,
-                partition,
+                partition: log.partition,
                 logged: true,
                 timestamp: Timestamp(0),
                 key: Some(key),
@@ -215,19 +225,12 @@ impl Task {
         };
         catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked(&*panic)))?;
         self.remember()?;
-        let built = self.ground.topology.built();
-        let Some(spec) = built.subs.get(self.sub) else { return Ok(()) };
-        let changelogs: Vec<_> = built
-            .changelogs_of(spec)
-            .map(|(changelog, _)| self.ground.destinations.get(&changelog))
-            .collect();
-        let partition = self.core.task().partition;
         for change in self.changes.iter() {
-            let Some(Some(to)) = changelogs.get(change.column.0 as usize) else { continue };
+            let Some((log, to)) = self.changelogs.get(change.column.0 as usize) else { continue };
             self.core.check_size(change.key.len() + change.value.map_or(0, <[u8]>::len))?;
             self.core.out.push(OutRecord {
                 topic: to.topic,
-                partition,
+                partition: log.partition,
                 logged: true,
                 timestamp: Timestamp(0),
                 key: Some(change.key),
@@ -241,15 +244,10 @@ impl Task {
 
     /// Kafka said "committed": puts the staged changes down, with the marks. Called again if it failed.
     pub(crate) fn applied(&mut self, acknowledged: &Acknowledged, now: Timestamp) -> Result<()> {
-        let built = self.ground.topology.built();
         if !self.unapplied {
-            let Some(spec) = built.subs.get(self.sub) else { return Ok(()) };
-            self.marks.changelogs.resize(built.changelogs_of(spec).count(), None);
-            for (mark, (changelog, _)) in
-                self.marks.changelogs.iter_mut().zip(built.changelogs_of(spec))
-            {
-                let log = TopicPartition::new(changelog, self.core.task().partition);
-                if let Some((_, last)) = acknowledged.iter().find(|(of, _)| *of == log) {
+            self.marks.changelogs.resize(self.changelogs.len(), None);
+            for (mark, (log, _)) in self.marks.changelogs.iter_mut().zip(&self.changelogs) {
+                if let Some((_, last)) = acknowledged.iter().find(|(of, _)| of == log) {
                     *mark = Some(last.next());
                 }
             }
@@ -359,6 +357,11 @@ impl Task {
     /// The next position of every source partition.
     pub(crate) fn offsets(&self) -> Vec<(TopicPartition, Offset)> {
         self.positions.iter().map(|position| (position.source.clone(), position.next)).collect()
+    }
+
+    /// Every source partition.
+    pub(crate) fn sources(&self) -> Vec<TopicPartition> {
+        self.positions.iter().map(|position| position.source.clone()).collect()
     }
 
     /// The committed position of every source partition.

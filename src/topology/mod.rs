@@ -18,7 +18,7 @@ pub(crate) use plan::{HandleKind, Plan, TopicKind};
 pub use stream::Stream;
 
 use crate::processor::MakeSource;
-use crate::record::Topic;
+use crate::record::{TaskId, Topic};
 
 /// A checked topology: data, `Send + Sync`, cheap to clone.
 #[derive(Clone)]
@@ -72,29 +72,22 @@ impl Topology {
 
     /// Topics it reads that it does not make itself.
     pub fn inputs(&self) -> Vec<Topic> {
-        let topics = self.0.plan.topics.iter();
-        topics
-            .filter(|(_, kind)| **kind == TopicKind::Input)
-            .map(|(name, _)| name.clone())
-            .collect()
+        self.of_kind(TopicKind::Input)
     }
 
     /// Topics it writes for others.
     pub fn outputs(&self) -> Vec<Topic> {
-        let topics = self.0.plan.topics.iter();
-        topics
-            .filter(|(_, kind)| **kind == TopicKind::Output)
-            .map(|(name, _)| name.clone())
-            .collect()
+        self.of_kind(TopicKind::Output)
     }
 
     /// Topics of its own between sub-topologies; records before the committed offset are deleted.
     pub fn internals(&self) -> Vec<Topic> {
-        let topics = self.0.plan.topics.iter();
-        topics
-            .filter(|(_, kind)| **kind == TopicKind::Internal)
-            .map(|(name, _)| name.clone())
-            .collect()
+        self.of_kind(TopicKind::Internal)
+    }
+
+    fn of_kind(&self, wanted: TopicKind) -> Vec<Topic> {
+        let topics = self.0.plan.topics.iter().filter(|(_, kind)| **kind == wanted);
+        topics.map(|(name, _)| name.clone()).collect()
     }
 
     /// Compacted topics that every process reads whole.
@@ -121,6 +114,11 @@ impl Topology {
 }
 
 impl Built {
+    /// The sub-topology that a task is of.
+    pub fn sub_of(&self, task: &TaskId) -> Option<&SubTopology> {
+        self.subs.iter().find(|sub| sub.name == task.sub_topology)
+    }
+
     /// The changelog topic of a store.
     pub fn changelog(&self, handle: u16) -> Topic {
         let name = self.plan.handles.get(handle as usize).map_or("", |handle| &handle.name);

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::instance::Instance;
 use super::supervisor::patiently;
-use super::{Activity, Stop};
-use crate::broker::{Batch, Consumer, Failure, Isolation, Reaction, classify};
+use super::{Activity, Stop, ride_out};
+use crate::broker::{Batch, Consumer, Failure, Isolation};
 use crate::error::Exit;
 use crate::metrics::Counter;
 use crate::record::{Offset, Topic, TopicPartition};
@@ -72,13 +72,7 @@ impl Broadcasts {
         }
         let polled = match self.consumer.poll(wait) {
             Ok(polled) => polled,
-            Err(failure) => match classify(&failure) {
-                Reaction::Die => return Err(Stop::Exit(Exit::Failed, failure.to_string())),
-                Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
-                    tracing::warn!(%failure, "broadcasts failed, going on");
-                    return Ok(Activity::Idle);
-                }
-            },
+            Err(failure) => return ride_out(failure, "broadcasts"),
         };
         if let Some(lost) = polled.out_of_range.first() {
             let words = format!("broadcast {lost} was cut while it was read");

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Stop;
 use super::instance::Instance;
-use crate::broker::{Change, Code, Failure, GroupMetadata, Join, Membership, Reaction, classify};
+use super::{Stop, ride_out};
+use crate::broker::{Change, Code, Failure, GroupMetadata, Join, Membership};
 use crate::error::Exit;
 
 /// See the module.
@@ -50,13 +50,7 @@ impl Members {
                 Exit::Duplicate,
                 format!("another process has the name {}: {failure}", self.instance.name()),
             )),
-            Err(failure) => match classify(&failure) {
-                Reaction::Die => Err(Stop::Exit(Exit::Failed, failure.to_string())),
-                Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
-                    tracing::warn!(%failure, "membership failed, going on");
-                    Ok(())
-                }
-            },
+            Err(failure) => ride_out(failure, "membership").map(drop),
         }
     }
 

@@ -16,7 +16,7 @@ mod supervisor;
 mod transaction;
 mod turns;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +68,17 @@ impl Activity {
     }
 }
 
+/// A failed read of `what`: ends the process if no retry can help; else it is told, and the loop goes on.
+fn ride_out(failure: Failure, what: &str) -> Result<Activity, Stop> {
+    match classify(&failure) {
+        Reaction::Die => Err(failure.into()),
+        Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
+            tracing::warn!(%failure, "{what} failed, going on");
+            Ok(Activity::Idle)
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct Worker {
     instance: Arc<Instance>,
@@ -79,7 +90,7 @@ pub(crate) struct Worker {
     unstable_since: BTreeMap<TaskId, Timestamp>,
     held: BTreeMap<i32, Number>,
     paused: BTreeMap<TaskId, Timestamp>,
-    full: BTreeMap<TaskId, ()>,
+    full: BTreeSet<TaskId>,
     faults: BTreeMap<TaskId, Vec<Timestamp>>,
     /// Whose turn it is, if the last round was not over.
     next_turn: Option<TaskId>,
@@ -99,7 +110,7 @@ impl Worker {
             unstable_since: BTreeMap::new(),
             held: BTreeMap::new(),
             paused: BTreeMap::new(),
-            full: BTreeMap::new(),
+            full: BTreeSet::new(),
             faults: BTreeMap::new(),
             next_turn: None,
             purge: Purge::new(),
@@ -222,6 +233,7 @@ impl Worker {
             self.paused.remove(&id);
             self.full.remove(&id);
             self.faults.remove(&id);
+            self.unstable_since.remove(&id);
             self.close(&id, slot)?;
         }
         for partition in partitions {
@@ -236,8 +248,7 @@ impl Worker {
         // A store that was restored for this task must not stay open: nobody else could open it.
         drop(self.instance.take_restored(id));
         let Some(Slot::Running(task)) = slot else { return Ok(()) };
-        let sources: Vec<_> = task.offsets().into_iter().map(|(source, _)| source).collect();
-        self.consumer.unassign(&sources).map_err(|failure| self.died(&failure))?;
+        self.consumer.unassign(&task.sources()).map_err(|failure| self.died(&failure))?;
         if let Some(store) = task.into_store()
             && let Err(fault) = store.close()
         {
@@ -249,15 +260,8 @@ impl Worker {
     fn poll(&mut self, wait: Duration) -> Result<Activity, Stop> {
         let polled = match self.consumer.poll(wait) {
             Ok(polled) => polled,
-            Err(failure) => {
-                return match classify(&failure) {
-                    Reaction::Die => Err(self.died(&failure)),
-                    Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
-                        tracing::warn!(%failure, "poll failed, going on");
-                        Ok(Activity::Idle)
-                    }
-                };
-            }
+            Err(failure) if classify(&failure) == Reaction::Die => return Err(self.died(&failure)),
+            Err(failure) => return ride_out(failure, "poll"),
         };
         if let Some(lost) = polled.out_of_range.first() {
             let words = format!("the committed position of {lost} is not in the log any more");
@@ -342,19 +346,18 @@ impl Worker {
         let mut turns = Vec::new();
         for (id, slot) in &self.slots {
             let Slot::Running(task) = slot else { continue };
-            let is_full = self.full.contains_key(id);
+            let is_full = self.full.contains(id);
             let flow = match task.queued_bytes() {
                 bytes if bytes >= most && !is_full => Flow::Paused,
                 bytes if bytes < most / 2 && is_full => Flow::Resumed,
                 _ => continue,
             };
-            let sources: Vec<_> = task.offsets().into_iter().map(|(source, _)| source).collect();
-            turns.push((id.clone(), sources, flow));
+            turns.push((id.clone(), task.sources(), flow));
         }
         for (id, sources, flow) in turns {
             self.consumer.flow(&sources, flow).map_err(|failure| self.died(&failure))?;
             match flow {
-                Flow::Paused => self.full.insert(id, ()),
+                Flow::Paused => self.full.insert(id),
                 Flow::Resumed => self.full.remove(&id),
             };
         }

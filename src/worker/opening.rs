@@ -228,16 +228,7 @@ impl Worker {
         let reader = store.as_ref().map(|store| store.reader());
         let fresh = nothing_committed && !has_history;
         let beginning = Beginning { store, marks, positions: concrete, fresh };
-        let sub = self
-            .instance
-            .ground
-            .topology
-            .built()
-            .subs
-            .iter()
-            .position(|sub| sub.name == id.sub_topology);
-        let task =
-            Task::new(self.instance.ground.clone(), sub.unwrap_or(0), id.clone(), beginning)?;
+        let task = Task::new(self.instance.ground.clone(), id.clone(), beginning)?;
         self.consumer.assign(&task.offsets())?;
         self.instance.publish(id, reader);
         self.slots.insert(id.clone(), Slot::Running(Box::new(task)));
@@ -246,7 +237,7 @@ impl Worker {
 
     fn sources_of(&self, id: &TaskId) -> Vec<TopicPartition> {
         let ground = &self.instance.ground;
-        let sub = ground.topology.built().subs.iter().find(|sub| sub.name == id.sub_topology);
+        let sub = ground.topology.built().sub_of(id);
         let sources = sub.map(|sub| sub.sources.as_slice()).unwrap_or_default();
         sources
             .iter()
@@ -260,7 +251,7 @@ impl Worker {
     /// The names of a task's columns, its own store last; none if it keeps no state.
     fn columns_of(&self, id: &TaskId) -> Vec<std::sync::Arc<str>> {
         let built = self.instance.ground.topology.built();
-        let Some(sub) = built.subs.iter().find(|sub| sub.name == id.sub_topology) else {
+        let Some(sub) = built.sub_of(id) else {
             return Vec::new();
         };
         let stores =
@@ -275,7 +266,7 @@ impl Worker {
         id: &TaskId,
     ) -> Result<Vec<(TopicPartition, Bounds)>, Hindrance> {
         let built = self.instance.ground.topology.built();
-        let Some(sub) = built.subs.iter().find(|sub| sub.name == id.sub_topology) else {
+        let Some(sub) = built.sub_of(id) else {
             return Ok(Vec::new());
         };
         let mut heads = self.instance.heads();

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::instance::{Instance, Parts};
-use super::{Activity, Stop, manifest};
+use super::{Activity, Stop, manifest, ride_out};
 use crate::broker::{
     Admin, Broker, Cleanup, Consumer, Failure, Isolation, Reaction, TopicIndex, TopicSpec, classify,
 };
@@ -264,13 +264,7 @@ impl Restoring {
         self.restorer.keep(|id| owned.contains(&id.partition))?;
         let done = match self.restorer.step(wait) {
             Ok(done) => done,
-            Err(failure) => match classify(&failure) {
-                Reaction::Die => return Err(failure.into()),
-                Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
-                    tracing::warn!(%failure, "restoring failed, going on");
-                    return Ok(Activity::Idle);
-                }
-            },
+            Err(failure) => return ride_out(failure, "restoring"),
         };
         let busy = !done.is_empty();
         for outcome in done {

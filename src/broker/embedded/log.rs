@@ -8,11 +8,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::broker::{Batch, Isolation};
-use crate::record::{Headers, Offset, RawRecord, Timestamp};
+use crate::record::{Headers, Length, Offset, RawRecord, Timestamp};
 
 const SEGMENT_BYTES: usize = 1 << 20;
 const SEGMENT_RECORDS: usize = 1 << 14;
-const NULL: u32 = u32::MAX;
 
 /// A transaction as one log numbers it, from 0 in the order of its first records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,8 +67,8 @@ struct Entry {
     timestamp: Timestamp,
     transaction: Option<Local>,
     start: u32,
-    key: u32,
-    value: u32,
+    key: Length,
+    value: Length,
     headers: u32,
 }
 
@@ -215,8 +214,8 @@ impl Segment {
             timestamp: record.timestamp,
             transaction,
             start: self.bytes.len() as u32,
-            key: record.key.map_or(NULL, |key| key.len() as u32),
-            value: record.value.map_or(NULL, |value| value.len() as u32),
+            key: Length::of(record.key),
+            value: Length::of(record.value),
             headers: record.headers.bytes().len() as u32,
         });
         self.bytes.extend_from_slice(record.key.unwrap_or_default());
@@ -226,8 +225,8 @@ impl Segment {
 
     fn record(&self, entry: &Entry) -> RawRecord<'_> {
         let bytes = self.bytes.get(entry.start as usize..).unwrap_or_default();
-        let (key, bytes) = split(bytes, entry.key);
-        let (value, bytes) = split(bytes, entry.value);
+        let (key, bytes) = entry.key.split(bytes);
+        let (value, bytes) = entry.value.split(bytes);
         RawRecord {
             offset: entry.offset,
             timestamp: entry.timestamp,
@@ -236,14 +235,6 @@ impl Segment {
             headers: Headers::from_bytes(bytes.get(..entry.headers as usize).unwrap_or_default()),
         }
     }
-}
-
-fn split(bytes: &[u8], length: u32) -> (Option<&[u8]>, &[u8]) {
-    if length == NULL {
-        return (None, bytes);
-    }
-    let (taken, rest) = bytes.split_at_checked(length as usize).unwrap_or_default();
-    (Some(taken), rest)
 }
 
 #[cfg(test)]
