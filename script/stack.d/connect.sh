@@ -32,7 +32,5 @@ PROPERTIES
 connect_start() {
   mkdir -p "$dir/connect"
   connect_properties_write >"$dir/connect/worker.properties"
-  process_start connect java -Xmx512m -XX:+UseSerialGC "-Djava.io.tmpdir=$dir/connect" -cp "$stack_jars/kafka/*" \
-    "-Dlog4j2.configurationFile=$root/script/stack.d/log4j2.properties" \
-    org.apache.kafka.connect.cli.ConnectDistributed "$dir/connect/worker.properties"
+  process_start_java connect -Xmx512m org.apache.kafka.connect.cli.ConnectDistributed "$dir/connect/worker.properties"
 }
