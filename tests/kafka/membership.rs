@@ -1,6 +1,7 @@
 //! Membership: who owns what, told in which order.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use millstream::broker::{Change, Reaction, classify};
 
@@ -66,4 +67,27 @@ fn closing_gives_everything_back() {
     members[0].close(&mut |change, _| changes.push(change)).unwrap();
     assert_eq!(changes, [Change::Revoked(vec![0, 1])]);
     assert!(!members[0].metadata().is_member());
+}
+
+/// librdkafka waits for the answer to what it gives, for ever and on a whole core, even from a handle being destroyed.
+#[test]
+fn a_member_that_goes_without_a_word_while_it_is_given_partitions_leaves_no_thread_behind() {
+    let world = world(4);
+    let mut members = [world.join("one")];
+    live(&mut members, |told| !told[0].is_empty());
+    let silent = world.join("two");
+    live(&mut members, |told| !told[0].is_empty());
+    // Its share of this generation is at the second member by now or soon.
+    let soon = Instant::now() + Duration::from_secs(1);
+    live(&mut members, |_| Instant::now() > soon);
+    drop(silent);
+    assert_eq!(poll_until(PATIENCE, || (!is_a_handle_being_destroyed()).then_some(())), Ok(()));
+}
+
+/// Whether any thread of this process is at it, as its name tells.
+fn is_a_handle_being_destroyed() -> bool {
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let names =
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("comm")).ok());
+    names.into_iter().any(|name| name.trim() == "kafka-destroy")
 }

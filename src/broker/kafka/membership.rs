@@ -49,6 +49,12 @@ impl KafkaMembership {
     }
 }
 
+impl Drop for KafkaMembership {
+    fn drop(&mut self) {
+        self.client.let_go();
+    }
+}
+
 /// Does what the group asked for, telling `on` at the right moment.
 fn apply(client: &mut Client, event: Event, on: &mut dyn FnMut(Change)) -> Result<(), Failure> {
     match event {

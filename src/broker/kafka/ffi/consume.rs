@@ -224,6 +224,23 @@ impl Client {
         outcome(Call::Assign, unsafe { sys::rd_kafka_incremental_assign(self.raw(), list.raw()) })
     }
 
+    /// Answers what the group may be asking just now, so that the handle can be destroyed: a destroyed handle waits for
+    /// the answer to an assignment that was told and not applied, for ever and on a whole core (librdkafka 2.12.1).
+    /// The fatal error comes first, for after it nothing is asked again; it is nobody's concern, so nothing is logged.
+    pub(in crate::broker::kafka) fn let_go(&mut self) {
+        let reason = c"the member goes without a word";
+        let why = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__DESTROY;
+        // SAFETY: a live consumer; the words are a C string, which is copied.
+        unsafe {
+            sys::rd_kafka_set_log_level(self.raw(), -1);
+            sys::rd_kafka_test_fatal_error(self.raw(), why, reason.as_ptr());
+        }
+        let applied = List::new(Call::Assign, []).and_then(|nothing| self.assign(&nothing));
+        if let Err(refused) = applied {
+            tracing::debug!(%refused, "a member that was closed already has nothing to answer");
+        }
+    }
+
     /// Takes from what is assigned; nothing of it is fetched afterwards.
     pub(in crate::broker::kafka) fn unassign(&mut self, list: &List) -> Result<(), Failure> {
         // SAFETY: a live consumer and a live list, which it copies.
