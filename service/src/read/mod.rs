@@ -133,21 +133,27 @@ impl Reads {
         let reads = Arc::clone(self);
         let search = move || {
             async move {
-                match algo {
+                let found = match algo {
                     Algo::Ranked => reads.ranked(user).await.map(Arc::new),
                     Algo::Timeline => reads.timeline(user).await.map(Arc::new),
-                }
+                };
+                let hit = found.as_ref().is_ok_and(|found| found.is_hit());
+                reads.tell(user, algo == Algo::Ranked && !hit);
+                found
             }
             .boxed()
         };
         let found = self.flights.join((user, algo), search).await;
-        let miss = algo == Algo::Ranked && !found.as_ref().is_ok_and(|found| found.is_hit());
-        if let Some(read) = self.notes.note(user, self.now(), miss) {
-            self.log.read(user, read);
-        }
         let source = found.as_ref().map_or("none", |found| found.source().name());
         self.metrics.reads.with_label_values(&[algo.name(), source]).inc();
         found
+    }
+
+    /// Tells the log of a search: those who waited for one are one read.
+    fn tell(&self, user: UserId, miss: bool) {
+        if let Some(read) = self.notes.note(user, self.now(), miss) {
+            self.log.read(user, read);
+        }
     }
 
     async fn ranked(&self, user: UserId) -> Result<Found, Nobody> {

@@ -1,16 +1,22 @@
 //! Who answers when somebody does not: real servers, stopped and started.
 
+use std::future::ready;
+use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::postgres::{Database, Limits, Rows, Table, Write as RowWrite};
 use connectors::redis::{Reader, Sink, Write};
-use schemas::{Read, Wire};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join, join_all};
+use schemas::{Read, UserId, Wire};
 use serde_json::{Value, json};
 use tests::{Part, Stack, poll_until};
+use tokio::sync::Notify;
+use uuid::Uuid;
 use warp::http::StatusCode;
 
-use super::world::{ME, NOW, World, held, user};
-use crate::read::{Guarded, Held, Source};
+use super::world::{ME, NOW, OTHER, World, held, user};
+use crate::read::{Algo, Guarded, Held, RankedTier, Source};
 
 const SCHEMA: &str = include_str!("../../../../schemas/sql/postgres.sql");
 
@@ -132,4 +138,36 @@ async fn a_miss_is_told_to_the_workers_each_time_and_a_hit_once() {
     let told = || (world.records("reads").len() == 2).then_some(());
     poll_until(Duration::from_secs(10), told).unwrap();
     assert_eq!(world.records("reads"), [miss.clone(), miss]);
+}
+
+/// State that answers when it is told to.
+struct Slow(Arc<Notify>);
+
+impl RankedTier for Slow {
+    fn feed(&self, _: UserId) -> BoxFuture<'_, Result<Option<Held>, String>> {
+        self.0.notified().map(|()| Ok(Some(held(2)))).boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        ready(Ok(())).boxed()
+    }
+}
+
+#[tokio::test]
+async fn readers_who_wait_for_one_answer_are_told_to_the_workers_as_one() {
+    let go = Arc::new(Notify::new());
+    let world = World::with(|tiers, guard| {
+        tiers.state = Some(Guarded::new(Box::new(Slow(go.clone())), guard(Source::State)));
+    });
+    let find = |of| world.api.reads.find(user(of), Algo::Ranked);
+    let (answers, ()) = join(join_all((0..100).map(|_| find(ME))), async { go.notify_one() }).await;
+    assert!(answers.iter().all(|answer| answer.is_ok()));
+    go.notify_one();
+    assert!(find(OTHER).await.is_ok());
+
+    // The log is in order: when the other's read is there, all of these are.
+    let is_there = |of: Uuid| move |(key, _): &(Vec<u8>, Vec<u8>)| *key == user(of).to_bytes();
+    let told = || world.records("reads").iter().any(is_there(OTHER)).then_some(());
+    poll_until(Duration::from_secs(10), told).unwrap();
+    assert_eq!(world.records("reads").into_iter().filter(is_there(ME)).count(), 1);
 }
