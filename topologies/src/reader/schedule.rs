@@ -76,23 +76,24 @@ impl Schedule {
         }
     }
 
-    /// Notes a read at `now`: one that missed is answered at once, one that was served asks for what
-    /// soft changes left undone.
+    /// Notes a read at `now`: urgent are one that missed, one that was served what holds no longer, and what soft
+    /// changes left undone.
     pub fn read(&mut self, miss: bool, now: i64) {
         self.missed |= miss;
         let unfresh = self.expires.is_none_or(|expires| expires <= now);
         if miss || unfresh || self.soft.is_some() {
-            self.urgent = Some(now);
+            self.touch(Class::Urgent, now);
         }
     }
 
     /// Why a ranking is due at `now`, if one is.
     pub fn due(&self, presence: &Presence, now: i64) -> Option<Why> {
         let is_due = |at: Option<i64>| at.is_some_and(|at| at <= now);
+        let urgent = is_due(self.urgent);
         let reasons = [
             (is_due(self.grid), Why::Grid),
-            (self.missed, Why::Miss),
-            (is_due(self.urgent), Why::Urgent),
+            (urgent && self.missed, Why::Miss),
+            (urgent, Why::Urgent),
             (is_due(self.soft) && presence.is_online(now), Why::Soft),
             (is_due(self.expires), Why::Expired),
         ];
@@ -102,8 +103,7 @@ impl Schedule {
     /// When to look again.
     pub fn next(&self, presence: &Presence, now: i64) -> Option<i64> {
         let soft = self.soft.filter(|_| presence.is_online(now));
-        let missed = self.missed.then_some(now);
-        [self.grid, self.urgent, soft, self.expires, missed].into_iter().flatten().min()
+        [self.grid, self.urgent, soft, self.expires].into_iter().flatten().min()
     }
 
     /// Notes that the reader was ranked at `now`: the feed holds until `expires`, the grid's next time
@@ -173,10 +173,19 @@ mod tests {
     }
 
     #[test]
-    fn a_miss_and_a_grid_time_always_publish() {
+    fn misses_are_ranked_every_quarter_second_at_most() {
         let mut missed = ranked_at(0);
         missed.read(true, 10);
-        assert_eq!(missed.due(&online(), 10), Some(Why::Miss));
+        missed.read(true, 20);
+        assert_eq!((missed.due(&online(), 249), missed.next(&online(), 20)), (None, Some(250)));
+        assert_eq!(missed.due(&online(), 250), Some(Why::Miss));
+    }
+
+    #[test]
+    fn a_miss_and_a_grid_time_always_publish() {
+        let mut missed = ranked_at(0);
+        missed.read(true, 1_000);
+        assert_eq!(missed.due(&online(), 1_000), Some(Why::Miss));
         assert_eq!(ranked_at(0).due(&offline(), GRID), Some(Why::Grid));
         assert!(Why::Miss.always_publishes() && Why::Grid.always_publishes());
     }
