@@ -111,6 +111,22 @@ async fn a_server_that_lost_everything_gets_the_script_and_the_feeds_again() {
 }
 
 #[tokio::test]
+async fn what_somebody_else_put_in_a_feeds_place_is_replaced() {
+    let mut world = World::start();
+    let client = ::redis::Client::open(world.stack.redis()).unwrap();
+    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    let key = redis_key(USER);
+    for foreign in [
+        ::redis::cmd("RPUSH").arg(&key).arg("x").to_owned(),
+        ::redis::cmd("SET").arg(&key).arg("z".repeat(40)).to_owned(),
+    ] {
+        ::redis::cmd("DEL").arg(&key).exec_async(&mut other).await.unwrap();
+        foreign.exec_async(&mut other).await.unwrap();
+        assert_eq!(world.write(version(0, 9), Some(&body(1))).await, WRITTEN);
+    }
+}
+
+#[tokio::test]
 async fn without_a_server_a_read_fails_within_its_time() {
     let reader = Reader::open("redis://127.0.0.1:1", Duration::from_millis(50)).unwrap();
     assert!(matches!(reader.feed(USER).await, Err(RedisFault::Unavailable(_))));
