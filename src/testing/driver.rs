@@ -5,136 +5,30 @@
 //! RocksDB unless it is asked for. Nothing happens but inside [`Driver::step`], so a seed replays exactly.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::crash::Crash;
 use super::pipes::{Input, Output};
+use super::process::{Process, fatal, stopped};
+use super::setup::Setup;
 use crate::broker::embedded::Embedded;
-use crate::broker::{Broker, Cleanup, Isolation, TopicSpec};
+use crate::broker::{Broker, Isolation};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
-use crate::error::{Exit, Fault, Result};
-use crate::fail::{FailPoints, Point};
+use crate::error::Result;
+use crate::fail::Point;
 use crate::metrics::Counter;
 use crate::record::{TaskId, Timestamp, Topic, TopicPartition};
 use crate::serde::Serde;
-use crate::store::memory::MemoryStores;
-use crate::store::{Reader, Stores};
+use crate::store::Reader;
 use crate::topology::Topology;
-use crate::worker::{Activity, Broadcasts, Instance, Members, Restoring, Stop, Worker, prepare};
+use crate::worker::{Activity, Stop, prepare};
 
 /// Rounds without quiet after which [`Driver::settle`] gives up.
 const ROUNDS_MAX: usize = 200_000;
 /// How far the clock moves when nothing happens but something is open.
 const TICK: Duration = Duration::from_millis(10);
-
-type MakeStores = Box<dyn Fn(usize) -> Arc<dyn Stores>>;
-
-/// How a driver is set up; [`Setup::start`] begins.
-pub struct Setup {
-    topology: Topology,
-    partitions: i32,
-    topics: Option<Vec<(Topic, i32)>>,
-    instances: usize,
-    config: Config,
-    began: Timestamp,
-    seed: Option<u64>,
-    stores: MakeStores,
-}
-
-impl Setup {
-    /// How many partitions every topic has; 1 unless told.
-    pub fn partitions(mut self, partitions: i32) -> Self {
-        self.partitions = partitions;
-        self
-    }
-
-    /// Creates these topics before the start, instead of every input.
-    pub fn topics(mut self, topics: &[(&str, i32)]) -> Self {
-        let topics = topics.iter().map(|(name, partitions)| ((*name).into(), *partitions));
-        self.topics = Some(topics.collect());
-        self
-    }
-
-    /// How many workers each process has; 1 unless told.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.config.workers = workers;
-        self
-    }
-
-    /// How many processes there are; 1 unless told.
-    pub fn instances(mut self, instances: usize) -> Self {
-        self.instances = instances;
-        self
-    }
-
-    /// Where the clock stands at the start; the epoch unless told.
-    pub fn began(mut self, at: Timestamp) -> Self {
-        self.began = at;
-        self
-    }
-
-    /// Delivers broadcasts late and in another order of processes, by this seed.
-    pub fn shuffled(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// Sets what else may be set.
-    pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(&mut self.config);
-        self
-    }
-
-    /// Where the state of each process lives. Called at every start of it: state in memory is lost in a
-    /// crash, state on disk is found again.
-    pub fn stores(mut self, make: impl Fn(usize) -> Arc<dyn Stores> + 'static) -> Self {
-        self.stores = Box::new(make);
-        self
-    }
-
-    /// Creates the topics and starts the processes.
-    pub fn start(self) -> Result<Driver> {
-        let clock = Arc::new(ManualClock::at(self.began));
-        let broker = Embedded::new(clock.clone());
-        let inputs = self.topology.inputs().into_iter().map(|name| (name, self.partitions));
-        let topics = self.topics.clone().unwrap_or_else(|| inputs.collect());
-        let spec =
-            |(name, partitions)| TopicSpec { name, partitions, cleanup: Cleanup::Delete(None) };
-        let specs: Vec<_> = topics.into_iter().map(spec).collect();
-        broker.admin().and_then(|mut admin| admin.create(&specs)).map_err(fatal)?;
-        let crash: Arc<Mutex<Option<Armed>>> = Arc::default();
-        let mut driver = Driver {
-            setup: self,
-            clock,
-            broker,
-            processes: Vec::new(),
-            crash,
-            chance: 0,
-            crashes: 0,
-        };
-        driver.chance = driver.setup.seed.unwrap_or(0);
-        for process in 0..driver.setup.instances {
-            let started = driver.start_process(process)?;
-            driver.processes.push(Some(started));
-        }
-        Ok(driver)
-    }
-}
-
-/// A crash that is to happen: at the `skip`-th passing of a place from now on.
-struct Armed {
-    point: Point,
-    skip: usize,
-}
-
-struct Process {
-    instance: Arc<Instance>,
-    members: Members,
-    broadcasts: Broadcasts,
-    restoring: Restoring,
-    workers: Vec<Worker>,
-}
 
 /// See the module.
 pub struct Driver {
@@ -142,67 +36,50 @@ pub struct Driver {
     clock: Arc<ManualClock>,
     broker: Embedded,
     processes: Vec<Option<Process>>,
-    crash: Arc<Mutex<Option<Armed>>>,
+    crash: Crash,
     chance: u64,
     crashes: usize,
-}
-
-fn fatal(words: impl std::fmt::Display) -> Fault {
-    Fault::Fatal(words.to_string())
 }
 
 impl Driver {
     /// Begins the setup of a driver of `topology`.
     pub fn of(topology: Topology) -> Setup {
-        let config = Config { workers: 1, cache_bytes_max: 1 << 20, ..Config::default() };
-        Setup {
-            topology,
-            partitions: 1,
-            topics: None,
-            instances: 1,
-            config,
-            began: Timestamp(0),
-            seed: None,
-            stores: Box::new(|_| Arc::new(MemoryStores::default())),
-        }
+        Setup::of(topology)
     }
 
+    /// Creates the topics and starts the processes.
+    pub(super) fn start(setup: Setup) -> Result<Self> {
+        let clock = Arc::new(ManualClock::at(setup.began));
+        let broker = Embedded::new(clock.clone());
+        broker.admin().and_then(|mut admin| admin.create(&setup.specs())).map_err(fatal)?;
+        let mut driver = Self {
+            clock,
+            broker,
+            processes: Vec::new(),
+            crash: Crash::default(),
+            chance: setup.seed.unwrap_or(0),
+            crashes: 0,
+            setup,
+        };
+        for process in 0..driver.setup.instances {
+            let started = driver.start_process(process)?;
+            driver.processes.push(Some(started));
+        }
+        Ok(driver)
+    }
+
+    /// Starts a process anew.
     fn start_process(&self, process: usize) -> Result<Process> {
         let config = Config {
             instance: Some(format!("instance-{process}")),
             partitions: self.setup.partitions,
             ..self.setup.config.clone()
         };
-        let crash = self.crash.clone();
-        let fail = FailPoints::new(move |point| {
-            let mut armed = crash.lock().unwrap_or_else(PoisonError::into_inner);
-            match &mut *armed {
-                Some(at) if at.point == point && at.skip == 0 => {
-                    *armed = None;
-                    true
-                }
-                Some(at) if at.point == point => {
-                    at.skip -= 1;
-                    false
-                }
-                Some(_) | None => false,
-            }
-        });
         let stores = (self.setup.stores)(process);
-        let broker: Arc<dyn Broker> = Arc::new(self.broker.clone());
-        let instance =
-            prepare(&self.setup.topology, config, broker, stores, fail).map_err(stopped)?;
-        let workers = (0..self.setup.config.workers)
-            .map(|index| Worker::new(instance.clone(), index))
-            .collect::<Result<_, _>>()
-            .map_err(fatal)?;
-        Ok(Process {
-            members: Members::new(instance.clone()).map_err(fatal)?,
-            broadcasts: Broadcasts::new(instance.clone()).map_err(fatal)?,
-            restoring: Restoring::new(instance.clone()).map_err(fatal)?,
-            workers,
-            instance,
-        })
+        let broker = Arc::new(self.broker.clone());
+        prepare(&self.setup.topology, config, broker, stores, self.crash.points())
+            .map_err(stopped)
+            .and_then(Process::start)
     }
 
     /// The embedded broker, to look into or to make faults in.
@@ -248,7 +125,7 @@ impl Driver {
             let now = self.clock.now();
             let late = self.setup.seed.is_some() && self.draw(4) != 0;
             let Some(Some(running)) = self.processes.get_mut(process) else { continue };
-            match round(running, now, late) {
+            match running.round(now, late) {
                 Ok(activity) => busy |= activity == Activity::Busy,
                 Err(Stop::Crashed(_)) => {
                     self.crashes += 1;
@@ -296,12 +173,7 @@ impl Driver {
         let mut owned = 0;
         for process in self.processes.iter_mut().flatten() {
             owned += process.instance.ownership().partitions().len();
-            let settled = process
-                .workers
-                .iter()
-                .all(|worker| worker.is_settled() && worker.next_due().is_none_or(|due| due > now));
-            let caught_up = process.broadcasts.is_caught_up().map_err(fatal)?;
-            if !settled || !caught_up || process.restoring.is_busy() {
+            if !process.is_settled(now)? {
                 return Ok(false);
             }
         }
@@ -339,18 +211,11 @@ impl Driver {
     }
 
     fn unrest(&mut self) -> String {
-        let mut words = Vec::new();
-        for (number, process) in self.processes.iter_mut().enumerate() {
-            let Some(process) = process else { continue };
-            let owned = process.instance.ownership().partitions();
-            let settled: Vec<_> = process.workers.iter().map(Worker::is_settled).collect();
-            let caught_up = process.broadcasts.is_caught_up();
-            words.push(format!(
-                "process {number}: owns {owned:?}, workers settled {settled:?}, broadcasts {caught_up:?}, restoring {}",
-                process.restoring.is_busy()
-            ));
-        }
-        words.join("; ")
+        let running = self.processes.iter_mut().enumerate();
+        let words = running.filter_map(|(number, process)| {
+            Some(format!("process {number}: {}", process.as_mut()?.unrest()))
+        });
+        words.collect::<Vec<_>>().join("; ")
     }
 
     /// Moves the clock by `span` and settles.
@@ -366,7 +231,7 @@ impl Driver {
 
     /// The next time a process passes `point`, for the `skip`-th time from now on, it crashes.
     pub fn arm(&mut self, point: Point, skip: usize) {
-        *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(Armed { point, skip });
+        self.crash.arm(point, skip);
     }
 
     /// Goes on until a process crashes at `point`, and starts it again.
@@ -421,7 +286,7 @@ impl Driver {
     /// How many tasks run in a process.
     pub fn tasks(&self, process: usize) -> usize {
         let running = self.processes.get(process).and_then(Option::as_ref);
-        running.map_or(0, |process| process.workers.iter().map(Worker::tasks).sum())
+        running.map_or(0, Process::tasks)
     }
 
     /// The committed state of every running task, by task.
@@ -441,47 +306,5 @@ impl Driver {
     /// The topic of dead letters.
     pub fn dead_letters(&self) -> Topic {
         self.setup.topology.dead_letters()
-    }
-}
-
-/// One round of every part of a process.
-fn round(process: &mut Process, now: Timestamp, late: bool) -> Result<Activity, Stop> {
-    let Process { instance, members, broadcasts, restoring, workers } = process;
-    let mut stop = None;
-    members.step(Duration::ZERO, &mut |partitions| {
-        for _ in 0..20 {
-            for worker in workers.iter_mut() {
-                if let Err(why) = worker.step(now, Duration::ZERO) {
-                    stop.get_or_insert(why);
-                    return;
-                }
-            }
-            if instance.ownership().are_free(partitions) {
-                return;
-            }
-        }
-    })?;
-    if let Some(stop) = stop {
-        return Err(stop);
-    }
-    let mut activity = Activity::Idle;
-    if !late {
-        activity = broadcasts.step(Duration::ZERO)?;
-    }
-    activity = activity.and(restoring.step(Duration::ZERO)?);
-    for worker in workers {
-        activity = activity.and(worker.step(now, Duration::ZERO)?);
-    }
-    for flush in instance.wait_for_flushes(Duration::ZERO) {
-        instance.fail.pass(Point::BeforeFlush)?;
-        flush().map_err(|fault| Stop::Exit(Exit::Failed, fault.to_string()))?;
-    }
-    Ok(activity)
-}
-
-fn stopped(stop: Stop) -> Fault {
-    match stop {
-        Stop::Exit(exit, words) => Fault::Fatal(format!("{exit:?} ({}): {words}", exit.code())),
-        Stop::Crashed(point) => Fault::Fatal(format!("crashed at {point:?}")),
     }
 }
