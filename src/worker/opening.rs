@@ -86,7 +86,10 @@ impl Worker {
                             Err(why) => Err(self.unrestored(&id, why)),
                         }
                     }
-                    None => continue,
+                    None => {
+                        self.tell_of_open_logs(&id, now);
+                        continue;
+                    }
                 },
                 Some(Slot::Waiting(_) | Slot::Running(_) | Slot::Stopped) | None => continue,
             };
@@ -179,6 +182,25 @@ impl Worker {
         Hindrance::Later("a transaction of the last owner is open".into())
     }
 
+    /// A task that is restored writes to no changelog; if a transaction stays open in one all the same, Kafka has lost
+    /// its end. Whether that was a commit nobody can know any more, so it is told and left to the operator.
+    fn tell_of_open_logs(&mut self, id: &TaskId, now: Timestamp) {
+        let since = *self.unstable_since.entry(id.clone()).or_insert(now);
+        if now.since(since) < self.instance.config.transaction_timeout * 2 {
+            return;
+        }
+        self.unstable_since.insert(id.clone(), now);
+        for (log, whole) in self.bounds_of_changelogs(id).unwrap_or_default() {
+            let committed = self.consumer.bounds(&log);
+            if let Ok(committed) = committed
+                && committed.end < whole.end
+            {
+                tracing::error!(task = %id, %log, from = committed.end.0, "a transaction hangs in a changelog and \
+                    the task waits for its end: see `kafka-transactions find-hanging` and `abort`");
+            }
+        }
+    }
+
     fn begin(
         &mut self,
         id: &TaskId,
@@ -186,6 +208,7 @@ impl Worker {
         restored: Restored,
     ) -> Result<(), Hindrance> {
         let Restored { store, marks, records, .. } = restored;
+        self.unstable_since.remove(id);
         self.instance.metrics.add(Counter::Restored, records);
         tracing::info!(task = %id, records, "state restored");
         self.begin_with(id, positions, Some(store), (marks, records))
