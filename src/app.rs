@@ -125,9 +125,9 @@ impl Streams {
         !self.instance.is_stopping()
     }
 
-    /// How many tasks run here.
-    pub fn tasks(&self) -> usize {
-        self.instance.running()
+    /// How many tasks with state run here: those that can be asked.
+    pub fn stateful_tasks(&self) -> usize {
+        self.instance.readable()
     }
 
     /// Whether this process is a member of its group.
@@ -171,6 +171,10 @@ impl Running for Instance {
 
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>> {
         self.ground.broadcasts.get(&handle).cloned()
+    }
+
+    fn owns(&self, partition: i32) -> bool {
+        self.ownership().owns(partition)
     }
 
     fn partitions(&self, topic: &str) -> Option<i32> {

@@ -22,6 +22,9 @@ pub(crate) trait Running: Send + Sync {
     /// A broadcast's shared store.
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>>;
 
+    /// Whether the group has given this partition to this process, its tasks open or not.
+    fn owns(&self, partition: i32) -> bool;
+
     /// How many partitions a topic has.
     fn partitions(&self, topic: &str) -> Option<i32>;
 }
@@ -36,8 +39,10 @@ pub struct Query {
 /// Why a store could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missed {
-    /// The task runs elsewhere, or not at all at the moment.
+    /// The task runs elsewhere, or nowhere at the moment.
     NotHere(TaskId),
+    /// The task is this process's and does not run yet: its state is being restored. Ask again.
+    Opening(TaskId),
     /// The state could not be read.
     Failed(Fault),
 }
@@ -75,11 +80,15 @@ impl Query {
             built.subs.iter().find(|sub| sub.columns.contains(&handle)).ok_or_else(unknown)?;
         let column = sub.columns.iter().position(|of| *of == handle).ok_or_else(unknown)?;
         let id = TaskId { sub_topology: sub.name.clone(), partition };
-        let reader = self.running.reader(&id).ok_or(Missed::NotHere(id))?;
+        let reader = self.running.reader(&id).ok_or_else(|| self.missed(id))?;
         match built.plan.handles.get(handle as usize).map(|handle| &handle.kind) {
             Some(HandleKind::Store(make)) => Ok(make(Column(column as u16), reader, 0)?),
             Some(HandleKind::Timers(_) | HandleKind::Broadcast { .. }) | None => Err(unknown()),
         }
+    }
+
+    fn missed(&self, id: TaskId) -> Missed {
+        if self.running.owns(id.partition) { Missed::Opening(id) } else { Missed::NotHere(id) }
     }
 
     /// The partition of `topic` that records of this key are in; `None` if the application has no such topic.
@@ -94,5 +103,65 @@ impl Query {
     ) -> Option<Rc<Snapshot<K, V, I>>> {
         let shared = self.running.broadcast(broadcast.index())?;
         shared.snapshot().into_any().downcast().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::processor::{Context, Processor};
+    use crate::record::Rec;
+    use crate::serde::{I64, Utf8};
+    use crate::topology::Builder;
+
+    /// A process that owns partition 1 and has not opened its tasks.
+    struct Restoring;
+
+    impl Running for Restoring {
+        fn reader(&self, _id: &TaskId) -> Option<Arc<dyn Reader>> {
+            None
+        }
+
+        fn broadcast(&self, _handle: u16) -> Option<Arc<dyn BroadcastStore>> {
+            None
+        }
+
+        fn owns(&self, partition: i32) -> bool {
+            partition == 1
+        }
+
+        fn partitions(&self, _topic: &str) -> Option<i32> {
+            Some(2)
+        }
+    }
+
+    struct Idle;
+
+    impl Processor for Idle {
+        type KeyIn = String;
+        type ValueIn = String;
+        type KeyOut = ();
+        type ValueOut = ();
+
+        fn process(
+            &mut self,
+            _line: Rec<'_, String, String>,
+            _cx: &mut Context<'_, (), ()>,
+        ) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn state_that_is_being_restored_here_is_told_from_state_that_is_elsewhere() {
+        let builder = Builder::new("app");
+        let seen: Store<String, i64> = builder.store("seen", Utf8, I64);
+        builder.stream("lines", Utf8, Utf8).process("idle", &[seen.into()], || Idle);
+        let query = Query::new(builder.build().unwrap(), Arc::new(Restoring));
+        let asked = |partition| query.store(seen, partition, |_| Ok(())).unwrap_err();
+        assert!(matches!(asked(0), Missed::NotHere(id) if id.partition == 0));
+        assert!(matches!(asked(1), Missed::Opening(id) if id.partition == 1));
     }
 }

@@ -192,7 +192,7 @@ impl Instance {
         lock(&self.readers).clone()
     }
 
-    pub(crate) fn running(&self) -> usize {
+    pub(crate) fn readable(&self) -> usize {
         lock(&self.readers).len()
     }
 

@@ -118,6 +118,11 @@ impl Ownership {
         }
     }
 
+    /// Whether a partition is owned.
+    pub(crate) fn owns(&self, partition: i32) -> bool {
+        self.owned.contains_key(&partition)
+    }
+
     /// Every partition that is owned.
     pub(crate) fn partitions(&self) -> Vec<i32> {
         self.owned.keys().copied().collect()

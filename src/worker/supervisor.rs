@@ -264,7 +264,12 @@ impl Restoring {
         self.restorer.keep(|id| owned.contains(&id.partition))?;
         let done = match self.restorer.step(wait) {
             Ok(done) => done,
-            Err(failure) => return ride_out(failure, "restoring"),
+            Err(failure) => {
+                let outcome = ride_out(failure, "restoring");
+                // A poll that is refused at once is no reason to ask again at once.
+                self.instance.wait_for_jobs(wait);
+                return outcome;
+            }
         };
         let busy = !done.is_empty();
         for outcome in done {

@@ -97,7 +97,7 @@ fn asked_to_stop() -> Arc<AtomicBool> {
 
 fn status(streams: &Streams, beat: u64) -> String {
     let (metrics, member) = (streams.metrics(), u8::from(streams.is_member()));
-    let tasks = streams.tasks();
+    let tasks = streams.stateful_tasks();
     let read = |counter| metrics.read(counter);
     let (commits, restored) = (read(Counter::Commits), read(Counter::Restored));
     format!("{beat} {tasks} {commits} {restored} {member}")

@@ -56,6 +56,8 @@ pub struct Seen {
 
 /// The component that readiness cannot do without.
 pub const KAFKA: &str = "kafka";
+/// The component that ranks feeds: a worker's own threads, and whether its group knows it.
+pub const ENGINE: &str = "engine";
 /// The component that pushes feeds: without it they are old, but reads are answered.
 pub const SINK: &str = "redis_sink";
 /// The components that can answer a read.

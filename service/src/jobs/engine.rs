@@ -53,12 +53,27 @@ impl Engine {
         self.streams.is_running()
     }
 
+    /// Looks at it, for readiness.
+    pub fn look(&self) -> impl Fn() -> Result<(), String> + Send + use<> {
+        let streams = Arc::clone(&self.streams);
+        move || look(&streams)
+    }
+
     /// Commits, closes, and tells why it ended if it was not asked to.
     pub fn stop(self) -> Result<(), Ended> {
         let was_running = self.streams.is_running();
         self.streams.stop();
         let ended = self.streams.join();
         if was_running && ended.exit == Exit::Done { Ok(()) } else { Err(ended) }
+    }
+}
+
+/// A member without a task is well: there may be more members than partitions.
+fn look(streams: &Streams) -> Result<(), String> {
+    match (streams.is_running(), streams.is_member()) {
+        (false, _) => Err("the topology has stopped".to_owned()),
+        (true, false) => Err("this process is no member of its group yet".to_owned()),
+        (true, true) => Ok(()),
     }
 }
 
@@ -106,16 +121,18 @@ impl StateFeeds for State {
         match self.feed.rank(&self.query, &self.settings, user, now_ms) {
             Ok(ranked) => Ok(ranked.map(|(version, body)| Held { version, body })),
             Err(Missed::NotHere(_)) => Err(StateFault::NotOwner),
+            Err(Missed::Opening(id)) => {
+                Err(StateFault::NotReady(format!("{id} is being restored")))
+            }
             Err(Missed::Failed(fault)) => Err(StateFault::NotReady(fault.to_string())),
         }
     }
 
     fn ready(&self) -> Result<(), String> {
-        match (self.streams.is_running(), self.streams.is_member(), self.streams.tasks()) {
-            (false, _, _) => Err("the topology has stopped".to_owned()),
-            (true, false, _) => Err("this process is no member of its group yet".to_owned()),
-            (true, true, 0) => Err("no task runs here yet".to_owned()),
-            (true, true, _) => Ok(()),
+        look(&self.streams)?;
+        match self.streams.stateful_tasks() {
+            0 => Err("no task runs here yet".to_owned()),
+            _ => Ok(()),
         }
     }
 }

@@ -14,7 +14,7 @@ use millstream::broker::{Admin, Broker, Failure};
 use schemas::topic::EVENTS;
 use tokio::time::{sleep, timeout};
 
-use crate::http::internal::{Health, KAFKA, SINK, Seen};
+use crate::http::internal::{ENGINE, Health, KAFKA, SINK, Seen};
 use crate::jobs::sink::Sunk;
 use crate::metrics::Metrics;
 use crate::read::Reads;
@@ -77,6 +77,14 @@ impl Probing {
                 self.tier("state", state),
                 self.tier("postgres", postgres),
             );
+            sleep(EVERY).await;
+        }
+    }
+
+    /// Looks at the engine, for as long as the task lives.
+    pub async fn engine(self, look: impl Fn() -> Result<(), String> + Send) {
+        loop {
+            self.note(ENGINE, look(), None);
             sleep(EVERY).await;
         }
     }

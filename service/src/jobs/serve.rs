@@ -128,6 +128,7 @@ impl Server {
         probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
         if let Some(engine) = &self.engine {
             parts.metrics.follow(Arc::clone(&engine.metrics));
+            self.probes.push(tokio::spawn(probing.clone().engine(engine.look())));
         }
         if let Some(sink) = &self.sink {
             parts.metrics.follow_sink(Arc::clone(&sink.sunk));

@@ -105,8 +105,9 @@ fn a_followees_post_is_in_the_feed_that_the_api_answers() {
         (&json!("state"), &json!(["follow"]))
     );
     let ready = || {
-        let (status, _) = runtime.block_on(get(format!("http://{internal}/ready"), &token));
-        (status == StatusCode::OK).then_some(())
+        let (status, said) = runtime.block_on(get(format!("http://{internal}/ready"), &token));
+        let is_engine_up = said["components"]["engine"]["up"] == json!(true);
+        (status == StatusCode::OK && is_engine_up).then_some(())
     };
     poll_until(Duration::from_secs(30), ready).unwrap();
     assert_eq!(runtime.block_on(server.stop()), Ok(()));
