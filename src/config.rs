@@ -17,8 +17,6 @@ pub struct Config {
     pub transaction_bytes_max: usize,
     /// The records a transaction may hold.
     pub transaction_records_max: u64,
-    /// When the coordinator gives a transaction up.
-    pub transaction_timeout: Duration,
     /// How long the group waits for a silent member.
     pub session_timeout: Duration,
     /// Bytes of fetched records that may wait, per task.
@@ -52,7 +50,6 @@ impl Default for Config {
             commit_interval: Duration::from_millis(100),
             transaction_bytes_max: 64 << 20,
             transaction_records_max: 1_000_000,
-            transaction_timeout: Duration::from_secs(10),
             session_timeout: Duration::from_secs(20),
             queue_bytes_max: 8 << 20,
             record_bytes_max: 1 << 20,

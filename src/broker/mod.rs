@@ -31,6 +31,9 @@ pub enum Isolation {
 
 /// Opens handles on one cluster.
 pub trait Broker: Send + Sync {
+    /// How long an open transaction of a silent producer is kept: then the coordinator aborts it.
+    fn transaction_timeout(&self) -> Duration;
+
     /// An assign-only consumer. `group` names whose committed offsets it may ask for; it never joins.
     fn consumer(&self, group: &str, isolation: Isolation) -> Result<Box<dyn Consumer>, Failure>;
 

@@ -12,8 +12,6 @@ pub(crate) struct Open {
     pub records: u64,
     /// Nothing is left to process.
     pub drained: bool,
-    /// Partitions are to be given back.
-    pub revoked: bool,
     pub closing: bool,
 }
 
@@ -33,6 +31,7 @@ pub(crate) struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Closing,
+    /// Partitions are to be given back: that is never weighed.
     Revoked,
     Bytes,
     Records,
@@ -45,7 +44,6 @@ pub(crate) enum Reason {
 pub(crate) fn due(open: &Open, limits: &Limits, last: Timestamp, now: Timestamp) -> Option<Reason> {
     let reasons = [
         (open.closing, Reason::Closing),
-        (open.revoked, Reason::Revoked),
         (open.bytes >= limits.bytes_max, Reason::Bytes),
         (open.records >= limits.records_max, Reason::Records),
         (now >= open.began.plus(limits.interval), Reason::Interval),
@@ -89,11 +87,9 @@ mod tests {
             due(&Open { bytes: 1_000, ..young }, &LIMITS, at(0), at(1)),
             due(&Open { records: 50, ..young }, &LIMITS, at(0), at(1)),
             due(&young, &LIMITS, at(0), at(100)),
-            due(&Open { revoked: true, ..young }, &LIMITS, at(0), at(1)),
             due(&Open { closing: true, ..young }, &LIMITS, at(0), at(1)),
         ];
-        let expected =
-            [Reason::Bytes, Reason::Records, Reason::Interval, Reason::Revoked, Reason::Closing];
+        let expected = [Reason::Bytes, Reason::Records, Reason::Interval, Reason::Closing];
         assert_eq!(reasons, expected.map(Some));
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Instance {
     /// The topics producers may send to, in the order of their indexes.
     pub topics: Arc<[Topic]>,
     pub fail: FailPoints,
+    /// After so long the coordinator aborts a transaction.
+    pub transaction_timeout: Duration,
     pub metrics: Arc<Metrics>,
     /// Tells logs' ends, open transactions included.
     pub heads: Mutex<Box<dyn Consumer>>,
@@ -68,6 +70,7 @@ impl Instance {
         let beats = (0..config.workers).map(|_| AtomicI64::new(i64::MIN)).collect();
         let broadcasts_loaded = AtomicBool::new(ground.broadcasts.is_empty());
         Self {
+            transaction_timeout: broker.transaction_timeout(),
             config,
             ground,
             broker,

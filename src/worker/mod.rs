@@ -34,7 +34,7 @@ use crate::broker::{Consumer, Failure, Flow, Isolation, Reaction, classify};
 use crate::error::Exit;
 use crate::fail::{Crashed, Point};
 use crate::record::{TaskId, Timestamp};
-use crate::task::{Failed, Task};
+use crate::task::{Failed, Reason, Task};
 
 /// Why a thread of the engine ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,7 +192,7 @@ impl Worker {
         if !gone.is_empty() {
             if releasing {
                 self.instance.fail.pass(Point::Revoked)?;
-                self.commit(now)?;
+                self.commit(Reason::Revoked, now)?;
             }
             self.give_back(&gone)?;
         }
@@ -289,12 +289,12 @@ impl Worker {
         let drained = !self.has_work(now);
         match self.transaction.due(drained, closing, now) {
             None => Ok(Activity::Idle),
-            Some(_) => self.commit(now).map(|()| Activity::Busy),
+            Some(why) => self.commit(why, now).map(|()| Activity::Busy),
         }
     }
 
     /// Commits what is open, if anything is; recovers if it fails.
-    fn commit(&mut self, now: Timestamp) -> Result<(), Stop> {
+    fn commit(&mut self, why: Reason, now: Timestamp) -> Result<(), Stop> {
         let mut working: Vec<(&TaskId, &mut Task)> = Vec::new();
         for (id, slot) in &mut self.slots {
             if let Slot::Running(task) = slot
@@ -307,19 +307,15 @@ impl Worker {
             return Ok(());
         }
         let numbers = &self.held;
-        let mut faults = Vec::new();
         for (id, task) in &mut working {
             if let Err(fault) = task.stage() {
-                faults.push(((*id).clone(), fault));
+                let id = (*id).clone();
+                return self.failed(&id, Failed { fault, record: None }, now);
             }
         }
-        if let Some((id, fault)) = faults.into_iter().next() {
-            return self.failed(&id, Failed { fault, record: None }, now);
-        }
-        match self.transaction.commit(&mut working, numbers, now)? {
-            Ok(()) => Ok(()),
-            Err(failure) => self.recover(&failure, now),
-        }
+        tracing::debug!(?why, tasks = working.len(), "committing");
+        let committed = self.transaction.commit(&mut working, numbers, now);
+        self.recovered(committed, now)
     }
 
     /// Puts down what the disk refused before, and has old state brought to disk.
@@ -370,7 +366,7 @@ impl Worker {
 
     /// Commits, gives everything back, and ends.
     pub(crate) fn close_all(&mut self, now: Timestamp) -> Result<(), Stop> {
-        self.commit(now)?;
+        self.commit(Reason::Closing, now)?;
         let held: Vec<_> = self.held.keys().copied().collect();
         self.give_back(&held)
     }

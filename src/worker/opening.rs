@@ -4,6 +4,7 @@
 //! is over before the changelogs' ends are looked at; the ends are high watermarks, so nothing committed lies
 //! beyond them. Then the state is restored, and only then do records flow.
 
+use super::transaction::Halt;
 use super::{Stop, Worker};
 use crate::broker::{Bounds, Code, Failure, Reaction, classify};
 use crate::error::{Exit, Fault};
@@ -169,14 +170,14 @@ impl Worker {
     /// last it hangs: the broker died with a transaction of this very worker half known, and never ends it.
     fn unstable(&mut self, id: &TaskId, sources: &[TopicPartition], now: Timestamp) -> Hindrance {
         let since = *self.unstable_since.entry(id.clone()).or_insert(now);
-        if now.since(since) >= self.instance.config.transaction_timeout * 2 {
+        if now.since(since) >= self.instance.transaction_timeout * 2 {
             self.unstable_since.remove(id);
             tracing::warn!(task = %id, "positions stay unstable; ending what hangs");
             let positions: Vec<_> = sources.iter().map(|at| (at.clone(), Offset(0))).collect();
             match self.transaction.sweep(&positions) {
-                Ok(Ok(())) => {}
-                Ok(Err(failure)) => return failure.into(),
-                Err(stop) => return Hindrance::Stop(stop),
+                Ok(()) => {}
+                Err(Halt::Failed(failure)) => return failure.into(),
+                Err(Halt::Stop(stop)) => return Hindrance::Stop(stop),
             }
         }
         Hindrance::Later("a transaction of the last owner is open".into())
@@ -186,7 +187,7 @@ impl Worker {
     /// its end. Whether that was a commit nobody can know any more, so it is told and left to the operator.
     fn tell_of_open_logs(&mut self, id: &TaskId, now: Timestamp) {
         let since = *self.unstable_since.entry(id.clone()).or_insert(now);
-        if now.since(since) < self.instance.config.transaction_timeout * 2 {
+        if now.since(since) < self.instance.transaction_timeout * 2 {
             return;
         }
         self.unstable_since.insert(id.clone(), now);

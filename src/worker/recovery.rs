@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::opening::Slot;
+use super::transaction::Halt;
 use super::{Stop, Worker};
 use crate::broker::{Failure, Reaction, classify};
 use crate::error::{Exit, Fault};
@@ -93,8 +94,17 @@ impl Worker {
         broken.into_iter().try_for_each(|(id, why)| self.stop_task(&id, why))
     }
 
+    /// Recovers from what a step of the transaction failed with, if it did.
+    pub(super) fn recovered(&mut self, step: Result<(), Halt>, now: Timestamp) -> Result<(), Stop> {
+        match step {
+            Ok(()) => Ok(()),
+            Err(Halt::Failed(failure)) => self.recover(&failure, now),
+            Err(Halt::Stop(stop)) => Err(stop),
+        }
+    }
+
     /// Does what a failed call of the transaction asks for.
-    pub(super) fn recover(&mut self, failure: &Failure, now: Timestamp) -> Result<(), Stop> {
+    fn recover(&mut self, failure: &Failure, now: Timestamp) -> Result<(), Stop> {
         tracing::warn!(%failure, reaction = ?classify(failure), "transaction failed");
         match classify(failure) {
             Reaction::Die => Err(self.died(failure)),

@@ -14,7 +14,7 @@ use super::instance::Instance;
 use super::ownership::Number;
 use super::{Stop, Task};
 use crate::broker::{Acknowledged, Call, Code, Failure, Producer, Reaction, classify};
-use crate::fail::Point;
+use crate::fail::{Crashed, Point};
 use crate::metrics::Counter;
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
 use crate::task::{Limits, Open, Reason, drained_after, due};
@@ -28,8 +28,25 @@ const ATTEMPTS_WITHIN: Duration = Duration::from_secs(10);
 /// Within this time three fencings mean that another process has this identity.
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a step of the transaction answers: a failed call is recovered from, a stop is not.
-type Outcome<T> = Result<Result<T, Failure>, Stop>;
+/// Why a step of the transaction went no further.
+pub(crate) enum Halt {
+    /// A call failed: that is recovered from.
+    Failed(Failure),
+    /// The process must end.
+    Stop(Stop),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Crashed> for Halt {
+    fn from(crashed: Crashed) -> Self {
+        Self::Stop(crashed.into())
+    }
+}
 
 /// See the module.
 pub(crate) struct Transaction {
@@ -92,63 +109,52 @@ impl Transaction {
             interval: config.commit_interval,
             bytes_max: config.transaction_bytes_max,
             records_max: config.transaction_records_max,
-            open_max: config.transaction_timeout / 3,
+            open_max: self.instance.transaction_timeout / 3,
             drained_after: drained_after(self.mean_commit).min(config.commit_interval),
         };
         let bytes = self.sent_bytes + self.bytes.values().sum::<usize>();
         let records = self.records;
-        let open = Open { began, bytes, records, drained, revoked: false, closing };
+        let open = Open { began, bytes, records, drained, closing };
         due(&open, &limits, self.last, now)
     }
 
     /// Sends what a task has gathered, if it is much.
-    pub(crate) fn hand_over_if_large(&mut self, task: &mut Task) -> Outcome<()> {
-        match task.out().bytes() < HAND_OVER_BYTES {
-            true => Ok(Ok(())),
-            false => self.hand_over(task),
-        }
+    pub(crate) fn hand_over_if_large(&mut self, task: &mut Task) -> Result<(), Halt> {
+        if task.out().bytes() < HAND_OVER_BYTES { Ok(()) } else { self.hand_over(task) }
     }
 
-    fn hand_over(&mut self, task: &mut Task) -> Outcome<()> {
+    fn hand_over(&mut self, task: &mut Task) -> Result<(), Halt> {
         if task.out().is_empty() {
-            return Ok(Ok(()));
+            return Ok(());
         }
         self.instance.fail.pass(Point::BeforeProduce)?;
-        let producer = match self.begin()? {
-            Ok(producer) => producer,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let producer = self.begin()?;
         let sent = producer.send(task.out());
         self.sent_bytes += task.out().bytes();
         task.out().clear();
         self.instance.fail.pass(Point::AfterProduce)?;
-        Ok(sent)
+        Ok(sent?)
     }
 
     /// The producer, with a transaction begun.
-    fn begin(&mut self) -> Outcome<&mut Box<dyn Producer>> {
+    fn begin(&mut self) -> Result<&mut Box<dyn Producer>, Halt> {
         let producer = match self.producer.take() {
             Some(producer) => producer,
-            None => match self.open_producer() {
-                Ok(producer) => producer,
-                Err(failure) => return Ok(Err(failure)),
-            },
+            None => self.open_producer()?,
         };
         let producer = self.producer.insert(producer);
         if !self.begun {
             self.instance.fail.pass(Point::BeforeBegin)?;
-            if let Err(failure) = producer.begin() {
-                return Ok(Err(failure));
-            }
+            producer.begin()?;
             self.begun = true;
             self.instance.fail.pass(Point::AfterBegin)?;
         }
-        Ok(Ok(producer))
+        Ok(producer)
     }
 
     fn open_producer(&self) -> Result<Box<dyn Producer>, Failure> {
         let mut producer = self.instance.producer(self.worker)?;
-        let patience = self.instance.config.transaction_timeout * 3;
+        let patience = self.instance.transaction_timeout * 3;
         producer.init(patience)?;
         Ok(producer)
     }
@@ -168,17 +174,12 @@ impl Transaction {
         tasks: &mut [(&TaskId, &mut Task)],
         numbers: &BTreeMap<i32, Number>,
         now: Timestamp,
-    ) -> Outcome<()> {
+    ) -> Result<(), Halt> {
         let started = Instant::now();
         for (_, task) in tasks.iter_mut() {
-            if let Err(failure) = self.hand_over(task)? {
-                return Ok(Err(failure));
-            }
+            self.hand_over(task)?;
         }
-        let acknowledged = match self.end(tasks, numbers)? {
-            Ok(acknowledged) => acknowledged,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let acknowledged = self.end(tasks, numbers)?;
         self.closed(now, started.elapsed());
         self.instance.fail.pass(Point::AfterCommit)?;
         for (id, task) in tasks.iter_mut() {
@@ -187,40 +188,34 @@ impl Transaction {
             }
             self.instance.fail.pass(Point::AfterApply)?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn end(
         &mut self,
         tasks: &[(&TaskId, &mut Task)],
         numbers: &BTreeMap<i32, Number>,
-    ) -> Outcome<Acknowledged> {
+    ) -> Result<Acknowledged, Halt> {
         let Some(group) = self.instance.membership() else {
             let words = "this process is no member of the group at the moment";
-            return Ok(
-                Err(Failure::new(Call::SendOffsets, Code::UnknownMember, words).abortable()),
-            );
+            return Err(Failure::new(Call::SendOffsets, Code::UnknownMember, words)
+                .abortable()
+                .into());
         };
         let pairs = tasks.iter().filter_map(|(id, _)| numbers.get_key_value(&id.partition));
         if !self.instance.still_owns(pairs.map(|(partition, number)| (*partition, *number))) {
             let words = "a partition worked in this transaction is not owned any more";
-            return Ok(Err(
-                Failure::new(Call::SendOffsets, Code::IllegalGeneration, words).abortable()
-            ));
+            let failure = Failure::new(Call::SendOffsets, Code::IllegalGeneration, words);
+            return Err(failure.abortable().into());
         }
         let offsets: Vec<_> = tasks.iter().flat_map(|(_, task)| task.offsets()).collect();
         let fail = self.instance.fail.clone();
-        let producer = match self.begin()? {
-            Ok(producer) => producer,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let producer = self.begin()?;
         fail.pass(Point::BeforeOffsets)?;
-        if let Err(failure) = repeated(|| producer.send_offsets(&offsets, &group)) {
-            return Ok(Err(failure));
-        }
+        repeated(|| producer.send_offsets(&offsets, &group))?;
         fail.pass(Point::AfterOffsets)?;
         fail.pass(Point::BeforeCommit)?;
-        Ok(repeated(|| producer.commit()))
+        Ok(repeated(|| producer.commit())?)
     }
 
     /// The transaction is committed: nothing is open.
@@ -243,20 +238,17 @@ impl Transaction {
 
     /// Opens a transaction that names these positions, and aborts it: its marker ends what an earlier transaction of
     /// this id left pending. Nothing of it is ever committed, so the offsets do not matter.
-    pub(crate) fn sweep(&mut self, positions: &[(TopicPartition, Offset)]) -> Outcome<()> {
+    pub(crate) fn sweep(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), Halt> {
         let Some(group) = self.instance.membership().filter(|_| self.touched.is_none()) else {
-            return Ok(Ok(()));
+            return Ok(());
         };
-        let producer = match self.begin()? {
-            Ok(producer) => producer,
-            Err(failure) => return Ok(Err(failure)),
-        };
+        let producer = self.begin()?;
         let sent = repeated(|| producer.send_offsets(positions, &group));
         let aborted = self.abort();
         if sent.is_err() || aborted.is_err() {
             self.forget_producer();
         }
-        Ok(sent.and(aborted))
+        Ok(sent.and(aborted)?)
     }
 
     /// Aborts what is open, at the broker too if it got that far.

@@ -1,8 +1,8 @@
 //! Which tasks work in a round, in which order, and for how long.
 //!
-//! A round ends long before the coordinator would give the transaction up, whatever a record, a timer or a change
-//! costs: work that takes longer would be aborted, done again and aborted for ever. Who did not get a turn is the
-//! first in the next round, so nobody starves.
+//! A round ends when a commit is due, and long before the coordinator would give the transaction up, whatever a
+//! record, a timer or a change costs: work that takes longer would be aborted, done again and aborted for ever. Who
+//! did not get a turn is the first in the next round, so nobody starves.
 
 use std::time::Instant;
 
@@ -21,7 +21,8 @@ impl Worker {
     /// Lets the tasks work, each for a turn, as long as the round lasts.
     pub(super) fn run(&mut self, now: Timestamp) -> Result<Activity, Stop> {
         self.paused.retain(|_, until| *until > now);
-        let until = Instant::now() + self.instance.config.transaction_timeout / ROUND_PART;
+        let round = self.instance.transaction_timeout / ROUND_PART;
+        let until = Instant::now() + round.min(self.instance.config.commit_interval);
         let turn = Turn { records: TURN_RECORDS, until };
         let (mut busy, mut turns) = (false, 0);
         let mut ids: Vec<_> = self.running().map(|(id, _)| id.clone()).collect();
@@ -50,9 +51,8 @@ impl Worker {
                 if task.has_worked() {
                     self.transaction.touch(id, task, now);
                     self.instance.fail.pass(Point::Processed)?;
-                    if let Err(failure) = self.transaction.hand_over_if_large(task)? {
-                        self.recover(&failure, now)?;
-                    }
+                    let handed_over = self.transaction.hand_over_if_large(task);
+                    self.recovered(handed_over, now)?;
                 }
                 Ok(records > 0)
             }

@@ -114,7 +114,6 @@ fn a_worker_counts_until_it_is_ended() {
     let config = Config {
         instance: env::var("KILLS_INSTANCE").ok(),
         session_timeout: SESSION,
-        transaction_timeout: TRANSACTION,
         // Often, so that what a kill leaves on disk was put there by commits.
         flush_interval: Duration::from_millis(200),
         state_dir: state_dir(&dir),

@@ -200,8 +200,8 @@ fn broadcasts_that_come_at_any_time_give_the_same_in_the_end() -> Result<()> {
 fn however_short_the_rounds_every_task_hears_every_change_once_and_takes_its_records() -> Result<()>
 {
     let driver = Driver::of(priced()?).partitions(3);
-    // A tenth of nothing is a round: one task works, and one change or a few records is all it does.
-    let mut driver = driver.config(|config| config.transaction_timeout = Duration::ZERO).start()?;
+    // A round that is over at once: one task works, and one change or a few records is all it does.
+    let mut driver = driver.config(|config| config.commit_interval = Duration::ZERO).start()?;
     let keys: Vec<_> = (0..20).map(|key| format!("key {key:02}")).collect();
     keys.iter().try_for_each(|key| price(&driver, key, Some(1)))?;
     driver.settle()?;

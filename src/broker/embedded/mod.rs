@@ -232,6 +232,10 @@ impl State {
 }
 
 impl Broker for Embedded {
+    fn transaction_timeout(&self) -> Duration {
+        self.lock().transaction_timeout
+    }
+
     fn consumer(&self, group: &str, isolation: Isolation) -> Result<Box<dyn Consumer>, Failure> {
         Ok(Box::new(EmbeddedConsumer::new(self.clone(), group, isolation)))
     }

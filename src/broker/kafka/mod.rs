@@ -40,6 +40,10 @@ impl Kafka {
 }
 
 impl Broker for Kafka {
+    fn transaction_timeout(&self) -> Duration {
+        self.settings.transaction_timeout
+    }
+
     fn consumer(&self, group: &str, isolation: Isolation) -> Result<Box<dyn Consumer>, Failure> {
         Ok(Box::new(consumer::KafkaConsumer::open(&self.settings, group, isolation)?))
     }
