@@ -44,7 +44,8 @@ fn main() -> Outcome<()> {
         println!("{word} {count}");
     }
     streams.stop();
-    streams.wait();
+    let ended = streams.join();
+    println!("{ended}");
     std::fs::remove_dir_all(state_dir)?;
     Ok(())
 }

@@ -27,6 +27,7 @@ const IDLE: Duration = Duration::from_millis(5);
 const SERVE: Duration = Duration::from_millis(100);
 
 /// Why the application ended.
+#[must_use = "it says whether the end was asked for"]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// The code for the process.
@@ -45,7 +46,9 @@ impl std::error::Error for Ended {}
 
 type Slot = Arc<Mutex<Option<Ended>>>;
 
-/// See the module.
+/// A topology at work in this process, on threads of its own, until [`Self::stop`] or a fault that names its exit.
+///
+/// Several processes of one application share its partitions; each keeps the state of those it owns.
 pub struct Streams {
     instance: Arc<Instance>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -157,10 +160,13 @@ impl Streams {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ended.unwrap_or(Ended { exit: Exit::Done, why: "stopped".into() })
     }
+}
 
-    /// [`Self::join`], for a program that does nothing else.
-    pub fn wait(self) -> Ended {
-        self.join()
+/// Dropped, it commits, closes and ends all the same: its state is nobody else's before.
+impl Drop for Streams {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = self.join();
     }
 }
 

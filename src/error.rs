@@ -33,7 +33,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// Why the process ends; the code it ends with.
+/// Why the process ends; the code it ends with, which is never given another meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Asked to stop, and stopped.
@@ -42,14 +42,10 @@ pub enum Exit {
     Failed = 1,
     /// The command line or the configuration is wrong.
     Usage = 2,
-    /// Asked to stop, but not stopped in time.
-    Unclean = 3,
     /// Another process holds this instance's identity or state directory.
     Duplicate = 4,
     /// State, topics and offsets do not fit together; a person must decide.
     Mismatch = 5,
-    /// The disk is full.
-    DiskFull = 6,
     /// A thread or a call into librdkafka did not come back.
     Stalled = 7,
 }

@@ -60,7 +60,7 @@ impl Ours {
         let streams = Streams::start(&topology, config, on).map_err(ended)?;
         let usage = self.watch(&streams, &meter);
         streams.stop();
-        match streams.wait() {
+        match streams.join() {
             Ended { exit: Exit::Done, .. } => usage,
             other => Err(ended(other)),
         }

@@ -11,7 +11,7 @@ use crate::error::{Fault, Result};
 use crate::partitioner::partition_of;
 use crate::processor::{Broadcast, Store};
 use crate::record::TaskId;
-use crate::store::{BroadcastStore, Column, KeyValue, Reader, Snapshot, StateStore};
+use crate::store::{BroadcastStore, Column, KeyValue, Reader, Rows, Snapshot, StateStore};
 use crate::topology::{HandleKind, Topology};
 
 /// Finds what runs in this process.
@@ -29,7 +29,9 @@ pub(crate) trait Running: Send + Sync {
     fn partitions(&self, topic: &str) -> Option<i32>;
 }
 
-/// See the module. Cheap to clone.
+/// The state of the tasks that run in this process, read from any thread. Cheap to clone.
+///
+/// An answer is the last committed state; the open transaction does not show, and two calls may see two commits.
 #[derive(Clone)]
 pub struct Query {
     topology: Topology,
@@ -63,12 +65,12 @@ impl Query {
         &self,
         store: Store<K, V>,
         partition: i32,
-        read: impl FnOnce(&mut KeyValue<K, V>) -> Result<R>,
+        read: impl FnOnce(&mut Rows<'_, K, V>) -> Result<R>,
     ) -> Result<R, Missed> {
         let mut state = self.open(store.index(), partition)?;
         let state: &mut dyn Any = state.as_any();
-        match state.downcast_mut() {
-            Some(typed) => Ok(read(typed)?),
+        match state.downcast_mut::<KeyValue<K, V>>() {
+            Some(typed) => Ok(read(&mut typed.rows())?),
             None => Err(Missed::Failed(Fault::Fatal("the handle is of another topology".into()))),
         }
     }
@@ -91,9 +93,11 @@ impl Query {
         if self.running.owns(id.partition) { Missed::Opening(id) } else { Missed::NotHere(id) }
     }
 
-    /// The partition of `topic` that records of this key are in; `None` if the application has no such topic.
-    pub fn partition(&self, topic: &str, key: &[u8]) -> Option<i32> {
-        self.running.partitions(topic).map(|count| partition_of(key, count))
+    /// The partition of `topic` that records of this key are in.
+    pub fn partition(&self, topic: &str, key: &[u8]) -> Result<i32, Missed> {
+        let unknown =
+            || Missed::Failed(Fault::Fatal(format!("the application has no topic {topic}")));
+        self.running.partitions(topic).map(|count| partition_of(key, count)).ok_or_else(unknown)
     }
 
     /// A broadcast as it is now, held still until the answer is dropped: drop it soon.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::entries::{Entries, Place};
 use super::scan::{Keys, Show, scan};
-use super::{Changes, Column, Envelope, Reader, StateStore, bytes, seal};
+use super::{Changes, Column, Envelope, Reader, Rows, StateStore, bytes, seal};
 use crate::error::{Fault, Result};
 use crate::record::Timestamp;
 use crate::serde::Serde;
@@ -36,7 +36,7 @@ pub struct KeyValue<K, V> {
 impl<K: 'static, V: 'static> KeyValue<K, V> {
     /// The store of `column`, reading misses from `reader`. Clean entries keep to about
     /// `cache_bytes_max`; what the open transaction wrote comes on top.
-    pub fn new(
+    pub(crate) fn new(
         column: Column,
         reader: Arc<dyn Reader>,
         keys: Arc<dyn Serde<K>>,
@@ -57,8 +57,13 @@ impl<K: 'static, V: 'static> KeyValue<K, V> {
         }
     }
 
+    /// What may be read of it, for code that also reads it from outside.
+    pub fn rows(&mut self) -> Rows<'_, K, V> {
+        Rows::of(self)
+    }
+
     /// The time that writes get from here on.
-    pub fn at(&mut self, at: Timestamp) {
+    pub(crate) fn at(&mut self, at: Timestamp) {
         self.at = at;
     }
 
@@ -175,7 +180,7 @@ impl<K: 'static, V: 'static> KeyValue<K, V> {
     }
 
     /// Shows what the open transaction wrote, last values only, in the order of the keys' bytes.
-    pub fn for_each_dirty(
+    pub(crate) fn for_each_dirty(
         &mut self,
         mut f: impl FnMut(&K, Option<&V>, Timestamp) -> Result<()>,
     ) -> Result<()> {

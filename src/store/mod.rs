@@ -21,6 +21,7 @@ mod marks;
 pub mod memory;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
+mod rows;
 mod scan;
 mod timers;
 mod view;
@@ -38,6 +39,7 @@ pub use changes::{Change, Changes};
 pub use envelope::{Envelope, seal};
 pub use key_value::KeyValue;
 pub use marks::Marks;
+pub use rows::Rows;
 pub use timers::TimerQueue;
 pub use view::{Index, View};
 
@@ -135,7 +137,7 @@ pub trait Stores: Send + Sync {
 ///    commit can stage again.
 /// 2. After `settle` nothing is dirty and reads answer as before; the caller has applied what was staged.
 /// 3. After `discard` reads answer as after the last `settle`, even if a panic cut a write short.
-pub trait StateStore: Any {
+pub(crate) trait StateStore: Any {
     /// Appends what is dirty to `changes`.
     fn stage(&mut self, changes: &mut Changes) -> Result<()>;
 

@@ -70,7 +70,6 @@ impl<G: Ground> World<G> {
         self.clock += self.random(5) as i64 - 1;
         let at = Timestamp(self.clock);
         self.rows.at(at);
-        self.timers.at(at);
         match self.random(20) {
             0..3 => self.put(),
             3 => self.delete(),

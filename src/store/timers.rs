@@ -1,7 +1,8 @@
 //! Timers: at most one deadline per key, logged, rolled back with the transaction that moved them.
 //!
 //! All deadlines are in memory, twice: by key and by (time, key), which is the order they fire in. The
-//! column holds key -> deadline. A deadline that has fired is gone; firing is a write like any other.
+//! column holds key -> deadline, which is the entry's time too. A deadline that has fired is gone; firing is a
+//! write like any other.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -30,13 +31,16 @@ pub struct TimerQueue<K> {
     /// What the open transaction moved, with what was so before it.
     moved: BTreeMap<KeyBytes, Option<Timestamp>>,
     moved_bytes: usize,
-    at: Timestamp,
     key: Vec<u8>,
 }
 
 impl<K: 'static> TimerQueue<K> {
     /// The timers that `column` holds.
-    pub fn open(column: Column, reader: &dyn Reader, keys: Arc<dyn Serde<K>>) -> Result<Self> {
+    pub(crate) fn open(
+        column: Column,
+        reader: &dyn Reader,
+        keys: Arc<dyn Serde<K>>,
+    ) -> Result<Self> {
         let mut queue = Self {
             column,
             keys,
@@ -44,7 +48,6 @@ impl<K: 'static> TimerQueue<K> {
             due: BTreeSet::new(),
             moved: BTreeMap::new(),
             moved_bytes: 0,
-            at: Timestamp::MIN,
             key: Vec::new(),
         };
         let mut outcome = Ok(());
@@ -54,11 +57,6 @@ impl<K: 'static> TimerQueue<K> {
         })?;
         let damaged = |fault| Fault::Fatal(format!("timers, column {}: {fault}", column.0));
         outcome.map_err(damaged).map(|()| queue)
-    }
-
-    /// The time that writes get from here on.
-    pub fn at(&mut self, at: Timestamp) {
-        self.at = at;
     }
 
     /// Sets the deadline of `key`, in place of the one it had.
@@ -88,7 +86,11 @@ impl<K: 'static> TimerQueue<K> {
 
     /// Removes the earliest timer whose deadline is not after `now`, by (deadline, key): decodes its key into
     /// `slot` and answers its deadline.
-    pub fn pop_due(&mut self, now: Timestamp, slot: &mut Option<K>) -> Result<Option<Timestamp>> {
+    pub(crate) fn pop_due(
+        &mut self,
+        now: Timestamp,
+        slot: &mut Option<K>,
+    ) -> Result<Option<Timestamp>> {
         let Some((at, key)) = self.due.first().filter(|(at, _)| *at <= now) else {
             return Ok(None);
         };
@@ -159,7 +161,7 @@ impl<K: 'static> StateStore for TimerQueue<K> {
                 after if after == before.as_ref() => {}
                 None => changes.push(self.column, key.as_slice(), None),
                 Some(after) => changes.push_with(self.column, key.as_slice(), |out| {
-                    seal(FORMAT, self.at, out);
+                    seal(FORMAT, *after, out);
                     I64.encode(&after.0, out);
                 }),
             }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::instance::Instance;
-use super::supervisor::patiently;
+use super::retry::patiently;
 use super::{Activity, Stop, ride_out};
 use crate::broker::{Batch, Consumer, Failure, Isolation};
 use crate::error::Exit;

@@ -19,6 +19,7 @@ use crate::task::{Ground, Job, Restored, Unrestored};
 
 /// See the module.
 pub(crate) struct Instance {
+    name: String,
     pub config: Config,
     pub ground: Arc<Ground>,
     pub broker: Arc<dyn Broker>,
@@ -47,6 +48,7 @@ pub(crate) struct Instance {
 
 /// What an instance is made from.
 pub(crate) struct Parts {
+    pub name: String,
     pub config: Config,
     pub ground: Arc<Ground>,
     pub broker: Arc<dyn Broker>,
@@ -66,10 +68,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Instance {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, ground, broker, stores, topics, fail, heads } = parts;
+        let Parts { name, config, ground, broker, stores, topics, fail, heads } = parts;
         let beats = (0..config.workers).map(|_| AtomicI64::new(i64::MIN)).collect();
         let broadcasts_loaded = AtomicBool::new(ground.broadcasts.is_empty());
         Self {
+            name,
             transaction_timeout: broker.transaction_timeout(),
             config,
             ground,
@@ -96,7 +99,7 @@ impl Instance {
 
     /// The static name of this process.
     pub(crate) fn name(&self) -> &str {
-        self.config.instance.as_deref().unwrap_or("unnamed")
+        &self.name
     }
 
     pub(crate) fn ownership(&self) -> MutexGuard<'_, Ownership> {

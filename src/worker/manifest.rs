@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Stop;
-use super::supervisor::patiently;
+use super::retry::patiently;
 use crate::broker::{Broker, Call, Code, Failure, Isolation, OutRecord, Outgoing, TopicIndex};
 use crate::error::Exit;
 use crate::record::{Headers, Timestamp, Topic, TopicPartition};

@@ -5,6 +5,7 @@
 //! ends a transaction is decided in `task/commit.rs`, how it is ended stands in `transaction.rs`.
 
 mod broadcasts;
+mod ground;
 mod instance;
 mod manifest;
 mod members;
@@ -12,7 +13,9 @@ mod opening;
 mod ownership;
 mod purge;
 mod recovery;
-mod supervisor;
+mod restoring;
+mod retry;
+mod topics;
 mod transaction;
 mod turns;
 
@@ -21,9 +24,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use broadcasts::Broadcasts;
+pub(crate) use ground::prepare;
 pub(crate) use instance::Instance;
 pub(crate) use members::Members;
-pub(crate) use supervisor::{Restoring, prepare};
+pub(crate) use restoring::Restoring;
 
 use self::opening::Slot;
 use self::ownership::{Duty, Number};
@@ -48,6 +52,12 @@ pub(crate) enum Stop {
 impl From<Crashed> for Stop {
     fn from(crashed: Crashed) -> Self {
         Self::Crashed(crashed.0)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Exit(Exit::Failed, failure.to_string())
     }
 }
 

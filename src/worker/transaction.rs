@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use super::instance::Instance;
 use super::ownership::Number;
+use super::retry::repeated;
 use super::{Stop, Task};
-use crate::broker::{Acknowledged, Call, Code, Failure, Producer, Reaction, classify};
+use crate::broker::{Acknowledged, Call, Code, Failure, Producer};
 use crate::fail::{Crashed, Point};
 use crate::metrics::Counter;
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
@@ -21,10 +22,6 @@ use crate::task::{Limits, Open, Reason, drained_after, due};
 
 /// Outputs gathered in a task before they go to the producer.
 const HAND_OVER_BYTES: usize = 128 << 10;
-/// How often the same call is made again within one commit.
-const ATTEMPTS_MAX: usize = 5;
-/// After so long no call is made again: a worker that does not come round passes for one that hangs.
-const ATTEMPTS_WITHIN: Duration = Duration::from_secs(10);
 /// Within this time three fencings mean that another process has this identity.
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -276,21 +273,4 @@ impl Transaction {
         self.fencings.push(now);
         self.fencings.len() >= 3
     }
-}
-
-/// Makes a call again while its failure says that it may be made again.
-fn repeated<T>(mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    let began = Instant::now();
-    let mut outcome = call();
-    for _ in 1..ATTEMPTS_MAX {
-        match &outcome {
-            Err(failure)
-                if classify(failure) == Reaction::Retry && began.elapsed() < ATTEMPTS_WITHIN =>
-            {
-                outcome = call();
-            }
-            Ok(_) | Err(_) => break,
-        }
-    }
-    outcome
 }

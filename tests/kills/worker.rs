@@ -139,7 +139,7 @@ fn a_worker_counts_until_it_is_ended() {
     })
     .unwrap();
     streams.stop();
-    let ended = streams.wait();
+    let ended = streams.join();
     eprintln!("{ended:?}");
     process::exit(ended.exit.code())
 }

@@ -17,6 +17,7 @@ mod settings;
 mod watchdog;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use settings::{Compression, Settings};
 

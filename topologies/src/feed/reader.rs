@@ -267,8 +267,8 @@ impl Ranks {
     fn gather(&mut self, user: UserId, cx: &mut Publishing<'_>) -> Result<()> {
         let state = &mut self.state;
         state.begin(user);
-        reading::follows(cx.store(self.stores.follows)?, user, state)?;
-        reading::affinity(cx.store(self.stores.affinity)?, user, state)?;
+        reading::follows(&mut cx.store(self.stores.follows)?.rows(), user, state)?;
+        reading::affinity(&mut cx.store(self.stores.affinity)?.rows(), user, state)?;
         let seen_ms = self.settings.weights.limits.seen_ms;
         let forget = cx.wall_time().0.saturating_sub(seen_ms).saturating_sub(SEEN_SLACK_MS);
         let seen = cx.store(self.stores.seen)?;

@@ -3,7 +3,8 @@
 //! It answers for any reader this process owns, active or not. Nothing is written: whoever asked tells
 //! the topology by a record of `reads`.
 
-use millstream::{Missed, Query, Result, store::KeyValue};
+use millstream::store::Rows;
+use millstream::{Missed, Query, Result};
 use schemas::{FeedBody, FeedVersion, UserId, topic};
 
 use super::{Feed, Settings};
@@ -16,7 +17,7 @@ type Of<T> = Pair<UserId, T>;
 
 /// Adds whom `user` follows, in the order of the authors.
 pub(super) fn follows(
-    store: &mut KeyValue<Of<UserId>, Time>,
+    store: &mut Rows<'_, Of<UserId>, Time>,
     user: UserId,
     state: &mut ReaderState,
 ) -> Result<()> {
@@ -28,7 +29,7 @@ pub(super) fn follows(
 
 /// Adds what `user` did to the posts of authors, by author and day.
 pub(super) fn affinity(
-    store: &mut KeyValue<Of<UserId>, Days>,
+    store: &mut Rows<'_, Of<UserId>, Days>,
     user: UserId,
     state: &mut ReaderState,
 ) -> Result<()> {
@@ -53,7 +54,7 @@ impl Feed {
         user: UserId,
         now_ms: i64,
     ) -> Result<Option<(FeedVersion, FeedBody)>, Missed> {
-        let partition = query.partition(topic::BY_USER.name, &user.0).unwrap_or(0);
+        let partition = query.partition(topic::BY_USER.name, &user.0)?;
         let mut state = ReaderState::default();
         state.begin(user);
         let stores = &self.stores;

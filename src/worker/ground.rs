@@ -1,0 +1,83 @@
+//! Makes an instance ready to run: topics created and checked, the manifest compared, the ground laid.
+//!
+//! Nothing processes before all of it is done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::instance::{Instance, Parts};
+use super::{Stop, manifest, topics};
+use crate::broker::{Broker, Isolation, TopicIndex};
+use crate::config::Config;
+use crate::error::Exit;
+use crate::fail::FailPoints;
+use crate::processor::Destination;
+use crate::record::Topic;
+use crate::store::{BroadcastStore, Stores};
+use crate::task::Ground;
+use crate::topology::{HandleKind, Topology};
+
+/// Creates, checks and compares; answers the instance.
+pub(crate) fn prepare(
+    topology: &Topology,
+    config: Config,
+    broker: Arc<dyn Broker>,
+    stores: Arc<dyn Stores>,
+    fail: FailPoints,
+) -> Result<Arc<Instance>, Stop> {
+    let Some(name) = config.instance.clone() else {
+        return Err(Stop::Exit(Exit::Usage, "this process has no name".into()));
+    };
+    let mut admin = broker.admin()?;
+    let partitions = topics::topics(topology, &config, &mut *admin)?;
+    manifest::compare(topology, &partitions, &*broker)?;
+    let topics: Arc<[Topic]> = sent_to(topology).into();
+    let ground = Arc::new(Ground {
+        topology: topology.clone(),
+        destinations: destinations(topology, &topics, &partitions),
+        broadcasts: broadcasts(topology),
+        partitions,
+        record_bytes_max: config.record_bytes_max,
+        sent_bytes_max: config.sent_bytes_max,
+        cache_bytes_max: config.cache_bytes_max,
+        flush_interval: config.flush_interval,
+    });
+    let heads = broker.consumer(topology.app(), Isolation::ReadUncommitted)?;
+    let parts = Parts { name, config, ground, broker, stores, topics, fail, heads };
+    Ok(Arc::new(Instance::new(parts)))
+}
+
+/// Every topic the application sends to, in a fixed order.
+fn sent_to(topology: &Topology) -> Vec<Topic> {
+    let logs = topology.changelogs().into_iter().map(|(name, _)| name);
+    let mut topics: Vec<_> =
+        topology.internals().into_iter().chain(topology.outputs()).chain(logs).collect();
+    topics.push(topology.dead_letters());
+    topics.sort();
+    topics.dedup();
+    topics
+}
+
+fn destinations(
+    topology: &Topology,
+    topics: &[Topic],
+    counts: &BTreeMap<Topic, i32>,
+) -> BTreeMap<Topic, Destination> {
+    let mut logged = topology.internals();
+    logged.extend(topology.changelogs().into_iter().map(|(name, _)| name));
+    let destination = |(index, topic): (usize, &Topic)| {
+        let partitions = counts.get(topic).copied().unwrap_or(1);
+        let logged = logged.contains(topic);
+        (topic.clone(), Destination { topic: TopicIndex(index as u16), partitions, logged })
+    };
+    topics.iter().enumerate().map(destination).collect()
+}
+
+fn broadcasts(topology: &Topology) -> BTreeMap<u16, Arc<dyn BroadcastStore>> {
+    let handles = topology.built().plan.handles.iter().enumerate();
+    let made = handles.filter_map(|(index, handle)| match &handle.kind {
+        HandleKind::Broadcast { make, .. } => Some((index as u16, make())),
+        HandleKind::Store(_) | HandleKind::Timers(_) => None,
+    });
+    made.collect()
+}

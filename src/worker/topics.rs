@@ -1,0 +1,143 @@
+//! The topics of an application at its start: what is missing is created if that is allowed, what does not fit is
+//! refused. An input is never created: who writes to it decides how many partitions it has.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Stop;
+use super::retry::patiently;
+use crate::broker::{Admin, Cleanup, TopicSpec};
+use crate::config::Config;
+use crate::error::Exit;
+use crate::record::Topic;
+use crate::topology::Topology;
+
+/// Creates what is missing and answers how many partitions every topic has.
+pub(super) fn topics(
+    topology: &Topology,
+    config: &Config,
+    admin: &mut dyn Admin,
+) -> Result<BTreeMap<Topic, i32>, Stop> {
+    let mut counts = BTreeMap::new();
+    let mut missing = Vec::new();
+    let inputs = topology.inputs();
+    for (topic, found) in inputs.iter().zip(patiently(|| admin.partitions(&inputs))?) {
+        match found {
+            Some(found) => drop(counts.insert(topic.clone(), found)),
+            None => missing.push(topic.to_string()),
+        }
+    }
+    if !missing.is_empty() {
+        let words = format!("input topics that do not exist: {}", missing.join(", "));
+        return Err(Stop::Exit(Exit::Mismatch, words));
+    }
+    let own = own_topics(topology, config);
+    ensure(&own, config, admin, &mut counts)?;
+    let logs = changelogs(topology, &counts);
+    ensure(&logs, config, admin, &mut counts)?;
+    let built = topology.built();
+    let tasks = built.subs.iter().map(|sub| built.partitions_of(sub, &counts)).max().unwrap_or(1);
+    let tasks =
+        TopicSpec { name: topology.task_topic(), partitions: tasks, cleanup: Cleanup::Compact };
+    ensure(&[tasks], config, admin, &mut counts)?;
+    check(topology, &counts)?;
+    Ok(counts)
+}
+
+/// Topics between sub-topologies, outputs, dead letters.
+fn own_topics(topology: &Topology, config: &Config) -> Vec<TopicSpec> {
+    let broadcasts = topology.broadcasts();
+    let cleanup = |name: &Topic| match broadcasts.contains(name) {
+        true => Cleanup::Compact,
+        false => Cleanup::Delete(None),
+    };
+    let names =
+        topology.internals().into_iter().chain(topology.outputs()).chain(broadcasts.clone());
+    let mut specs: Vec<_> = names
+        .map(|name| TopicSpec { partitions: config.partitions, cleanup: cleanup(&name), name })
+        .collect();
+    specs.push(TopicSpec {
+        name: topology.dead_letters(),
+        partitions: config.partitions,
+        cleanup: Cleanup::Delete(Some(Duration::from_secs(30 * 24 * 3600))),
+    });
+    specs.sort_by(|a, b| a.name.cmp(&b.name));
+    specs.dedup_by(|a, b| a.name == b.name);
+    specs
+}
+
+fn changelogs(topology: &Topology, counts: &BTreeMap<Topic, i32>) -> Vec<TopicSpec> {
+    let built = topology.built();
+    let of = |sub| {
+        let partitions = built.partitions_of(sub, counts);
+        let logs = built.changelogs_of(sub);
+        logs.map(move |(name, _)| TopicSpec { name, partitions, cleanup: Cleanup::Compact })
+    };
+    built.subs.iter().flat_map(of).collect()
+}
+
+/// Creates these if they are missing and creating is allowed; notes their partition counts.
+fn ensure(
+    specs: &[TopicSpec],
+    config: &Config,
+    admin: &mut dyn Admin,
+    counts: &mut BTreeMap<Topic, i32>,
+) -> Result<(), Stop> {
+    let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
+    let found = patiently(|| admin.partitions(&names))?;
+    let missing: Vec<_> = specs
+        .iter()
+        .zip(&found)
+        .filter(|(_, found)| found.is_none())
+        .map(|(spec, _)| spec.clone())
+        .collect();
+    if !missing.is_empty() && !config.create_topics {
+        let names: Vec<_> = missing.iter().map(|spec| &*spec.name).collect();
+        let words =
+            format!("topics that do not exist and may not be created: {}", names.join(", "));
+        return Err(Stop::Exit(Exit::Mismatch, words));
+    }
+    patiently(|| admin.create(&missing))?;
+    for (spec, found) in specs.iter().zip(found) {
+        counts.insert(spec.name.clone(), found.unwrap_or(spec.partitions));
+    }
+    Ok(())
+}
+
+/// A changelog must have as many partitions as its sub-topology, and so must co-partitioned sources.
+fn check(topology: &Topology, counts: &BTreeMap<Topic, i32>) -> Result<(), Stop> {
+    let built = topology.built();
+    let mut faults = Vec::new();
+    for sub in &built.subs {
+        let wanted = built.partitions_of(sub, counts);
+        for (changelog, _) in built.changelogs_of(sub) {
+            let found = counts.get(&changelog).copied().unwrap_or(0);
+            if found != wanted {
+                faults
+                    .push(format!("{changelog} has {found} partitions, {} has {wanted}", sub.name));
+            }
+        }
+        let keyed = sub.sources.iter().filter(|_| sub.sources.len() > 1 && sub.is_stateful());
+        for source in keyed {
+            let found = counts.get(&source.topic).copied().unwrap_or(0);
+            if found != wanted {
+                faults.push(format!(
+                    "{} has {found} partitions, but shares state in {} with a topic that has {wanted}",
+                    source.topic, sub.name
+                ));
+            }
+        }
+    }
+    let tasks = counts.get(&topology.task_topic()).copied().unwrap_or(0);
+    for sub in &built.subs {
+        let wanted = built.partitions_of(sub, counts);
+        if tasks < wanted {
+            let topic = topology.task_topic();
+            faults.push(format!("{topic} has {tasks} partitions, {} has {wanted}", sub.name));
+        }
+    }
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(Stop::Exit(Exit::Mismatch, faults.join("\n"))),
+    }
+}
