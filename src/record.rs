@@ -24,6 +24,12 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+
+    /// Whether `span` has passed since `earlier`, or the clock was set back behind it: what waits for a clock must
+    /// not wait longer for that.
+    pub fn has_passed(self, earlier: Self, span: Duration) -> bool {
+        self < earlier || self >= earlier.plus(span)
+    }
 }
 
 /// A place in a partition's log. The *next* offset to read is one more than the last one read.

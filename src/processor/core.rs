@@ -222,7 +222,8 @@ impl Core {
             topic: self.dead_letters.topic,
             partition: source.partition % self.dead_letters.partitions.max(1),
             logged: false,
-            timestamp: record.timestamp,
+            // Not the record's own: the letters of old records would be deleted before anybody reads them.
+            timestamp: self.wall_time,
             key: key.as_deref(),
             value: value.as_deref(),
             headers: Headers::from_bytes(&headers),

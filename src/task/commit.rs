@@ -1,4 +1,7 @@
 //! When a transaction ends. Pure: facts in, the reason out.
+//!
+//! The clock may be set back under an open transaction. What was to end later than it began then ends at once: it
+//! must not stay open for as long as the clock was moved.
 
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ pub(crate) struct Open {
     pub records: u64,
     /// Nothing is left to process.
     pub drained: bool,
+    /// A record is sought that makes commits impossible.
+    pub seeking: bool,
     pub closing: bool,
 }
 
@@ -37,6 +42,7 @@ pub(crate) enum Reason {
     Records,
     Interval,
     Timeout,
+    Seeking,
     Drained,
 }
 
@@ -46,9 +52,10 @@ pub(crate) fn due(open: &Open, limits: &Limits, last: Timestamp, now: Timestamp)
         (open.closing, Reason::Closing),
         (open.bytes >= limits.bytes_max, Reason::Bytes),
         (open.records >= limits.records_max, Reason::Records),
-        (now >= open.began.plus(limits.interval), Reason::Interval),
-        (now >= open.began.plus(limits.open_max), Reason::Timeout),
-        (open.drained && now >= last.plus(limits.drained_after), Reason::Drained),
+        (now.has_passed(open.began, limits.interval), Reason::Interval),
+        (now.has_passed(open.began, limits.open_max), Reason::Timeout),
+        (open.seeking, Reason::Seeking),
+        (open.drained && now.has_passed(last, limits.drained_after), Reason::Drained),
     ];
     reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
 }
@@ -87,10 +94,20 @@ mod tests {
             due(&Open { bytes: 1_000, ..young }, &LIMITS, at(0), at(1)),
             due(&Open { records: 50, ..young }, &LIMITS, at(0), at(1)),
             due(&young, &LIMITS, at(0), at(100)),
+            due(&Open { seeking: true, ..young }, &LIMITS, at(0), at(1)),
             due(&Open { closing: true, ..young }, &LIMITS, at(0), at(1)),
         ];
-        let expected = [Reason::Bytes, Reason::Records, Reason::Interval, Reason::Closing];
+        let expected =
+            [Reason::Bytes, Reason::Records, Reason::Interval, Reason::Seeking, Reason::Closing];
         assert_eq!(reasons, expected.map(Some));
+    }
+
+    #[test]
+    fn a_clock_set_back_ends_it_at_once() {
+        let open = Open { began: at(10_000), ..Open::default() };
+        assert_eq!(due(&open, &LIMITS, at(0), at(9_999)), Some(Reason::Interval));
+        let open = Open { began: at(5), drained: true, ..Open::default() };
+        assert_eq!(due(&open, &LIMITS, at(10_000), at(6)), Some(Reason::Drained));
     }
 
     #[test]

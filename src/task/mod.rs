@@ -13,6 +13,7 @@ mod genesis;
 mod nodes;
 mod own;
 mod restore;
+mod search;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use std::time::Duration;
 pub(crate) use commit::{Limits, Open, Reason, drained_after, due};
 pub(crate) use nodes::Nodes;
 pub(crate) use restore::{Job, Restored, Restorer, Unrestored};
+pub(crate) use search::Blame;
+use search::Search;
 use turn::panicked;
 pub(crate) use turn::{Failed, Turn};
 
@@ -70,6 +73,7 @@ pub(crate) struct Task {
     changelogs: Vec<(TopicPartition, Destination)>,
     /// Records that are dead-lettered instead of processed, with the reason.
     skips: BTreeMap<(TopicPartition, Offset), String>,
+    search: Search,
     /// Committed, but not yet put down: the disk refused. Nothing is processed until it is.
     unapplied: bool,
     worked: bool,
@@ -150,6 +154,7 @@ impl Task {
             changes: Changes::default(),
             changelogs: changelogs(&ground, spec, id.partition)?,
             skips: BTreeMap::new(),
+            search: Search::default(),
             unapplied: false,
             worked: from.fresh,
             staged: false,
@@ -259,6 +264,7 @@ impl Task {
             self.unapplied = true;
             (self.worked, self.staged, self.fresh) = (false, false, false);
             let positions = &self.positions;
+            self.search.committed(positions.iter().map(|position| position.next));
             self.skips.retain(|(source, offset), _| {
                 positions.iter().any(|at| at.source == *source && at.next <= *offset)
             });
@@ -287,12 +293,23 @@ impl Task {
         self.positions.iter_mut().for_each(|position| position.next = position.committed);
         (self.worked, self.staged, self.started) = (self.fresh, false, false);
         (self.processed, self.core.dead_lettered) = (0, 0);
+        self.search.undone();
         self.nodes = Nodes::wire(&self.ground, spec, self.core.task())?;
         self.recall()?;
         if self.fresh {
             self.name_changelogs();
         }
         Ok(())
+    }
+
+    /// What was worked off could not be staged. Answers who is to blame.
+    pub(crate) fn blame(&mut self) -> Blame {
+        self.search.failed(self.positions.iter().map(|position| position.next))
+    }
+
+    /// Whether what it has worked off is to be committed now, because a record is sought that cannot be.
+    pub(crate) fn is_seeking(&self) -> bool {
+        self.search.is_on() && self.worked
     }
 
     /// Dead-letters this record, with this reason, when it comes again.

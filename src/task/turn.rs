@@ -6,18 +6,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::Task;
+use super::{Blame, Task};
 use crate::error::{Fault, Result};
-use crate::record::{Offset, Timestamp, TopicPartition};
+use crate::record::Timestamp;
 
 /// How many broadcast changes or timers are worked between two batches of records, so that records go on.
 const BETWEEN_BATCHES_MAX: usize = 1_000;
 
-/// Why a run ended early, and the record that was in hand.
+/// Why work cannot be committed, and who is to blame for it.
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub fault: Fault,
-    pub record: Option<(TopicPartition, Offset)>,
+    pub blame: Blame,
 }
 
 /// How much a task may do before the others get their turn.
@@ -66,9 +66,10 @@ impl Task {
         };
         // Whatever it had done, a timer taken out perhaps, must be undone.
         self.worked = true;
-        let record = self.core.origin().is_some().then(|| self.core.queue.current()).flatten();
-        let record = record.map(|(source, record)| (source.clone(), record.offset));
-        Err(Failed { fault: failure, record })
+        let in_hand = self.core.origin().is_some().then(|| self.core.queue.current()).flatten();
+        let blame = in_hand
+            .map_or(Blame::Nobody, |(source, record)| Blame::Record(source.clone(), record.offset));
+        Err(Failed { fault: failure, blame })
     }
 
     /// The group forgets positions that nobody commits: an idle task commits them again.
@@ -156,7 +157,8 @@ impl Task {
     }
 
     fn records(&mut self, turn: &Turn) -> Result<()> {
-        for done in 0..turn.records {
+        let room = if self.search.is_on() { self.search.room(self.worked) } else { turn.records };
+        for done in 0..turn.records.min(room) {
             if done % BETWEEN_LOOKS == BETWEEN_LOOKS - 1 && turn.is_over() {
                 return Ok(());
             }
@@ -169,7 +171,8 @@ impl Task {
             } else {
                 self.process_unless_skipped(lane)?;
             }
-            let Some((_, record)) = self.core.queue.current() else { return Ok(()) };
+            let Some((source, record)) = self.core.queue.current() else { return Ok(()) };
+            self.search.took(source, record.offset);
             let next = record.offset.next();
             if let Some(position) = self.positions.get_mut(lane) {
                 position.next = next;

@@ -32,13 +32,12 @@ pub(crate) use restoring::Restoring;
 use self::opening::Slot;
 use self::ownership::{Duty, Number};
 use self::purge::Purge;
-use self::recovery::RETRY_AFTER;
 use self::transaction::Transaction;
 use crate::broker::{Consumer, Failure, Flow, Isolation, Reaction, classify};
-use crate::error::Exit;
+use crate::error::{Exit, Fault};
 use crate::fail::{Crashed, Point};
-use crate::record::{TaskId, Timestamp};
-use crate::task::{Failed, Reason, Task};
+use crate::record::{TaskId, Timestamp, TopicPartition};
+use crate::task::{Failed, Open, Reason, Task};
 
 /// Why a thread of the engine ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +97,10 @@ pub(crate) struct Worker {
     slots: BTreeMap<TaskId, Slot>,
     /// Since when the positions of a task that is to be opened are unstable.
     unstable_since: BTreeMap<TaskId, Timestamp>,
+    /// Source partitions whose positions were not in their logs when they were last read.
+    lost: BTreeSet<TopicPartition>,
     held: BTreeMap<i32, Number>,
+    /// The tasks that rest, and since when.
     paused: BTreeMap<TaskId, Timestamp>,
     full: BTreeSet<TaskId>,
     faults: BTreeMap<TaskId, Vec<Timestamp>>,
@@ -118,6 +120,7 @@ impl Worker {
             consumer,
             slots: BTreeMap::new(),
             unstable_since: BTreeMap::new(),
+            lost: BTreeSet::new(),
             held: BTreeMap::new(),
             paused: BTreeMap::new(),
             full: BTreeSet::new(),
@@ -209,13 +212,13 @@ impl Worker {
         let mut taken = false;
         for Duty { partition, number, .. } in duties.iter().filter(|duty| !duty.releasing) {
             if !self.held.contains_key(partition) {
-                taken |= self.take_over(*partition, *number, now);
+                taken |= self.take_over(*partition, *number);
             }
         }
         Ok(taken || !gone.is_empty())
     }
 
-    fn take_over(&mut self, partition: i32, number: Number, now: Timestamp) -> bool {
+    fn take_over(&mut self, partition: i32, number: Number) -> bool {
         if !self.instance.ownership().hold(partition, number, self.index) {
             return false;
         }
@@ -225,7 +228,7 @@ impl Worker {
         for sub in &built.subs {
             if partition < built.partitions_of(sub, &ground.partitions) {
                 let id = TaskId { sub_topology: sub.name.clone(), partition };
-                self.slots.insert(id, Slot::Waiting(now));
+                self.slots.insert(id, Slot::Waiting(Timestamp::MIN));
             }
         }
         true
@@ -273,10 +276,7 @@ impl Worker {
             Err(failure) if classify(&failure) == Reaction::Die => return Err(self.died(&failure)),
             Err(failure) => return ride_out(failure, "poll"),
         };
-        if let Some(lost) = polled.out_of_range.first() {
-            let words = format!("the committed position of {lost} is not in the log any more");
-            return Err(Stop::Exit(Exit::Mismatch, words));
-        }
+        self.reopen_lost(&polled.out_of_range)?;
         if !polled.batches.is_empty() {
             self.instance.fail.pass(Point::Polled)?;
         }
@@ -297,7 +297,9 @@ impl Worker {
         self.apply_again(now)?;
         let closing = self.instance.is_stopping();
         let drained = !self.has_work(now);
-        match self.transaction.due(drained, closing, now) {
+        let seeking = self.running().any(|(_, task)| task.is_seeking());
+        let open = Open { drained, seeking, closing, ..Open::default() };
+        match self.transaction.due(open, now) {
             None => Ok(Activity::Idle),
             Some(why) => self.commit(why, now).map(|()| Activity::Busy),
         }
@@ -319,8 +321,8 @@ impl Worker {
         let numbers = &self.held;
         for (id, task) in &mut working {
             if let Err(fault) = task.stage() {
-                let id = (*id).clone();
-                return self.failed(&id, Failed { fault, record: None }, now);
+                let (id, blame) = ((*id).clone(), task.blame());
+                return self.failed(&id, Failed { fault, blame }, now);
             }
         }
         tracing::debug!(?why, tasks = working.len(), "committing");
@@ -328,8 +330,10 @@ impl Worker {
         self.recovered(committed, now)
     }
 
-    /// Puts down what the disk refused before, and has old state brought to disk.
+    /// Puts down what the disk refused before, and has old state brought to disk. A store that cannot take it at all is
+    /// opened anew: what it lacks is in the changelogs.
     fn apply_again(&mut self, now: Timestamp) -> Result<(), Stop> {
+        let mut broken = Vec::new();
         for (id, slot) in &mut self.slots {
             let Slot::Running(task) = slot else { continue };
             if let Some(flush) = task.flush_due(now) {
@@ -339,9 +343,19 @@ impl Worker {
                 && !self.paused.contains_key(id)
                 && let Err(fault) = task.applied(&Vec::new(), now)
             {
-                tracing::warn!(task = %id, %fault, "committed state cannot be stored yet");
-                self.paused.insert(id.clone(), now.plus(RETRY_AFTER));
+                match fault {
+                    Fault::Retry(why) => {
+                        tracing::warn!(task = %id, why, "committed state cannot be stored yet");
+                        self.paused.insert(id.clone(), now);
+                    }
+                    Fault::Reject(why) | Fault::Fatal(why) => broken.push((id.clone(), why)),
+                }
             }
+        }
+        for (id, why) in broken {
+            tracing::error!(task = %id, why, "its store is broken; it is opened anew");
+            let slot = self.slots.insert(id.clone(), Slot::Waiting(now));
+            self.close(&id, slot)?;
         }
         Ok(())
     }

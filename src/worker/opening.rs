@@ -16,7 +16,7 @@ use crate::task::{Beginning, Job, Restored, Task, Unrestored};
 
 /// What a worker has of a task.
 pub(crate) enum Slot {
-    /// It is to be opened, not before this time.
+    /// It is to be opened; it could not be at this time.
     Waiting(Timestamp),
     /// Its store is being restored; these are its committed positions.
     Restoring(Vec<(TopicPartition, Option<Offset>)>),
@@ -78,7 +78,9 @@ impl Worker {
         let ids: Vec<_> = self.slots.keys().cloned().collect();
         for id in ids {
             let outcome = match self.slots.get(&id) {
-                Some(Slot::Waiting(until)) if *until <= now => self.open(&id, now),
+                Some(Slot::Waiting(since)) if now.has_passed(*since, AGAIN_AFTER) => {
+                    self.open(&id, now)
+                }
                 Some(Slot::Restoring(positions)) => match self.instance.take_restored(&id) {
                     Some(restored) => {
                         let positions = positions.clone();
@@ -98,7 +100,7 @@ impl Worker {
                 Ok(()) => moved = true,
                 Err(Hindrance::Later(why)) => {
                     tracing::debug!(task = %id, why, "not opened yet");
-                    self.slots.insert(id, Slot::Waiting(now.plus(AGAIN_AFTER)));
+                    self.slots.insert(id, Slot::Waiting(now));
                     // It may have waited for its answer: who runs comes first, and a worker that waits for
                     // all of them in one round would pass for one that hangs.
                     break;
@@ -124,6 +126,7 @@ impl Worker {
         };
         self.unstable_since.remove(id);
         let positions: Vec<_> = sources.into_iter().zip(committed).collect();
+        self.refuse_lost(&positions)?;
         let columns = self.columns_of(id);
         if columns.is_empty() {
             return self.begin_with(id, positions, None, (Marks::default(), 0));
@@ -147,6 +150,25 @@ impl Worker {
         }
         self.instance.restore(job);
         self.slots.insert(id.clone(), Slot::Restoring(positions));
+        Ok(())
+    }
+
+    /// Ends the process if a position that was read in vain is the committed one.
+    fn refuse_lost(
+        &mut self,
+        positions: &[(TopicPartition, Option<Offset>)],
+    ) -> Result<(), Hindrance> {
+        for (source, committed) in positions {
+            let (Some(committed), true) = (committed, self.lost.contains(source)) else { continue };
+            let bounds = self.instance.heads().bounds(source)?;
+            if *committed < bounds.start || *committed > bounds.end {
+                return Err(mismatch(format!(
+                    "the committed position of {source} is {committed}, its log has {} to {}",
+                    bounds.start, bounds.end
+                )));
+            }
+            self.lost.remove(source);
+        }
         Ok(())
     }
 

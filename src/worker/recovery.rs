@@ -12,7 +12,7 @@ use crate::broker::{Failure, Reaction, classify};
 use crate::error::{Exit, Fault};
 use crate::metrics::Counter;
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
-use crate::task::Failed;
+use crate::task::{Blame, Failed, Task};
 
 /// Faults without a record to blame that stop a task, within [`FAULTS_WITHIN`].
 const FAULTS_MAX: usize = 3;
@@ -30,16 +30,19 @@ impl Worker {
     ) -> Result<(), Stop> {
         self.abort()?;
         let Some(Slot::Running(task)) = self.slots.get_mut(id) else { return Ok(()) };
-        match (failed.fault, failed.record) {
-            (Fault::Reject(why), Some(record)) => {
-                tracing::warn!(task = %id, at = %record.0, offset = %record.1, why, "record dead-lettered");
-                task.skip(record, why);
+        match (failed.fault, failed.blame) {
+            (Fault::Reject(why), Blame::Record(source, offset)) => {
+                tracing::warn!(task = %id, at = %source, %offset, why, "record dead-lettered");
+                task.skip((source, offset), why);
+            }
+            (Fault::Reject(why), Blame::Sought) => {
+                tracing::warn!(task = %id, why, "a commit failed; seeking the record to blame");
             }
             (Fault::Retry(why), _) => {
                 tracing::warn!(task = %id, why, "trying again");
-                self.paused.insert(id.clone(), now.plus(RETRY_AFTER));
+                self.paused.insert(id.clone(), now);
             }
-            (Fault::Reject(why), None) => self.blameless(id, why, now)?,
+            (Fault::Reject(why), Blame::Nobody) => self.blameless(id, why, now)?,
             (Fault::Fatal(why), _) => self.stop_task(id, why)?,
         }
         Ok(())
@@ -54,6 +57,26 @@ impl Worker {
             return self.stop_task(id, why);
         }
         tracing::warn!(task = %id, why, "a timer or a broadcast change failed, trying again");
+        Ok(())
+    }
+
+    /// The positions of these partitions are not in their logs any more. For a task of this process that is the end;
+    /// but it may be another's by now, who has committed and had records deleted. So the task is opened anew, from
+    /// the positions that are committed now.
+    pub(super) fn reopen_lost(&mut self, lost: &[TopicPartition]) -> Result<(), Stop> {
+        let reads = |task: &Task| task.sources().iter().any(|source| lost.contains(source));
+        let ids: Vec<_> =
+            self.running().filter(|(_, task)| reads(task)).map(|(id, _)| id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.abort()?;
+        for id in ids {
+            tracing::warn!(task = %id, ?lost, "out of range; looking at its positions anew");
+            let slot = self.slots.insert(id.clone(), Slot::Waiting(Timestamp::MIN));
+            self.close(&id, slot)?;
+        }
+        self.lost.extend(lost.iter().cloned());
         Ok(())
     }
 

@@ -98,8 +98,8 @@ impl Transaction {
         }
     }
 
-    /// Why the transaction ends now, if it does.
-    pub(crate) fn due(&self, drained: bool, closing: bool, now: Timestamp) -> Option<Reason> {
+    /// Why the transaction ends now, if it does; `open` says what the worker knows of it.
+    pub(crate) fn due(&self, open: Open, now: Timestamp) -> Option<Reason> {
         let began = self.touched?;
         let config = &self.instance.config;
         let limits = Limits {
@@ -110,8 +110,7 @@ impl Transaction {
             drained_after: drained_after(self.mean_commit).min(config.commit_interval),
         };
         let bytes = self.sent_bytes + self.bytes.values().sum::<usize>();
-        let records = self.records;
-        let open = Open { began, bytes, records, drained, closing };
+        let open = Open { began, bytes, records: self.records, ..open };
         due(&open, &limits, self.last, now)
     }
 

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use super::opening::Slot;
+use super::recovery::RETRY_AFTER;
 use super::{Activity, Stop, Worker};
 use crate::fail::Point;
 use crate::record::{TaskId, Timestamp};
@@ -20,7 +21,7 @@ const ROUND_PART: u32 = 10;
 impl Worker {
     /// Lets the tasks work, each for a turn, as long as the round lasts.
     pub(super) fn run(&mut self, now: Timestamp) -> Result<Activity, Stop> {
-        self.paused.retain(|_, until| *until > now);
+        self.paused.retain(|_, since| !now.has_passed(*since, RETRY_AFTER));
         let round = self.instance.transaction_timeout / ROUND_PART;
         let until = Instant::now() + round.min(self.instance.config.commit_interval);
         let turn = Turn { records: TURN_RECORDS, until };

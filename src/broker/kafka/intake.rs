@@ -81,7 +81,7 @@ impl Intake {
             return self.end(&message, standings);
         }
         if let Some(failed) = message.failure() {
-            return self.fail(&message, failed);
+            return self.fail(&message, failed, standings);
         }
         let Some(index) = self.lane((&message, left), standings) else { return };
         let Some(batch) = self.polled.batches.get_mut(index) else { return };
@@ -135,9 +135,15 @@ impl Intake {
         }
     }
 
-    fn fail(&mut self, message: &Message<'_>, failed: Failure) {
+    fn fail(&mut self, message: &Message<'_>, failed: Failure, standings: Option<&mut Standings>) {
         match failed.code {
-            Code::OffsetOutOfRange => self.polled.out_of_range.push(message.source()),
+            Code::OffsetOutOfRange => {
+                let source = message.source();
+                // librdkafka tells this of partitions too that were taken away meanwhile.
+                if standings.is_none_or(|standings| standings.contains_key(&source)) {
+                    self.polled.out_of_range.push(source);
+                }
+            }
             Code::TimedOut | Code::Transport | Code::CoordinatorNotAvailable => {
                 tracing::debug!(%failed, "a fetch failed; librdkafka tries again");
             }
