@@ -6,6 +6,7 @@ mod broadcasts;
 mod faults;
 mod headers;
 mod kept;
+mod lost;
 mod poison;
 mod rebalance;
 mod restore;
