@@ -252,10 +252,13 @@ pub struct TopicSpec {
     pub cleanup: Cleanup,
 }
 
+/// How long a compacted topic shows that a key was deleted: whoever reads on within this time misses no deletion.
+pub const DELETIONS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// What becomes of old records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleanup {
-    /// The last value of each key stays.
+    /// The last value of each key stays, a deletion for [`DELETIONS_KEPT`].
     Compact,
     /// They go after this time; `None` keeps them for ever.
     Delete(Option<Duration>),
@@ -277,6 +280,9 @@ pub trait Admin: Send {
 
     /// How many partitions each has; `None` if there is no such topic.
     fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure>;
+
+    /// How long each shows deletions; `None` if records go by age too, or are not compacted at all.
+    fn deletions_kept(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure>;
 
     /// Deletes the records before these offsets.
     fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure>;

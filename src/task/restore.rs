@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::broker::{Batch, Bounds, Consumer, Failure};
+use crate::broker::{Batch, Bounds, Consumer, DELETIONS_KEPT, Failure};
 use crate::error::{Fault, Result};
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
 use crate::store::{Changes, Column, Marks, TaskStore};
@@ -56,8 +56,8 @@ pub(crate) struct Restorer {
 
 /// Bytes gathered before they go to the store.
 const BATCH_BYTES: usize = 8 << 20;
-/// Half of a changelog's `delete.retention.ms`: a store that is older may have missed a deletion.
-const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600 / 2);
+/// A store that is older may have missed a deletion. Half, as clocks differ and segments close late.
+const AGE_MAX: Duration = Duration::from_secs(DELETIONS_KEPT.as_secs() / 2);
 
 impl Job {
     /// Where each changelog is read from: where the store stands, or the log's beginning. A store whose

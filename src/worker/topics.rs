@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Stop;
 use super::retry::patiently;
-use crate::broker::{Admin, Cleanup, TopicSpec};
+use crate::broker::{Admin, Cleanup, DELETIONS_KEPT, TopicSpec};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::record::Topic;
@@ -35,13 +35,17 @@ pub(super) fn topics(
     ensure(&own, config, admin, &mut counts)?;
     let logs = changelogs(topology, &counts);
     ensure(&logs, config, admin, &mut counts)?;
+    let mut faults = forgetful(&logs, admin)?;
     let built = topology.built();
     let tasks = built.subs.iter().map(|sub| built.partitions_of(sub, &counts)).max().unwrap_or(1);
     let tasks =
         TopicSpec { name: topology.task_topic(), partitions: tasks, cleanup: Cleanup::Compact };
     ensure(&[tasks], config, admin, &mut counts)?;
-    check(topology, &counts)?;
-    Ok(counts)
+    faults.extend(misfits(topology, &counts));
+    match faults.is_empty() {
+        true => Ok(counts),
+        false => Err(Stop::Exit(Exit::Mismatch, faults.join("\n"))),
+    }
 }
 
 /// Topics between sub-topologies, outputs, dead letters.
@@ -104,8 +108,24 @@ fn ensure(
     Ok(())
 }
 
+/// A changelog that forgets by age loses state; one that forgets deletions early lets a store that was away miss them.
+fn forgetful(logs: &[TopicSpec], admin: &mut dyn Admin) -> Result<Vec<String>, Stop> {
+    let names: Vec<_> = logs.iter().map(|log| log.name.clone()).collect();
+    let kept = patiently(|| admin.deletions_kept(&names))?;
+    let wanted = DELETIONS_KEPT.as_millis();
+    let fault = |(name, kept): (&Topic, Option<Duration>)| match kept {
+        None => Some(format!("{name} must have cleanup.policy=compact and nothing else")),
+        Some(kept) if kept < DELETIONS_KEPT => Some(format!(
+            "{name} has delete.retention.ms={}, at least {wanted} are needed",
+            kept.as_millis()
+        )),
+        Some(_) => None,
+    };
+    Ok(names.iter().zip(kept).filter_map(fault).collect())
+}
+
 /// A changelog must have as many partitions as its sub-topology, and so must co-partitioned sources.
-fn check(topology: &Topology, counts: &BTreeMap<Topic, i32>) -> Result<(), Stop> {
+fn misfits(topology: &Topology, counts: &BTreeMap<Topic, i32>) -> Vec<String> {
     let built = topology.built();
     let mut faults = Vec::new();
     for sub in &built.subs {
@@ -136,8 +156,5 @@ fn check(topology: &Topology, counts: &BTreeMap<Topic, i32>) -> Result<(), Stop>
             faults.push(format!("{topic} has {tasks} partitions, {} has {wanted}", sub.name));
         }
     }
-    match faults.is_empty() {
-        true => Ok(()),
-        false => Err(Stop::Exit(Exit::Mismatch, faults.join("\n"))),
-    }
+    faults
 }

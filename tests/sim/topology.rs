@@ -158,7 +158,7 @@ fn input_topics_that_are_missing_are_named() -> Result<()> {
 }
 
 #[test]
-fn topics_that_cannot_share_state_or_a_task_are_named() -> Result<()> {
+fn topics_that_cannot_share_state_or_a_task_or_would_lose_state_are_named() -> Result<()> {
     let topics = [
         ("a", 2),
         ("b", 3),
@@ -168,7 +168,9 @@ fn topics_that_cannot_share_state_or_a_task_are_named() -> Result<()> {
     ];
     let started = Driver::of(two_topics("both")?).topics(&topics).start();
     let words = started.err().map(|fault| fault.message().to_owned());
-    let expected = "Mismatch (5): app-both-changelog has 4 partitions, both has 3\n\
+    let expected = "Mismatch (5): app-both-changelog must have cleanup.policy=compact and nothing else\n\
+                    app-both-task-changelog must have cleanup.policy=compact and nothing else\n\
+                    app-both-changelog has 4 partitions, both has 3\n\
                     a has 2 partitions, but shares state in both with a topic that has 3\n\
                     app-tasks has 1 partitions, both has 3";
     assert_eq!(words.as_deref(), Some(expected));

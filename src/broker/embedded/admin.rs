@@ -1,7 +1,9 @@
 //! The administrative calls.
 
+use std::time::Duration;
+
 use super::{Embedded, Wake};
-use crate::broker::{Admin, Call, Code, Created, Failure, TopicSpec};
+use crate::broker::{Admin, Call, Cleanup, Code, Created, Failure, TopicSpec};
 use crate::record::{Offset, Topic, TopicPartition};
 
 pub(super) struct EmbeddedAdmin(pub Embedded);
@@ -24,6 +26,12 @@ impl Admin for EmbeddedAdmin {
 
     fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure> {
         Ok(self.0.with(|state, _| of.iter().map(|of| state.topics.partitions(of)).collect()))
+    }
+
+    fn deletions_kept(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure> {
+        // Its compaction removes no deletion at all.
+        let kept = |cleanup| (cleanup == Some(Cleanup::Compact)).then_some(Duration::MAX);
+        Ok(self.0.with(|state, _| of.iter().map(|of| kept(state.topics.cleanup_of(of))).collect()))
     }
 
     fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure> {

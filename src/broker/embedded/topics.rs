@@ -71,6 +71,10 @@ impl Topics {
         self.topics.get(topic).map(|topic| topic.cleanup)
     }
 
+    pub fn cleanup_of(&self, name: &Topic) -> Option<Cleanup> {
+        self.numbers.get(name).and_then(|topic| self.cleanup(*topic))
+    }
+
     pub fn each(&mut self) -> impl Iterator<Item = &mut TopicLogs> {
         self.topics.iter_mut()
     }

@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::ffi::{Client, Kind, List, Place, TopicDraft};
 use super::settings::Settings;
-use crate::broker::{Admin, Call, Cleanup, Code, Created, Failure, TopicSpec};
+use crate::broker::{Admin, Call, Cleanup, Code, Created, DELETIONS_KEPT, Failure, TopicSpec};
 use crate::record::{Offset, Topic, TopicPartition};
 
 /// How long to wait between two looks for a topic that was just created.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+const POLICY: &str = "cleanup.policy";
+const DELETIONS: &str = "delete.retention.ms";
 
 /// A handle for administrative calls.
 #[derive(Debug)]
@@ -39,13 +42,12 @@ impl KafkaAdmin {
 }
 
 fn draft(topic: &TopicSpec) -> Result<TopicDraft, Failure> {
-    let (policy, retention_ms) = match topic.cleanup {
-        Cleanup::Compact => ("compact", None),
-        Cleanup::Delete(None) => ("delete", Some("-1".to_owned())),
-        Cleanup::Delete(Some(span)) => ("delete", Some(span.as_millis().to_string())),
+    let (policy, name, millis) = match topic.cleanup {
+        Cleanup::Compact => ("compact", DELETIONS, DELETIONS_KEPT.as_millis().to_string()),
+        Cleanup::Delete(None) => ("delete", "retention.ms", "-1".to_owned()),
+        Cleanup::Delete(Some(span)) => ("delete", "retention.ms", span.as_millis().to_string()),
     };
-    let mut settings = vec![("cleanup.policy", policy)];
-    settings.extend(retention_ms.as_deref().map(|millis| ("retention.ms", millis)));
+    let settings = [(POLICY, policy), (name, millis.as_str())];
     TopicDraft::new(&topic.name, topic.partitions, &settings)
 }
 
@@ -62,6 +64,16 @@ impl Admin for KafkaAdmin {
 
     fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure> {
         of.iter().map(|topic| self.client.partitions(topic, self.timeout)).collect()
+    }
+
+    fn deletions_kept(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure> {
+        let settings = self.client.settings_of(of, self.timeout)?;
+        let kept = |topic: &Topic| {
+            let set = settings.get(&**topic)?;
+            set.get(POLICY).filter(|policy| *policy == "compact")?;
+            set.get(DELETIONS)?.parse().ok().map(Duration::from_millis)
+        };
+        Ok(of.iter().map(kept).collect())
     }
 
     fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure> {

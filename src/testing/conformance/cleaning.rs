@@ -2,7 +2,19 @@
 
 use super::Cluster;
 use super::world::{Outcome, Row, World, out, row, same};
-use crate::broker::{Cleanup, Isolation};
+use crate::broker::{Cleanup, DELETIONS_KEPT, Isolation};
+
+pub(super) fn a_compacted_topic_tells_how_long_it_shows_deletions_and_another_does_not(
+    cluster: &dyn Cluster,
+) -> Outcome {
+    let compacted = World::with(cluster, 1, Cleanup::Compact)?.first().topic;
+    let plain = World::with(cluster, 1, Cleanup::Delete(None))?.first().topic;
+    let told = cluster.broker().admin()?.deletions_kept(&[compacted, plain])?;
+    same(
+        told.iter().map(|kept| kept.is_some_and(|kept| kept >= DELETIONS_KEPT)).collect(),
+        vec![true, false],
+    )
+}
 
 pub(super) fn compaction_keeps_latest_values_and_tombstones_at_their_offsets(
     cluster: &dyn Cluster,

@@ -114,6 +114,7 @@ macro_rules! every_check {
             reading::deleted_records_are_out_of_range,
             reading::a_position_beyond_the_end_is_out_of_range,
             reading::creating_a_topic_again_finds_it_as_it_is,
+            cleaning::a_compacted_topic_tells_how_long_it_shows_deletions_and_another_does_not,
             cleaning::compaction_keeps_latest_values_and_tombstones_at_their_offsets,
             cleaning::compaction_leaves_what_an_open_transaction_holds_back,
         }

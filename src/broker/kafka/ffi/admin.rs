@@ -1,5 +1,6 @@
 //! Asking the cluster: topics made, partitions counted, records deleted.
 
+use std::collections::BTreeMap;
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::list::elements;
 use super::{Client, List, Queue, c_string, millis, owned, plain, text};
 use crate::broker::kafka::errors::failure;
 use crate::broker::{Call, Code, Created, Failure};
-use crate::record::TopicPartition;
+use crate::record::{Topic, TopicPartition};
 
 /// A topic that is to be created.
 #[derive(Debug)]
@@ -126,7 +127,84 @@ impl Drop for Answer {
     }
 }
 
+/// A topic whose settings are asked for.
+struct Resource(NonNull<sys::rd_kafka_ConfigResource_t>);
+
+impl Resource {
+    fn new(topic: &str) -> Result<Self, Failure> {
+        let name = c_string(Call::Admin, topic)?;
+        let kind = sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
+        // SAFETY: a C string, which it copies.
+        let raw = unsafe { sys::rd_kafka_ConfigResource_new(kind, name.as_ptr()) };
+        let refused = || Failure::new(Call::Admin, Code::InvalidArgument, "a topic without name");
+        NonNull::new(raw).map(Self).ok_or_else(refused)
+    }
+}
+
+impl Drop for Resource {
+    fn drop(&mut self) {
+        // SAFETY: ours, once.
+        unsafe { sys::rd_kafka_ConfigResource_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// The settings of one topic in an answer, with its name.
+///
+/// # Safety
+/// A resource of a live answer.
+unsafe fn settings(
+    of: *const sys::rd_kafka_ConfigResource_t,
+) -> Result<(String, BTreeMap<String, String>), Failure> {
+    // SAFETY: the caller's; the entries and their strings live as long as the answer, and are copied.
+    unsafe {
+        plain(Call::Admin, sys::rd_kafka_ConfigResource_error(of))?;
+        let mut count = 0;
+        let entries = sys::rd_kafka_ConfigResource_configs(of, &mut count);
+        let entry = |index| {
+            let entry = *entries.add(index);
+            let name = owned(sys::rd_kafka_ConfigEntry_name(entry));
+            (name, owned(sys::rd_kafka_ConfigEntry_value(entry)))
+        };
+        let name = owned(sys::rd_kafka_ConfigResource_name(of));
+        Ok((name, (0..count).map(entry).collect()))
+    }
+}
+
 impl Client {
+    /// The settings of these topics, by their names.
+    pub(in crate::broker::kafka) fn settings_of(
+        &mut self,
+        topics: &[Topic],
+        wait: Duration,
+    ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Failure> {
+        if topics.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let options = Options::new(self, Op::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, wait)?;
+        let queue = Queue::new(self)?;
+        let resources = topics.iter().map(|topic| Resource::new(topic));
+        let resources = resources.collect::<Result<Vec<_>, _>>()?;
+        let mut asked: Vec<_> = resources.iter().map(|resource| resource.0.as_ptr()).collect();
+        // SAFETY: live handle, resources (copied), options and queue; the answer outlives what is read from it.
+        unsafe {
+            sys::rd_kafka_DescribeConfigs(
+                self.raw(),
+                asked.as_mut_ptr(),
+                asked.len(),
+                options.0.as_ptr(),
+                queue.raw(),
+            );
+            let answer = Answer::take(&queue, wait)?;
+            let result = sys::rd_kafka_event_DescribeConfigs_result(answer.0.as_ptr());
+            if result.is_null() {
+                return Err(Failure::new(Call::Admin, Code::Unsupported, "another answer came"));
+            }
+            let mut count = 0;
+            let told = sys::rd_kafka_DescribeConfigs_result_resources(result, &mut count);
+            (0..count).map(|index| settings(*told.add(index))).collect()
+        }
+    }
+
     /// Creates topics; one that is there already is left as it is.
     pub(in crate::broker::kafka) fn create_topics(
         &mut self,
