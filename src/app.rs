@@ -1,11 +1,11 @@
 //! A running application: the threads of one process, their start and their end.
 //!
-//! One thread for the membership, one a worker, one each for broadcasts, for restoring and for the disk. A
-//! thread that cannot go on ends the process's work with a named exit; the others commit and close. The
+//! One thread for the membership, one a worker, one each for broadcasts, for restoring, for the disk and for a look
+//! at the topics. A thread that cannot go on ends the process's work with a named exit; the others commit and close. The
 //! membership thread polls only while every worker comes round: heartbeats must not hide a hung worker.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Builder as Thread, JoinHandle};
+use std::thread::{self, Builder as Thread, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::broker::Broker;
@@ -19,10 +19,14 @@ use crate::query::{Query, Running};
 use crate::record::TaskId;
 use crate::store::{BroadcastStore, Reader, Stores};
 use crate::topology::Topology;
-use crate::worker::{Activity, Broadcasts, Instance, Members, Restoring, Stop, Worker, prepare};
+use crate::worker::{
+    Activity, Broadcasts, Growth, Instance, Members, Restoring, Stop, Worker, prepare,
+};
 
 /// How long a thread without work waits for something to arrive.
 const IDLE: Duration = Duration::from_millis(5);
+/// How often the partitions of the topics are counted.
+const LOOK_AT_TOPICS: Duration = Duration::from_secs(30);
 /// How long the membership is served at a time.
 const SERVE: Duration = Duration::from_millis(100);
 
@@ -86,6 +90,7 @@ impl Streams {
         streams.spawn("broadcasts", follow_broadcasts)?;
         streams.spawn("restore", restore)?;
         streams.spawn("disk", flush)?;
+        streams.spawn("topics", watch_topics)?;
         for index in 0..workers {
             streams.spawn(&format!("worker-{index}"), move |instance| work(instance, index))?;
         }
@@ -265,6 +270,19 @@ fn follow_broadcasts(instance: &Arc<Instance>) -> Result<(), Stop> {
     }
     while !instance.is_stopping() {
         broadcasts.step(SERVE)?;
+    }
+    Ok(())
+}
+
+fn watch_topics(instance: &Arc<Instance>) -> Result<(), Stop> {
+    let mut growth = Growth::new(instance.clone());
+    let mut looked = Instant::now();
+    while !instance.is_stopping() {
+        thread::sleep(SERVE);
+        if looked.elapsed() >= LOOK_AT_TOPICS {
+            growth.look()?;
+            looked = Instant::now();
+        }
     }
     Ok(())
 }

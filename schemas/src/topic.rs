@@ -112,9 +112,13 @@ pub const EVENTS: Topic = Topic {
     cleanup: Cleanup::KeepFor(Duration::from_secs(100 * DAY.as_secs())),
 };
 
-/// Reads of a feed, from the API.
-pub const READS: Topic =
-    Topic { name: "reads", key: Key::User, value: Value::Read, cleanup: Cleanup::Purge };
+/// Reads of a feed, from the API. Kept as long as Kafka keeps the position of a group that is away.
+pub const READS: Topic = Topic {
+    name: "reads",
+    key: Key::User,
+    value: Value::Read,
+    cleanup: Cleanup::KeepFor(Duration::from_secs(7 * DAY.as_secs())),
+};
 
 /// What posts must hear, from ingest.
 pub const BY_POST: Topic =
@@ -176,7 +180,8 @@ mod tests {
         );
         assert_eq!(names(|topic| topic.cleanup.is_compact()), ["posts-live", "gone", "feeds"]);
         let purged = names(|topic| topic.cleanup == Cleanup::Purge);
-        assert_eq!(purged, ["reads", "by-post", "by-user"]);
+        assert_eq!(purged, ["by-post", "by-user"]);
+        assert_eq!(READS.cleanup.retention(), Some(7 * DAY));
         assert_eq!(EVENTS.cleanup.retention(), Some(100 * DAY));
         assert_eq!(DEAD_LETTERS_CLEANUP.retention(), Some(30 * DAY));
     }

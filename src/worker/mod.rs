@@ -6,6 +6,7 @@
 
 mod broadcasts;
 mod ground;
+mod growth;
 mod instance;
 mod manifest;
 mod members;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 pub(crate) use broadcasts::Broadcasts;
 pub(crate) use ground::prepare;
+pub(crate) use growth::Growth;
 pub(crate) use instance::Instance;
 pub(crate) use members::Members;
 pub(crate) use restoring::Restoring;

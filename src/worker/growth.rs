@@ -1,0 +1,75 @@
+//! Partitions that a topic gets while the application runs: keys are then in other places than their state, and the new
+//! partitions are read by nobody. The process ends and says so; how to go on is for a person to decide.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Stop;
+use super::instance::Instance;
+use crate::broker::Admin;
+use crate::error::Exit;
+use crate::record::Topic;
+
+/// See the module.
+pub(crate) struct Growth {
+    instance: Arc<Instance>,
+    admin: Option<Box<dyn Admin>>,
+}
+
+impl Growth {
+    pub(crate) fn new(instance: Arc<Instance>) -> Self {
+        Self { instance, admin: None }
+    }
+
+    /// One look; a cluster that does not answer is asked again at the next.
+    pub(crate) fn look(&mut self) -> Result<(), Stop> {
+        let before = &self.instance.ground.partitions;
+        let topics: Vec<_> = before.keys().cloned().collect();
+        let counts = match &mut self.admin {
+            Some(admin) => admin.partitions(&topics),
+            None => self
+                .instance
+                .broker
+                .admin()
+                .and_then(|admin| self.admin.insert(admin).partitions(&topics)),
+        };
+        match counts {
+            Ok(now) => match differences(before, &topics, &now).as_slice() {
+                [] => Ok(()),
+                faults => Err(Stop::Exit(Exit::Mismatch, faults.join("\n"))),
+            },
+            Err(failure) => {
+                tracing::debug!(%failure, "partitions not counted");
+                self.admin = None;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What to say of the topics that have other numbers now. One that is not found may only be unknown to the broker asked.
+fn differences(
+    before: &BTreeMap<Topic, i32>,
+    topics: &[Topic],
+    now: &[Option<i32>],
+) -> Vec<String> {
+    let differs = |(topic, now): (&Topic, &Option<i32>)| {
+        let (before, now) = (before.get(topic)?, now.as_ref()?);
+        let words = || format!("{topic} had {before} partitions and has {now} now");
+        (before != now).then(words)
+    };
+    topics.iter().zip(now).filter_map(differs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_topics_with_another_number_are_told_of() {
+        let topics: Vec<Topic> = ["a", "b", "c"].map(Topic::from).into();
+        let before = topics.iter().cloned().zip([12, 12, 12]).collect();
+        let told = differences(&before, &topics, &[Some(12), Some(24), None]);
+        assert_eq!(told, ["b had 12 partitions and has 24 now"]);
+    }
+}
