@@ -76,15 +76,18 @@ impl Options {
                     words.len(),
                 ),
             )?;
-            plain(
-                Call::Admin,
-                sys::rd_kafka_AdminOptions_set_operation_timeout(
-                    raw,
-                    millis(wait),
-                    words.as_mut_ptr().cast(),
-                    words.len(),
-                ),
-            )?;
+            // A question is answered at once: there is no operation whose end the broker could wait for.
+            if op != Op::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS {
+                plain(
+                    Call::Admin,
+                    sys::rd_kafka_AdminOptions_set_operation_timeout(
+                        raw,
+                        millis(wait),
+                        words.as_mut_ptr().cast(),
+                        words.len(),
+                    ),
+                )?;
+            }
             Ok(options)
         }
     }
