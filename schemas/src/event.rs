@@ -221,10 +221,22 @@ mod tests {
             "event_time: expected a time, found \"soon\"",
             "event_id: expected a UUID, found 7",
             "dwell_ms: expected a whole number, 0 to 3600000, found 3600001",
-            "device: expected text, found {}",
+            "device: expected text of at most 256 bytes, found {}",
             "ctx.position: expected a whole number, found -1",
         ];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn the_texts_of_a_client_are_short() {
+        let of = |bytes: usize| {
+            json(&format!(r#","action":"view","event_time":1,"device":"{}""#, "x".repeat(bytes)))
+        };
+        assert!(Event::check(of(256).as_bytes(), None).is_ok());
+        let faults = Event::check(of(257).as_bytes(), None).unwrap_err();
+        let said = faults.first().map(ToString::to_string).unwrap_or_default();
+        assert!(said.starts_with("device: expected text of at most 256 bytes, found"), "{said}");
+        assert!(said.len() < 400, "the fault does not repeat it all: {}", said.len());
     }
 
     #[test]

@@ -7,9 +7,18 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::column::{Column, Object, Raw, text};
 use crate::event::{Faults, object};
+
+/// The longest text that is taken: nothing of all this is long, and what is kept of one event must stay small.
+const TEXT_BYTES_MAX: usize = 256;
+const SHORT: &str = "text of at most 256 bytes";
+
+fn short(raw: &RawValue) -> Option<Cow<'_, str>> {
+    text(raw).filter(|text| text.len() <= TEXT_BYTES_MAX)
+}
 
 /// The feed item that an event is about, as the answer of the feed route named it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,13 +63,12 @@ pub(crate) struct CtxFields<'a> {
 impl<'a> Trace<'a> {
     /// Reads the three fields; what is wrong goes to `faults` and is absent here.
     pub(crate) fn read(device: Raw<'a>, app_ver: Raw<'a>, ctx: Raw<'a>, to: &mut Faults) -> Self {
-        let object = |raw: &'a serde_json::value::RawValue| {
-            serde_json::from_str::<Object<CtxFields<'a>>>(raw.get()).ok()
-        };
+        let object =
+            |raw: &'a RawValue| serde_json::from_str::<Object<CtxFields<'a>>>(raw.get()).ok();
         let ctx = to.keep(Column::new("ctx", ctx).optional("an object", object)).flatten();
         Self {
-            device: to.keep(Column::new("device", device).optional("text", text)).flatten(),
-            app_ver: to.keep(Column::new("app_ver", app_ver).optional("text", text)).flatten(),
+            device: to.keep(Column::new("device", device).optional(SHORT, short)).flatten(),
+            app_ver: to.keep(Column::new("app_ver", app_ver).optional(SHORT, short)).flatten(),
             ctx: ctx.map(|Object(fields)| Ctx::read(&fields, to)),
         }
     }
@@ -82,10 +90,10 @@ impl<'a> Ctx<'a> {
         let (request_id, source) = (fields.request_id, fields.source);
         Self {
             request_id: to
-                .keep(Column::new("ctx.request_id", request_id).optional("text", text))
+                .keep(Column::new("ctx.request_id", request_id).optional(SHORT, short))
                 .flatten(),
             position: to.keep(Column::new("ctx.position", fields.position).number()).flatten(),
-            source: to.keep(Column::new("ctx.source", source).optional("text", text)).flatten(),
+            source: to.keep(Column::new("ctx.source", source).optional(SHORT, short)).flatten(),
             version: to.keep(Column::new("ctx.version", fields.version).number()).flatten(),
             weight_set: to
                 .keep(Column::new("ctx.weight_set", fields.weight_set).number())
