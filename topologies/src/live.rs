@@ -4,7 +4,7 @@
 //! names another author; a post without a line is deleted or out of the horizon.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use millstream::store::Index;
@@ -70,7 +70,6 @@ pub struct PostsByAuthor {
     empty: Vec<u32>,
     of_author: HashMap<UserId, u32, BuildHasherDefault<IdHasher>>,
     places: HashMap<PostId, Place, BuildHasherDefault<IdHasher>>,
-    newest: BTreeSet<(Reverse<i64>, PostId)>,
     former: FormerAuthors,
     changes: u64,
 }
@@ -124,14 +123,12 @@ impl PostsByAuthor {
         let at = lines.partition_point(|other| newest_first(other) < newest_first(&line));
         lines.insert(at, line);
         self.places.insert(post, Place { shelf, created_at: known.created_at_ms, appeared: 0 });
-        self.newest.insert(newest_first(&line));
     }
 
     /// Takes a post's line away; nothing happens to a post without one.
     pub fn remove(&mut self, post: &PostId) {
         let Some(place) = self.places.remove(post) else { return };
         let key = (Reverse(place.created_at), *post);
-        self.newest.remove(&key);
         let Some(shelf) = self.shelves.get_mut(place.shelf as usize) else { return };
         if let Ok(at) = shelf.lines.binary_search_by_key(&key, newest_first) {
             shelf.lines.remove(at);
@@ -174,11 +171,6 @@ impl PostsByAuthor {
     /// Whose a post was before; none if nobody is remembered.
     pub fn former_authors(&self, post: &PostId) -> &[UserId] {
         self.former.authors.get(post).map_or(&[], Vec::as_slice)
-    }
-
-    /// All posts, newest first.
-    pub fn newest(&self) -> impl Iterator<Item = &Line> {
-        self.newest.iter().filter_map(|(_, post)| self.line(post))
     }
 
     fn shelf_for(&mut self, author: UserId) -> u32 {
@@ -272,7 +264,6 @@ mod tests {
         put(&mut posts, 1, (7, 10));
         put(&mut posts, 2, (7, 20));
         assert_eq!((posts_of(&posts, 1), posts_of(&posts, 2)), (vec![], vec![7]));
-        assert_eq!(posts.newest().count(), 1);
     }
 
     #[test]

@@ -36,6 +36,23 @@ impl Wire for Time {
     }
 }
 
+/// How many rows there are; below zero while a deletion has come before its insertion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count(pub i64);
+
+impl Wire for Count {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Cursor::new("count", bytes);
+        let count = fields.i64("count")?;
+        fields.end()?;
+        Ok(Self(count))
+    }
+}
+
 fn put_life(life: Life, out: &mut Vec<u8>) {
     out.extend_from_slice(&life.mark.epoch.to_le_bytes());
     out.extend_from_slice(&life.mark.lsn.to_le_bytes());
@@ -244,6 +261,7 @@ mod tests {
         assert_comes_back(&Act { life: LIFE, image: Some(image) });
         assert_comes_back(&Act { life: LIFE, image: None });
         assert_comes_back(&Time(-1));
+        assert_comes_back(&Count(-1));
         assert_comes_back(&Pair(PostId([1; 16]), UserId([2; 16])));
     }
 

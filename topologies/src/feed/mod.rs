@@ -22,7 +22,7 @@ use crate::live::{GoneUsers, PostsByAuthor};
 use crate::ranking::Weights;
 use crate::reader::Reader;
 use crate::reader::days::Days;
-use crate::state::Time;
+use crate::state::{Count, Time};
 
 /// What a feed's topology is made with.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ pub struct ReaderStores {
     /// Whether they are active, what is due, what was published.
     pub readers: Store<UserId, Reader>,
     /// How many live rows say that the first follows the second; none is zero.
-    pub follows: Store<Pair<UserId, UserId>, Time>,
+    pub follows: Store<Pair<UserId, UserId>, Count>,
     /// What the first did to posts of the second, by day.
     pub affinity: Store<Pair<UserId, UserId>, Days>,
     /// When the user last saw the post.

@@ -22,7 +22,7 @@ use crate::ranking::{Ranker, ReaderState, World};
 use crate::reader::Reader;
 use crate::reader::presence::Presence;
 use crate::reader::schedule::{Class, Schedule};
-use crate::state::Time;
+use crate::state::Count;
 
 /// What was seen stays in the store so long beyond the time it matters.
 const SEEN_SLACK_MS: i64 = 3_600_000;
@@ -218,7 +218,7 @@ impl Ranks {
                 let count = follows.get(&pair)?.map_or(0, |count| count.0) + delta.value();
                 match count {
                     0 => follows.delete(&pair)?,
-                    _ => follows.put(&pair, Time(count))?,
+                    _ => follows.put(&pair, Count(count))?,
                 }
                 self.attend(user, author, cx)?;
             }

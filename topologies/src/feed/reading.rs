@@ -11,13 +11,13 @@ use super::{Feed, Settings};
 use crate::layout::Pair;
 use crate::ranking::{AffinityDay, Ranker, ReaderState, World};
 use crate::reader::days::Days;
-use crate::state::Time;
+use crate::state::Count;
 
 type Of<T> = Pair<UserId, T>;
 
 /// Adds whom `user` follows, in the order of the authors.
 pub(super) fn follows(
-    store: &mut Rows<'_, Of<UserId>, Time>,
+    store: &mut Rows<'_, Of<UserId>, Count>,
     user: UserId,
     state: &mut ReaderState,
 ) -> Result<()> {

@@ -3,8 +3,7 @@
 //! In this order, one file each: [`candidates`] gathers what the sources propose, with [`removal`] first;
 //! [`score`] gives each its terms; [`order`] puts the best first; [`dedupe`] leaves one of equal content;
 //! [`spacing`] keeps authors apart; [`validity`] says until when the result holds. [`weights`] has every
-//! number. [`reread`] repeats the last steps on a kept body as of a later time, and [`timeline`] is the
-//! order by time that stands in where there is no ranking.
+//! number. [`reread`] repeats the last steps on a kept body as of a later time.
 
 pub mod candidates;
 pub mod dedupe;
@@ -14,7 +13,6 @@ pub mod removal;
 pub mod reread;
 pub mod score;
 pub mod spacing;
-pub mod timeline;
 pub mod validity;
 pub mod weights;
 
