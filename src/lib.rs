@@ -79,4 +79,4 @@ pub use record::{
     encode_header,
 };
 pub use serde::{Bytes, I64, Nullable, Serde, Unit, Utf8};
-pub use topology::{Builder, Internal, Stream, Topology, Use};
+pub use topology::{Builder, Internal, InvalidTopology, Stream, Topology, Use};

@@ -1,6 +1,7 @@
 //! The builder: where streams, stores, timers, broadcasts and internal topics begin.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::hash::Hash;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,6 +41,31 @@ pub struct Use(pub(super) u16);
 impl<T> From<Handle<T>> for Use {
     fn from(handle: Handle<T>) -> Self {
         Self(handle.index())
+    }
+}
+
+/// Everything that is wrong with a topology.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidTopology(Vec<String>);
+
+impl InvalidTopology {
+    /// The faults, each a sentence.
+    pub fn faults(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for InvalidTopology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for InvalidTopology {}
+
+impl From<InvalidTopology> for Fault {
+    fn from(invalid: InvalidTopology) -> Self {
+        Self::Fatal(invalid.to_string())
     }
 }
 
@@ -184,12 +210,13 @@ impl Builder {
     }
 
     /// Checks the whole and cuts it into sub-topologies; a fault tells every fault there is, a line each.
-    pub fn build(self) -> Result<Topology> {
+    pub fn build(self) -> Result<Topology, InvalidTopology> {
         let plan = std::mem::take(&mut *self.plan.borrow_mut());
         let mut faults = plan.faults.clone();
+        partition::check_app(&self.app, &plan, &mut faults);
         let subs = partition::cut(&plan, &mut faults);
         if !faults.is_empty() {
-            return Err(Fault::Fatal(faults.join("\n")));
+            return Err(InvalidTopology(faults));
         }
         Ok(Topology(Arc::new(Built { app: self.app, subs, plan })))
     }

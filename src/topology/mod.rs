@@ -13,7 +13,7 @@ mod stream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use builder::{Builder, Internal, Use};
+pub use builder::{Builder, Internal, InvalidTopology, Use};
 pub(crate) use plan::{HandleKind, Plan, TopicKind};
 pub use stream::Stream;
 

@@ -98,6 +98,23 @@ fn sub_topology(plan: &Plan, nodes: &[usize]) -> SubTopology {
     }
 }
 
+/// The longest name that Kafka takes for a topic.
+const TOPIC_BYTES_MAX: usize = 249;
+
+/// The application's name, alone and in front of the longest that it is put in front of.
+pub(super) fn check_app(app: &str, plan: &Plan, faults: &mut Vec<String>) {
+    if !is_topic_name(app) {
+        faults.push(format!("application {app:?}: a name has letters, digits, `.`, `_`, `-`"));
+    }
+    let names = plan.nodes.iter().map(|node| &*node.name);
+    let names = names.chain(plan.handles.iter().map(|handle| &*handle.name));
+    for topic in names.map(|name| format!("{app}-{name}-task-changelog")) {
+        if topic.len() > TOPIC_BYTES_MAX {
+            faults.push(format!("topic {topic}: a name has at most {TOPIC_BYTES_MAX} bytes"));
+        }
+    }
+}
+
 fn check_names(plan: &Plan, faults: &mut Vec<String>) {
     let mut verbs = BTreeSet::new();
     for node in &plan.nodes {
@@ -145,7 +162,12 @@ fn check_stores(plan: &Plan, subs: &[SubTopology], faults: &mut Vec<String>) {
         subs.iter().flat_map(|sub| sub.columns.iter().chain(&sub.broadcasts)).copied().collect();
     for (index, handle) in plan.handles.iter().enumerate() {
         if !used.contains(&(index as u16)) {
-            faults.push(format!("store {} is attached to no operator", handle.name));
+            let kind = match handle.kind {
+                HandleKind::Store(_) => "store",
+                HandleKind::Timers(_) => "timers",
+                HandleKind::Broadcast { .. } => "broadcast",
+            };
+            faults.push(format!("no operator uses the {kind} {}", handle.name));
         }
     }
     for sub in subs {

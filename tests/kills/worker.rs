@@ -34,7 +34,7 @@ pub fn counting(app: &str) -> Result<Topology> {
     let input = builder.stream(&input(app), Utf8, Utf8);
     input.count("counts", Utf8).to(&counts(app), Utf8, I64);
     input.count("updates", Utf8).emit(Emit::EveryUpdate).to(&updates(app), Utf8, I64);
-    builder.build()
+    Ok(builder.build()?)
 }
 
 /// What is counted.

@@ -52,7 +52,7 @@ fn priced() -> Result<Topology> {
         .stream("lines", Utf8, Utf8)
         .process("priced", &[prices.into()], move || Priced { prices })
         .to("told", Utf8, Utf8);
-    builder.build()
+    Ok(builder.build()?)
 }
 
 fn price(driver: &Driver, key: &str, price: Option<i64>) -> Result<()> {

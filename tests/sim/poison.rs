@@ -59,7 +59,7 @@ fn obedient(failures: usize) -> Result<Topology> {
         .stream("lines", Utf8, Utf8)
         .process("obedient", &[seen.into()], move || Obedient { seen, failures: failures.clone() })
         .to("said", Utf8, Utf8);
-    builder.build()
+    Ok(builder.build()?)
 }
 
 fn lines(driver: &mut Driver, lines: &[&str]) -> Result<()> {

@@ -58,7 +58,7 @@ fn alarm(failures: usize) -> Result<Topology> {
         .stream("lines", Utf8, Utf8)
         .process("alarm", &[due.into()], move || Alarm { due, failures: failures.clone() })
         .to("rang", Utf8, Utf8);
-    builder.build()
+    Ok(builder.build()?)
 }
 
 fn tell(driver: &mut Driver, lines: &[(&str, &str)]) -> Result<()> {

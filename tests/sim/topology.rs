@@ -1,12 +1,14 @@
 //! What a topology says of itself, and what refuses to build or to start.
 
 use millstream::testing::Driver;
-use millstream::{Builder, Bytes, Context, Emit, I64, Processor, Rec, Result, Topology, Utf8};
+use millstream::{
+    Builder, Bytes, Context, Emit, I64, InvalidTopology, Processor, Rec, Result, Topology, Utf8,
+};
 
 use crate::world::word_count;
 
-fn faults(of: Result<Topology>) -> Vec<String> {
-    of.err().map(|fault| fault.message().lines().map(str::to_owned).collect()).unwrap_or_default()
+fn faults(of: Result<Topology, InvalidTopology>) -> Vec<String> {
+    of.err().map(|invalid| invalid.faults().to_vec()).unwrap_or_default()
 }
 
 #[test]
@@ -55,12 +57,24 @@ fn every_fault_is_told_at_once() {
         "two stores are named counts",
         "store \"default\": this name is the engine's own",
         "topic \"bad topic\": a name has letters, digits, `.`, `_`, `-`",
-        "store unused is attached to no operator",
-        "store due is attached to no operator",
-        "store default is attached to no operator",
+        "no operator uses the store unused",
+        "no operator uses the timers due",
+        "no operator uses the store default",
         "topic lines is read twice: read it once, and attach both to that stream",
     ];
     assert_eq!(faults(builder.build()), expected);
+}
+
+#[test]
+fn the_name_of_an_application_must_be_fit_for_a_topic() {
+    let named = |app: &str| {
+        let builder = Builder::new(app);
+        builder.stream::<String, String>("lines", Utf8, Utf8).to("out", Utf8, Utf8);
+        faults(builder.build())
+    };
+    let bad = ["application \"bad name\": a name has letters, digits, `.`, `_`, `-`"];
+    assert_eq!(named("bad name"), bad);
+    assert_eq!(named("good-name"), <[&str; 0]>::default());
 }
 
 #[test]
@@ -118,7 +132,7 @@ fn two_topics(first: &str) -> Result<Topology> {
         builder.stream::<String, String>("b", Utf8, Utf8),
     );
     a.merge(&b).count(first, Utf8).to("out", Utf8, I64);
-    builder.build()
+    Ok(builder.build()?)
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub fn word_count(emit: Emit) -> Result<Topology> {
         .count("counts", Utf8)
         .emit(emit)
         .to("word-counts", Utf8, I64);
-    builder.build()
+    Ok(builder.build()?)
 }
 
 pub fn at(millis: i64) -> Timestamp {
