@@ -1,4 +1,4 @@
-//! `flat_map`: any number of records for one, without state. `map` and `filter` are written with it.
+//! `flat_map`: any number of records for one, without state. `filter` is written with it.
 
 use std::sync::Arc;
 

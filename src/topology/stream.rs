@@ -6,7 +6,7 @@ use super::builder::{Builder, Internal, Use};
 use super::plan::{HandleKind, NodeKind, TopicKind};
 use crate::error::Result;
 use crate::processor::{
-    Edge, Emit, Encoded, Out, Processor, Uses, aggregate, flat_map, process, sink,
+    Edge, Emit, Encoded, Next, Out, Processor, Uses, Wiring, aggregate, flat_map, process, sink,
 };
 use crate::record::{Rec, Topic};
 use crate::serde::{I64, Serde};
@@ -32,6 +32,15 @@ impl<K: 'static, V: 'static> Stream<K, V> {
         self.builder.plan.borrow_mut().node(name, kind, self.node.clone(), uses)
     }
 
+    /// Hangs what `make` makes on every edge that leads here.
+    fn attach(&self, make: impl Fn(&mut Wiring) -> Box<dyn Next<K, V>> + Send + Sync + 'static) {
+        let make = Arc::new(make);
+        for edge in &self.edge {
+            let make = make.clone();
+            edge.attach(move |wiring| make(wiring));
+        }
+    }
+
     /// Any number of records for one.
     pub fn flat_map<A: 'static, B: 'static>(
         &self,
@@ -43,11 +52,7 @@ impl<K: 'static, V: 'static> Stream<K, V> {
     ) -> Stream<A, B> {
         let out = Edge::new();
         let id = self.node(name, NodeKind::Verb("flat_map"), Vec::new());
-        let make = Arc::new(flat_map(out.clone(), map));
-        for edge in &self.edge {
-            let make = make.clone();
-            edge.attach(move |wiring| make(wiring));
-        }
+        self.attach(flat_map(out.clone(), map));
         self.next(id, out)
     }
 
@@ -86,11 +91,7 @@ impl<K: 'static, V: 'static> Stream<K, V> {
         let out = Edge::new();
         let uses: Vec<_> = uses.iter().map(|used| used.0).collect();
         let id = self.node(name, NodeKind::Verb("process"), uses.clone());
-        let make = Arc::new(process(id, self.sorted(&uses), new, out.clone()));
-        for edge in &self.edge {
-            let make = make.clone();
-            edge.attach(move |wiring| make(wiring));
-        }
+        self.attach(process(id, self.sorted(&uses), new, out.clone()));
         self.next(id, out)
     }
 
@@ -119,11 +120,7 @@ impl<K: 'static, V: 'static> Stream<K, V> {
         let out = Edge::new();
         let emit = Arc::new(Mutex::new(Emit::default()));
         let id = self.node(name, NodeKind::Verb("aggregate"), vec![Use::from(store).0]);
-        let make = Arc::new(aggregate(id, store, fold, emit.clone(), out.clone()));
-        for edge in &self.edge {
-            let make = make.clone();
-            edge.attach(move |wiring| make(wiring));
-        }
+        self.attach(aggregate(id, store, fold, emit.clone(), out.clone()));
         Stream { emit: Some(emit), ..self.next(id, out) }
     }
 
@@ -185,10 +182,6 @@ impl<K: 'static, V: 'static> Stream<K, V> {
     fn sink(&self, topic: Topic, kind: TopicKind, form: Encoded<K, V>) {
         self.builder.plan.borrow_mut().topic(&topic, kind);
         self.node(&topic, NodeKind::Sink { topic: topic.clone() }, Vec::new());
-        let make = Arc::new(sink(topic, form));
-        for edge in &self.edge {
-            let make = make.clone();
-            edge.attach(move |wiring| make(wiring));
-        }
+        self.attach(sink(topic, form));
     }
 }
