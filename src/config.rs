@@ -34,7 +34,7 @@ pub struct Config {
     pub create_topics: bool,
     /// Partitions of internal topics that are created.
     pub partitions: i32,
-    /// Where state lives.
+    /// Where this process keeps its name and its lock: one directory a process. Usually its stores lie there too.
     pub state_dir: PathBuf,
     /// A worker that has not come round for this long ends the process.
     pub worker_stall: Duration,

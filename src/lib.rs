@@ -1,5 +1,11 @@
 //! Stream processing on Kafka with local state, exactly once, and a query API.
 //!
+//! What a record did is committed whole or not at all: its outputs, its state, its timers and the position behind it are
+//! one Kafka transaction. State on disk is always what was committed, so a crash wipes nothing and a restart replays the
+//! tail. Records that cannot be decoded or processed go to a topic of dead letters within the same transaction.
+//!
+//! # A topology, and a test of it
+//!
 //! ```
 //! # #[cfg(feature = "testing")]
 //! # fn main() -> millstream::Result<()> {
@@ -28,18 +34,87 @@
 //! # fn main() {}
 //! ```
 //!
-//! # Modules, and what each may import
+//! # A processor of one's own
 //!
-//! Lower never imports upper; `tidy` checks it.
+//! It has typed stores and timers. This one tells how long a visit was, half an hour after its last page:
 //!
-//! | layer | modules |
-//! | --- | --- |
-//! | leaves | `record` `batch` `outgoing` `partitioner` `serde` `clock` `error` `config` `metrics` `fail` `identity` |
-//! | siblings | `store` `broker` `processor` (which may name the typed face of `store`) |
-//! | topology | `topology` |
-//! | task | `task`: the only place where the three meet |
-//! | worker | `worker` |
-//! | app | `app`; `query` sees `store` and `record`; `testing` sees all |
+//! ```
+//! use std::time::Duration;
+//!
+//! use millstream::{Builder, Context, Due, I64, Processor, Rec, Result, Store, Timers, Utf8};
+//!
+//! struct Visits {
+//!     began: Store<String, i64>,
+//!     over: Timers<String>,
+//! }
+//!
+//! impl Processor for Visits {
+//!     type KeyIn = String; // the visitor
+//!     type ValueIn = String; // the page
+//!     type KeyOut = String;
+//!     type ValueOut = i64; // ms
+//!
+//!     fn process(&mut self, page: Rec<'_, String, String>, cx: &mut Context<'_, String, i64>) -> Result<()> {
+//!         let began = cx.store(self.began)?;
+//!         if began.get(page.key)?.is_none() {
+//!             began.put(page.key, page.at.0)?;
+//!         }
+//!         let over = cx.wall_time().plus(Duration::from_secs(1800));
+//!         cx.timers(self.over)?.set(page.key, over)
+//!     }
+//!
+//!     fn on_timer(&mut self, due: Due<'_>, cx: &mut Context<'_, String, i64>) -> Result<()> {
+//!         let Some(visitor) = due.of(self.over) else { return Ok(()) };
+//!         let began = cx.store(self.began)?;
+//!         let at = began.get(visitor)?.copied().unwrap_or(due.at.0);
+//!         began.delete(visitor)?;
+//!         cx.forward(visitor, &(due.at.0 - at))
+//!     }
+//! }
+//!
+//! let builder = Builder::new("visits");
+//! let (began, over) = (builder.store("began", Utf8, I64), builder.timers("over", Utf8));
+//! builder
+//!     .stream("pages", Utf8, Utf8)
+//!     .process("visits", &[began.into(), over.into()], move || Visits { began, over })
+//!     .to("visits", Utf8, I64);
+//! builder.build()?;
+//! # Ok::<(), millstream::InvalidTopology>(())
+//! ```
+//!
+//! # On Kafka
+//!
+//! Start as many processes as there are partitions, or fewer; each has a state directory of its own. [`Exit`] says what
+//! became of one that ended.
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "kafka", feature = "rocksdb"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//!
+//! use millstream::broker::kafka::{Kafka, Settings};
+//! use millstream::store::rocks::RocksStores;
+//! use millstream::{Builder, Config, FailPoints, I64, Streams, Surroundings, Utf8};
+//!
+//! let builder = Builder::new("visits-by-page");
+//! let pages = builder.stream("pages", Utf8, Utf8);
+//! pages.count("counts", Utf8).to("page-counts", Utf8, I64);
+//! let on = Surroundings {
+//!     broker: Arc::new(Kafka::new(Settings::new("localhost:9092"))?),
+//!     stores: Arc::new(RocksStores::new("/var/lib/visits/tasks", 256 << 20)),
+//!     fail: FailPoints::default(),
+//! };
+//! let config = Config { state_dir: "/var/lib/visits".into(), ..Config::default() };
+//! let streams = Streams::start(&builder.build()?, config, on)?;
+//! let ended = streams.join(); // another thread may call `stop`
+//! std::process::exit(ended.exit.code());
+//! # }
+//! # #[cfg(not(all(feature = "kafka", feature = "rocksdb")))]
+//! # fn main() {}
+//! ```
+//!
+//! [`Streams::query`] reads state while it runs; [`broker::embedded`] is a whole cluster in the process, for tests and
+//! demonstrations.
 #![warn(missing_docs)]
 
 mod app;

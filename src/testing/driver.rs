@@ -30,7 +30,8 @@ const ROUNDS_MAX: usize = 200_000;
 /// How far the clock moves when nothing happens but something is open.
 const TICK: Duration = Duration::from_millis(10);
 
-/// See the module.
+/// Runs a topology on the production engine, with an embedded broker and a clock that moves only when told: several
+/// processes, partitions and workers, crashes at named places. Nothing runs between two calls.
 pub struct Driver {
     setup: Setup,
     clock: Arc<ManualClock>,
