@@ -20,7 +20,8 @@ use crate::record::TaskId;
 use crate::store::{BroadcastStore, Reader, Stores};
 use crate::topology::Topology;
 use crate::worker::{
-    Activity, Broadcasts, Growth, Instance, Members, Restoring, Stop, Worker, prepare,
+    Activity, Broadcasts, Growth, Instance, Members, Restoring, Stop, Worker, create_topics,
+    prepare,
 };
 
 /// How long a thread without work waits for something to arrive.
@@ -95,6 +96,17 @@ impl Streams {
             streams.spawn(&format!("worker-{index}"), move |instance| work(instance, index))?;
         }
         Ok(streams)
+    }
+
+    /// Creates every topic that the application needs beside its inputs, as a start would that may: for a cluster on which
+    /// its processes may not ([`Config::create_topics`]).
+    pub fn create_topics(
+        topology: &Topology,
+        config: &Config,
+        broker: &dyn Broker,
+    ) -> Result<(), Ended> {
+        let config = Config { create_topics: true, ..config.clone() };
+        create_topics(topology, &config, broker).map_err(ended)
     }
 
     fn spawn(

@@ -6,7 +6,7 @@ use super::KeyValue;
 use crate::error::Result;
 use crate::record::Timestamp;
 
-/// See the module.
+/// A store that is only read.
 pub struct Rows<'a, K, V>(&'a mut KeyValue<K, V>);
 
 impl<'a, K: 'static, V: 'static> Rows<'a, K, V> {

@@ -30,6 +30,7 @@ pub(crate) use growth::Growth;
 pub(crate) use instance::Instance;
 pub(crate) use members::Members;
 pub(crate) use restoring::Restoring;
+pub(crate) use topics::create_topics;
 
 use self::opening::Slot;
 use self::ownership::{Duty, Number};

@@ -6,11 +6,21 @@ use std::time::Duration;
 
 use super::Stop;
 use super::retry::patiently;
-use crate::broker::{Admin, Cleanup, DELETIONS_KEPT, TopicSpec};
+use crate::broker::{Admin, Broker, Cleanup, DELETIONS_KEPT, TopicSpec};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::record::Topic;
 use crate::topology::Topology;
+
+/// Creates what is missing, if `config` allows it, and checks the rest.
+pub(crate) fn create_topics(
+    topology: &Topology,
+    config: &Config,
+    broker: &dyn Broker,
+) -> Result<(), Stop> {
+    let mut admin = broker.admin()?;
+    topics(topology, config, &mut *admin).map(drop)
+}
 
 /// Creates what is missing and answers how many partitions every topic has.
 pub(super) fn topics(
