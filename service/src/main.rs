@@ -1,6 +1,17 @@
 //! The only binary: reads what it is told, builds the parts, and runs one command.
 //!
-//! It ends with the codes of [`Exit`]: 0 done, 1 failed, 2 wrong usage or configuration.
+//! It ends with the codes of [`Exit`]:
+//!
+//! | code | why |
+//! | --- | --- |
+//! | 0 | done, or stopped as it was told |
+//! | 1 | a fault that no other code names |
+//! | 2 | wrong usage or configuration: every fault of it is said at once, and nothing was started |
+//! | 3 | told to stop, but not stopped in time |
+//! | 4 | another process has the identity or the state directory of this one |
+//! | 5 | state, topics and offsets do not fit together: a person must decide |
+//! | 6 | the disk is full |
+//! | 7 | a thread, or a call into librdkafka, did not come back |
 #![forbid(unsafe_code)]
 
 mod breaker;
@@ -10,6 +21,7 @@ mod demo;
 mod http;
 mod jobs;
 mod metrics;
+mod needs;
 mod read;
 mod token;
 
@@ -26,8 +38,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command, Feed, Topics, Topology};
-use config::Config;
+use config::{Config, File};
 use jobs::serve::{Roles, Server};
+use needs::Need;
 
 /// Why a command did not do what it was told.
 struct Failed(Exit, String);
@@ -94,12 +107,27 @@ fn run(cli: Cli) -> Result<(), Failed> {
 
 fn read_config(cli: &Cli) -> Result<Config, String> {
     let path = cli.config.clone().or_else(|| std::env::var_os("FEEDMILL_CONFIG").map(Into::into));
-    let file = path
-        .map(|path| std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display())));
+    let text = path
+        .as_ref()
+        .map(|path| std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display())));
+    let text = text.transpose()?;
+    let file = path.as_deref().zip(text.as_deref()).map(|(path, text)| File { path, text });
+    let needs = if cli.print_config { &[] } else { needs(cli.command.as_ref()) };
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Config::read(file.transpose()?.as_deref(), environment)
+    Config::read(file, environment, |config| Need::lacks(needs, config))
         .map_err(|faults| format!("the configuration is faulty\n{faults}"))
+}
+
+/// What a command reads beside its configuration; the demo brings keys of its own.
+fn needs(command: Option<&Command>) -> &'static [Need] {
+    match command {
+        Some(Command::Run | Command::Serve) => &[Need::Key, Need::Secret],
+        Some(Command::Worker | Command::Demo(_)) => &[Need::Secret],
+        Some(Command::Token(_)) => &[Need::SigningKey],
+        Some(Command::Feed(_)) => &[Need::Redis],
+        Some(Command::Topics(_) | Command::Topology(_)) | None => &[],
+    }
 }
 
 fn say(text: &str) -> Result<(), Failed> {
@@ -125,12 +153,12 @@ fn cluster(_config: &Config) -> Result<Arc<dyn Broker>, String> {
 /// Runs until the process is told to stop, or the engine ends by itself.
 fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
     let broker = cluster(config)?;
+    if roles.api {
+        token::ensure_keys(&config.auth)?;
+    }
     runtime()?.block_on(async {
         if config.kafka.create_topics {
             jobs::topics::ensure(&*broker, config)?;
-        }
-        if roles.api {
-            token::ensure_keys(&config.auth)?;
         }
         let server = Server::start(config, broker, roles).await?;
         tracing::info!(public = ?server.public, internal = %server.internal, "serving");

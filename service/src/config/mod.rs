@@ -1,16 +1,37 @@
 //! What the process is told: defaults, then a TOML file, then the environment; the later wins.
 //!
-//! Reading finds every fault before it answers: a wrong type, a value out of its bounds, a name that nobody
-//! knows. Nothing is read anywhere else, and [`Config::shown`] prints what holds and where each value came
+//! Reading finds every fault before it answers: a wrong type, a value out of its bounds, a URL that names no
+//! server, a name that nobody knows, and what the command at hand lacks. Nothing is read anywhere else, and [`Config::shown`] prints what holds and where each value came
 //! from, without what is secret.
 
 mod settings;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use connectors::{postgres, redis};
+use warp::http::Uri;
+
 use settings::Settings;
+
+/// The configuration file.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'a> {
+    /// Where it is, for its faults.
+    pub path: &'a Path,
+    /// What it says.
+    pub text: &'a str,
+}
+
+/// What is wrong with a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its name.
+    pub name: &'static str,
+    /// What it should be and what it is.
+    pub words: String,
+}
 
 /// Everything the process is told.
 #[derive(Clone, Debug)]
@@ -139,15 +160,17 @@ pub struct Breaker {
 }
 
 impl Config {
-    /// Reads `file`, if given, and `environment` over it; else says every fault, one a line.
+    /// Reads `file`, if given, and `environment` over it; else says every fault, one a line, and with them what
+    /// `lacks` finds: what the command at hand needs and the configuration, well formed as it may be, does not give.
     pub fn read(
-        file: Option<&str>,
+        file: Option<File<'_>>,
         environment: impl Iterator<Item = (String, String)>,
+        lacks: impl FnOnce(&Self) -> Vec<Fault>,
     ) -> Result<Self, String> {
         let mut from = Settings::new(file, environment);
         let http = Http {
-            listen: from.parsed("http.listen", loopback(8080)),
-            internal_listen: from.parsed("http.internal_listen", loopback(9901)),
+            listen: from.address("http.listen", loopback(8080)),
+            internal_listen: from.address("http.internal_listen", loopback(9901)),
             connections_max: from.within("http.connections_max", 10_000, 1..=1_000_000),
             body_bytes_max: from.within("http.body_bytes_max", 1 << 20, 1024..=16 << 20),
             events_max: from.within("http.events_max", 100, 1..=1000),
@@ -162,8 +185,8 @@ impl Config {
                 feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=u32::MAX),
                 cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=u32::MAX),
             },
-            redis: remote(&mut from, ["redis.url", "redis.wait_ms"], 50),
-            postgres: remote(&mut from, ["postgres.url", "postgres.wait_ms"], 500),
+            redis: redis(&mut from),
+            postgres: postgres(&mut from),
             http,
             auth: auth(&mut from),
             state: state(&mut from),
@@ -177,6 +200,9 @@ impl Config {
         };
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
             from.fault("state.secret_file", "is needed where http.internal_listen is not loopback");
+        }
+        for Fault { name, words } in lacks(&config) {
+            from.fault(name, &words);
         }
         config.shown = from.finish()?;
         Ok(config)
@@ -201,9 +227,23 @@ fn kafka(from: &mut Settings) -> Kafka {
     }
 }
 
-fn remote(from: &mut Settings, [url, wait]: [&'static str; 2], wait_ms: u64) -> Option<Remote> {
-    let wait = from.millis(wait, wait_ms);
-    from.secret(url).map(|url| Remote { url, wait })
+fn redis(from: &mut Settings) -> Option<Remote> {
+    let wait = from.millis("redis.wait_ms", 50);
+    let url = from.secret("redis.url")?;
+    if let Err(words) = redis::check_url(&url) {
+        from.fault("redis.url", &format!("is a URL such as redis://127.0.0.1:6379: {words}"));
+    }
+    Some(Remote { url, wait })
+}
+
+fn postgres(from: &mut Settings) -> Option<Remote> {
+    let wait = from.millis("postgres.wait_ms", 500);
+    let url = from.secret("postgres.url")?;
+    if let Err(words) = postgres::check_url(&url) {
+        let example = "postgres://user@127.0.0.1:5432/database";
+        from.fault("postgres.url", &format!("is a URL such as {example}: {words}"));
+    }
+    Some(Remote { url, wait })
 }
 
 fn auth(from: &mut Settings) -> Auth {
@@ -229,8 +269,9 @@ fn state(from: &mut Settings) -> State {
     let workers = from.text("state.workers", "");
     let workers = workers.split(',').map(str::trim).filter(|url| !url.is_empty());
     let workers: Vec<_> = workers.map(|url| url.trim_end_matches('/').to_owned()).collect();
-    if workers.iter().any(|url| !url.starts_with("http://")) {
-        from.fault("state.workers", "are URLs that begin with http://, separated by commas");
+    if let Some(url) = workers.iter().find(|url| !is_base(url)) {
+        let words = "are URLs such as http://127.0.0.1:9901, separated by commas";
+        from.fault("state.workers", &format!("{words}, found {url:?}"));
     }
     let secret = from.text("state.secret_file", "");
     State {
@@ -240,13 +281,25 @@ fn state(from: &mut Settings) -> State {
     }
 }
 
+/// Whether a path can be appended to `url` and asked for without TLS.
+fn is_base(url: &str) -> bool {
+    let parsed = url.parse::<Uri>();
+    parsed.is_ok_and(|uri| {
+        uri.scheme_str() == Some("http")
+            && uri.path() == "/"
+            && uri.query().is_none()
+            && uri.host().is_some_and(|host| !host.is_empty())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
         let pairs = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        Config::read(Some(file), pairs)
+        let file = File { path: Path::new("mill.toml"), text };
+        Config::read(Some(file), pairs, |_| Vec::new())
     }
 
     #[test]
@@ -274,6 +327,51 @@ mod tests {
                 "worker.state_dir"
             ]
         );
+    }
+
+    #[test]
+    fn a_url_that_names_no_server_is_a_fault_that_does_not_repeat_it() {
+        let file = "[redis]\nurl = 'reddis://:hunter2@a'\n\
+             [postgres]\nurl = 'mysql://me:hunter2@db/feed'\n\
+             [state]\nworkers = ['http://a:1', 'b:9901']";
+        let faults = read(file, &[]).unwrap_err();
+        let lines: Vec<_> = faults.lines().collect();
+        assert!(lines[0].starts_with("postgres.url: is a URL such as postgres://"), "{faults}");
+        assert!(lines[1].starts_with("redis.url: is a URL such as redis://"), "{faults}");
+        assert_eq!(
+            lines[2..],
+            ["state.workers: are URLs such as http://127.0.0.1:9901, separated by commas, \
+              found \"b:9901\""]
+        );
+        assert!(!faults.contains("hunter2"), "{faults}");
+    }
+
+    #[test]
+    fn a_list_holds_texts_only() {
+        let faults = read("[state]\nworkers = ['http://a:1', 9901]", &[]).unwrap_err();
+        assert_eq!(faults, "state.workers: is a list of texts, found 9901 in it\n");
+    }
+
+    #[test]
+    fn a_listener_is_told_by_address_not_by_name() {
+        let faults = read("http.listen = 'localhost:8080'", &[]).unwrap_err();
+        let words = "is an IP address and a port, such as 127.0.0.1:8080, found \"localhost:8080\"";
+        assert_eq!(faults, format!("http.listen: {words}\n"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_named_with_the_line_beside_the_other_faults() {
+        let faults = read("[http]\nevents_max = 7\nlisten =", &[("FEEDMILL_APP", "")]).unwrap_err();
+        let named: Vec<_> = faults.lines().filter_map(|line| line.split(": ").next()).collect();
+        assert_eq!(named, ["app", "mill.toml:3"]);
+    }
+
+    #[test]
+    fn what_the_command_lacks_is_said_with_the_other_faults() {
+        let lacks = |_: &Config| vec![Fault { name: "redis.url", words: "is needed".to_owned() }];
+        let environment = [("FEEDMILL_APP".to_owned(), "a b".to_owned())];
+        let faults = Config::read(None, environment.into_iter(), lacks).unwrap_err();
+        assert_eq!(faults, "app: is 1 to 100 of A-Z a-z 0-9 . _ -\nredis.url: is needed\n");
     }
 
     #[test]

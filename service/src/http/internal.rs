@@ -117,7 +117,9 @@ pub fn internal(
             let answer = of.feed(&user, shown.as_deref()).await;
             Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
         });
-    health.or(ready).unify().or(metrics).unify().or(state).unify().recover(recover)
+    let routes = health.or(ready).unify().or(metrics).unify().or(state).unify();
+    // No route of these takes a body.
+    routes.recover(|rejection| recover(rejection, 0))
 }
 
 fn bytes(body: Vec<u8>, kind: &'static str) -> Response {

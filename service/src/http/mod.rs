@@ -82,7 +82,8 @@ pub fn public(
                     Ok::<_, Rejection>(api.finish("events", asked).await)
                 },
             );
-    feed.or(events).recover(recover)
+    let bytes_max = api.body_bytes_max;
+    feed.or(events).recover(move |rejection| recover(rejection, bytes_max))
 }
 
 impl Api {

@@ -26,6 +26,7 @@ use crate::jobs::log::{Appending, Log};
 use crate::jobs::probe::Probing;
 use crate::jobs::sink::RedisSink;
 use crate::metrics::Metrics;
+use crate::needs;
 use crate::read::{Guard, Guarded, LocalState, RankedTier, Reads, RemoteState, Source, Tiers};
 
 /// The state of this process costs nothing to ask, and while its tasks open it cannot answer: so it is left
@@ -74,16 +75,12 @@ impl Server {
         broker: Arc<dyn Broker>,
         roles: Roles,
     ) -> Result<Self, Ended> {
-        let secret =
-            config.state.secret_file.as_ref().map(|path| {
-                fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
-            });
         let parts = Parts {
             config,
             broker,
             clock: Arc::new(SystemClock),
             metrics: Arc::new(Metrics::new().map_err(|e| failed(e.to_string()))?),
-            secret: secret.transpose().map_err(failed)?.map(|text| text.trim().to_owned()),
+            secret: needs::secret(config).map_err(failed)?,
         };
         let engine = match roles.worker {
             true => Some(Engine::start(config, Arc::clone(&parts.broker))?),

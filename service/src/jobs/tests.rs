@@ -37,7 +37,7 @@ fn config(dir: &std::path::Path) -> Config {
         set("HTTP__LISTEN", "127.0.0.1:0".to_owned()),
         set("HTTP__INTERNAL_LISTEN", "127.0.0.1:0".to_owned()),
     ];
-    Config::read(None, environment.into_iter()).unwrap()
+    Config::read(None, environment.into_iter(), |_| Vec::new()).unwrap()
 }
 
 fn pour(broker: &Embedded, table: &str, key: &Value, row: &Value) {

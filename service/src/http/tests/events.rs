@@ -75,15 +75,28 @@ async fn what_is_no_batch_is_refused_with_the_reason() {
     let world = World::new();
     let event = json!({"post_id": POST, "action": "like", "event_time": NOW});
     let bodies = [
-        (String::new(), StatusCode::BAD_REQUEST),
-        ("[]".to_owned(), StatusCode::BAD_REQUEST),
-        (r#"{"events":[]}"#.to_owned(), StatusCode::BAD_REQUEST),
-        (r#"{"events":[],"more":1}"#.to_owned(), StatusCode::BAD_REQUEST),
-        (batch(&vec![event; 101]), StatusCode::PAYLOAD_TOO_LARGE),
-        ("x".repeat(64 * 1024 + 1), StatusCode::PAYLOAD_TOO_LARGE),
+        (String::new(), StatusCode::BAD_REQUEST, "the request is not valid"),
+        ("[]".to_owned(), StatusCode::BAD_REQUEST, "the request is not valid"),
+        (r#"{"events":[]}"#.to_owned(), StatusCode::BAD_REQUEST, "the request is not valid"),
+        (
+            r#"{"events":[],"more":1}"#.to_owned(),
+            StatusCode::BAD_REQUEST,
+            "the request is not valid",
+        ),
+        (
+            batch(&vec![event; 101]),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "a batch has at most 100 events, found 101",
+        ),
+        (
+            "x".repeat(64 * 1024 + 1),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is longer than 65536 bytes",
+        ),
     ];
-    for (body, status) in bodies {
-        assert_eq!(world.post(&body, &[]).await.0, status);
+    for (body, status, message) in bodies {
+        let (got, answer) = world.post(&body, &[]).await;
+        assert_eq!((got, answer["error"]["message"].as_str()), (status, Some(message)));
     }
 }
 
