@@ -160,6 +160,9 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
         if config.kafka.create_topics {
             jobs::topics::ensure(&*broker, config)?;
         }
+        if roles.worker && config.redis.is_none() {
+            tracing::warn!("redis.url is not set: feeds are ranked, but not pushed");
+        }
         let server = Server::start(config, broker, roles).await?;
         tracing::info!(public = ?server.public, internal = %server.internal, "serving");
         until_stopped(&server).await?;

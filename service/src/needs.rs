@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::config::{Config, Fault};
+use crate::config::{Auth, Config, Fault};
 use crate::http::auth::Verifier;
 use crate::token;
 
@@ -35,10 +35,7 @@ impl Need {
     fn look(self, config: &Config) -> (&'static str, Result<(), String>) {
         let auth = &config.auth;
         match self {
-            Self::Key => (
-                "auth.key_file",
-                or_made(config, || Verifier::new(auth, &read(&auth.key_file)?).map(drop)),
-            ),
+            Self::Key => ("auth.key_file", or_made(config, || verifier(auth).map(drop))),
             Self::SigningKey => {
                 ("auth.signing_key_file", or_made(config, || token::signing_key(auth).map(drop)))
             }
@@ -53,6 +50,11 @@ impl Need {
 /// Where there is neither key file, the command makes both.
 fn or_made(config: &Config, look: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     if token::makes_keys(&config.auth) { Ok(()) } else { look() }
+}
+
+/// What tokens are checked by.
+pub fn verifier(auth: &Auth) -> Result<Verifier, String> {
+    Verifier::new(auth, &read(&auth.key_file)?)
 }
 
 /// The secret that instances show each other, if a file of it is named.

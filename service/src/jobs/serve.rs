@@ -1,9 +1,9 @@
 //! A process at work: listeners, the log, the tiers, and (as a worker) the engine and the sink, until told to stop.
 //!
-//! Things start from the inside out: the cluster, the engine, the sink, the tiers, the listeners. They stop in the
-//! reverse order, so that nobody is promised what nobody will do.
+//! Sockets are bound first: where somebody else has the port, nothing starts. Then things start from the inside out:
+//! the cluster, the engine, the sink, the tiers, the listeners. They stop in the reverse order, so that nobody is
+//! promised what nobody will do.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,6 +68,12 @@ struct Parts<'a> {
     secret: Option<String>,
 }
 
+/// What can fail for a reason outside, and is had before anything runs.
+struct Bound {
+    public: Option<(Listener, Verifier)>,
+    internal: Listener,
+}
+
 impl Server {
     /// Starts everything that `roles` need on `broker`.
     pub async fn start(
@@ -82,6 +88,7 @@ impl Server {
             metrics: Arc::new(Metrics::new().map_err(|e| failed(e.to_string()))?),
             secret: needs::secret(config).map_err(failed)?,
         };
+        let bound = parts.bound(roles).await.map_err(failed)?;
         let engine = match roles.worker {
             true => Some(Engine::start(config, Arc::clone(&parts.broker))?),
             false => None,
@@ -104,14 +111,14 @@ impl Server {
             probes: Vec::new(),
             listeners: Vec::new(),
         };
-        server.listen(&parts, roles, stopped).await.map_err(failed)?;
+        server.listen(&parts, bound, stopped).map_err(failed)?;
         Ok(server)
     }
 
-    async fn listen(
+    fn listen(
         &mut self,
         parts: &Parts<'_>,
-        roles: Roles,
+        bound: Bound,
         stopped: watch::Receiver<bool>,
     ) -> Result<(), String> {
         let health = Arc::new(Health::default());
@@ -138,16 +145,14 @@ impl Server {
             secret: parts.secret.as_deref().map(digest),
             clock: Arc::clone(&parts.clock),
         });
-        if roles.api {
-            let listener = parts.bind(parts.config.http.listen).await?;
+        if let Some((listener, verifier)) = bound.public {
             self.public = listener.address().ok();
-            let api = parts.api(self.engine.as_ref())?;
+            let api = parts.api(verifier, self.engine.as_ref())?;
             self.probes.push(tokio::spawn(probing.clone().tiers(Arc::clone(&api.reads))));
             self.listeners.push(tokio::spawn(listener.serve(public(&api), stopped.clone())));
         }
-        let listener = parts.bind(parts.config.http.internal_listen).await?;
-        self.internal = listener.address().unwrap_or(self.internal);
-        self.listeners.push(tokio::spawn(listener.serve(internal(&of), stopped)));
+        self.internal = bound.internal.address().unwrap_or(self.internal);
+        self.listeners.push(tokio::spawn(bound.internal.serve(internal(&of), stopped)));
         Ok(())
     }
 
@@ -178,15 +183,21 @@ impl Server {
 }
 
 impl Parts<'_> {
+    async fn bound(&self, roles: Roles) -> Result<Bound, String> {
+        let http = &self.config.http;
+        let public = match roles.api {
+            true => Some((self.bind(http.listen).await?, needs::verifier(&self.config.auth)?)),
+            false => None,
+        };
+        Ok(Bound { public, internal: self.bind(http.internal_listen).await? })
+    }
+
     async fn bind(&self, address: SocketAddr) -> Result<Listener, String> {
         let http = &self.config.http;
         Listener::bind(address, http.connections_max, http.request_wait).await
     }
 
-    fn api(&self, engine: Option<&Engine>) -> Result<Arc<Api>, String> {
-        let auth = &self.config.auth;
-        let pem = fs::read(&auth.key_file);
-        let pem = pem.map_err(|e| format!("{}: {e}", auth.key_file.display()))?;
+    fn api(&self, verifier: Verifier, engine: Option<&Engine>) -> Result<Arc<Api>, String> {
         let log = Log::start(Appending {
             broker: Arc::clone(&self.broker),
             clock: Arc::clone(&self.clock),
@@ -196,7 +207,7 @@ impl Parts<'_> {
         let log = log.map_err(|e| format!("spawn: {e}"))?;
         let (clock, metrics) = (Arc::clone(&self.clock), Arc::clone(&self.metrics));
         Ok(Arc::new(Api {
-            verifier: Verifier::new(auth, &pem)?,
+            verifier,
             reads: Arc::new(Reads::new(self.tiers(engine)?, log.clone(), clock, metrics)),
             log,
             metrics: Arc::clone(&self.metrics),
