@@ -11,6 +11,9 @@ use uuid::Uuid;
 #[command(name = "feedmill", version, propagate_version = true)]
 pub struct Cli {
     /// The configuration file, TOML. The environment (FEEDMILL_<TABLE>__<NAME>) wins over it.
+    ///
+    /// The table [kafka.client] takes options of the Kafka client by librdkafka's names, to encrypt and to log in:
+    /// sasl.username there is FEEDMILL_KAFKA__CLIENT__SASL__USERNAME in the environment.
     #[arg(long, global = true)]
     pub config: Option<PathBuf>,
 

@@ -141,7 +141,11 @@ fn runtime() -> Result<Runtime, String> {
 #[cfg(feature = "kafka")]
 fn cluster(config: &Config) -> Result<Arc<dyn Broker>, String> {
     use millstream::broker::kafka::{Kafka, Settings};
-    let kafka = Kafka::new(Settings::new(config.kafka.bootstrap.as_str()));
+    let settings = Settings {
+        overrides: config.kafka.client.clone(),
+        ..Settings::new(config.kafka.bootstrap.as_str())
+    };
+    let kafka = Kafka::new(settings);
     kafka.map(|kafka| Arc::new(kafka) as Arc<dyn Broker>).map_err(|e| e.to_string())
 }
 

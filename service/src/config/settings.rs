@@ -16,6 +16,9 @@ const PREFIX: &str = "FEEDMILL_";
 /// Not of the process: the path of the file is the command line's, the others are of the scripts and of deployment.
 const NO_SETTINGS: [&str; 4] = ["CONFIG", "CACHE", "TARGET", "CDC_PASSWORD"];
 
+/// What is printed in the place of a secret.
+const SECRET: &str = "(secret)";
+
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
@@ -34,7 +37,7 @@ struct Setting {
 /// Named values.
 pub struct Settings {
     given: BTreeMap<String, Setting>,
-    shown: BTreeMap<&'static str, (String, Origin)>,
+    shown: BTreeMap<String, (String, Origin)>,
     faults: BTreeMap<String, String>,
 }
 
@@ -96,7 +99,7 @@ impl Settings {
     /// A text.
     pub fn text(&mut self, name: &'static str, default: &str) -> String {
         let setting = self.take(name, default);
-        self.shown.insert(name, (setting.text.clone(), setting.origin));
+        self.shown.insert(name.to_owned(), (setting.text.clone(), setting.origin));
         setting.text
     }
 
@@ -112,9 +115,29 @@ impl Settings {
     /// A text that is never printed; absent unless given.
     pub fn secret(&mut self, name: &'static str) -> Option<String> {
         let setting = self.take(name, "");
-        let shown = if setting.text.is_empty() { "" } else { "(secret)" };
-        self.shown.insert(name, (shown.to_owned(), setting.origin));
+        let shown = if setting.text.is_empty() { "" } else { SECRET };
+        self.shown.insert(name.to_owned(), (shown.to_owned(), setting.origin));
         (!setting.text.is_empty()).then_some(setting.text)
+    }
+
+    /// The texts of the table `table`, by their names in it. Only `known` ones may be given; a password among them
+    /// is never printed.
+    pub fn table(&mut self, table: &str, known: &[&str]) -> BTreeMap<String, String> {
+        let prefix = format!("{table}.");
+        let mut texts = BTreeMap::new();
+        let below = |name: &String, _: &mut Setting| name.starts_with(&prefix);
+        for (name, Setting { text, origin }) in self.given.extract_if(.., below).collect::<Vec<_>>()
+        {
+            let short = name.strip_prefix(&prefix).unwrap_or_default().to_owned();
+            if !known.contains(&short.as_str()) {
+                self.fault(&name, "may not be set");
+                continue;
+            }
+            let shown = if short.ends_with("password") { SECRET } else { &text };
+            self.shown.insert(name, (shown.to_owned(), origin));
+            texts.insert(short, text);
+        }
+        texts
     }
 
     /// A text that may be part of a Kafka name.
