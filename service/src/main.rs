@@ -94,7 +94,8 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&format!("{token}\n"))
         }
         Command::Topics(Topics::Create) => {
-            let created = jobs::topics::ensure(&*cluster(&config)?, &config)?;
+            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            let created = jobs::topics::ensure(&*broker, &config)?;
             say(&created)
         }
         Command::Topology(Topology::Describe) => say(&jobs::engine::describe(&config)?),
@@ -145,8 +146,10 @@ fn cluster(config: &Config) -> Result<Arc<dyn Broker>, String> {
         overrides: config.kafka.client.clone(),
         ..Settings::new(config.kafka.bootstrap.as_str())
     };
-    let kafka = Kafka::new(settings);
-    kafka.map(|kafka| Arc::new(kafka) as Arc<dyn Broker>).map_err(|e| e.to_string())
+    // An option's value is judged by librdkafka alone, when a handle is opened; to open one asks nobody.
+    let checked = Kafka::new(settings).and_then(|kafka| kafka.admin().map(|_| kafka));
+    let kafka = checked.map_err(|failure| format!("kafka.client: {failure}"))?;
+    Ok(Arc::new(kafka))
 }
 
 #[cfg(not(feature = "kafka"))]
@@ -156,7 +159,7 @@ fn cluster(_config: &Config) -> Result<Arc<dyn Broker>, String> {
 
 /// Runs until the process is told to stop, or the engine ends by itself.
 fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
-    let broker = cluster(config)?;
+    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
     if roles.api {
         token::ensure_keys(&config.auth)?;
     }

@@ -19,3 +19,15 @@ fn every_fault_of_settings_files_and_urls_is_said_at_once_with_the_code_of_a_wro
     assert_eq!((output.status.code(), named.as_slice()), (Some(2), &faulty[..]), "{said}");
     assert!(!dir.path().join("state").exists());
 }
+
+#[test]
+fn an_option_that_the_kafka_client_does_not_understand_is_a_wrong_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+    command.arg("worker").current_dir(dir.path());
+    command.env("FEEDMILL_KAFKA__CLIENT__SECURITY__PROTOCOL", "carrier-pigeon");
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("kafka.client") && said.contains("carrier-pigeon"), "{said}");
+}
