@@ -281,7 +281,7 @@ fn state(from: &mut Settings) -> State {
     let workers = from.text("state.workers", "");
     let workers = workers.split(',').map(str::trim).filter(|url| !url.is_empty());
     let workers: Vec<_> = workers.map(|url| url.trim_end_matches('/').to_owned()).collect();
-    if let Some(url) = workers.iter().find(|url| !is_base(url)) {
+    if let Some(url) = workers.iter().find(|url| !is_http_server(url)) {
         let words = "are URLs such as http://127.0.0.1:9901, separated by commas";
         from.fault("state.workers", &format!("{words}, found {url:?}"));
     }
@@ -294,7 +294,7 @@ fn state(from: &mut Settings) -> State {
 }
 
 /// Whether a path can be appended to `url` and asked for without TLS.
-fn is_base(url: &str) -> bool {
+fn is_http_server(url: &str) -> bool {
     let parsed = url.parse::<Uri>();
     parsed.is_ok_and(|uri| {
         uri.scheme_str() == Some("http")
