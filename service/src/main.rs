@@ -16,14 +16,18 @@
 
 mod breaker;
 mod cli;
+mod commands;
 mod config;
 mod demo;
+mod health;
 mod http;
-mod jobs;
+mod log;
 mod metrics;
 mod needs;
 mod read;
+mod server;
 mod token;
+mod worker;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -39,8 +43,8 @@ use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command, Feed, Topics, Topology};
 use config::{Config, File};
-use jobs::serve::{Roles, Server};
 use needs::Need;
+use server::{Roles, Server};
 
 /// Why a command did not do what it was told.
 struct Failed(Exit, String);
@@ -95,12 +99,12 @@ fn run(cli: Cli) -> Result<(), Failed> {
         }
         Command::Topics(Topics::Create) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            let created = jobs::topics::ensure(&*broker, &config)?;
+            let created = commands::topics::ensure(&*broker, &config)?;
             say(&created)
         }
-        Command::Topology(Topology::Describe) => say(&jobs::engine::describe(&config)?),
+        Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
         Command::Feed(Feed::Show { user, limit }) => {
-            let shown = runtime()?.block_on(jobs::show::show(&config, user, limit))?;
+            let shown = runtime()?.block_on(commands::show::show(&config, user, limit))?;
             say(&shown)
         }
     }
@@ -165,7 +169,7 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
     }
     runtime()?.block_on(async {
         if config.kafka.create_topics {
-            jobs::topics::ensure(&*broker, config)?;
+            commands::topics::ensure(&*broker, config)?;
         }
         if roles.worker && config.redis.is_none() {
             tracing::warn!("redis.url is not set: feeds are ranked, but not pushed");

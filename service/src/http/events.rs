@@ -16,7 +16,7 @@ use warp::reply::Response;
 
 use super::auth::Caller;
 use super::{Api, Fault, Refusal, json};
-use crate::jobs::log::{Entry, Unappended};
+use crate::log::{Entry, Unappended};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -24,7 +24,7 @@ use warp::hyper::body::Bytes;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use crate::jobs::log::Log;
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::read::Reads;
 use auth::{Caller, Verifier};

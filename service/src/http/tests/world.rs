@@ -18,11 +18,11 @@ use warp::http::{Request, StatusCode};
 use warp::hyper::body::Bytes;
 use warp::reply::Response;
 
+use crate::commands::topics;
 use crate::config::{self, Algorithm, Auth};
 use crate::http::auth::Verifier;
 use crate::http::{Api, public};
-use crate::jobs::log::{Appending, Log};
-use crate::jobs::topics;
+use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::read::{
     Guard, Guarded, Held, LocalState, RankedTier, Reads, Source, StateFault, StateFeeds, Tiers,

@@ -53,6 +53,19 @@ impl Sunk {
         }
     }
 
+    /// What was counted, by the names of the metrics.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        let of = &self.progress;
+        let counted = [
+            ("feedmill_redis_sink_written_total", &of.written),
+            ("feedmill_redis_sink_older_total", &of.older),
+            ("feedmill_redis_sink_foreign_total", &of.foreign),
+            ("feedmill_redis_sink_failed_total", &of.failed),
+            ("feedmill_redis_sink_restarts_total", &self.restarts),
+        ];
+        counted.map(|(name, count)| (name, count.load(Ordering::Relaxed))).into()
+    }
+
     fn ended(&self) -> MutexGuard<'_, Option<String>> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -159,7 +172,7 @@ mod tests {
     use millstream::{SystemClock, Timestamp};
 
     use super::*;
-    use crate::jobs::topics;
+    use crate::commands::topics;
 
     const WAIT: Duration = Duration::from_secs(30);
 

@@ -198,7 +198,7 @@ mod tests {
     use millstream::broker::embedded::Embedded;
 
     use super::*;
-    use crate::jobs::topics;
+    use crate::commands::topics;
 
     #[tokio::test]
     async fn every_record_that_kafka_did_not_take_is_counted_not_only_those_of_the_first_batch() {

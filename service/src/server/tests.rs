@@ -17,8 +17,8 @@ use tests::poll_until;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use super::serve::{Roles, Server};
-use super::topics;
+use super::{Roles, Server};
+use crate::commands::topics;
 use crate::config::Config;
 use crate::token;
 
