@@ -9,6 +9,7 @@ mod settings;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub struct Fault {
 }
 
 /// Everything the process is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// The application: the prefix of groups, internal topics and transactional ids.
     pub app: String,
@@ -61,7 +62,7 @@ pub struct Config {
 }
 
 /// The cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Kafka {
     /// `host:port`, separated by commas.
     pub bootstrap: String,
@@ -95,7 +96,7 @@ pub struct Worker {
 }
 
 /// A server that a read asks.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Remote {
     /// Its URL; secret, because it may hold a password.
     pub url: String,
@@ -222,6 +223,13 @@ impl Config {
     /// Every setting with its value and where it came from, as TOML with dotted names.
     pub fn shown(&self) -> &str {
         &self.shown
+    }
+}
+
+/// As it is printed, that is without what is secret.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
     }
 }
 

@@ -99,6 +99,7 @@ fn what_is_printed_names_the_origin_and_hides_what_is_secret() {
     assert!(shown.contains(&"postgres.url = \"(secret)\"  # environment"));
     assert!(shown.contains(&"redis.wait_ms = \"50\"  # default"));
     assert!(!config.shown().contains("hunter2"));
+    assert_eq!(format!("{config:?}"), config.shown());
 }
 
 #[test]
