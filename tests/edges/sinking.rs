@@ -41,6 +41,15 @@ fn publish(broker: &Embedded, user: u8, version: u64) {
     producer.flush(WAIT).unwrap();
 }
 
+/// Ends the sink also when a test fails: its thread would be waited for, for ever.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A cluster, and the name of the feeds' topic on it.
 fn cluster() -> (Embedded, Topic) {
     let broker = Embedded::new(Arc::new(SystemClock));
@@ -63,6 +72,7 @@ fn what_is_published_during_an_outage_is_in_redis_after_it() {
         feed.ok().flatten().map(|feed| feed.version.version)
     };
     thread::scope(|scope| {
+        let stopping = Stopping(&stop);
         let consumer = broker.group_consumer("feedmill-redis", &[name]).unwrap();
         let sink = Sink::open(stack.redis()).unwrap();
         let sinking = Sinking { consumer, sink, progress: &progress, stop: &stop };
@@ -80,7 +90,7 @@ fn what_is_published_during_an_outage_is_in_redis_after_it() {
         for user in 0..20 {
             poll_until(WAIT, || (version_of(user) == Some(2)).then_some(())).unwrap();
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         assert_eq!(running.join().unwrap(), Ok(()));
     });
     assert_eq!(progress.foreign.load(Ordering::Relaxed), 0);
@@ -100,6 +110,7 @@ fn while_redis_refuses_its_words_are_told_and_what_waits_is_there_once_it_takes_
     let (stop, progress) = (AtomicBool::new(false), Progress::default());
     password("open sesame");
     thread::scope(|scope| {
+        let stopping = Stopping(&stop);
         let consumer = broker.group_consumer("feedmill-redis", &[name]).unwrap();
         let sink = Sink::open(stack.redis()).unwrap();
         let sinking = Sinking { consumer, sink, progress: &progress, stop: &stop };
@@ -110,7 +121,7 @@ fn while_redis_refuses_its_words_are_told_and_what_waits_is_there_once_it_takes_
         password("");
         let written = || (progress.written.load(Ordering::Relaxed) == 1).then_some(());
         poll_until(WAIT, written).unwrap();
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         assert_eq!(running.join().unwrap(), Ok(()));
     });
     assert_eq!(progress.fault(), None);
