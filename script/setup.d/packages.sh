@@ -28,8 +28,19 @@ packages_present() { # kind:name
   esac
 }
 
+# An older compiler would say so only after RocksDB was built.
+rust_ensure() {
+  local wanted found
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+  command -v cargo >/dev/null 2>&1 || fail "missing: cargo, Rust $wanted or later (rustup.rs)"
+  found=$(rustc --version 2>/dev/null | cut -d ' ' -f 2) || true
+  [ -n "$found" ] || fail "missing: rustc, Rust $wanted or later (rustup.rs)"
+  [ "$(printf '%s\n' "$wanted" "${found%%-*}" | sort -V | head -n 1)" = "$wanted" ] ||
+    fail "Rust $wanted or later is needed, rustc here is $found (rustup update)"
+}
+
 packages_ensure() {
-  command -v cargo >/dev/null 2>&1 || fail "missing: cargo, Rust 1.95 or later (rustup.rs)"
+  rust_ensure
   local scope what package missing=""
   while read -r scope what package; do
     [ "$want" = build ] && [ "$scope" != build ] && continue

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use connectors::{postgres, redis};
 use uuid::Uuid;
 
 /// A real-time personalised feed, from change streams and behaviour events.
@@ -10,6 +11,9 @@ use uuid::Uuid;
 #[command(name = "feedmill", version, propagate_version = true)]
 pub struct Cli {
     /// The configuration file, TOML. The environment (FEEDMILL_<TABLE>__<NAME>) wins over it.
+    ///
+    /// The table [kafka.client] takes options of the Kafka client by librdkafka's names, to encrypt and to log in:
+    /// sasl.username there is FEEDMILL_KAFKA__CLIENT__SASL__USERNAME in the environment.
     #[arg(long, global = true)]
     pub config: Option<PathBuf>,
 
@@ -56,10 +60,10 @@ pub struct Demo {
     #[arg(long)]
     pub kafka: Option<String>,
     /// Use this Redis (redis://host:port).
-    #[arg(long)]
+    #[arg(long, value_parser = redis_url)]
     pub redis: Option<String>,
     /// Use this PostgreSQL (postgres://user@host:port/database); the generated rows are written there too.
-    #[arg(long)]
+    #[arg(long, value_parser = postgres_url)]
     pub postgres: Option<String>,
     /// The seed of the world; what happens in it also depends on when it begins.
     #[arg(long, default_value_t = 7)]
@@ -67,6 +71,14 @@ pub struct Demo {
     /// How many users live in it.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(5..=10_000))]
     pub users: u32,
+}
+
+fn redis_url(url: &str) -> Result<String, String> {
+    redis::check_url(url).map(|()| url.to_owned())
+}
+
+fn postgres_url(url: &str) -> Result<String, String> {
+    postgres::check_url(url).map(|()| url.to_owned())
 }
 
 /// Sign a token.

@@ -1,17 +1,33 @@
 //! The only binary: reads what it is told, builds the parts, and runs one command.
 //!
-//! It ends with the codes of [`Exit`]: 0 done, 1 failed, 2 wrong usage or configuration.
+//! It ends with the codes of [`Exit`]:
+//!
+//! | code | why |
+//! | --- | --- |
+//! | 0 | done, or stopped as it was told |
+//! | 1 | a fault that no other code names |
+//! | 2 | wrong usage or configuration: every fault of it is said at once, and nothing was started |
+//! | 3 | told to stop, but not stopped in time |
+//! | 4 | another process has the identity or the state directory of this one |
+//! | 5 | state, topics and offsets do not fit together: a person must decide |
+//! | 6 | the disk is full |
+//! | 7 | a thread, or a call into librdkafka, did not come back |
 #![forbid(unsafe_code)]
 
 mod breaker;
 mod cli;
+mod commands;
 mod config;
 mod demo;
+mod health;
 mod http;
-mod jobs;
+mod log;
 mod metrics;
+mod needs;
 mod read;
+mod server;
 mod token;
+mod worker;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -26,8 +42,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command, Feed, Topics, Topology};
-use config::Config;
-use jobs::serve::{Roles, Server};
+use config::{Config, File};
+use needs::Need;
+use server::{Roles, Server};
 
 /// Why a command did not do what it was told.
 struct Failed(Exit, String);
@@ -81,12 +98,13 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&format!("{token}\n"))
         }
         Command::Topics(Topics::Create) => {
-            let created = jobs::topics::ensure(&*cluster(&config)?, &config)?;
+            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            let created = commands::topics::ensure(&*broker, &config)?;
             say(&created)
         }
-        Command::Topology(Topology::Describe) => say(&jobs::engine::describe(&config)?),
+        Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
         Command::Feed(Feed::Show { user, limit }) => {
-            let shown = runtime()?.block_on(jobs::show::show(&config, user, limit))?;
+            let shown = runtime()?.block_on(commands::show::show(&config, user, limit))?;
             say(&shown)
         }
     }
@@ -94,12 +112,27 @@ fn run(cli: Cli) -> Result<(), Failed> {
 
 fn read_config(cli: &Cli) -> Result<Config, String> {
     let path = cli.config.clone().or_else(|| std::env::var_os("FEEDMILL_CONFIG").map(Into::into));
-    let file = path
-        .map(|path| std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display())));
+    let text = path
+        .as_ref()
+        .map(|path| std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display())));
+    let text = text.transpose()?;
+    let file = path.as_deref().zip(text.as_deref()).map(|(path, text)| File { path, text });
+    let needs = if cli.print_config { &[] } else { needs(cli.command.as_ref()) };
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Config::read(file.transpose()?.as_deref(), environment)
+    Config::read(file, environment, |config| Need::lacks(needs, config))
         .map_err(|faults| format!("the configuration is faulty\n{faults}"))
+}
+
+/// What a command reads beside its configuration; the demo brings keys of its own.
+fn needs(command: Option<&Command>) -> &'static [Need] {
+    match command {
+        Some(Command::Run | Command::Serve) => &[Need::Key, Need::Secret],
+        Some(Command::Worker | Command::Demo(_)) => &[Need::Secret],
+        Some(Command::Token(_)) => &[Need::SigningKey],
+        Some(Command::Feed(_)) => &[Need::Redis],
+        Some(Command::Topics(_) | Command::Topology(_)) | None => &[],
+    }
 }
 
 fn say(text: &str) -> Result<(), Failed> {
@@ -113,8 +146,14 @@ fn runtime() -> Result<Runtime, String> {
 #[cfg(feature = "kafka")]
 fn cluster(config: &Config) -> Result<Arc<dyn Broker>, String> {
     use millstream::broker::kafka::{Kafka, Settings};
-    let kafka = Kafka::new(Settings::new(config.kafka.bootstrap.as_str()));
-    kafka.map(|kafka| Arc::new(kafka) as Arc<dyn Broker>).map_err(|e| e.to_string())
+    let settings = Settings {
+        overrides: config.kafka.client.clone(),
+        ..Settings::new(config.kafka.bootstrap.as_str())
+    };
+    // An option's value is judged by librdkafka alone, when a handle is opened; to open one asks nobody.
+    let checked = Kafka::new(settings).and_then(|kafka| kafka.admin().map(|_| kafka));
+    let kafka = checked.map_err(|failure| format!("kafka.client: {failure}"))?;
+    Ok(Arc::new(kafka))
 }
 
 #[cfg(not(feature = "kafka"))]
@@ -124,13 +163,16 @@ fn cluster(_config: &Config) -> Result<Arc<dyn Broker>, String> {
 
 /// Runs until the process is told to stop, or the engine ends by itself.
 fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
-    let broker = cluster(config)?;
+    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    if roles.api {
+        token::ensure_keys(&config.auth)?;
+    }
     runtime()?.block_on(async {
         if config.kafka.create_topics {
-            jobs::topics::ensure(&*broker, config)?;
+            commands::topics::ensure(&*broker, config)?;
         }
-        if roles.api {
-            token::ensure_keys(&config.auth)?;
+        if roles.worker && config.redis.is_none() {
+            tracing::warn!("redis.url is not set: feeds are ranked, but not pushed");
         }
         let server = Server::start(config, broker, roles).await?;
         tracing::info!(public = ?server.public, internal = %server.internal, "serving");

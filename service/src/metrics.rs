@@ -1,6 +1,5 @@
 //! What is counted, for Prometheus. Labels come from closed sets only: no user, no path, no words of an error.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use millstream::{Counter, Metrics as EngineMetrics};
@@ -9,13 +8,14 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
-use crate::jobs::sink::Sunk;
+/// What somebody else counts, by name.
+type Counts = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 
 /// Everything counted in this process.
 pub struct Metrics {
     registry: Registry,
     engine: OnceLock<Arc<EngineMetrics>>,
-    sink: OnceLock<Arc<Sunk>>,
+    sink: OnceLock<Counts>,
     /// Requests, by route and status.
     pub requests: IntCounterVec,
     /// Seconds a request took, by route.
@@ -89,9 +89,12 @@ impl Metrics {
     }
 
     /// Tells what the sink of this process does, too.
-    pub fn follow_sink(&self, sink: Arc<Sunk>) {
+    pub fn follow_sink(
+        &self,
+        counts: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+    ) {
         // A process has one sink, so the first is the only one.
-        let _ = self.sink.set(sink);
+        let _ = self.sink.set(Box::new(counts));
     }
 
     /// All of it as text.
@@ -106,17 +109,8 @@ impl Metrics {
         if let Some(engine) = self.engine.get() {
             Counter::ALL.iter().for_each(|(counter, name)| tell(name, engine.read(*counter)));
         }
-        if let Some(sink) = self.sink.get() {
-            let of = &sink.progress;
-            for (name, value) in [
-                ("feedmill_redis_sink_written_total", &of.written),
-                ("feedmill_redis_sink_older_total", &of.older),
-                ("feedmill_redis_sink_foreign_total", &of.foreign),
-                ("feedmill_redis_sink_failed_total", &of.failed),
-                ("feedmill_redis_sink_restarts_total", &sink.restarts),
-            ] {
-                tell(name, value.load(Ordering::Relaxed));
-            }
+        if let Some(counts) = self.sink.get() {
+            counts().into_iter().for_each(|(name, value)| tell(name, value));
         }
         out
     }

@@ -57,13 +57,16 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
 }
 
+/// Whether [`ensure_keys`] would make the pair of files: there is neither. Keys for RS256 are never made here.
+pub fn makes_keys(auth: &Auth) -> bool {
+    let is_there = auth.signing_key_file.exists() || auth.key_file.exists();
+    !is_there && auth.algorithm == Algorithm::EdDsa
+}
+
 /// Makes the pair of files if there is neither; else leaves them as they are.
 pub fn ensure_keys(auth: &Auth) -> Result<(), String> {
-    if auth.signing_key_file.exists() || auth.key_file.exists() {
+    if !makes_keys(auth) {
         return Ok(());
-    }
-    if auth.algorithm == Algorithm::Rs256 {
-        return Err("keys for RS256 are not made here: give auth.signing_key_file".to_owned());
     }
     let pair = KeyPair::generate()?;
     if create(&auth.signing_key_file, pair.private_pem(), 0o600)? {
@@ -98,8 +101,8 @@ struct Claims<'a> {
     roles: &'a [String],
 }
 
-/// Signs a token for `user` that holds for `seconds`.
-pub fn sign(auth: &Auth, user: Uuid, roles: &[String], seconds: u64) -> Result<String, String> {
+/// The private key, and the algorithm that it signs by.
+pub fn signing_key(auth: &Auth) -> Result<(jsonwebtoken::Algorithm, EncodingKey), String> {
     let path = &auth.signing_key_file;
     let pem = fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let (algorithm, key) = match auth.algorithm {
@@ -107,6 +110,12 @@ pub fn sign(auth: &Auth, user: Uuid, roles: &[String], seconds: u64) -> Result<S
         Algorithm::Rs256 => (jsonwebtoken::Algorithm::RS256, EncodingKey::from_rsa_pem(&pem)),
     };
     let key = key.map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok((algorithm, key))
+}
+
+/// Signs a token for `user` that holds for `seconds`.
+pub fn sign(auth: &Auth, user: Uuid, roles: &[String], seconds: u64) -> Result<String, String> {
+    let (algorithm, key) = signing_key(auth)?;
     let now = get_current_timestamp();
     let claims = Claims {
         sub: user.hyphenated().to_string(),

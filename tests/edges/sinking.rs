@@ -41,15 +41,30 @@ fn publish(broker: &Embedded, user: u8, version: u64) {
     producer.flush(WAIT).unwrap();
 }
 
+/// Ends the sink also when a test fails: its thread would be waited for, for ever.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A cluster, and the name of the feeds' topic on it.
+fn cluster() -> (Embedded, Topic) {
+    let broker = Embedded::new(Arc::new(SystemClock));
+    let name = Topic::from(FEEDS.name);
+    let spec = TopicSpec { name: name.clone(), partitions: 3, cleanup: Cleanup::Compact };
+    broker.admin().unwrap().create(&[spec]).unwrap();
+    (broker, name)
+}
+
 #[test]
 fn what_is_published_during_an_outage_is_in_redis_after_it() {
     let mut stack = Stack::of(&[Part::Redis]).start().unwrap();
     let runtime = Runtime::new().unwrap();
     let _inside = runtime.enter();
-    let broker = Embedded::new(Arc::new(SystemClock));
-    let name = Topic::from(FEEDS.name);
-    let spec = TopicSpec { name: name.clone(), partitions: 3, cleanup: Cleanup::Compact };
-    broker.admin().unwrap().create(&[spec]).unwrap();
+    let (broker, name) = cluster();
     let (stop, progress) = (AtomicBool::new(false), Progress::default());
     let reader = Reader::open(stack.redis(), WAIT).unwrap();
     let version_of = |user: u8| {
@@ -57,10 +72,11 @@ fn what_is_published_during_an_outage_is_in_redis_after_it() {
         feed.ok().flatten().map(|feed| feed.version.version)
     };
     thread::scope(|scope| {
+        let stopping = Stopping(&stop);
         let consumer = broker.group_consumer("feedmill-redis", &[name]).unwrap();
         let sink = Sink::open(stack.redis()).unwrap();
-        let at = Sinking { consumer, sink, progress: &progress, stop: &stop };
-        let running = scope.spawn(|| run(at, runtime.handle()));
+        let sinking = Sinking { consumer, sink, progress: &progress, stop: &stop };
+        let running = scope.spawn(|| run(sinking, runtime.handle()));
         for user in 0..20 {
             publish(&broker, user, 1);
         }
@@ -69,13 +85,44 @@ fn what_is_published_during_an_outage_is_in_redis_after_it() {
         for user in 0..20 {
             publish(&broker, user, 2);
         }
-        poll_until(WAIT, || progress.down.load(Ordering::Relaxed).then_some(())).unwrap();
+        poll_until(WAIT, || progress.fault().map(drop)).unwrap();
         stack.start(Part::Redis).unwrap();
         for user in 0..20 {
             poll_until(WAIT, || (version_of(user) == Some(2)).then_some(())).unwrap();
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         assert_eq!(running.join().unwrap(), Ok(()));
     });
     assert_eq!(progress.foreign.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn while_redis_refuses_its_words_are_told_and_what_waits_is_there_once_it_takes_it() {
+    let stack = Stack::of(&[Part::Redis]).start().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let (broker, name) = cluster();
+    let mut owner = ::redis::Client::open(stack.redis()).unwrap().get_connection().unwrap();
+    let mut password = |word: &str| {
+        let mut command = ::redis::cmd("CONFIG");
+        command.arg("SET").arg("requirepass").arg(word).exec(&mut owner).unwrap();
+    };
+    let (stop, progress) = (AtomicBool::new(false), Progress::default());
+    password("open sesame");
+    thread::scope(|scope| {
+        let stopping = Stopping(&stop);
+        let consumer = broker.group_consumer("feedmill-redis", &[name]).unwrap();
+        let sink = Sink::open(stack.redis()).unwrap();
+        let sinking = Sinking { consumer, sink, progress: &progress, stop: &stop };
+        let running = scope.spawn(|| run(sinking, runtime.handle()));
+        publish(&broker, 1, 1);
+        let fault = poll_until(WAIT, || progress.fault()).unwrap();
+        assert!(fault.starts_with("redis refuses: ") && fault.contains("NOAUTH"), "{fault}");
+        password("");
+        let written = || (progress.written.load(Ordering::Relaxed) == 1).then_some(());
+        poll_until(WAIT, written).unwrap();
+        drop(stopping);
+        assert_eq!(running.join().unwrap(), Ok(()));
+    });
+    assert_eq!(progress.fault(), None);
 }

@@ -37,6 +37,8 @@ impl fmt::Display for PostgresFault {
 
 impl std::error::Error for PostgresFault {}
 
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+
 /// What a database may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -85,10 +87,23 @@ impl Database {
     }
 }
 
+/// Whether `url` can name a database; nobody is asked. The words of the fault do not repeat the URL.
+pub fn check_url(url: &str) -> Result<(), String> {
+    parsed(url).map(drop)
+}
+
 fn options(url: &str) -> Result<PgConnectOptions, PostgresFault> {
-    // The URL may carry a password: the fault must not repeat it.
-    let wrong = |e: Error| PostgresFault::Refused(format!("the URL is not understood: {e}"));
-    Ok(PgConnectOptions::from_str(url).map_err(wrong)?.application_name("feedmill"))
+    let options = parsed(url).map_err(|words| PostgresFault::Refused(format!("the URL {words}")));
+    Ok(options?.application_name("feedmill"))
+}
+
+/// The URL may carry a password: no words repeat it.
+fn parsed(url: &str) -> Result<PgConnectOptions, String> {
+    // The parser takes any scheme for its own.
+    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(format!("does not begin with {}", SCHEMES.join(" or ")));
+    }
+    PgConnectOptions::from_str(url).map_err(|e| format!("is not understood: {e}"))
 }
 
 fn fault(error: &Error) -> PostgresFault {

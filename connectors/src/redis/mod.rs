@@ -54,6 +54,11 @@ pub fn connect(url: &str, wait: Duration) -> Result<ConnectionManager, RedisFaul
     ConnectionManager::new_lazy_with_config(client, config).map_err(refused)
 }
 
+/// Whether `url` can name a server; nobody is asked. The words of the fault do not repeat the URL.
+pub fn check_url(url: &str) -> Result<(), String> {
+    Client::open(url).map(drop).map_err(|e| e.to_string())
+}
+
 fn fault(error: &::redis::RedisError) -> RedisFault {
     let words = error.to_string();
     let passing = error.is_io_error()

@@ -2,12 +2,14 @@
 //!
 //! A batch is applied completely before its position is committed, so a crash applies some of it twice,
 //! which the versions make harmless. While Redis is away the same batch is tried again, ever more slowly,
-//! and Kafka holds the rest. A record that is no feed is counted and left behind: it would be no feed for ever.
+//! and Kafka holds the rest; also while it refuses (a wrong password, a right that is missing), because whoever
+//! mends that mends the server and not this process, but then it is said again and again. A record that is no feed is counted and left behind: it would be no feed for ever.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream::broker::{Failure, GroupConsumer, Polled, Reaction, classify};
 use millstream::{Offset, RawRecord, TopicPartition};
@@ -19,6 +21,8 @@ use super::{RedisFault, Sink, Write};
 const POLL: Duration = Duration::from_millis(100);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often a refusal is logged while it lasts.
+const REFUSED_EVERY: Duration = Duration::from_secs(60);
 
 /// What a running sink has done, for metrics and readiness.
 #[derive(Debug, Default)]
@@ -31,10 +35,21 @@ pub struct Progress {
     pub foreign: AtomicU64,
     /// Attempts that failed.
     pub failed: AtomicU64,
-    /// Whether the last attempt failed.
-    pub down: AtomicBool,
+    /// The words of the last attempt if it failed.
+    pub fault: Mutex<Option<String>>,
     /// The time of the oldest record that was polled and is not applied, ms UTC; 0 if there is none.
     pub in_hand: AtomicI64,
+}
+
+impl Progress {
+    /// What ails Redis, if the last attempt failed.
+    pub fn fault(&self) -> Option<String> {
+        self.last().clone()
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<String>> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A sink at work, and who may stop it.
@@ -50,9 +65,9 @@ pub struct Sinking<'a> {
 }
 
 /// Runs on the calling thread until `stop` is set. A failure of Kafka that no retry helps ends it.
-pub fn run(mut at: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
-    while !at.stop.load(Ordering::Relaxed) {
-        let polled = match at.consumer.poll(POLL) {
+pub fn run(mut sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
+    while !sinking.stop.load(Ordering::Relaxed) {
+        let polled = match sinking.consumer.poll(POLL) {
             Ok(polled) => polled,
             Err(failure) => {
                 survive(failure)?;
@@ -63,13 +78,13 @@ pub fn run(mut at: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
             continue;
         }
         let (writes, foreign) = newest(&polled);
-        at.progress.foreign.fetch_add(foreign, Ordering::Relaxed);
-        at.progress.in_hand.store(oldest(&polled), Ordering::Relaxed);
-        if !apply(&mut at, &writes, runtime) {
+        sinking.progress.foreign.fetch_add(foreign, Ordering::Relaxed);
+        sinking.progress.in_hand.store(oldest(&polled), Ordering::Relaxed);
+        if !apply(&mut sinking, &writes, runtime) {
             return Ok(());
         }
-        at.progress.in_hand.store(0, Ordering::Relaxed);
-        if let Err(failure) = at.consumer.commit(&positions(&polled)) {
+        sinking.progress.in_hand.store(0, Ordering::Relaxed);
+        if let Err(failure) = sinking.consumer.commit(&positions(&polled)) {
             survive(failure)?;
         }
     }
@@ -77,25 +92,52 @@ pub fn run(mut at: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
 }
 
 /// Tries until it is done; `false` if it was asked to stop before.
-fn apply(at: &mut Sinking<'_>, writes: &[Write<'_>], runtime: &Handle) -> bool {
-    let mut pause = PAUSE_MIN;
+fn apply(sinking: &mut Sinking<'_>, writes: &[Write<'_>], runtime: &Handle) -> bool {
+    let (mut pause, mut outage) = (PAUSE_MIN, Outage::default());
     loop {
-        match runtime.block_on(at.sink.apply(writes)) {
+        match runtime.block_on(sinking.sink.apply(writes)) {
             Ok(applied) => {
-                at.progress.written.fetch_add(applied.written, Ordering::Relaxed);
-                at.progress.older.fetch_add(applied.older, Ordering::Relaxed);
-                at.progress.down.store(false, Ordering::Relaxed);
+                sinking.progress.written.fetch_add(applied.written, Ordering::Relaxed);
+                sinking.progress.older.fetch_add(applied.older, Ordering::Relaxed);
+                *sinking.progress.last() = None;
                 return true;
             }
-            Err(RedisFault::Unavailable(words) | RedisFault::Refused(words)) => {
-                at.progress.failed.fetch_add(1, Ordering::Relaxed);
-                if !at.progress.down.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(error = words, "redis sink waits");
-                }
+            Err(fault) => {
+                sinking.progress.failed.fetch_add(1, Ordering::Relaxed);
+                *sinking.progress.last() = Some(fault.to_string());
+                outage.log(fault, Instant::now());
             }
         }
-        let Some(next) = wait(pause, at.stop) else { return false };
+        let Some(next) = wait(pause, sinking.stop) else { return false };
         pause = next;
+    }
+}
+
+/// What was logged last of an outage, and when.
+#[derive(Default)]
+struct Outage(Option<(RedisFault, Instant)>);
+
+impl Outage {
+    fn log(&mut self, fault: RedisFault, now: Instant) {
+        if !self.is_due(&fault, now) {
+            return;
+        }
+        match &fault {
+            RedisFault::Unavailable(_) => tracing::warn!(%fault, "redis sink waits"),
+            RedisFault::Refused(_) => tracing::error!(%fault, "redis sink waits"),
+        }
+        self.0 = Some((fault, now));
+    }
+
+    /// Whether `fault` is to be logged: as the first, as the first refusal, and a refusal once a minute.
+    fn is_due(&self, fault: &RedisFault, now: Instant) -> bool {
+        match (&self.0, fault) {
+            (None, _) | (Some((RedisFault::Unavailable(_), _)), RedisFault::Refused(_)) => true,
+            (Some((RedisFault::Refused(_), logged)), RedisFault::Refused(_)) => {
+                now.duration_since(*logged) >= REFUSED_EVERY
+            }
+            (Some(_), RedisFault::Unavailable(_)) => false,
+        }
     }
 }
 
@@ -167,4 +209,30 @@ fn positions(polled: &Polled) -> Vec<(TopicPartition, Offset)> {
         next.insert(batch.source().clone(), last.offset.next());
     }
     next.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_logged_once_and_a_refusal_again_every_minute() {
+        let (began, mut outage) = (Instant::now(), Outage::default());
+        let away = || RedisFault::Unavailable("connection refused".to_owned());
+        let refused = || RedisFault::Refused("NOAUTH".to_owned());
+        let rows = [
+            (0, away(), true),
+            (300, away(), false),
+            (301, refused(), true),
+            (302, away(), false),
+            (360, refused(), false),
+            (361, refused(), true),
+            (362, refused(), false),
+        ];
+        for (second, fault, is_due) in rows {
+            let now = began + Duration::from_secs(second);
+            assert_eq!(outage.is_due(&fault, now), is_due, "{fault} after {second} s");
+            outage.log(fault, now);
+        }
+    }
 }

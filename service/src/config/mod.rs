@@ -1,19 +1,44 @@
 //! What the process is told: defaults, then a TOML file, then the environment; the later wins.
 //!
-//! Reading finds every fault before it answers: a wrong type, a value out of its bounds, a name that nobody
-//! knows. Nothing is read anywhere else, and [`Config::shown`] prints what holds and where each value came
+//! Reading finds every fault before it answers: a wrong type, a value out of its bounds, a URL that names no
+//! server, a name that nobody knows, and what the command at hand lacks. Nothing is read anywhere else, and [`Config::shown`] prints what holds and where each value came
 //! from, without what is secret.
 
 mod settings;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use connectors::{postgres, redis};
+use warp::http::Uri;
 
 use settings::Settings;
 
+/// The configuration file.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'a> {
+    /// Where it is, for its faults.
+    pub path: &'a Path,
+    /// What it says.
+    pub text: &'a str,
+}
+
+/// What is wrong with a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its name.
+    pub name: &'static str,
+    /// What it should be and what it is.
+    pub words: String,
+}
+
 /// Everything the process is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// The application: the prefix of groups, internal topics and transactional ids.
     pub app: String,
@@ -37,7 +62,7 @@ pub struct Config {
 }
 
 /// The cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Kafka {
     /// `host:port`, separated by commas.
     pub bootstrap: String,
@@ -47,7 +72,15 @@ pub struct Kafka {
     pub partitions: i32,
     /// How long a produced batch of events may wait for its acknowledgement.
     pub produce_wait: Duration,
+    /// Options of the client by librdkafka's names, some of them secret: encryption, log-in, sizes.
+    pub client: BTreeMap<String, String>,
 }
+
+/// The options of the client that may be set.
+#[cfg(feature = "kafka")]
+const CLIENT: &[&str] = millstream::broker::kafka::Settings::OVERRIDABLE;
+#[cfg(not(feature = "kafka"))]
+const CLIENT: &[&str] = &[];
 
 /// The worker.
 #[derive(Clone, Debug)]
@@ -63,7 +96,7 @@ pub struct Worker {
 }
 
 /// A server that a read asks.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Remote {
     /// Its URL; secret, because it may hold a password.
     pub url: String,
@@ -139,15 +172,17 @@ pub struct Breaker {
 }
 
 impl Config {
-    /// Reads `file`, if given, and `environment` over it; else says every fault, one a line.
+    /// Reads `file`, if given, and `environment` over it; else says every fault, one a line, and with them what
+    /// `lacks` finds: what the command at hand needs and the configuration, well formed as it may be, does not give.
     pub fn read(
-        file: Option<&str>,
+        file: Option<File<'_>>,
         environment: impl Iterator<Item = (String, String)>,
+        lacks: impl FnOnce(&Self) -> Vec<Fault>,
     ) -> Result<Self, String> {
         let mut from = Settings::new(file, environment);
         let http = Http {
-            listen: from.parsed("http.listen", loopback(8080)),
-            internal_listen: from.parsed("http.internal_listen", loopback(9901)),
+            listen: from.address("http.listen", loopback(8080)),
+            internal_listen: from.address("http.internal_listen", loopback(9901)),
             connections_max: from.within("http.connections_max", 10_000, 1..=1_000_000),
             body_bytes_max: from.within("http.body_bytes_max", 1 << 20, 1024..=16 << 20),
             events_max: from.within("http.events_max", 100, 1..=1000),
@@ -162,8 +197,8 @@ impl Config {
                 feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=u32::MAX),
                 cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=u32::MAX),
             },
-            redis: remote(&mut from, ["redis.url", "redis.wait_ms"], 50),
-            postgres: remote(&mut from, ["postgres.url", "postgres.wait_ms"], 500),
+            redis: redis(&mut from),
+            postgres: postgres(&mut from),
             http,
             auth: auth(&mut from),
             state: state(&mut from),
@@ -178,6 +213,9 @@ impl Config {
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
             from.fault("state.secret_file", "is needed where http.internal_listen is not loopback");
         }
+        for Fault { name, words } in lacks(&config) {
+            from.fault(name, &words);
+        }
         config.shown = from.finish()?;
         Ok(config)
     }
@@ -185,6 +223,13 @@ impl Config {
     /// Every setting with its value and where it came from, as TOML with dotted names.
     pub fn shown(&self) -> &str {
         &self.shown
+    }
+}
+
+/// As it is printed, that is without what is secret.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
     }
 }
 
@@ -198,12 +243,27 @@ fn kafka(from: &mut Settings) -> Kafka {
         create_topics: from.parsed("kafka.create_topics", true),
         partitions: from.within("kafka.partitions", 12, 1..=1024),
         produce_wait: from.millis("kafka.produce_wait_ms", 3_000),
+        client: from.table("kafka.client", CLIENT),
     }
 }
 
-fn remote(from: &mut Settings, [url, wait]: [&'static str; 2], wait_ms: u64) -> Option<Remote> {
-    let wait = from.millis(wait, wait_ms);
-    from.secret(url).map(|url| Remote { url, wait })
+fn redis(from: &mut Settings) -> Option<Remote> {
+    let wait = from.millis("redis.wait_ms", 50);
+    let url = from.secret("redis.url")?;
+    if let Err(words) = redis::check_url(&url) {
+        from.fault("redis.url", &format!("is a URL such as redis://127.0.0.1:6379: {words}"));
+    }
+    Some(Remote { url, wait })
+}
+
+fn postgres(from: &mut Settings) -> Option<Remote> {
+    let wait = from.millis("postgres.wait_ms", 500);
+    let url = from.secret("postgres.url")?;
+    if let Err(words) = postgres::check_url(&url) {
+        let example = "postgres://user@127.0.0.1:5432/database";
+        from.fault("postgres.url", &format!("is a URL such as {example}: {words}"));
+    }
+    Some(Remote { url, wait })
 }
 
 fn auth(from: &mut Settings) -> Auth {
@@ -229,8 +289,9 @@ fn state(from: &mut Settings) -> State {
     let workers = from.text("state.workers", "");
     let workers = workers.split(',').map(str::trim).filter(|url| !url.is_empty());
     let workers: Vec<_> = workers.map(|url| url.trim_end_matches('/').to_owned()).collect();
-    if workers.iter().any(|url| !url.starts_with("http://")) {
-        from.fault("state.workers", "are URLs that begin with http://, separated by commas");
+    if let Some(url) = workers.iter().find(|url| !is_http_server(url)) {
+        let words = "are URLs such as http://127.0.0.1:9901, separated by commas";
+        from.fault("state.workers", &format!("{words}, found {url:?}"));
     }
     let secret = from.text("state.secret_file", "");
     State {
@@ -240,64 +301,13 @@ fn state(from: &mut Settings) -> State {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-        let pairs = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        Config::read(Some(file), pairs)
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
-        let file = "[http]\nevents_max = 7\nbody_bytes_max = 4096";
-        let config = read(file, &[("FEEDMILL_HTTP__EVENTS_MAX", "9"), ("PATH", "/bin")]).unwrap();
-        let http = config.http;
-        assert_eq!((http.events_max, http.body_bytes_max, http.connections_max), (9, 4096, 10_000));
-    }
-
-    #[test]
-    fn every_fault_is_said_at_once() {
-        let file = "nobody = 1\n[http]\nevents_max = 5000\nlisten = 'here'\n[auth]\nalgorithm = 'none'\n\
-             [worker]\nstate_dir = ''";
-        let faults = read(file, &[("FEEDMILL_KAFKA__PARTITIONS", "many")]).unwrap_err();
-        let named: Vec<_> = faults.lines().filter_map(|line| line.split(':').next()).collect();
-        assert_eq!(
-            named,
-            [
-                "auth.algorithm",
-                "http.events_max",
-                "http.listen",
-                "kafka.partitions",
-                "nobody",
-                "worker.state_dir"
-            ]
-        );
-    }
-
-    #[test]
-    fn variables_of_the_scripts_are_neither_settings_nor_faults() {
-        let config = read("", &[("FEEDMILL_CACHE", "/var/cache"), ("FEEDMILL_CONFIG", "a.toml")]);
-        assert_eq!(config.unwrap().shown(), read("", &[]).unwrap().shown());
-        let faults = read("", &[("FEEDMILL_KAFKA_BOOTSTRAP", "a:9092")]).unwrap_err();
-        assert_eq!(faults, "kafka_bootstrap: is no setting, found in the environment\n");
-    }
-
-    #[test]
-    fn what_is_printed_names_the_origin_and_hides_what_is_secret() {
-        let url = ("FEEDMILL_POSTGRES__URL", "postgres://me:hunter2@db/feed");
-        let config = read("app = 'mill'", &[url]).unwrap();
-        let shown: Vec<_> = config.shown().lines().collect();
-        assert!(shown.contains(&"app = \"mill\"  # file"));
-        assert!(shown.contains(&"postgres.url = \"(secret)\"  # environment"));
-        assert!(shown.contains(&"redis.wait_ms = \"50\"  # default"));
-        assert!(!config.shown().contains("hunter2"));
-    }
-
-    #[test]
-    fn a_listener_that_others_reach_needs_a_secret() {
-        let faults = read("[http]\ninternal_listen = '0.0.0.0:9901'", &[]).unwrap_err();
-        assert!(faults.starts_with("state.secret_file: is needed"));
-    }
+/// Whether a path can be appended to `url` and asked for without TLS.
+fn is_http_server(url: &str) -> bool {
+    let parsed = url.parse::<Uri>();
+    parsed.is_ok_and(|uri| {
+        uri.scheme_str() == Some("http")
+            && uri.path() == "/"
+            && uri.query().is_none()
+            && uri.host().is_some_and(|host| !host.is_empty())
+    })
 }

@@ -5,13 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::File;
+
 const PREFIX: &str = "FEEDMILL_";
 /// Not of the process: the path of the file is the command line's, the others are of the scripts and of deployment.
 const NO_SETTINGS: [&str; 4] = ["CONFIG", "CACHE", "TARGET", "CDC_PASSWORD"];
+
+/// What is printed in the place of a secret.
+const SECRET: &str = "(secret)";
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +37,27 @@ struct Setting {
 /// Named values.
 pub struct Settings {
     given: BTreeMap<String, Setting>,
-    shown: BTreeMap<&'static str, (String, Origin)>,
+    shown: BTreeMap<String, (String, Origin)>,
     faults: BTreeMap<String, String>,
 }
 
 impl Settings {
     /// The values of a file and of an environment, which wins.
-    pub fn new(file: Option<&str>, environment: impl Iterator<Item = (String, String)>) -> Self {
+    pub fn new(
+        file: Option<File<'_>>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Self {
         let mut of =
             Self { given: BTreeMap::new(), shown: BTreeMap::new(), faults: BTreeMap::new() };
-        match file.unwrap_or_default().parse::<toml::Table>() {
-            Ok(table) => of.flatten("", &table),
-            Err(fault) => of.fault("file", &fault.to_string().replace('\n', " ")),
+        if let Some(File { path, text }) = file {
+            match text.parse::<toml::Table>() {
+                Ok(table) => of.flatten("", &table),
+                Err(fault) => {
+                    let line = line_of(text, fault.span().map_or(0, |span| span.start));
+                    let words = fault.message().replace('\n', " ");
+                    of.fault(&format!("{}:{line}", path.display()), &words);
+                }
+            }
         }
         for (name, text) in environment {
             let Some(name) = name.strip_prefix(PREFIX).filter(|name| !NO_SETTINGS.contains(name))
@@ -57,29 +72,34 @@ impl Settings {
 
     fn flatten(&mut self, prefix: &str, table: &toml::Table) {
         for (name, value) in table {
+            let name = format!("{prefix}{name}");
             let text = match value {
                 toml::Value::Table(inner) => {
-                    self.flatten(&format!("{prefix}{name}."), inner);
+                    self.flatten(&format!("{name}."), inner);
                     continue;
                 }
                 toml::Value::String(text) => text.clone(),
-                toml::Value::Array(list) => {
-                    let texts = list.iter().map(|item| item.as_str().unwrap_or_default());
-                    texts.collect::<Vec<_>>().join(",")
-                }
+                toml::Value::Array(list) => match joined(list) {
+                    Ok(text) => text,
+                    Err(item) => {
+                        self.fault(&name, &format!("is a list of texts, found {item} in it"));
+                        // Whatever stands there is taken, so that it is not called unknown as well.
+                        String::new()
+                    }
+                },
                 toml::Value::Integer(_)
                 | toml::Value::Float(_)
                 | toml::Value::Boolean(_)
                 | toml::Value::Datetime(_) => value.to_string(),
             };
-            self.given.insert(format!("{prefix}{name}"), Setting { text, origin: Origin::File });
+            self.given.insert(name, Setting { text, origin: Origin::File });
         }
     }
 
     /// A text.
     pub fn text(&mut self, name: &'static str, default: &str) -> String {
         let setting = self.take(name, default);
-        self.shown.insert(name, (setting.text.clone(), setting.origin));
+        self.shown.insert(name.to_owned(), (setting.text.clone(), setting.origin));
         setting.text
     }
 
@@ -95,9 +115,29 @@ impl Settings {
     /// A text that is never printed; absent unless given.
     pub fn secret(&mut self, name: &'static str) -> Option<String> {
         let setting = self.take(name, "");
-        let shown = if setting.text.is_empty() { "" } else { "(secret)" };
-        self.shown.insert(name, (shown.to_owned(), setting.origin));
+        let shown = if setting.text.is_empty() { "" } else { SECRET };
+        self.shown.insert(name.to_owned(), (shown.to_owned(), setting.origin));
         (!setting.text.is_empty()).then_some(setting.text)
+    }
+
+    /// The texts of the table `table`, by their names in it. Only `known` ones may be given; a password among them
+    /// is never printed.
+    pub fn table(&mut self, table: &str, known: &[&str]) -> BTreeMap<String, String> {
+        let prefix = format!("{table}.");
+        let mut texts = BTreeMap::new();
+        let below = |name: &String, _: &mut Setting| name.starts_with(&prefix);
+        for (name, Setting { text, origin }) in self.given.extract_if(.., below).collect::<Vec<_>>()
+        {
+            let short = name.strip_prefix(&prefix).unwrap_or_default().to_owned();
+            if !known.contains(&short.as_str()) {
+                self.fault(&name, "may not be set");
+                continue;
+            }
+            let shown = if short.ends_with("password") { SECRET } else { &text };
+            self.shown.insert(name, (shown.to_owned(), origin));
+            texts.insert(short, text);
+        }
+        texts
     }
 
     /// A text that may be part of a Kafka name.
@@ -108,6 +148,16 @@ impl Settings {
             self.fault(name, "is 1 to 100 of A-Z a-z 0-9 . _ -");
         }
         text
+    }
+
+    /// Where to listen: names are not resolved.
+    pub fn address(&mut self, name: &'static str, default: SocketAddr) -> SocketAddr {
+        let text = self.text(name, &default.to_string());
+        text.parse().unwrap_or_else(|_| {
+            let words = "is an IP address and a port, such as 127.0.0.1:8080";
+            self.fault(name, &format!("{words}, found {text:?}"));
+            default
+        })
     }
 
     /// A value of a type that reads itself from text.
@@ -173,4 +223,15 @@ impl Settings {
         let setting = self.given.remove(name);
         setting.unwrap_or_else(|| Setting { text: default.to_owned(), origin: Origin::Default })
     }
+}
+
+/// The line, from 1, of the byte at `position`.
+fn line_of(text: &str, position: usize) -> usize {
+    text.bytes().take(position).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The texts of a list, separated by commas; else the first item that is no text.
+fn joined(list: &[toml::Value]) -> Result<String, &toml::Value> {
+    let texts = list.iter().map(|item| item.as_str().ok_or(item));
+    Ok(texts.collect::<Result<Vec<_>, _>>()?.join(","))
 }

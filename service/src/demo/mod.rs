@@ -31,8 +31,8 @@ use uuid::Uuid;
 
 use crate::cli::Demo;
 use crate::config::{Config, Remote};
-use crate::jobs::serve::{Roles, Server};
-use crate::{jobs, token};
+use crate::server::{Roles, Server};
+use crate::{commands, token};
 use page::{Door, Names, Reader};
 use pour::{Database, Pour};
 use published::Published;
@@ -69,7 +69,7 @@ pub fn run(asked: &Demo, config: Config, cluster: Cluster) -> Result<(), String>
         Some(_) => cluster(&config)?,
         None => Arc::new(Embedded::new(Arc::new(SystemClock))),
     };
-    jobs::topics::ensure(&*broker, &config)?;
+    commands::topics::ensure(&*broker, &config)?;
     runtime.block_on(meet_redis(&config))?;
     let pour = Pour::open(&*broker, database(&config, &runtime)?)?;
     token::ensure_keys(&config.auth)?;

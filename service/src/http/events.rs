@@ -16,7 +16,7 @@ use warp::reply::Response;
 
 use super::auth::Caller;
 use super::{Api, Fault, Refusal, json};
-use crate::jobs::log::{Entry, Unappended};
+use crate::log::{Entry, Unappended};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,7 +59,7 @@ pub async fn post(
         return Err(Refusal::invalid(vec![fault]));
     }
     if batch.events.len() > api.events_max {
-        return Err(Refusal::too_large());
+        return Err(Refusal::too_many(batch.events.len(), api.events_max));
     }
     let received = batch.events.len();
     let checked = check(&batch.events, caller, api.reads.now());

@@ -172,12 +172,16 @@ pub fn asked(query: &str) -> Result<Asked, Vec<Fault>> {
 
 /// The answer made of what was found, as of `now_ms`.
 pub fn feed(found: &Found, asked: Asked, now_ms: i64, request: Uuid) -> Feed {
+    let weight_set = match found {
+        Found::Ranked { body, .. } => body.weight_set,
+        Found::Timeline(_) => V1,
+    };
     let ctx = |position, version| Ctx {
         request_id: request.to_string(),
         position,
         source: found.source().name(),
         version,
-        weight_set: V1,
+        weight_set,
     };
     let mut feed = Feed {
         items: Vec::new(),
@@ -187,7 +191,7 @@ pub fn feed(found: &Found, asked: Asked, now_ms: i64, request: Uuid) -> Feed {
         cache_hit: found.source() == Source::Redis,
         fallback: false,
         algo: Algo::Ranked.name(),
-        weight_set: V1,
+        weight_set,
         version: None,
         as_of: now_ms,
         valid_until: now_ms.saturating_add(TIMELINE_MS),

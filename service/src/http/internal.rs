@@ -1,11 +1,11 @@
 //! The internal routes: liveness, readiness, metrics, and the state of this instance for the others.
 //!
 //! Liveness looks at nothing: a dead neighbour is no reason to be killed. Readiness says what was last seen of
-//! each component, and is given while Kafka and any tier of reads answer.
+//! each component.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use schemas::{RedisValue, UserId, Wire};
 use serde::Serialize;
@@ -16,6 +16,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use super::{Refusal, json, recover, with};
+use crate::health::{Health, Seen, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, StateFault, StateFeeds};
 
@@ -31,56 +32,6 @@ pub struct Internal {
     pub secret: Option<[u8; 32]>,
     /// The time by which state ranks.
     pub clock: Arc<dyn millstream::Clock>,
-}
-
-/// What was last seen of each component.
-#[derive(Debug, Default)]
-pub struct Health {
-    seen: Mutex<BTreeMap<&'static str, Seen>>,
-}
-
-/// What was last seen of one component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Seen {
-    /// Whether it answered.
-    pub up: bool,
-    /// What it said if not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fault: Option<String>,
-    /// What its breaker makes of calls, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub breaker: Option<&'static str>,
-    /// When, in ms.
-    pub at: i64,
-}
-
-/// The component that readiness cannot do without.
-pub const KAFKA: &str = "kafka";
-/// The component that ranks feeds: a worker's own threads, and whether its group knows it.
-pub const ENGINE: &str = "engine";
-/// The component that pushes feeds: without it they are old, but reads are answered.
-pub const SINK: &str = "redis_sink";
-/// The components that can answer a read.
-pub const TIERS: [&str; 3] = ["redis", "state", "postgres"];
-
-impl Health {
-    /// Notes what was seen of a component.
-    pub fn note(&self, component: &'static str, seen: Seen) {
-        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(component, seen);
-    }
-
-    /// What was seen of all.
-    pub fn seen(&self) -> BTreeMap<&'static str, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// Whether requests can be answered: Kafka and any tier are up.
-fn is_ready(seen: &BTreeMap<&'static str, Seen>) -> bool {
-    let up = |component: &str| seen.get(component).is_some_and(|seen| seen.up);
-    let reads = TIERS.into_iter().any(|tier| seen.contains_key(tier));
-    up(KAFKA) && (!reads || TIERS.into_iter().any(up))
 }
 
 #[derive(Serialize)]
@@ -117,7 +68,9 @@ pub fn internal(
             let answer = of.feed(&user, shown.as_deref()).await;
             Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
         });
-    health.or(ready).unify().or(metrics).unify().or(state).unify().recover(recover)
+    let routes = health.or(ready).unify().or(metrics).unify().or(state).unify();
+    // No route of these takes a body.
+    routes.recover(|rejection| recover(rejection, 0))
 }
 
 fn bytes(body: Vec<u8>, kind: &'static str) -> Response {

@@ -24,7 +24,7 @@ use warp::hyper::body::Bytes;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use crate::jobs::log::Log;
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::read::Reads;
 use auth::{Caller, Verifier};
@@ -82,7 +82,8 @@ pub fn public(
                     Ok::<_, Rejection>(api.finish("events", asked).await)
                 },
             );
-    feed.or(events).recover(recover)
+    let bytes_max = api.body_bytes_max;
+    feed.or(events).recover(move |rejection| recover(rejection, bytes_max))
 }
 
 impl Api {

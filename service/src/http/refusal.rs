@@ -1,6 +1,7 @@
 //! Why a request is not answered, in the one form that clients learn:
 //! `{"error":{"code","message","fields"},"request_id"}`.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use serde::Serialize;
@@ -43,7 +44,7 @@ pub struct Refusal {
     /// A word for programs.
     pub code: &'static str,
     /// Words for people.
-    pub message: &'static str,
+    pub message: Cow<'static, str>,
     /// What is wrong, where it can be said.
     pub fields: Vec<Fault>,
     /// After how many seconds it may go better.
@@ -64,8 +65,8 @@ struct Error<'a> {
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
-        Self { status, code, message, fields: Vec::new(), retry_after_s: None }
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, message: message.into(), fields: Vec::new(), retry_after_s: None }
     }
 
     /// 400, with what is wrong.
@@ -90,9 +91,15 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
     }
 
-    /// 413.
-    pub fn too_large() -> Self {
-        let message = "the body is too large, or has too many events";
+    /// 413: the body.
+    pub fn too_long(bytes_max: u64) -> Self {
+        let message = format!("the body is longer than {bytes_max} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// 413: the batch.
+    pub fn too_many(events: usize, events_max: usize) -> Self {
+        let message = format!("a batch has at most {events_max} events, found {events}");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
@@ -117,7 +124,7 @@ impl Refusal {
     /// The answer.
     pub fn into_response(self) -> Response {
         let request = Uuid::new_v4();
-        let error = Error { code: self.code, message: self.message, fields: &self.fields };
+        let error = Error { code: self.code, message: &self.message, fields: &self.fields };
         let body = Body { error, request_id: request.to_string() };
         let mut answer = json(self.status, &body, request);
         if let Some(seconds) = self.retry_after_s {
@@ -130,10 +137,10 @@ impl Refusal {
     }
 }
 
-/// Makes of what no route took an answer in the same form.
-pub async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
+/// Makes of what no route took an answer in the same form. `bytes_max` is the longest body of the routes.
+pub async fn recover(rejection: Rejection, bytes_max: u64) -> Result<Response, Infallible> {
     let refusal = if rejection.find::<PayloadTooLarge>().is_some() {
-        Refusal::too_large()
+        Refusal::too_long(bytes_max)
     } else if rejection.find::<LengthRequired>().is_some() {
         let message = "the content-length is needed";
         Refusal::new(StatusCode::LENGTH_REQUIRED, "length_required", message)

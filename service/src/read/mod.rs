@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use millstream::{Clock, Timestamp};
 use schemas::{FeedBody, UserId};
 
-use crate::jobs::log::Log;
+use crate::log::Log;
 use crate::metrics::Metrics;
 use flight::Flights;
 pub use guard::{Guard, Guarded};

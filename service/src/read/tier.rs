@@ -69,7 +69,7 @@ pub trait StateFeeds: Send + Sync {
     /// The user's feed, ranked as of `now_ms` from committed state; `None` if the reader is unknown.
     fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault>;
 
-    /// Whether every task of this process is running.
+    /// Whether it can be asked: this process is a member of its group, with at least one task that has state.
     fn ready(&self) -> Result<(), String>;
 }
 

@@ -23,14 +23,13 @@ async fn events_are_in_the_log_under_their_user_when_the_answer_comes() {
     let (status, answer) = world.post(&batch(&[like.clone(), view, like]), &[]).await;
     assert_eq!(status, StatusCode::ACCEPTED);
     assert_eq!(answer, json!({"received": 3, "accepted": 2, "duplicates": 1}));
-    let records = world.records("events");
+    let key = ME.to_string().into_bytes();
+    let records = world.records_in("events", partition_of(&key, PARTITIONS));
     let actions: Vec<_> = records
         .iter()
         .map(|(key, value)| (key.clone(), Event::decode(value).unwrap().action.name()))
         .collect();
-    let key = ME.to_string().into_bytes();
     assert_eq!(actions, [(key.clone(), "like"), (key.clone(), "view")]);
-    assert!((0..PARTITIONS).contains(&partition_of(&key, PARTITIONS)));
 }
 
 #[tokio::test]
@@ -75,15 +74,28 @@ async fn what_is_no_batch_is_refused_with_the_reason() {
     let world = World::new();
     let event = json!({"post_id": POST, "action": "like", "event_time": NOW});
     let bodies = [
-        (String::new(), StatusCode::BAD_REQUEST),
-        ("[]".to_owned(), StatusCode::BAD_REQUEST),
-        (r#"{"events":[]}"#.to_owned(), StatusCode::BAD_REQUEST),
-        (r#"{"events":[],"more":1}"#.to_owned(), StatusCode::BAD_REQUEST),
-        (batch(&vec![event; 101]), StatusCode::PAYLOAD_TOO_LARGE),
-        ("x".repeat(64 * 1024 + 1), StatusCode::PAYLOAD_TOO_LARGE),
+        (String::new(), StatusCode::BAD_REQUEST, "the request is not valid"),
+        ("[]".to_owned(), StatusCode::BAD_REQUEST, "the request is not valid"),
+        (r#"{"events":[]}"#.to_owned(), StatusCode::BAD_REQUEST, "the request is not valid"),
+        (
+            r#"{"events":[],"more":1}"#.to_owned(),
+            StatusCode::BAD_REQUEST,
+            "the request is not valid",
+        ),
+        (
+            batch(&vec![event; 101]),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "a batch has at most 100 events, found 101",
+        ),
+        (
+            "x".repeat(64 * 1024 + 1),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is longer than 65536 bytes",
+        ),
     ];
-    for (body, status) in bodies {
-        assert_eq!(world.post(&body, &[]).await.0, status);
+    for (body, status, message) in bodies {
+        let (got, answer) = world.post(&body, &[]).await;
+        assert_eq!((got, answer["error"]["message"].as_str()), (status, Some(message)));
     }
 }
 

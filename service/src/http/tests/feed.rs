@@ -54,6 +54,17 @@ async fn a_feed_is_scored_as_of_the_current_second_and_explains_itself() {
 }
 
 #[tokio::test]
+async fn a_feed_and_what_its_events_will_bring_back_name_the_weight_set_that_chose_the_posts() {
+    let world = World::new();
+    let mut other = held(7);
+    other.body.weight_set = 2;
+    world.hold(ME, other);
+    let (_, feed) = world.feed("").await;
+    let sets = [&feed["weight_set"], &feed["items"][0]["ctx"]["weight_set"]];
+    assert_eq!(sets, [&json!(2), &json!(2)]);
+}
+
+#[tokio::test]
 async fn an_empty_feed_is_a_feed() {
     let world = World::new();
     let mut empty = held(1);

@@ -9,7 +9,8 @@ use serde_json::Value;
 use warp::http::{Request, StatusCode};
 
 use super::world::{Feeds, ME, World, answer, held};
-use crate::http::internal::{Health, Internal, Seen, digest, internal};
+use crate::health::{Health, Seen};
+use crate::http::internal::{Internal, digest, internal};
 use crate::http::listener::Listener;
 use crate::read::{RankedTier, RemoteState, StateFeeds};
 

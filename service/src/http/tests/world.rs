@@ -18,11 +18,11 @@ use warp::http::{Request, StatusCode};
 use warp::hyper::body::Bytes;
 use warp::reply::Response;
 
+use crate::commands::topics;
 use crate::config::{self, Algorithm, Auth};
 use crate::http::auth::Verifier;
 use crate::http::{Api, public};
-use crate::jobs::log::{Appending, Log};
-use crate::jobs::topics;
+use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::read::{
     Guard, Guarded, Held, LocalState, RankedTier, Reads, Source, StateFault, StateFeeds, Tiers,
@@ -192,18 +192,17 @@ impl World {
 
     /// Every record of a topic as (key, value), by partition and offset.
     pub fn records(&self, topic: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+        (0..PARTITIONS).flat_map(|partition| self.records_in(topic, partition)).collect()
+    }
+
+    /// Every record of a partition as (key, value), by offset.
+    pub fn records_in(&self, topic: &str, partition: i32) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut consumer = self.broker.consumer("test", Isolation::ReadCommitted).unwrap();
-        let mut records = Vec::new();
-        for partition in 0..PARTITIONS {
-            let of = TopicPartition::new(Topic::from(topic), partition);
-            consumer.assign(&[(of.clone(), Offset(0))]).unwrap();
-            let polled = consumer.poll(Duration::ZERO).unwrap();
-            for record in polled.batches.iter().flat_map(|batch| batch.iter()) {
-                records.push((record.key.unwrap().to_vec(), record.value.unwrap().to_vec()));
-            }
-            consumer.unassign(&[of]).unwrap();
-        }
-        records
+        let of = TopicPartition::new(Topic::from(topic), partition);
+        consumer.assign(&[(of, Offset(0))]).unwrap();
+        let polled = consumer.poll(Duration::ZERO).unwrap();
+        let records = polled.batches.iter().flat_map(|batch| batch.iter());
+        records.map(|it| (it.key.unwrap().to_vec(), it.value.unwrap().to_vec())).collect()
     }
 }
 

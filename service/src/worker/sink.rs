@@ -39,9 +39,9 @@ impl Sunk {
         if let Some(words) = &*self.ended() {
             return Err(words.clone());
         }
-        match self.progress.down.load(Ordering::Relaxed) {
-            true => Err("redis does not take feeds; they wait in kafka".to_owned()),
-            false => Ok(()),
+        match self.progress.fault() {
+            Some(words) => Err(format!("feeds wait in kafka: {words}")),
+            None => Ok(()),
         }
     }
 
@@ -51,6 +51,19 @@ impl Sunk {
             0 => 0,
             oldest => now.0.saturating_sub(oldest).max(0),
         }
+    }
+
+    /// What was counted, by the names of the metrics.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        let of = &self.progress;
+        let counted = [
+            ("feedmill_redis_sink_written_total", &of.written),
+            ("feedmill_redis_sink_older_total", &of.older),
+            ("feedmill_redis_sink_foreign_total", &of.foreign),
+            ("feedmill_redis_sink_failed_total", &of.failed),
+            ("feedmill_redis_sink_restarts_total", &self.restarts),
+        ];
+        counted.map(|(name, count)| (name, count.load(Ordering::Relaxed))).into()
     }
 
     fn ended(&self) -> MutexGuard<'_, Option<String>> {
@@ -135,8 +148,8 @@ impl Sinks {
 
     fn run(&self, (consumer, sink): Opened) -> Result<(), String> {
         *self.sunk.ended() = None;
-        let at = Sinking { consumer, sink, progress: &self.sunk.progress, stop: &self.stop };
-        match catch_unwind(AssertUnwindSafe(|| run(at, &self.runtime))) {
+        let sinking = Sinking { consumer, sink, progress: &self.sunk.progress, stop: &self.stop };
+        match catch_unwind(AssertUnwindSafe(|| run(sinking, &self.runtime))) {
             Ok(ended) => ended.map_err(|failure| failure.to_string()),
             Err(_) => Err("the redis sink panicked".to_owned()),
         }
@@ -159,7 +172,7 @@ mod tests {
     use millstream::{SystemClock, Timestamp};
 
     use super::*;
-    use crate::jobs::topics;
+    use crate::commands::topics;
 
     const WAIT: Duration = Duration::from_secs(30);
 
@@ -178,6 +191,14 @@ mod tests {
         poll_until(WAIT, || sink.sunk.look().ok()).unwrap();
         assert_eq!(sink.sunk.restarts.load(Ordering::Relaxed), 1);
         sink.stop();
+    }
+
+    #[test]
+    fn what_redis_says_is_what_readiness_hears() {
+        let sunk = Sunk::default();
+        assert_eq!(sunk.look(), Ok(()));
+        *sunk.progress.fault.lock().unwrap() = Some("redis refuses: NOPERM".to_owned());
+        assert_eq!(sunk.look(), Err("feeds wait in kafka: redis refuses: NOPERM".to_owned()));
     }
 
     #[test]

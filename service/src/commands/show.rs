@@ -68,7 +68,7 @@ pub fn table(body: &FeedBody, now_ms: i64, limit: usize) -> String {
     }
     let _ = writeln!(
         out,
-        "score = {} freshness + {} engagement + {} affinity, weight set {}",
+        "score = {} freshness + {} engagement + {} affinity; chosen by weight set {}",
         weights.freshness, weights.engagement, weights.affinity, body.weight_set
     );
     out

@@ -14,10 +14,11 @@ use millstream::broker::{Admin, Broker, Failure};
 use schemas::topic::EVENTS;
 use tokio::time::{sleep, timeout};
 
-use crate::http::internal::{ENGINE, Health, KAFKA, SINK, Seen};
-use crate::jobs::sink::Sunk;
 use crate::metrics::Metrics;
 use crate::read::Reads;
+use crate::worker::Sunk;
+
+use super::{ENGINE, Health, KAFKA, SINK, Seen};
 
 const EVERY: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_secs(1);

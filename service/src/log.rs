@@ -49,6 +49,16 @@ enum Job {
     Read(UserId, Read),
 }
 
+impl Job {
+    /// How many records it comes to.
+    fn records(&self) -> usize {
+        match self {
+            Self::Events(entries, _) => entries.len(),
+            Self::Read(..) => 1,
+        }
+    }
+}
+
 /// Takes records for the log; cheap to clone. The thread ends when the last one is dropped.
 #[derive(Clone)]
 pub struct Log {
@@ -112,7 +122,9 @@ impl Appending {
             let appended = self.append(&mut open, &batch, &mut outgoing);
             if let Err(failure) = &appended {
                 tracing::warn!(%failure, jobs = batch.len(), "nothing appended");
-                self.metrics.unappended.inc_by(outgoing.len() as u64);
+                // Not what is in `outgoing`: without an open producer nothing came so far.
+                let records = batch.iter().map(Job::records).sum::<usize>();
+                self.metrics.unappended.inc_by(records as u64);
                 open = None;
             }
             let answer = appended.map_err(|failure| Unappended::Refused(failure.to_string()));
@@ -177,5 +189,37 @@ impl Appending {
         }
         let producer = self.broker.producer(None, Arc::from(topics))?;
         Ok(Open { producer, partitions })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream::SystemClock;
+    use millstream::broker::embedded::Embedded;
+
+    use super::*;
+    use crate::commands::topics;
+
+    #[tokio::test]
+    async fn every_record_that_kafka_did_not_take_is_counted_not_only_those_of_the_first_batch() {
+        let broker = Embedded::new(Arc::new(SystemClock));
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let log = Log::start(Appending {
+            broker: Arc::new(broker.clone()),
+            clock: Arc::new(SystemClock),
+            wait: Duration::from_secs(5),
+            metrics: Arc::clone(&metrics),
+        });
+        let log = log.unwrap();
+        let entry = |of| Entry { user: UserId([of; 16]), json: "{}".to_owned() };
+        for unappended in [2, 4] {
+            // Without topics no producer is opened.
+            let answer = log.events(vec![entry(1), entry(2)]).await;
+            assert!(matches!(answer, Err(Unappended::Refused(_))), "{answer:?}");
+            assert_eq!(metrics.unappended.get(), unappended);
+        }
+        topics::create(&mut *broker.admin().unwrap(), "feedmill", 1).unwrap();
+        assert_eq!(log.events(vec![entry(1)]).await, Ok(()));
+        assert_eq!(metrics.unappended.get(), 4);
     }
 }

@@ -17,8 +17,8 @@ use tests::poll_until;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use super::serve::{Roles, Server};
-use super::topics;
+use super::{Roles, Server};
+use crate::commands::topics;
 use crate::config::Config;
 use crate::token;
 
@@ -37,7 +37,7 @@ fn config(dir: &std::path::Path) -> Config {
         set("HTTP__LISTEN", "127.0.0.1:0".to_owned()),
         set("HTTP__INTERNAL_LISTEN", "127.0.0.1:0".to_owned()),
     ];
-    Config::read(None, environment.into_iter()).unwrap()
+    Config::read(None, environment.into_iter(), |_| Vec::new()).unwrap()
 }
 
 fn pour(broker: &Embedded, table: &str, key: &Value, row: &Value) {
@@ -111,4 +111,20 @@ fn a_followees_post_is_in_the_feed_that_the_api_answers() {
     };
     poll_until(Duration::from_secs(30), ready).unwrap();
     assert_eq!(runtime.block_on(server.stop()), Ok(()));
+}
+
+#[test]
+fn a_port_that_somebody_else_has_starts_no_engine() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = config(dir.path());
+    config.http.internal_listen = taken.local_addr().unwrap();
+    token::ensure_keys(&config.auth).unwrap();
+    let broker = Embedded::new(Arc::new(SystemClock));
+    topics::create(&mut *broker.admin().unwrap(), &config.app, 2).unwrap();
+    let both = Roles { worker: true, api: true };
+    let refused = runtime.block_on(Server::start(&config, Arc::new(broker), both)).err().unwrap();
+    assert!(refused.why.starts_with("listen on 127.0.0.1:"), "{refused}");
+    assert!(!config.worker.state_dir.exists(), "an engine claims its state directory first");
 }

@@ -1,9 +1,12 @@
-//! A process at work: listeners, the log, the tiers, and (as a worker) the engine and the sink, until told to stop.
+//! A process at work: listeners, the log, the tiers, and a worker if it is one, until told to stop.
 //!
-//! Things start from the inside out: the cluster, the engine, the sink, the tiers, the listeners. They stop in the
-//! reverse order, so that nobody is promised what nobody will do.
+//! Sockets are bound first: where somebody else has the port, nothing starts. Then things start from the inside out:
+//! the cluster, the worker, the tiers, the listeners. They stop in the reverse order, so that nobody is
+//! promised what nobody will do.
 
-use std::fs;
+#[cfg(all(test, feature = "rocksdb"))]
+mod tests;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,16 +20,18 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Remote};
+use crate::health::{Health, Probing};
 use crate::http::auth::Verifier;
-use crate::http::internal::{Health, Internal, digest, internal};
+use crate::http::internal::{Internal, digest, internal};
 use crate::http::listener::Listener;
 use crate::http::{Api, public};
-use crate::jobs::engine::Engine;
-use crate::jobs::log::{Appending, Log};
-use crate::jobs::probe::Probing;
-use crate::jobs::sink::RedisSink;
+use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
-use crate::read::{Guard, Guarded, LocalState, RankedTier, Reads, RemoteState, Source, Tiers};
+use crate::needs;
+use crate::read::{
+    Guard, Guarded, LocalState, RankedTier, Reads, RemoteState, Source, StateFeeds, Tiers,
+};
+use crate::worker::Worker;
 
 /// The state of this process costs nothing to ask, and while its tasks open it cannot answer: so it is left
 /// alone only briefly, where a worker elsewhere is for as long as the configuration says.
@@ -47,8 +52,7 @@ pub struct Server {
     pub public: Option<SocketAddr>,
     /// Where the internal ones do.
     pub internal: SocketAddr,
-    engine: Option<Engine>,
-    sink: Option<RedisSink>,
+    worker: Option<Worker>,
     stop: watch::Sender<bool>,
     stopping: Arc<AtomicBool>,
     probes: Vec<JoinHandle<()>>,
@@ -67,6 +71,12 @@ struct Parts<'a> {
     secret: Option<String>,
 }
 
+/// What can fail for a reason outside, and is had before anything runs.
+struct Bound {
+    public: Option<(Listener, Verifier)>,
+    internal: Listener,
+}
+
 impl Server {
     /// Starts everything that `roles` need on `broker`.
     pub async fn start(
@@ -74,47 +84,40 @@ impl Server {
         broker: Arc<dyn Broker>,
         roles: Roles,
     ) -> Result<Self, Ended> {
-        let secret =
-            config.state.secret_file.as_ref().map(|path| {
-                fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
-            });
         let parts = Parts {
             config,
             broker,
             clock: Arc::new(SystemClock),
             metrics: Arc::new(Metrics::new().map_err(|e| failed(e.to_string()))?),
-            secret: secret.transpose().map_err(failed)?.map(|text| text.trim().to_owned()),
+            secret: needs::secret(config).map_err(failed)?,
         };
-        let engine = match roles.worker {
-            true => Some(Engine::start(config, Arc::clone(&parts.broker))?),
+        let bound = parts.bound(roles).await.map_err(failed)?;
+        let worker = match roles.worker {
+            true => Some(Worker::start(config, &parts.broker)?),
             false => None,
-        };
-        let sink = match &config.redis {
-            Some(redis) if roles.worker => {
-                let broker = Arc::clone(&parts.broker);
-                Some(RedisSink::start(broker, &config.app, &redis.url).map_err(failed)?)
-            }
-            Some(_) | None => None,
         };
         let (stop, stopped) = watch::channel(false);
         let mut server = Self {
             public: None,
             internal: config.http.internal_listen,
-            engine,
-            sink,
+            worker,
             stop,
             stopping: Arc::new(AtomicBool::new(false)),
             probes: Vec::new(),
             listeners: Vec::new(),
         };
-        server.listen(&parts, roles, stopped).await.map_err(failed)?;
+        if let Err(why) = server.listen(&parts, bound, stopped) {
+            // What started is given back; why it did not go on is the reason, however it ends.
+            let _ = server.stop().await;
+            return Err(failed(why));
+        }
         Ok(server)
     }
 
-    async fn listen(
+    fn listen(
         &mut self,
         parts: &Parts<'_>,
-        roles: Roles,
+        bound: Bound,
         stopped: watch::Receiver<bool>,
     ) -> Result<(), String> {
         let health = Arc::new(Health::default());
@@ -126,40 +129,40 @@ impl Server {
         let spawned = |e: std::io::Error| format!("spawn: {e}");
         let broker = Arc::clone(&parts.broker);
         probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
-        if let Some(engine) = &self.engine {
+        if let Some(Worker { engine, sink }) = &self.worker {
             parts.metrics.follow(Arc::clone(&engine.metrics));
             self.probes.push(tokio::spawn(probing.clone().engine(engine.look())));
+            if let Some(sunk) = sink.as_ref().map(|sink| &sink.sunk) {
+                let counted = Arc::clone(sunk);
+                parts.metrics.follow_sink(move || counted.counts());
+                self.probes.push(tokio::spawn(probing.clone().sink(Arc::clone(sunk))));
+            }
         }
-        if let Some(sink) = &self.sink {
-            parts.metrics.follow_sink(Arc::clone(&sink.sunk));
-            self.probes.push(tokio::spawn(probing.clone().sink(Arc::clone(&sink.sunk))));
-        }
+        let state = self.worker.as_ref().map(|worker| Arc::clone(&worker.engine.state));
         let of = Arc::new(Internal {
             health,
             metrics: Arc::clone(&parts.metrics),
-            state: self.engine.as_ref().map(|engine| Arc::clone(&engine.state)),
+            state: state.clone(),
             secret: parts.secret.as_deref().map(digest),
             clock: Arc::clone(&parts.clock),
         });
-        if roles.api {
-            let listener = parts.bind(parts.config.http.listen).await?;
+        if let Some((listener, verifier)) = bound.public {
             self.public = listener.address().ok();
-            let api = parts.api(self.engine.as_ref())?;
+            let api = parts.api(verifier, state)?;
             self.probes.push(tokio::spawn(probing.clone().tiers(Arc::clone(&api.reads))));
             self.listeners.push(tokio::spawn(listener.serve(public(&api), stopped.clone())));
         }
-        let listener = parts.bind(parts.config.http.internal_listen).await?;
-        self.internal = listener.address().unwrap_or(self.internal);
-        self.listeners.push(tokio::spawn(listener.serve(internal(&of), stopped)));
+        self.internal = bound.internal.address().unwrap_or(self.internal);
+        self.listeners.push(tokio::spawn(bound.internal.serve(internal(&of), stopped)));
         Ok(())
     }
 
     /// Whether everything still runs.
     pub fn is_running(&self) -> bool {
-        self.engine.as_ref().is_none_or(Engine::is_running)
+        self.worker.as_ref().is_none_or(Worker::is_running)
     }
 
-    /// Lets requests in hand finish, then stops the sink, then the engine.
+    /// Lets requests in hand finish, then stops the worker.
     pub async fn stop(self) -> Result<(), Ended> {
         self.stopping.store(true, Ordering::Relaxed);
         let _ = self.stop.send(true);
@@ -167,12 +170,9 @@ impl Server {
         for listener in self.listeners {
             let _ = listener.await;
         }
-        if let Some(sink) = self.sink {
-            let _ = tokio::task::spawn_blocking(move || sink.stop()).await;
-        }
-        match self.engine {
-            Some(engine) => {
-                let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
+        match self.worker {
+            Some(worker) => {
+                let stopped = tokio::task::spawn_blocking(move || worker.stop()).await;
                 stopped.map_err(|e| failed(e.to_string()))?
             }
             None => Ok(()),
@@ -181,15 +181,25 @@ impl Server {
 }
 
 impl Parts<'_> {
+    async fn bound(&self, roles: Roles) -> Result<Bound, String> {
+        let http = &self.config.http;
+        let public = match roles.api {
+            true => Some((self.bind(http.listen).await?, needs::verifier(&self.config.auth)?)),
+            false => None,
+        };
+        Ok(Bound { public, internal: self.bind(http.internal_listen).await? })
+    }
+
     async fn bind(&self, address: SocketAddr) -> Result<Listener, String> {
         let http = &self.config.http;
         Listener::bind(address, http.connections_max, http.request_wait).await
     }
 
-    fn api(&self, engine: Option<&Engine>) -> Result<Arc<Api>, String> {
-        let auth = &self.config.auth;
-        let pem = fs::read(&auth.key_file);
-        let pem = pem.map_err(|e| format!("{}: {e}", auth.key_file.display()))?;
+    fn api(
+        &self,
+        verifier: Verifier,
+        state: Option<Arc<dyn StateFeeds>>,
+    ) -> Result<Arc<Api>, String> {
         let log = Log::start(Appending {
             broker: Arc::clone(&self.broker),
             clock: Arc::clone(&self.clock),
@@ -199,8 +209,8 @@ impl Parts<'_> {
         let log = log.map_err(|e| format!("spawn: {e}"))?;
         let (clock, metrics) = (Arc::clone(&self.clock), Arc::clone(&self.metrics));
         Ok(Arc::new(Api {
-            verifier: Verifier::new(auth, &pem)?,
-            reads: Arc::new(Reads::new(self.tiers(engine)?, log.clone(), clock, metrics)),
+            verifier,
+            reads: Arc::new(Reads::new(self.tiers(state)?, log.clone(), clock, metrics)),
             log,
             metrics: Arc::clone(&self.metrics),
             events_max: self.config.http.events_max,
@@ -208,7 +218,7 @@ impl Parts<'_> {
         }))
     }
 
-    fn tiers(&self, engine: Option<&Engine>) -> Result<Tiers, String> {
+    fn tiers(&self, own: Option<Arc<dyn StateFeeds>>) -> Result<Tiers, String> {
         let guard = |source, wait, calls_max| Guard {
             source,
             wait,
@@ -229,12 +239,11 @@ impl Parts<'_> {
         });
         let workers = self.config.state.workers.clone();
         let remote = (!workers.is_empty()).then(|| RemoteState::new(workers, self.secret.clone()));
-        let state: Option<Box<dyn RankedTier>> = match (engine, remote) {
-            (Some(engine), elsewhere) => Some(Box::new(LocalState {
-                feeds: Arc::clone(&engine.state),
-                clock: Arc::clone(&self.clock),
-                elsewhere,
-            })),
+        let is_own = own.is_some();
+        let state: Option<Box<dyn RankedTier>> = match (own, remote) {
+            (Some(feeds), elsewhere) => {
+                Some(Box::new(LocalState { feeds, clock: Arc::clone(&self.clock), elsewhere }))
+            }
             (None, Some(remote)) => Some(Box::new(remote)),
             (None, None) => None,
         };
@@ -243,7 +252,7 @@ impl Parts<'_> {
             redis: redis.transpose()?,
             state: state.map(|tier| {
                 let mut guard = guard(Source::State, wait, 256);
-                if engine.is_some() {
+                if is_own {
                     guard.breaker.open = OWN_STATE_OPEN;
                 }
                 Guarded::new(tier, guard)

@@ -1,0 +1,145 @@
+//! What a configuration comes to, and every way in which it is faulty.
+
+use std::path::Path;
+
+use super::{Config, Fault, File};
+
+fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let pairs = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    let file = File { path: Path::new("mill.toml"), text };
+    Config::read(Some(file), pairs, |_| Vec::new())
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
+    let file = "[http]\nevents_max = 7\nbody_bytes_max = 4096";
+    let config = read(file, &[("FEEDMILL_HTTP__EVENTS_MAX", "9"), ("PATH", "/bin")]).unwrap();
+    let http = config.http;
+    assert_eq!((http.events_max, http.body_bytes_max, http.connections_max), (9, 4096, 10_000));
+}
+
+#[test]
+fn every_fault_is_said_at_once() {
+    let file = "nobody = 1\n[http]\nevents_max = 5000\nlisten = 'here'\n[auth]\nalgorithm = 'none'\n\
+         [worker]\nstate_dir = ''";
+    let faults = read(file, &[("FEEDMILL_KAFKA__PARTITIONS", "many")]).unwrap_err();
+    let named: Vec<_> = faults.lines().filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(
+        named,
+        [
+            "auth.algorithm",
+            "http.events_max",
+            "http.listen",
+            "kafka.partitions",
+            "nobody",
+            "worker.state_dir"
+        ]
+    );
+}
+
+#[test]
+fn a_url_that_names_no_server_is_a_fault_that_does_not_repeat_it() {
+    let file = "[redis]\nurl = 'reddis://:hunter2@a'\n\
+         [postgres]\nurl = 'mysql://me:hunter2@db/feed'\n\
+         [state]\nworkers = ['http://a:1', 'b:9901']";
+    let faults = read(file, &[]).unwrap_err();
+    let lines: Vec<_> = faults.lines().collect();
+    assert!(lines[0].starts_with("postgres.url: is a URL such as postgres://"), "{faults}");
+    assert!(lines[1].starts_with("redis.url: is a URL such as redis://"), "{faults}");
+    assert_eq!(
+        lines[2..],
+        ["state.workers: are URLs such as http://127.0.0.1:9901, separated by commas, \
+          found \"b:9901\""]
+    );
+    assert!(!faults.contains("hunter2"), "{faults}");
+}
+
+#[test]
+fn a_list_holds_texts_only() {
+    let faults = read("[state]\nworkers = ['http://a:1', 9901]", &[]).unwrap_err();
+    assert_eq!(faults, "state.workers: is a list of texts, found 9901 in it\n");
+}
+
+#[test]
+fn a_listener_is_told_by_address_not_by_name() {
+    let faults = read("http.listen = 'localhost:8080'", &[]).unwrap_err();
+    let words = "is an IP address and a port, such as 127.0.0.1:8080, found \"localhost:8080\"";
+    assert_eq!(faults, format!("http.listen: {words}\n"));
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_named_with_the_line_beside_the_other_faults() {
+    let faults = read("[http]\nevents_max = 7\nlisten =", &[("FEEDMILL_APP", "")]).unwrap_err();
+    let named: Vec<_> = faults.lines().filter_map(|line| line.split(": ").next()).collect();
+    assert_eq!(named, ["app", "mill.toml:3"]);
+}
+
+#[test]
+fn what_the_command_lacks_is_said_with_the_other_faults() {
+    let lacks = |_: &Config| vec![Fault { name: "redis.url", words: "is needed".to_owned() }];
+    let environment = [("FEEDMILL_APP".to_owned(), "a b".to_owned())];
+    let faults = Config::read(None, environment.into_iter(), lacks).unwrap_err();
+    assert_eq!(faults, "app: is 1 to 100 of A-Z a-z 0-9 . _ -\nredis.url: is needed\n");
+}
+
+#[test]
+fn variables_of_the_scripts_are_neither_settings_nor_faults() {
+    let config = read("", &[("FEEDMILL_CACHE", "/var/cache"), ("FEEDMILL_CONFIG", "a.toml")]);
+    assert_eq!(config.unwrap().shown(), read("", &[]).unwrap().shown());
+    let faults = read("", &[("FEEDMILL_KAFKA_BOOTSTRAP", "a:9092")]).unwrap_err();
+    assert_eq!(faults, "kafka_bootstrap: is no setting, found in the environment\n");
+}
+
+#[test]
+fn what_is_printed_names_the_origin_and_hides_what_is_secret() {
+    let url = ("FEEDMILL_POSTGRES__URL", "postgres://me:hunter2@db/feed");
+    let config = read("app = 'mill'", &[url]).unwrap();
+    let shown: Vec<_> = config.shown().lines().collect();
+    assert!(shown.contains(&"app = \"mill\"  # file"));
+    assert!(shown.contains(&"postgres.url = \"(secret)\"  # environment"));
+    assert!(shown.contains(&"redis.wait_ms = \"50\"  # default"));
+    assert!(!config.shown().contains("hunter2"));
+    assert_eq!(format!("{config:?}"), config.shown());
+}
+
+#[test]
+fn a_listener_that_others_reach_needs_a_secret() {
+    let faults = read("[http]\ninternal_listen = '0.0.0.0:9901'", &[]).unwrap_err();
+    assert!(faults.starts_with("state.secret_file: is needed"));
+}
+
+#[test]
+fn options_of_the_kafka_client_come_from_file_and_environment_and_passwords_are_not_printed() {
+    let file = "[kafka.client]\n'security.protocol' = 'sasl_ssl'\nsasl.username = 'me'\n\
+         fetch.max.bytes = 65536";
+    let password = ("FEEDMILL_KAFKA__CLIENT__SASL__PASSWORD", "hunter2");
+    let config = read(file, &[password]).unwrap();
+    let options: Vec<_> =
+        config.kafka.client.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert_eq!(
+        options,
+        [
+            ("fetch.max.bytes", "65536"),
+            ("sasl.password", "hunter2"),
+            ("sasl.username", "me"),
+            ("security.protocol", "sasl_ssl")
+        ]
+    );
+    let shown: Vec<_> =
+        config.shown().lines().filter(|line| line.starts_with("kafka.client.")).collect();
+    assert_eq!(
+        shown,
+        [
+            "kafka.client.fetch.max.bytes = \"65536\"  # file",
+            "kafka.client.sasl.password = \"(secret)\"  # environment",
+            "kafka.client.sasl.username = \"me\"  # file",
+            "kafka.client.security.protocol = \"sasl_ssl\"  # file"
+        ]
+    );
+}
+
+#[test]
+fn an_option_of_the_kafka_client_that_the_engine_relies_on_is_a_fault_that_names_it() {
+    let faults = read("[kafka.client]\nisolation.level = 'read_uncommitted'", &[]).unwrap_err();
+    assert_eq!(faults, "kafka.client.isolation.level: may not be set\n");
+}

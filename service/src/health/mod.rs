@@ -1,0 +1,62 @@
+//! Health: what was last seen of each component, and whether that is enough to answer requests.
+//!
+//! The [`Probing`] looks and notes; readiness reads the notes, and so never waits for anybody.
+
+mod probe;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+pub use probe::Probing;
+
+/// What was last seen of each component.
+#[derive(Debug, Default)]
+pub struct Health {
+    seen: Mutex<BTreeMap<&'static str, Seen>>,
+}
+
+/// What was last seen of one component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// Whether it answered.
+    pub up: bool,
+    /// What it said if not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// What its breaker makes of calls, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<&'static str>,
+    /// When, in ms.
+    pub at: i64,
+}
+
+/// The component that readiness cannot do without.
+pub const KAFKA: &str = "kafka";
+/// The component that ranks feeds: a worker's own threads, and whether its group knows it.
+pub const ENGINE: &str = "engine";
+/// The component that pushes feeds: without it they are old, but reads are answered.
+pub const SINK: &str = "redis_sink";
+/// The components that can answer a read.
+pub const TIERS: [&str; 3] = ["redis", "state", "postgres"];
+
+impl Health {
+    /// Notes what was seen of a component.
+    pub fn note(&self, component: &'static str, seen: Seen) {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(component, seen);
+    }
+
+    /// What was seen of all.
+    pub fn seen(&self) -> BTreeMap<&'static str, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Whether requests can be answered: Kafka and any tier are up.
+pub fn is_ready(seen: &BTreeMap<&'static str, Seen>) -> bool {
+    let up = |component: &str| seen.get(component).is_some_and(|seen| seen.up);
+    let reads = TIERS.into_iter().any(|tier| seen.contains_key(tier));
+    up(KAFKA) && (!reads || TIERS.into_iter().any(up))
+}

@@ -1,0 +1,120 @@
+//! What a command needs beside a well-formed configuration, looked at before anything starts.
+//!
+//! Whoever finds out later has started an engine for nothing, and hears of one lack at a time.
+
+use std::fs;
+use std::path::Path;
+
+use crate::config::{Auth, Config, Fault};
+use crate::http::auth::Verifier;
+use crate::token;
+
+/// One thing that a command needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The key that tokens are checked by.
+    Key,
+    /// The key that tokens are signed with.
+    SigningKey,
+    /// The secret between instances, if a file of it is named.
+    Secret,
+    /// Redis.
+    Redis,
+}
+
+impl Need {
+    /// What `config` lacks of `needs`.
+    pub fn lacks(needs: &[Self], config: &Config) -> Vec<Fault> {
+        let lack = |need: &Self| {
+            let (name, found) = need.look(config);
+            found.err().map(|words| Fault { name, words })
+        };
+        needs.iter().filter_map(lack).collect()
+    }
+
+    fn look(self, config: &Config) -> (&'static str, Result<(), String>) {
+        let auth = &config.auth;
+        match self {
+            Self::Key => ("auth.key_file", or_made(config, || verifier(auth).map(drop))),
+            Self::SigningKey => {
+                ("auth.signing_key_file", or_made(config, || token::signing_key(auth).map(drop)))
+            }
+            Self::Secret => ("state.secret_file", secret(config).map(drop)),
+            Self::Redis => {
+                ("redis.url", config.redis.as_ref().map(drop).ok_or("is needed".to_owned()))
+            }
+        }
+    }
+}
+
+/// Where there is neither key file, the command makes both.
+fn or_made(config: &Config, look: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    if token::makes_keys(&config.auth) { Ok(()) } else { look() }
+}
+
+/// What tokens are checked by.
+pub fn verifier(auth: &Auth) -> Result<Verifier, String> {
+    Verifier::new(auth, &read(&auth.key_file)?)
+}
+
+/// The secret that instances show each other, if a file of it is named.
+pub fn secret(config: &Config) -> Result<Option<String>, String> {
+    let Some(path) = &config.state.secret_file else { return Ok(None) };
+    let text = String::from_utf8(read(path)?);
+    let text = text.map_err(|_| format!("{}: is no UTF-8", path.display()))?;
+    match text.trim() {
+        "" => Err(format!("{}: is empty", path.display())),
+        secret => Ok(Some(secret.to_owned())),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A configuration whose files lie in `folder`.
+    fn config(folder: &Path) -> Config {
+        let set = |name: &str, file: &str| {
+            (format!("FEEDMILL_{name}"), folder.join(file).display().to_string())
+        };
+        let environment = [
+            set("AUTH__KEY_FILE", "public"),
+            set("AUTH__SIGNING_KEY_FILE", "private"),
+            set("STATE__SECRET_FILE", "secret"),
+        ];
+        Config::read(None, environment.into_iter(), |_| Vec::new()).unwrap()
+    }
+
+    fn lacks(needs: &[Need], config: &Config) -> Vec<&'static str> {
+        Need::lacks(needs, config).into_iter().map(|fault| fault.name).collect()
+    }
+
+    #[test]
+    fn every_lack_of_a_command_is_found_and_none_of_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        fs::write(folder.path().join("public"), "no key").unwrap();
+        let all = [Need::Key, Need::SigningKey, Need::Secret, Need::Redis];
+        let named = ["auth.key_file", "auth.signing_key_file", "state.secret_file", "redis.url"];
+        assert_eq!(lacks(&all, &config), named);
+        assert_eq!(lacks(&[Need::Secret], &config), ["state.secret_file"]);
+        fs::write(folder.path().join("secret"), " \n").unwrap();
+        assert_eq!(lacks(&[Need::Secret], &config), ["state.secret_file"]);
+        fs::write(folder.path().join("secret"), "open sesame\n").unwrap();
+        assert_eq!(lacks(&[Need::Secret], &config), [""; 0]);
+    }
+
+    #[test]
+    fn keys_that_are_made_when_they_are_needed_are_not_lacking_and_fit_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let keys = [Need::Key, Need::SigningKey];
+        assert_eq!(lacks(&keys, &config), [""; 0]);
+        token::ensure_keys(&config.auth).unwrap();
+        assert_eq!(lacks(&keys, &config), [""; 0]);
+    }
+}

@@ -1,0 +1,51 @@
+//! A worker: the engine that ranks feeds and keeps their state, and the sink that pushes them to Redis, if there is one.
+
+mod engine;
+mod sink;
+
+use std::sync::Arc;
+
+use millstream::broker::Broker;
+use millstream::{Ended, Exit};
+
+use crate::config::Config;
+pub use engine::{Engine, describe};
+pub use sink::{RedisSink, Sunk};
+
+/// A worker at work.
+pub struct Worker {
+    /// What ranks.
+    pub engine: Engine,
+    /// What pushes.
+    pub sink: Option<RedisSink>,
+}
+
+impl Worker {
+    /// Starts the engine, then the sink, inside a Tokio runtime; returns when the engine's threads run.
+    pub fn start(config: &Config, broker: &Arc<dyn Broker>) -> Result<Self, Ended> {
+        let engine = Engine::start(config, Arc::clone(broker))?;
+        let sink = config.redis.as_ref();
+        let sink = sink.map(|redis| RedisSink::start(Arc::clone(broker), &config.app, &redis.url));
+        match sink.transpose() {
+            Ok(sink) => Ok(Self { engine, sink }),
+            Err(why) => {
+                // The sink's fault is the reason, however the engine ends.
+                let _ = engine.stop();
+                Err(Ended { exit: Exit::Failed, why })
+            }
+        }
+    }
+
+    /// Whether every thread of the engine still runs.
+    pub fn is_running(&self) -> bool {
+        self.engine.is_running()
+    }
+
+    /// Stops the sink, then the engine; tells why the engine ended if it was not asked to. Waits for both.
+    pub fn stop(self) -> Result<(), Ended> {
+        if let Some(sink) = self.sink {
+            sink.stop();
+        }
+        self.engine.stop()
+    }
+}
