@@ -73,7 +73,7 @@ impl Breaker {
     /// Whether a call may be made now. Whoever is let through reports how it ended.
     pub fn admits(&self, now: Timestamp) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.mode == Mode::Open && now >= state.since.plus(self.limits.open) {
+        if state.mode == Mode::Open && now.has_passed(state.since, self.limits.open) {
             state.enter(Mode::HalfOpen, now);
         }
         match state.mode {
@@ -89,7 +89,7 @@ impl Breaker {
         match (outcome, state.mode) {
             (Outcome::Abandoned, _) => state.trying = false,
             (Outcome::Answered, Mode::HalfOpen) => state.enter(Mode::Back, now),
-            (Outcome::Answered, Mode::Back) if now >= state.since.plus(self.limits.back) => {
+            (Outcome::Answered, Mode::Back) if now.has_passed(state.since, self.limits.back) => {
                 state.enter(Mode::Closed, now);
             }
             (Outcome::Answered, _) | (Outcome::Failed, Mode::Open) => {}
@@ -165,6 +165,13 @@ mod tests {
         assert_eq!([60, 61].map(|second| breaker.admits(at(second))), [false, true]);
         breaker.report(Outcome::Answered, at(61));
         assert_eq!((breaker.mode(), breaker.admits(at(61))), (Mode::Back, true));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_keep_it_open() {
+        let breaker = breaker();
+        fail(&breaker, &[100; 5]);
+        assert_eq!([99, 98].map(|second| breaker.admits(at(second))), [true, false]);
     }
 
     #[test]

@@ -47,6 +47,7 @@ use needs::Need;
 use server::{Roles, Server};
 
 /// Why a command did not do what it was told.
+#[derive(Debug)]
 struct Failed(Exit, String);
 
 impl From<Ended> for Failed {
@@ -99,7 +100,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         }
         Command::Topics(Topics::Create) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            let created = commands::topics::ensure(&*broker, &config)?;
+            let created = commands::topics::create_all(&*broker, &config)?;
             say(&created)
         }
         Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),

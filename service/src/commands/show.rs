@@ -25,7 +25,7 @@ pub async fn show(config: &Config, user: Uuid, limit: u8) -> Result<String, Stri
 
 /// The first items of a body as of `now_ms`, one a line.
 pub fn table(body: &FeedBody, now_ms: i64, limit: usize) -> String {
-    let weights = Weights::v1();
+    let weights = Weights::of(body);
     let mut out = format!(
         "{:>3}  {:>7}  {:>9}  {:>10}  {:>8}  {:>4} {:>4} {:>4} {:>5} {:>4}  {:<9} {:<18} {:<9} {}\n",
         "#",

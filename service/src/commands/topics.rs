@@ -7,6 +7,14 @@ use millstream::broker::{Admin, Broker, Cleanup, Created, Failure, TopicSpec};
 use schemas::topic;
 
 use crate::config::Config;
+use crate::{Failed, worker};
+
+/// Creates every topic that the feed needs: what the contract declares, and what the engine keeps for itself.
+pub fn create_all(broker: &dyn Broker, config: &Config) -> Result<String, Failed> {
+    let declared = ensure(broker, config)?;
+    worker::create_topics(config, broker)?;
+    Ok(format!("{declared}and the changelogs and the task topic of {}\n", config.app))
+}
 
 /// Creates what a configuration needs and the cluster lacks, or tells which cluster would not.
 pub fn ensure(broker: &dyn Broker, config: &Config) -> Result<String, String> {

@@ -170,7 +170,7 @@ impl Stage {
             format!("no feed within {} s; RUST_LOG=info tells more", PATIENCE.as_secs())
         })?;
         let now = SystemClock.now().0;
-        let mut served = reread(&held.body, &Weights::v1(), now);
+        let mut served = reread(&held.body, &Weights::of(&held.body), now);
         served.truncate(ITEMS_SHOWN);
         print(&page::feed(self.reader(reader), &served, &Known(&self.world), now))?;
         Ok(Some(served.into_iter().map(|Served { item, .. }| item).collect()))

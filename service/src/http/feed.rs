@@ -220,7 +220,7 @@ pub fn feed(found: &Found, asked: Asked, now_ms: i64, request: Uuid) -> Feed {
 }
 
 fn ranked(body: &FeedBody, asked: Asked, now_ms: i64, ctx: impl Fn(usize) -> Ctx) -> Vec<Item> {
-    let weights = Weights::v1();
+    let weights = Weights::of(body);
     let served = reread(body, &weights, now_ms).into_iter().take(asked.limit);
     let item = |(position, served): (usize, Served)| Item {
         post_id: served.item.post,

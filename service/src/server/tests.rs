@@ -31,6 +31,7 @@ fn config(dir: &std::path::Path) -> Config {
     let path = |name: &str| dir.join(name).display().to_string();
     let environment = [
         set("KAFKA__PARTITIONS", "2".to_owned()),
+        set("KAFKA__CREATE_TOPICS", "false".to_owned()),
         set("WORKER__STATE_DIR", path("state")),
         set("AUTH__KEY_FILE", path("token.pub.pem")),
         set("AUTH__SIGNING_KEY_FILE", path("token.pem")),
@@ -76,7 +77,7 @@ fn a_followees_post_is_in_the_feed_that_the_api_answers() {
     let runtime = Runtime::new().unwrap();
     let config = config(dir.path());
     let broker = Embedded::new(Arc::new(SystemClock));
-    topics::create(&mut *broker.admin().unwrap(), &config.app, 2).unwrap();
+    topics::create_all(&broker, &config).unwrap();
     token::ensure_keys(&config.auth).unwrap();
     let both = Roles { worker: true, api: true };
     let starting = Server::start(&config, Arc::new(broker.clone()), both);
@@ -122,7 +123,7 @@ fn a_port_that_somebody_else_has_starts_no_engine() {
     config.http.internal_listen = taken.local_addr().unwrap();
     token::ensure_keys(&config.auth).unwrap();
     let broker = Embedded::new(Arc::new(SystemClock));
-    topics::create(&mut *broker.admin().unwrap(), &config.app, 2).unwrap();
+    topics::create_all(&broker, &config).unwrap();
     let both = Roles { worker: true, api: true };
     let refused = runtime.block_on(Server::start(&config, Arc::new(broker), both)).err().unwrap();
     assert!(refused.why.starts_with("listen on 127.0.0.1:"), "{refused}");

@@ -32,17 +32,9 @@ impl Engine {
     pub fn start(config: &Config, broker: Arc<dyn Broker>) -> Result<Self, Ended> {
         let settings = settings(config);
         let feed = feed(&settings).map_err(|fault| failed(&fault))?;
-        let engine = EngineConfig {
-            workers: config.worker.threads,
-            partitions: config.kafka.partitions,
-            create_topics: config.kafka.create_topics,
-            cache_bytes_max: CACHE_BYTES,
-            state_dir: config.worker.state_dir.clone(),
-            ..EngineConfig::default()
-        };
         let stores = stores(config).map_err(|words| failed(&words))?;
         let on = Surroundings { broker, stores, fail: FailPoints::default() };
-        let streams = Arc::new(Streams::start(&feed.topology, engine, on)?);
+        let streams = Arc::new(Streams::start(&feed.topology, engine(config), on)?);
         let query = streams.query();
         let state = Arc::new(State { feed, settings, query, streams: streams.clone() });
         Ok(Self { state, metrics: streams.metrics(), streams })
@@ -90,6 +82,17 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
+fn engine(config: &Config) -> EngineConfig {
+    EngineConfig {
+        workers: config.worker.threads,
+        partitions: config.kafka.partitions,
+        create_topics: config.kafka.create_topics,
+        cache_bytes_max: CACHE_BYTES,
+        state_dir: config.worker.state_dir.clone(),
+        ..EngineConfig::default()
+    }
+}
+
 #[cfg(feature = "rocksdb")]
 fn stores(config: &Config) -> Result<Arc<dyn Stores>, String> {
     use millstream::store::rocks::RocksStores;
@@ -99,6 +102,12 @@ fn stores(config: &Config) -> Result<Arc<dyn Stores>, String> {
 #[cfg(not(feature = "rocksdb"))]
 fn stores(_config: &Config) -> Result<Arc<dyn Stores>, String> {
     Err("this build keeps no state".to_owned())
+}
+
+/// Creates the topics that the engine keeps for itself: a cluster may not let workers do that.
+pub fn create_topics(config: &Config, broker: &dyn Broker) -> Result<(), Ended> {
+    let feed = feed(&settings(config)).map_err(|fault| failed(&fault))?;
+    Streams::create_topics(&feed.topology, &engine(config), broker)
 }
 
 /// The topology in words.

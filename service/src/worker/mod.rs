@@ -9,7 +9,7 @@ use millstream::broker::Broker;
 use millstream::{Ended, Exit};
 
 use crate::config::Config;
-pub use engine::{Engine, describe};
+pub use engine::{Engine, create_topics, describe};
 pub use sink::{RedisSink, Sunk};
 
 /// A worker at work.

@@ -2,6 +2,8 @@
 //!
 //! The id travels with each feed body, so a body can always be read again with the numbers it was made by.
 
+use schemas::{FeedBody, V1};
+
 /// One hour in ms.
 pub const HOUR_MS: i64 = 3_600_000;
 /// One day in ms.
@@ -72,10 +74,19 @@ pub struct Spacing {
 }
 
 impl Weights {
+    /// The set that `body` was made by, so that it is read by the numbers it was made with. Of one that this program
+    /// does not know, a newer one while it is deployed, the default.
+    pub fn of(body: &FeedBody) -> Self {
+        match body.weight_set {
+            V1 => Self::v1(),
+            _ => Self::default(),
+        }
+    }
+
     /// The weight set `v1`.
     pub fn v1() -> Self {
         Self {
-            id: 1,
+            id: V1,
             freshness: 0.30,
             engagement: 0.40,
             affinity: 0.30,
