@@ -7,10 +7,8 @@
 //! | 0 | done, or stopped as it was told |
 //! | 1 | a fault that no other code names |
 //! | 2 | wrong usage or configuration: every fault of it is said at once, and nothing was started |
-//! | 3 | told to stop, but not stopped in time |
 //! | 4 | another process has the identity or the state directory of this one |
 //! | 5 | state, topics and offsets do not fit together: a person must decide |
-//! | 6 | the disk is full |
 //! | 7 | a thread, or a call into librdkafka, did not come back |
 #![forbid(unsafe_code)]
 

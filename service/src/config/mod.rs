@@ -1,8 +1,8 @@
 //! What the process is told: defaults, then a TOML file, then the environment; the later wins.
 //!
 //! Reading finds every fault before it answers: a wrong type, a value out of its bounds, a URL that names no
-//! server, a name that nobody knows, and what the command at hand lacks. Nothing is read anywhere else, and [`Config::shown`] prints what holds and where each value came
-//! from, without what is secret.
+//! server, a name that nobody knows, and what the command at hand lacks. Nothing is read anywhere else, and
+//! [`Config::shown`] prints what holds and where each value came from, without what is secret.
 
 mod settings;
 #[cfg(test)]
