@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::core::Store;
 use super::wiring::{Flush, Made, NodeId, Wiring};
 use super::{Core, Edge, Emit, Next};
-use crate::error::Result;
+use crate::error::{Fault, Result};
 use crate::record::Rec;
 use crate::store::KeyValue;
 
@@ -42,7 +42,7 @@ impl<K: 'static, V, A: Default + 'static> Aggregate<K, V, A> {
     ) -> Result<()> {
         core.lend(self.store.index(), |lent, core| match lent.as_any().downcast_mut() {
             Some(store) => call(store, core),
-            None => Ok(()),
+            None => Err(Fault::Fatal("the store of an aggregate is of another type".into())),
         })
     }
 }
