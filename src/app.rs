@@ -16,7 +16,7 @@ use crate::fail::FailPoints;
 use crate::identity::{Identity, Refused};
 use crate::metrics::Metrics;
 use crate::query::{Query, Running};
-use crate::record::TaskId;
+use crate::record::{TaskId, Timestamp};
 use crate::store::{BroadcastStore, Reader, Stores};
 use crate::topology::Topology;
 use crate::worker::{
@@ -234,7 +234,7 @@ fn serve_members(instance: &Arc<Instance>) -> Result<(), Stop> {
             tracing::warn!(?partitions, "not given back in time; what is uncommitted is void");
         }
     };
-    let mut watch = Watch::new();
+    let mut watch = Watch::new(instance.config.workers);
     while !instance.is_stopping() {
         members.step(SERVE, &mut release)?;
         watch.check(instance);
@@ -252,25 +252,28 @@ fn serve_members(instance: &Arc<Instance>) -> Result<(), Stop> {
 /// itself did not run: a stopped machine is no hung worker.
 struct Watch {
     last: Instant,
-    silent: Duration,
-    beat: Option<(usize, crate::record::Timestamp)>,
+    /// The last beat of each worker, and for how long it has been the last.
+    workers: Vec<(Option<Timestamp>, Duration)>,
 }
 
 impl Watch {
-    fn new() -> Self {
-        Self { last: Instant::now(), silent: Duration::ZERO, beat: None }
+    fn new(workers: usize) -> Self {
+        Self { last: Instant::now(), workers: vec![(None, Duration::ZERO); workers] }
     }
 
     fn check(&mut self, instance: &Instance) {
         let passed = self.last.elapsed().min(SERVE * 10);
         self.last = Instant::now();
-        let slowest = instance.slowest();
-        self.silent = if slowest == self.beat { self.silent + passed } else { Duration::ZERO };
-        self.beat = slowest;
-        if self.silent >= instance.config.worker_stall {
-            tracing::error!(worker = ?slowest, silent = ?self.silent, "a worker hangs");
-            // It cannot be joined, and while it hangs nothing of it can be trusted to end.
-            std::process::exit(Exit::Stalled.code());
+        let beats = instance.beats();
+        for (worker, ((before, silent), beat)) in self.workers.iter_mut().zip(beats).enumerate() {
+            let is_silent = beat.is_some() && beat == *before;
+            *silent = if is_silent { *silent + passed } else { Duration::ZERO };
+            *before = beat;
+            if *silent >= instance.config.worker_stall {
+                tracing::error!(worker, ?silent, "a worker hangs");
+                // It cannot be joined, and while it hangs nothing of it can be trusted to end.
+                std::process::exit(Exit::Stalled.code());
+            }
         }
     }
 }

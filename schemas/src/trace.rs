@@ -12,12 +12,13 @@ use serde_json::value::RawValue;
 use crate::column::{Column, Object, Raw, text};
 use crate::event::{Faults, object};
 
-/// The longest text that is taken: nothing of all this is long, and what is kept of one event must stay small.
-const TEXT_BYTES_MAX: usize = 256;
+/// The longest text that a caller may send: nothing of all this is long, and one event must not weigh on others.
+pub(crate) const TEXT_BYTES_MAX: usize = 256;
 const SHORT: &str = "text of at most 256 bytes";
 
-fn short(raw: &RawValue) -> Option<Cow<'_, str>> {
-    text(raw).filter(|text| text.len() <= TEXT_BYTES_MAX)
+/// Text of at most `longest` bytes.
+fn short(longest: usize) -> impl Fn(&RawValue) -> Option<Cow<'_, str>> {
+    move |raw| text(raw).filter(|text| text.len() <= longest)
 }
 
 /// The feed item that an event is about, as the answer of the feed route named it.
@@ -61,15 +62,23 @@ pub(crate) struct CtxFields<'a> {
 }
 
 impl<'a> Trace<'a> {
-    /// Reads the three fields; what is wrong goes to `faults` and is absent here.
-    pub(crate) fn read(device: Raw<'a>, app_ver: Raw<'a>, ctx: Raw<'a>, to: &mut Faults) -> Self {
+    /// Reads the three fields, texts of at most `longest` bytes; what is wrong goes to `faults` and is absent here.
+    pub(crate) fn read(
+        (device, app_ver, ctx): (Raw<'a>, Raw<'a>, Raw<'a>),
+        longest: usize,
+        to: &mut Faults,
+    ) -> Self {
         let object =
             |raw: &'a RawValue| serde_json::from_str::<Object<CtxFields<'a>>>(raw.get()).ok();
         let ctx = to.keep(Column::new("ctx", ctx).optional("an object", object)).flatten();
         Self {
-            device: to.keep(Column::new("device", device).optional(SHORT, short)).flatten(),
-            app_ver: to.keep(Column::new("app_ver", app_ver).optional(SHORT, short)).flatten(),
-            ctx: ctx.map(|Object(fields)| Ctx::read(&fields, to)),
+            device: to
+                .keep(Column::new("device", device).optional(SHORT, short(longest)))
+                .flatten(),
+            app_ver: to
+                .keep(Column::new("app_ver", app_ver).optional(SHORT, short(longest)))
+                .flatten(),
+            ctx: ctx.map(|Object(fields)| Ctx::read(&fields, longest, to)),
         }
     }
 }
@@ -86,14 +95,16 @@ impl<'a> Ctx<'a> {
         ])
     }
 
-    fn read(fields: &CtxFields<'a>, to: &mut Faults) -> Self {
+    fn read(fields: &CtxFields<'a>, longest: usize, to: &mut Faults) -> Self {
         let (request_id, source) = (fields.request_id, fields.source);
         Self {
             request_id: to
-                .keep(Column::new("ctx.request_id", request_id).optional(SHORT, short))
+                .keep(Column::new("ctx.request_id", request_id).optional(SHORT, short(longest)))
                 .flatten(),
             position: to.keep(Column::new("ctx.position", fields.position).number()).flatten(),
-            source: to.keep(Column::new("ctx.source", source).optional(SHORT, short)).flatten(),
+            source: to
+                .keep(Column::new("ctx.source", source).optional(SHORT, short(longest)))
+                .flatten(),
             version: to.keep(Column::new("ctx.version", fields.version).number()).flatten(),
             weight_set: to
                 .keep(Column::new("ctx.weight_set", fields.weight_set).number())

@@ -306,7 +306,7 @@ impl Task {
         if self.flushed_at == Timestamp::MIN {
             self.flushed_at = now;
         }
-        let is_old = now.since(self.flushed_at) >= self.ground.flush_interval;
+        let is_old = now.has_passed(self.flushed_at, self.ground.flush_interval);
         let is_old = is_old && self.unflushed_bytes > 0;
         if self.unflushed_bytes < FLUSH_BYTES && !is_old {
             return None;

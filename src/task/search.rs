@@ -38,6 +38,11 @@ impl Search {
         self.limit > 0
     }
 
+    /// Whether the next transaction shall hold a single record and nothing else.
+    pub(super) fn wants_one_alone(&self) -> bool {
+        self.limit == 1 && self.open == 0
+    }
+
     /// How many records the open transaction has room for while one is sought. A single record must not share it
     /// with `other` work, which might be at fault itself.
     pub(super) fn room(&self, other: bool) -> usize {
@@ -57,7 +62,7 @@ impl Search {
         let grow = if self.open == 0 { 1 } else { GROW };
         self.undone();
         let is_behind = self.until.iter().zip(next).any(|(until, next)| next < *until);
-        self.limit = if is_behind { self.limit * grow } else { 0 };
+        self.limit = if is_behind { self.limit.saturating_mul(grow) } else { 0 };
     }
 
     /// The transaction is aborted.

@@ -54,8 +54,12 @@ impl Task {
         let before = self.processed;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.start()?;
-            self.changes_of_broadcasts(turn)?;
-            self.timers(now, turn)?;
+            // Else changes and timers, of which there may be some at all times, would keep the record away for ever.
+            let alone = self.search.wants_one_alone() && !self.worked && self.has_records();
+            if !alone {
+                self.changes_of_broadcasts(turn)?;
+                self.timers(now, turn)?;
+            }
             self.records(turn)
         }));
         self.core.views.iter_mut().for_each(|view| *view = None);
@@ -77,7 +81,7 @@ impl Task {
         if self.idle_since == Timestamp::MIN {
             self.idle_since = now;
         }
-        self.worked |= now.since(self.idle_since) >= IDLE_MAX;
+        self.worked |= now.has_passed(self.idle_since, IDLE_MAX);
     }
 
     fn pin(&mut self) {

@@ -71,6 +71,7 @@ impl Worker {
             self.full.remove(&id);
             self.faults.remove(&id);
             self.unstable_since.remove(&id);
+            self.unapplied_since.remove(&id);
             self.close(&id, slot)?;
         }
         for partition in partitions {

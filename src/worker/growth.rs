@@ -9,6 +9,7 @@ use super::instance::Instance;
 use crate::broker::Admin;
 use crate::error::Exit;
 use crate::record::Topic;
+use crate::topology::Topology;
 
 /// See the module.
 pub(crate) struct Growth {
@@ -24,7 +25,7 @@ impl Growth {
     /// One look; a cluster that does not answer is asked again at the next.
     pub(crate) fn look(&mut self) -> Result<(), Stop> {
         let before = &self.instance.ground.partitions;
-        let topics: Vec<_> = before.keys().cloned().collect();
+        let topics = read_topics(&self.instance.ground.topology);
         let counts = match &mut self.admin {
             Some(admin) => admin.partitions(&topics),
             None => self
@@ -45,6 +46,16 @@ impl Growth {
             }
         }
     }
+}
+
+/// Every topic that the application reads: what it only writes may have what partitions it likes.
+fn read_topics(topology: &Topology) -> Vec<Topic> {
+    let mut topics = topology.inputs();
+    topics.extend(topology.internals());
+    topics.extend(topology.broadcasts());
+    topics.extend(topology.changelogs().into_iter().map(|(log, _)| log));
+    topics.push(topology.task_topic());
+    topics
 }
 
 /// What to say of the topics that have other numbers now. One that is not found may only be unknown to the broker asked.

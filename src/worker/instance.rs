@@ -208,11 +208,10 @@ impl Instance {
         }
     }
 
-    /// The worker that has been silent the longest, and since when.
-    pub(crate) fn slowest(&self) -> Option<(usize, Timestamp)> {
+    /// When each worker came round last, by the clock it works by; none that has not begun.
+    pub(crate) fn beats(&self) -> Vec<Option<Timestamp>> {
         let beats = self.beats.iter().map(|beat| Timestamp(beat.load(Ordering::Relaxed)));
-        let beats = beats.enumerate().filter(|(_, at)| *at > Timestamp::MIN);
-        beats.min_by_key(|(_, at)| *at)
+        beats.map(|at| Some(at).filter(|at| *at > Timestamp::MIN)).collect()
     }
 
     pub(crate) fn broadcasts_are_loaded(&self) -> bool {

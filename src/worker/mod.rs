@@ -43,6 +43,9 @@ use crate::fail::{Crashed, Point};
 use crate::record::{TaskId, Timestamp, TopicPartition};
 use crate::task::{Failed, Open, Reason, Task};
 
+/// A store that refuses for so long does not heal by itself: RocksDB keeps some failures until it is opened anew.
+const BROKEN_AFTER: Duration = Duration::from_secs(30);
+
 /// Why a thread of the engine ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -101,6 +104,8 @@ pub(crate) struct Worker {
     slots: BTreeMap<TaskId, Slot>,
     /// Since when the positions of a task that is to be opened are unstable.
     unstable_since: BTreeMap<TaskId, Timestamp>,
+    /// Since when committed state of a task cannot be stored.
+    unapplied_since: BTreeMap<TaskId, Timestamp>,
     /// Source partitions whose positions were not in their logs when they were last read.
     lost: BTreeSet<TopicPartition>,
     held: BTreeMap<i32, Number>,
@@ -124,6 +129,7 @@ impl Worker {
             consumer,
             slots: BTreeMap::new(),
             unstable_since: BTreeMap::new(),
+            unapplied_since: BTreeMap::new(),
             lost: BTreeSet::new(),
             held: BTreeMap::new(),
             paused: BTreeMap::new(),
@@ -197,7 +203,6 @@ impl Worker {
             Err(failure) if classify(&failure) == Reaction::Die => return Err(self.died(&failure)),
             Err(failure) => return ride_out(failure, "poll"),
         };
-        self.reopen_lost(&polled.out_of_range)?;
         if !polled.batches.is_empty() {
             self.instance.fail.pass(Point::Polled)?;
         }
@@ -211,6 +216,8 @@ impl Worker {
                 }
             }
         }
+        // Last: it rewinds tasks, and what this poll brought them comes again from where they stand then.
+        self.reopen_lost(&polled.out_of_range)?;
         Ok(Activity::of(busy))
     }
 
@@ -260,21 +267,24 @@ impl Worker {
             if let Some(flush) = task.flush_due(now) {
                 self.instance.flush_later(flush);
             }
-            if task.is_unapplied()
-                && !self.paused.contains_key(id)
-                && let Err(fault) = task.applied(&Vec::new(), now)
-            {
-                match fault {
-                    Fault::Retry(why) => {
-                        tracing::warn!(task = %id, why, "committed state cannot be stored yet");
-                        self.paused.insert(id.clone(), now);
-                    }
-                    Fault::Reject(why) | Fault::Fatal(why) => broken.push((id.clone(), why)),
+            if !task.is_unapplied() || self.paused.contains_key(id) {
+                continue;
+            }
+            let since = *self.unapplied_since.entry(id.clone()).or_insert(now);
+            match task.applied(&Vec::new(), now) {
+                Ok(()) => drop(self.unapplied_since.remove(id)),
+                Err(Fault::Retry(why)) if !now.has_passed(since, BROKEN_AFTER) => {
+                    tracing::warn!(task = %id, why, "committed state cannot be stored yet");
+                    self.paused.insert(id.clone(), now);
+                }
+                Err(Fault::Retry(why) | Fault::Reject(why) | Fault::Fatal(why)) => {
+                    broken.push((id.clone(), why));
                 }
             }
         }
         for (id, why) in broken {
             tracing::error!(task = %id, why, "its store is broken; it is opened anew");
+            self.unapplied_since.remove(&id);
             let slot = self.slots.insert(id.clone(), Slot::Waiting(now));
             self.close(&id, slot)?;
         }

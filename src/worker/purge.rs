@@ -27,7 +27,7 @@ impl Purge {
 
     fn is_due(&mut self, now: Timestamp) -> bool {
         let first = self.last == Timestamp::MIN;
-        let due = !first && now.since(self.last) >= EVERY;
+        let due = !first && now.has_passed(self.last, EVERY);
         if first || due {
             self.last = now;
         }

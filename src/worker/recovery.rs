@@ -51,7 +51,7 @@ impl Worker {
     /// A fault that no record is to blame for: tried again, but not for ever.
     fn blameless(&mut self, id: &TaskId, why: String, now: Timestamp) -> Result<(), Stop> {
         let faults = self.faults.entry(id.clone()).or_default();
-        faults.retain(|at| now.since(*at) < FAULTS_WITHIN);
+        faults.retain(|at| !now.has_passed(*at, FAULTS_WITHIN));
         faults.push(now);
         if faults.len() >= FAULTS_MAX {
             return self.stop_task(id, why);

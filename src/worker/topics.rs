@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Stop;
 use super::retry::patiently;
-use crate::broker::{Admin, Broker, Cleanup, DELETIONS_KEPT, TopicSpec};
+use crate::broker::{Admin, Broker, Cleanup, Code, DELETIONS_KEPT, TopicSpec};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::record::Topic;
@@ -121,7 +121,15 @@ fn ensure(
 /// A changelog that forgets by age loses state; one that forgets deletions early lets a store that was away miss them.
 fn forgetful(logs: &[TopicSpec], admin: &mut dyn Admin) -> Result<Vec<String>, Stop> {
     let names: Vec<_> = logs.iter().map(|log| log.name.clone()).collect();
-    let kept = patiently(|| admin.deletions_kept(&names))?;
+    let kept = match patiently(|| admin.deletions_kept(&names)) {
+        Ok(kept) => kept,
+        Err(failure) if matches!(failure.code, Code::Denied | Code::Unsupported) => {
+            let names = names.join(", ");
+            tracing::warn!(%failure, names, "DescribeConfigs: not known whether changelogs keep what they must");
+            return Ok(Vec::new());
+        }
+        Err(failure) => return Err(failure.into()),
+    };
     let wanted = DELETIONS_KEPT.as_millis();
     let fault = |(name, kept): (&Topic, Option<Duration>)| match kept {
         None => Some(format!("{name} must have cleanup.policy=compact and nothing else")),

@@ -268,7 +268,7 @@ impl Transaction {
         if !matches!(failure.code, Code::Fenced | Code::InvalidProducerEpoch) {
             return false;
         }
-        self.fencings.retain(|at| now.since(*at) < FENCED_WITHIN);
+        self.fencings.retain(|at| !now.has_passed(*at, FENCED_WITHIN));
         self.fencings.push(now);
         self.fencings.len() >= 3
     }

@@ -2,31 +2,37 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use millstream::broker::Broker;
+use millstream::broker::{Broker, Isolation, partition_of};
 use millstream::store::memory::MemoryStores;
 use millstream::store::{Changes, Committed, Marks, Reader, Stores, TaskStore};
 use millstream::testing::{Driver, table};
-use millstream::{Counter, Emit, Fault, I64, Offset, Result, TaskId, TopicPartition, Utf8};
+use millstream::{
+    Builder, Counter, Emit, Fault, I64, Offset, Result, TaskId, TopicPartition, Utf8,
+};
 
-use crate::world::{say, word_count};
+use crate::world::{history, say, word_count};
 
 /// Stores that work until one of them breaks; whatever is opened anew works.
 struct Fragile {
     stores: MemoryStores,
     breaks: Arc<AtomicBool>,
+    fault: Fault,
 }
 
 struct Broken {
     store: Box<dyn TaskStore>,
     breaks: Arc<AtomicBool>,
+    fault: Fault,
     is_broken: bool,
 }
 
 impl Stores for Fragile {
     fn open(&self, task: &TaskId, columns: &[Arc<str>]) -> Result<Box<dyn TaskStore>> {
         let store = self.stores.open(task, columns)?;
-        Ok(Box::new(Broken { store, breaks: self.breaks.clone(), is_broken: false }))
+        let (breaks, fault) = (self.breaks.clone(), self.fault.clone());
+        Ok(Box::new(Broken { store, breaks, fault, is_broken: false }))
     }
 
     fn wipe(&self, task: &TaskId) -> Result<()> {
@@ -46,7 +52,7 @@ impl TaskStore for Broken {
     fn apply(&mut self, changes: &Changes, marks: &Marks, permit: &Committed) -> Result<()> {
         self.is_broken |= self.breaks.swap(false, Ordering::SeqCst);
         match self.is_broken {
-            true => Err(Fault::Fatal("an I/O error".into())),
+            true => Err(self.fault.clone()),
             false => self.store.apply(changes, marks, permit),
         }
     }
@@ -64,16 +70,15 @@ impl TaskStore for Broken {
     }
 }
 
-#[test]
-fn a_store_that_breaks_is_opened_anew_and_restored_from_its_changelog() -> Result<()> {
+/// Words counted on a store that refuses with `fault` once, and always after that.
+fn counted_on_a_store_that_breaks(fault: Fault) -> Result<()> {
     let breaks = Arc::new(AtomicBool::new(false));
     let given = breaks.clone();
-    let driver = Driver::of(word_count(Emit::OnCommit)?);
-    let mut driver = driver
-        .stores(move |_| {
-            Arc::new(Fragile { stores: MemoryStores::default(), breaks: given.clone() })
-        })
-        .start()?;
+    let fragile = move |_| {
+        let (breaks, fault) = (given.clone(), fault.clone());
+        Arc::new(Fragile { stores: MemoryStores::default(), breaks, fault }) as Arc<dyn Stores>
+    };
+    let mut driver = Driver::of(word_count(Emit::OnCommit)?).stores(fragile).start()?;
     say(&driver, "x", "to be or not to be")?;
     driver.settle()?;
     breaks.store(true, Ordering::SeqCst);
@@ -89,6 +94,16 @@ fn a_store_that_breaks_is_opened_anew_and_restored_from_its_changelog() -> Resul
 }
 
 #[test]
+fn a_store_that_breaks_is_opened_anew_and_restored_from_its_changelog() -> Result<()> {
+    counted_on_a_store_that_breaks(Fault::Fatal("corruption".into()))
+}
+
+#[test]
+fn a_store_that_refuses_for_long_is_opened_anew_too() -> Result<()> {
+    counted_on_a_store_that_breaks(Fault::Retry("an I/O error that stays".into()))
+}
+
+#[test]
 fn records_deleted_before_they_were_read_end_the_process_with_both_positions() -> Result<()> {
     let mut driver = Driver::of(word_count(Emit::OnCommit)?).start()?;
     say(&driver, "x", "read")?;
@@ -100,5 +115,36 @@ fn records_deleted_before_they_were_read_end_the_process_with_both_positions() -
     let ended = driver.settle().unwrap_err();
     let words = "Mismatch (5): the committed position of lines-0 is 1, its log has 3 to 4";
     assert_eq!(ended.message(), words);
+    Ok(())
+}
+
+#[test]
+fn what_a_poll_brings_beside_a_lost_position_is_not_taken_before_what_it_follows() -> Result<()> {
+    let builder = Builder::new("app");
+    builder.stream("lines", Utf8, Utf8).count("counts", Utf8).to("counts-out", Utf8, I64);
+    let mut driver = Driver::of(builder.build()?).partitions(2).start()?;
+    let of = |partition| {
+        (0..).map(|n| format!("key {n}")).find(|key| partition_of(key.as_bytes(), 2) == partition)
+    };
+    let (Some(cut), Some(whole)) = (of(0), of(1)) else { return Ok(()) };
+    say(&driver, &cut, "read")?;
+    say(&driver, &whole, "read")?;
+    driver.settle()?;
+    for line in ["committed at once", "worked off, and not committed at the same time"] {
+        say(&driver, &whole, line)?;
+        driver.step()?;
+    }
+    (0..3).try_for_each(|_| say(&driver, &cut, "deleted"))?;
+    say(&driver, &whole, "comes with the news of the other one")?;
+    let mut admin = driver.broker().admin().unwrap();
+    admin.delete_before(&[(TopicPartition::new("lines", 0), Offset(3))]).unwrap();
+    // A commit is due in the very step that hears of it.
+    driver.advance_clock(Duration::from_secs(1));
+    assert!(driver.settle().is_err(), "the position is lost");
+    let told = history(&driver, "counts-out", I64)?.remove(&whole).unwrap_or_default();
+    let group = driver.broker().consumer("app", Isolation::ReadCommitted);
+    let committed = group.unwrap().committed(&[TopicPartition::new("lines", 1)]).unwrap();
+    let counted = told.last().copied();
+    assert_eq!(committed, [counted.map(Offset)], "as many as were counted: {told:?}");
     Ok(())
 }
