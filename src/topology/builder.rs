@@ -213,11 +213,12 @@ impl Builder {
     pub fn build(self) -> Result<Topology, InvalidTopology> {
         let plan = std::mem::take(&mut *self.plan.borrow_mut());
         let mut faults = plan.faults.clone();
-        partition::check_app(&self.app, &plan, &mut faults);
         let subs = partition::cut(&plan, &mut faults);
+        let topology = Topology(Arc::new(Built { app: self.app, subs, plan }));
+        partition::check_app(&topology, &mut faults);
         if !faults.is_empty() {
             return Err(InvalidTopology(faults));
         }
-        Ok(Topology(Arc::new(Built { app: self.app, subs, plan })))
+        Ok(topology)
     }
 }

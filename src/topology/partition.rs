@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{HandleKind, NodeKind, Plan};
-use super::{SourceSpec, SubTopology};
+use super::{SourceSpec, SubTopology, Topology};
 
 /// The column in which a store on disk keeps its marks.
 const RESERVED: &str = "default";
@@ -101,18 +101,22 @@ fn sub_topology(plan: &Plan, nodes: &[usize]) -> SubTopology {
 /// The longest name that Kafka takes for a topic.
 const TOPIC_BYTES_MAX: usize = 249;
 
-/// The application's name, alone and in front of the longest that it is put in front of.
-pub(super) fn check_app(app: &str, plan: &Plan, faults: &mut Vec<String>) {
-    if !is_topic_name(app) {
-        faults.push(format!("application {app:?}: a name has letters, digits, `.`, `_`, `-`"));
+/// The application's name, alone and in the names of the topics that are made from it.
+pub(super) fn check_app(topology: &Topology, faults: &mut Vec<String>) {
+    if !is_topic_name(topology.app()) {
+        faults.push(unfit("application", topology.app()));
     }
-    let names = plan.nodes.iter().map(|node| &*node.name);
-    let names = names.chain(plan.handles.iter().map(|handle| &*handle.name));
-    for topic in names.map(|name| format!("{app}-{name}-task-changelog")) {
-        if topic.len() > TOPIC_BYTES_MAX {
-            faults.push(format!("topic {topic}: a name has at most {TOPIC_BYTES_MAX} bytes"));
-        }
-    }
+    let mut made = topology.internals();
+    made.extend(topology.changelogs().into_iter().map(|(log, _)| log));
+    made.extend([topology.dead_letters(), topology.task_topic()]);
+    let long = made.iter().filter(|topic| topic.len() > TOPIC_BYTES_MAX);
+    faults.extend(
+        long.map(|topic| format!("topic {topic}: a name has at most {TOPIC_BYTES_MAX} bytes")),
+    );
+}
+
+fn unfit(kind: &str, name: &str) -> String {
+    format!("{kind} {name:?}: a name has letters, digits, `.`, `_`, `-`")
 }
 
 fn check_names(plan: &Plan, faults: &mut Vec<String>) {
@@ -124,10 +128,7 @@ fn check_names(plan: &Plan, faults: &mut Vec<String>) {
         if node.name.is_empty() {
             faults.push("an operator has no name".into());
         } else if !is_topic_name(&node.name) {
-            faults.push(format!(
-                "operator {:?}: a name has letters, digits, `.`, `_`, `-`",
-                node.name
-            ));
+            faults.push(unfit("operator", &node.name));
         } else if !verbs.insert(node.name.clone()) {
             faults.push(format!("two operators are named {}", node.name));
         }
@@ -135,10 +136,7 @@ fn check_names(plan: &Plan, faults: &mut Vec<String>) {
     let mut stores = BTreeSet::new();
     for handle in &plan.handles {
         if !is_topic_name(&handle.name) {
-            faults.push(format!(
-                "store {:?}: a name has letters, digits, `.`, `_`, `-`",
-                handle.name
-            ));
+            faults.push(unfit("store", &handle.name));
         } else if &*handle.name == RESERVED {
             faults.push(format!("store {RESERVED:?}: this name is the engine's own"));
         } else if !stores.insert(handle.name.clone()) {
@@ -147,7 +145,7 @@ fn check_names(plan: &Plan, faults: &mut Vec<String>) {
     }
     for topic in plan.topics.keys() {
         if !is_topic_name(topic) {
-            faults.push(format!("topic {topic:?}: a name has letters, digits, `.`, `_`, `-`"));
+            faults.push(unfit("topic", topic));
         }
     }
 }

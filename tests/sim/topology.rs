@@ -78,6 +78,21 @@ fn the_name_of_an_application_must_be_fit_for_a_topic() {
 }
 
 #[test]
+fn a_name_that_grows_too_long_in_front_of_another_is_a_fault_and_topics_of_others_are_not_counted()
+{
+    let (app, store) = ("a".repeat(190), "s".repeat(60));
+    let of = |output: &str, store: &str| {
+        let builder = Builder::new(&app);
+        let lines = builder.stream::<String, String>("lines", Utf8, Utf8);
+        lines.count(store, Utf8).to(output, Utf8, I64);
+        faults(builder.build())
+    };
+    assert_eq!(of(&"o".repeat(200), "s"), <[&str; 0]>::default());
+    let told = of("out", &store);
+    assert!(!told.is_empty() && told.iter().all(|fault| fault.contains("249 bytes")), "{told:?}");
+}
+
+#[test]
 fn a_topic_read_by_two_sub_topologies_is_a_fault() {
     let builder = Builder::new("app");
     for name in ["a", "b"] {
