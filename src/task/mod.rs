@@ -246,9 +246,9 @@ impl Task {
         self.worked
     }
 
-    /// Whether committed changes wait for the disk.
-    pub(crate) fn is_unapplied(&self) -> bool {
-        self.unapplied
+    /// Since when committed changes wait for the disk, if they do.
+    pub(crate) fn unapplied_since(&self) -> Option<Timestamp> {
+        self.unapplied.then_some(self.marks.committed_at)
     }
 
     /// Bytes the open transaction holds here.

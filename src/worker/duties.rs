@@ -71,7 +71,6 @@ impl Worker {
             self.full.remove(&id);
             self.faults.remove(&id);
             self.unstable_since.remove(&id);
-            self.unapplied_since.remove(&id);
             self.close(&id, slot)?;
         }
         for partition in partitions {
@@ -81,7 +80,13 @@ impl Worker {
         Ok(())
     }
 
-    pub(super) fn close(&mut self, id: &TaskId, slot: Option<Slot>) -> Result<(), Stop> {
+    /// Puts a task into this state, and closes it if it runs.
+    pub(super) fn replace(&mut self, id: &TaskId, by: Slot) -> Result<(), Stop> {
+        let slot = self.slots.insert(id.clone(), by);
+        self.close(id, slot)
+    }
+
+    fn close(&mut self, id: &TaskId, slot: Option<Slot>) -> Result<(), Stop> {
         self.instance.publish(id, None);
         // A store that was restored for this task must not stay open: nobody else could open it.
         drop(self.instance.take_restored(id));

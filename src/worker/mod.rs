@@ -104,8 +104,6 @@ pub(crate) struct Worker {
     slots: BTreeMap<TaskId, Slot>,
     /// Since when the positions of a task that is to be opened are unstable.
     unstable_since: BTreeMap<TaskId, Timestamp>,
-    /// Since when committed state of a task cannot be stored.
-    unapplied_since: BTreeMap<TaskId, Timestamp>,
     /// Source partitions whose positions were not in their logs when they were last read.
     lost: BTreeSet<TopicPartition>,
     held: BTreeMap<i32, Number>,
@@ -129,7 +127,6 @@ impl Worker {
             consumer,
             slots: BTreeMap::new(),
             unstable_since: BTreeMap::new(),
-            unapplied_since: BTreeMap::new(),
             lost: BTreeSet::new(),
             held: BTreeMap::new(),
             paused: BTreeMap::new(),
@@ -188,7 +185,7 @@ impl Worker {
         self.slots.iter_mut().any(|(id, slot)| match slot {
             Slot::Running(task) => {
                 !paused.contains_key(id)
-                    && !task.is_unapplied()
+                    && task.unapplied_since().is_none()
                     && (task.has_records()
                         || task.is_behind_broadcasts()
                         || task.next_due().is_some_and(|due| due <= now))
@@ -267,12 +264,12 @@ impl Worker {
             if let Some(flush) = task.flush_due(now) {
                 self.instance.flush_later(flush);
             }
-            if !task.is_unapplied() || self.paused.contains_key(id) {
+            let Some(since) = task.unapplied_since() else { continue };
+            if self.paused.contains_key(id) {
                 continue;
             }
-            let since = *self.unapplied_since.entry(id.clone()).or_insert(now);
             match task.applied(&Vec::new(), now) {
-                Ok(()) => drop(self.unapplied_since.remove(id)),
+                Ok(()) => {}
                 Err(Fault::Retry(why)) if !now.has_passed(since, BROKEN_AFTER) => {
                     tracing::warn!(task = %id, why, "committed state cannot be stored yet");
                     self.paused.insert(id.clone(), now);
@@ -284,9 +281,7 @@ impl Worker {
         }
         for (id, why) in broken {
             tracing::error!(task = %id, why, "its store is broken; it is opened anew");
-            self.unapplied_since.remove(&id);
-            let slot = self.slots.insert(id.clone(), Slot::Waiting(now));
-            self.close(&id, slot)?;
+            self.replace(&id, Slot::Waiting(now))?;
         }
         Ok(())
     }

@@ -73,8 +73,7 @@ impl Worker {
         self.abort()?;
         for id in ids {
             tracing::warn!(task = %id, ?lost, "out of range; looking at its positions anew");
-            let slot = self.slots.insert(id.clone(), Slot::Waiting(Timestamp::MIN));
-            self.close(&id, slot)?;
+            self.replace(&id, Slot::Waiting(Timestamp::MIN))?;
         }
         self.lost.extend(lost.iter().cloned());
         Ok(())
@@ -83,8 +82,7 @@ impl Worker {
     pub(super) fn stop_task(&mut self, id: &TaskId, why: String) -> Result<(), Stop> {
         tracing::error!(task = %id, why, "task stopped; the others go on");
         self.instance.metrics.add(Counter::StoppedTasks, 1);
-        let slot = self.slots.insert(id.clone(), Slot::Stopped);
-        self.close(id, slot)
+        self.replace(id, Slot::Stopped)
     }
 
     /// Undoes the open transaction: every task that worked stands at its committed positions again.
@@ -153,8 +151,7 @@ impl Worker {
         let ids: Vec<_> = self.slots.keys().cloned().collect();
         for id in ids {
             if matches!(self.slots.get(&id), Some(Slot::Running(_))) {
-                let slot = self.slots.insert(id.clone(), Slot::Waiting(Timestamp::MIN));
-                self.close(&id, slot)?;
+                self.replace(&id, Slot::Waiting(Timestamp::MIN))?;
             }
         }
         Ok(())

@@ -6,46 +6,52 @@ use std::time::{Duration, Instant};
 
 use crate::broker::{Failure, Reaction, classify};
 
-/// How often the same call is made again within one commit.
-const ATTEMPTS_MAX: usize = 5;
-/// After so long no call is made again: a worker that does not come round passes for one that hangs.
-const ATTEMPTS_WITHIN: Duration = Duration::from_secs(10);
-/// How long the cluster may take to answer at the start: the leaders of new topics are not elected at once.
-const PATIENCE: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(50);
-
-fn may_pass(failure: &Failure) -> bool {
-    classify(failure) == Reaction::Retry
+/// How long a call is made again.
+struct Budget {
+    attempts_max: usize,
+    within: Duration,
+    pause: Duration,
 }
 
-/// Makes a call of the open transaction again, at once: librdkafka has waited already.
-pub(super) fn repeated<T>(mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    let began = Instant::now();
-    let mut attempts = 1;
-    loop {
-        match call() {
-            Err(failure)
-                if may_pass(&failure)
-                    && attempts < ATTEMPTS_MAX
-                    && began.elapsed() < ATTEMPTS_WITHIN =>
-            {
-                attempts += 1;
+/// librdkafka has waited already; and a worker that does not come round passes for one that hangs.
+const OF_A_COMMIT: Budget =
+    Budget { attempts_max: 5, within: Duration::from_secs(10), pause: Duration::ZERO };
+/// The cluster may take its time to answer: the leaders of new topics are not elected at once.
+const OF_A_START: Budget = Budget {
+    attempts_max: usize::MAX,
+    within: Duration::from_secs(30),
+    pause: Duration::from_millis(50),
+};
+
+impl Budget {
+    fn spend<T>(&self, mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+        let began = Instant::now();
+        let mut attempts = 1;
+        loop {
+            match call() {
+                Err(failure)
+                    if classify(&failure) == Reaction::Retry
+                        && attempts < self.attempts_max
+                        && began.elapsed() < self.within =>
+                {
+                    tracing::debug!(%failure, "asking again");
+                    attempts += 1;
+                    if !self.pause.is_zero() {
+                        thread::sleep(self.pause);
+                    }
+                }
+                outcome => return outcome,
             }
-            outcome => return outcome,
         }
     }
+}
+
+/// Makes a call of the open transaction again, at once.
+pub(super) fn repeated<T>(call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    OF_A_COMMIT.spend(call)
 }
 
 /// Makes a call of the start again, with pauses.
-pub(super) fn patiently<T>(mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    let began = Instant::now();
-    loop {
-        match call() {
-            Err(failure) if may_pass(&failure) && began.elapsed() < PATIENCE => {
-                tracing::debug!(%failure, "asking again");
-                thread::sleep(PAUSE);
-            }
-            outcome => return outcome,
-        }
-    }
+pub(super) fn patiently<T>(call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    OF_A_START.spend(call)
 }

@@ -59,6 +59,16 @@ fn cluster() -> (Embedded, Topic) {
     (broker, name)
 }
 
+/// A sink of that topic into the Redis at `url`; inside a Tokio runtime.
+fn sinking<'a>(
+    (broker, name): (&Embedded, Topic),
+    url: &str,
+    (progress, stop): (&'a Progress, &'a AtomicBool),
+) -> Sinking<'a> {
+    let consumer = broker.group_consumer("feedmill-redis", &[name]).unwrap();
+    Sinking { consumer, sink: Sink::open(url).unwrap(), progress, stop }
+}
+
 #[test]
 fn what_is_published_during_an_outage_is_in_redis_after_it() {
     let mut stack = Stack::of(&[Part::Redis]).start().unwrap();
@@ -73,9 +83,7 @@ fn what_is_published_during_an_outage_is_in_redis_after_it() {
     };
     thread::scope(|scope| {
         let stopping = Stopping(&stop);
-        let consumer = broker.group_consumer("feedmill-redis", &[name]).unwrap();
-        let sink = Sink::open(stack.redis()).unwrap();
-        let sinking = Sinking { consumer, sink, progress: &progress, stop: &stop };
+        let sinking = sinking((&broker, name), stack.redis(), (&progress, &stop));
         let running = scope.spawn(|| run(sinking, runtime.handle()));
         for user in 0..20 {
             publish(&broker, user, 1);
@@ -111,9 +119,7 @@ fn while_redis_refuses_its_words_are_told_and_what_waits_is_there_once_it_takes_
     password("open sesame");
     thread::scope(|scope| {
         let stopping = Stopping(&stop);
-        let consumer = broker.group_consumer("feedmill-redis", &[name]).unwrap();
-        let sink = Sink::open(stack.redis()).unwrap();
-        let sinking = Sinking { consumer, sink, progress: &progress, stop: &stop };
+        let sinking = sinking((&broker, name), stack.redis(), (&progress, &stop));
         let running = scope.spawn(|| run(sinking, runtime.handle()));
         publish(&broker, 1, 1);
         let fault = poll_until(WAIT, || progress.fault()).unwrap();

@@ -29,10 +29,7 @@ impl Wire for Time {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Cursor::new("time", bytes);
-        let time = fields.i64("time")?;
-        fields.end()?;
-        Ok(Self(time))
+        number("time", bytes).map(Self)
     }
 }
 
@@ -46,11 +43,16 @@ impl Wire for Count {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Cursor::new("count", bytes);
-        let count = fields.i64("count")?;
-        fields.end()?;
-        Ok(Self(count))
+        number("count", bytes).map(Self)
     }
+}
+
+/// A value that is one number.
+fn number(name: &'static str, bytes: &[u8]) -> Result<i64, Poison> {
+    let mut fields = Cursor::new(name, bytes);
+    let number = fields.i64(name)?;
+    fields.end()?;
+    Ok(number)
 }
 
 fn put_life(life: Life, out: &mut Vec<u8>) {

@@ -3,7 +3,8 @@
 //! A batch is applied completely before its position is committed, so a crash applies some of it twice,
 //! which the versions make harmless. While Redis is away the same batch is tried again, ever more slowly,
 //! and Kafka holds the rest; also while it refuses (a wrong password, a right that is missing), because whoever
-//! mends that mends the server and not this process, but then it is said again and again. A record that is no feed is counted and left behind: it would be no feed for ever.
+//! mends that mends the server and not this process, but then it is said again and again. A record that is no feed
+//! is counted and left behind: it would be no feed for ever.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};

@@ -130,6 +130,12 @@ impl Drop for Answer {
     }
 }
 
+/// The result in an answer: null if it answers another question.
+fn asked_for<T>(result: *const T) -> Result<*const T, Failure> {
+    let other = || Failure::new(Call::Admin, Code::Unsupported, "another answer came");
+    if result.is_null() { Err(other()) } else { Ok(result) }
+}
+
 /// A topic whose settings are asked for.
 struct Resource(NonNull<sys::rd_kafka_ConfigResource_t>);
 
@@ -198,10 +204,7 @@ impl Client {
                 queue.raw(),
             );
             let answer = Answer::take(&queue, wait)?;
-            let result = sys::rd_kafka_event_DescribeConfigs_result(answer.0.as_ptr());
-            if result.is_null() {
-                return Err(Failure::new(Call::Admin, Code::Unsupported, "another answer came"));
-            }
+            let result = asked_for(sys::rd_kafka_event_DescribeConfigs_result(answer.0.as_ptr()))?;
             let mut count = 0;
             let told = sys::rd_kafka_DescribeConfigs_result_resources(result, &mut count);
             (0..count).map(|index| settings(*told.add(index))).collect()
@@ -227,10 +230,7 @@ impl Client {
                 queue.raw(),
             );
             let answer = Answer::take(&queue, wait)?;
-            let result = sys::rd_kafka_event_CreateTopics_result(answer.0.as_ptr());
-            if result.is_null() {
-                return Err(Failure::new(Call::Admin, Code::Unsupported, "another answer came"));
-            }
+            let result = asked_for(sys::rd_kafka_event_CreateTopics_result(answer.0.as_ptr()))?;
             let mut count = 0;
             let results = sys::rd_kafka_CreateTopics_result_topics(result, &mut count);
             (0..count).map(|index| created(*results.add(index))).collect()
@@ -286,10 +286,7 @@ impl Client {
             );
             sys::rd_kafka_DeleteRecords_destroy(request);
             let answer = Answer::take(&queue, wait)?;
-            let result = sys::rd_kafka_event_DeleteRecords_result(answer.0.as_ptr());
-            if result.is_null() {
-                return Err(Failure::new(Call::Admin, Code::Unsupported, "another answer came"));
-            }
+            let result = asked_for(sys::rd_kafka_event_DeleteRecords_result(answer.0.as_ptr()))?;
             elements(sys::rd_kafka_DeleteRecords_result_offsets(result))
                 .iter()
                 .map(|element| {
