@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What cargo must know so that `cargo test` and editors share RocksDB and one target directory with the scripts.
+# What cargo must know so that `cargo test` and editors share RocksDB and one target directory with the scripts; and the
+# crates, which are fetched while the system's packages are installed.
 # Sourced by script/setup. Needs: cache, rocksdb_dir.
 
 cargo_config() {
@@ -15,4 +16,8 @@ ROCKSDB_STATIC = \"1\""
   if [ "$(cat .cargo/config.toml 2>/dev/null || true)" != "$config" ]; then
     printf '%s\n' "$config" >.cargo/config.toml
   fi
+}
+
+cargo_fetch() {
+  cargo fetch --quiet --locked --target "$(rustc -vV | sed -n 's/^host: //p')" >&2
 }

@@ -40,7 +40,6 @@ rust_ensure() {
 }
 
 packages_ensure() {
-  rust_ensure
   local scope what package missing=""
   while read -r scope what package; do
     [ "$want" = build ] && [ "$scope" != build ] && continue
