@@ -2,7 +2,7 @@
 //!
 //!     cargo run -p millstream --example 1-word-count
 //!
-//! On a real cluster the two lines marked with (*) are `Kafka::new(Settings::new("host:9092"))` and `RocksStores::new(dir, bytes)`.
+//! On a real cluster the two lines marked with (*) are `Kafka::new(KafkaSettings::new("host:9092"))` and `RocksStores::new(dir, bytes)`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use millstream::broker::embedded::Embedded;
 use millstream::broker::{Broker, Cleanup, Isolation, OutRecord, Outgoing, TopicIndex, TopicSpec};
 use millstream::store::memory::MemoryStores;
 use millstream::{
-    Builder, Config, FailPoints, Headers, I64, Offset, Serde, Streams, Surroundings, SystemClock,
+    Builder, Config, Environment, FailPoints, Headers, I64, Offset, Serde, Streams, SystemClock,
     Timestamp, TopicPartition, Unit, Utf8,
 };
 
@@ -32,10 +32,10 @@ fn main() -> Outcome<()> {
 
     let broker: Arc<dyn Broker> = Arc::new(Embedded::new(Arc::new(SystemClock))); // (*)
     say(&*broker, &["to be or not to be", "that is the question"])?;
-    let on = Surroundings {
+    let on = Environment {
         broker: broker.clone(),
         stores: Arc::new(MemoryStores::default()), // (*)
-        fail: FailPoints::default(),
+        fail_points: FailPoints::default(),
     };
     let state_dir = std::env::temp_dir().join(format!("word-count-{}", std::process::id()));
     let config = Config { partitions: 1, state_dir: state_dir.clone(), ..Config::default() };

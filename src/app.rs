@@ -12,16 +12,16 @@ use crate::broker::Broker;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::error::{Exit, Fault, Result};
-use crate::fail::FailPoints;
+use crate::fail_points::FailPoints;
 use crate::identity::{Identity, Refused};
 use crate::metrics::Metrics;
-use crate::query::{Query, Running};
+use crate::query::{Query, RunningTasks};
 use crate::record::{TaskId, Timestamp};
-use crate::store::{BroadcastStore, Reader, Stores};
+use crate::store::{BroadcastStore, StateReader, Stores};
 use crate::topology::Topology;
 use crate::worker::{
-    Activity, Broadcasts, Growth, Instance, Members, Restoring, Stop, Worker, create_topics,
-    prepare,
+    Activity, BroadcastLoader, GroupMember, Instance, PartitionWatch, RestoreThread, Stop, Worker,
+    create_topics, prepare,
 };
 
 /// How long a thread without work waits for something to arrive.
@@ -63,24 +63,24 @@ pub struct Streams {
 }
 
 /// What a process runs on.
-pub struct Surroundings {
+pub struct Environment {
     /// The cluster.
     pub broker: Arc<dyn Broker>,
     /// Where state lives.
     pub stores: Arc<dyn Stores>,
     /// Who listens at the named places; nobody in production.
-    pub fail: FailPoints,
+    pub fail_points: FailPoints,
 }
 
 impl Streams {
     /// Starts `topology` and returns when its topics are checked and its threads run; tasks open from then on.
-    pub fn start(topology: &Topology, config: Config, on: Surroundings) -> Result<Self, Ended> {
-        let Surroundings { broker, stores, fail } = on;
+    pub fn start(topology: &Topology, config: Config, on: Environment) -> Result<Self, Ended> {
+        let Environment { broker, stores, fail_points } = on;
         let claimed = Identity::claim(&config.state_dir, config.instance.as_deref());
         let identity = claimed.map_err(|Refused(exit, why)| Ended { exit, why })?;
         let workers = config.workers;
         let config = Config { instance: Some(identity.name.clone()), ..config };
-        let instance = prepare(topology, config, broker, stores, fail).map_err(ended)?;
+        let instance = prepare(topology, config, broker, stores, fail_points).map_err(ended)?;
         let mut streams = Self {
             instance,
             threads: Mutex::default(),
@@ -162,7 +162,7 @@ impl Streams {
 
     /// Reads state of tasks that run here.
     pub fn query(&self) -> Query {
-        let topology = self.instance.ground.topology.clone();
+        let topology = self.instance.context.topology.clone();
         Query::new(topology, self.instance.clone())
     }
 
@@ -187,13 +187,13 @@ impl Drop for Streams {
     }
 }
 
-impl Running for Instance {
-    fn reader(&self, id: &TaskId) -> Option<Arc<dyn Reader>> {
+impl RunningTasks for Instance {
+    fn reader(&self, id: &TaskId) -> Option<Arc<dyn StateReader>> {
         Instance::reader(self, id)
     }
 
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>> {
-        self.ground.broadcasts.get(&handle).cloned()
+        self.context.broadcasts.get(&handle).cloned()
     }
 
     fn owns(&self, partition: i32) -> bool {
@@ -201,7 +201,7 @@ impl Running for Instance {
     }
 
     fn partitions(&self, topic: &str) -> Option<i32> {
-        self.ground.partitions.get(topic).copied()
+        self.context.partitions.get(topic).copied()
     }
 }
 
@@ -227,24 +227,24 @@ fn work(instance: &Arc<Instance>, index: usize) -> Result<(), Stop> {
 }
 
 fn serve_members(instance: &Arc<Instance>) -> Result<(), Stop> {
-    let mut members = Members::new(instance.clone())?;
+    let mut members = GroupMember::new(instance.clone())?;
     let most = instance.config.revoke_timeout;
-    let mut release = |partitions: &[i32]| {
-        if !instance.wait_until_free(partitions, most) {
+    let mut on_revoke = |partitions: &[i32]| {
+        if !instance.wait_until_released(partitions, most) {
             tracing::warn!(?partitions, "not given back in time; what is uncommitted is void");
         }
     };
     let mut watch = Watch::new(instance.config.workers);
     while !instance.is_stopping() {
-        members.step(SERVE, &mut release)?;
+        members.step(SERVE, &mut on_revoke)?;
         watch.check(instance);
     }
     // The workers' last commits need this membership: it is kept until they have given everything back.
     let began = Instant::now();
-    while instance.ownership().holds_any() && began.elapsed() < most {
-        members.step(IDLE, &mut release)?;
+    while instance.ownership().any_open() && began.elapsed() < most {
+        members.step(IDLE, &mut on_revoke)?;
     }
-    members.close(&mut release);
+    members.close(&mut on_revoke);
     Ok(())
 }
 
@@ -264,8 +264,10 @@ impl Watch {
     fn check(&mut self, instance: &Instance) {
         let passed = self.last.elapsed().min(SERVE * 10);
         self.last = Instant::now();
-        let beats = instance.beats();
-        for (worker, ((before, silent), beat)) in self.workers.iter_mut().zip(beats).enumerate() {
+        let heartbeats = instance.heartbeats();
+        for (worker, ((before, silent), beat)) in
+            self.workers.iter_mut().zip(heartbeats).enumerate()
+        {
             let is_silent = beat.is_some() && beat == *before;
             *silent = if is_silent { *silent + passed } else { Duration::ZERO };
             *before = beat;
@@ -279,8 +281,8 @@ impl Watch {
 }
 
 fn follow_broadcasts(instance: &Arc<Instance>) -> Result<(), Stop> {
-    let mut broadcasts = Broadcasts::new(instance.clone())?;
-    if instance.ground.broadcasts.is_empty() {
+    let mut broadcasts = BroadcastLoader::new(instance.clone())?;
+    if instance.context.broadcasts.is_empty() {
         return Ok(());
     }
     while !instance.is_stopping() {
@@ -290,12 +292,12 @@ fn follow_broadcasts(instance: &Arc<Instance>) -> Result<(), Stop> {
 }
 
 fn watch_topics(instance: &Arc<Instance>) -> Result<(), Stop> {
-    let mut growth = Growth::new(instance.clone());
+    let mut partition_watch = PartitionWatch::new(instance.clone());
     let mut looked = Instant::now();
     while !instance.is_stopping() {
         thread::sleep(SERVE);
         if looked.elapsed() >= LOOK_AT_TOPICS {
-            growth.look()?;
+            partition_watch.check()?;
             looked = Instant::now();
         }
     }
@@ -303,7 +305,7 @@ fn watch_topics(instance: &Arc<Instance>) -> Result<(), Stop> {
 }
 
 fn restore(instance: &Arc<Instance>) -> Result<(), Stop> {
-    let mut restoring = Restoring::new(instance.clone())?;
+    let mut restoring = RestoreThread::new(instance.clone())?;
     while !instance.is_stopping() {
         if restoring.step(SERVE)? == Activity::Idle && !restoring.is_busy() {
             instance.wait_for_jobs(SERVE);
@@ -315,7 +317,7 @@ fn restore(instance: &Arc<Instance>) -> Result<(), Stop> {
 fn flush(instance: &Arc<Instance>) -> Result<(), Stop> {
     while !instance.is_stopping() {
         for flush in instance.wait_for_flushes(SERVE) {
-            instance.fail.pass(crate::fail::Point::BeforeFlush)?;
+            instance.fail_points.pass(crate::fail_points::FailPoint::BeforeFlush)?;
             if let Err(fault) = flush() {
                 tracing::warn!(%fault, "a flush or a purge failed; it will be tried again");
             }

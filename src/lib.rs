@@ -92,17 +92,17 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //!
-//! use millstream::broker::kafka::{Kafka, Settings};
+//! use millstream::broker::kafka::{Kafka, KafkaSettings};
 //! use millstream::store::rocks::RocksStores;
-//! use millstream::{Builder, Config, FailPoints, I64, Streams, Surroundings, Utf8};
+//! use millstream::{Builder, Config, FailPoints, I64, Streams, Environment, Utf8};
 //!
 //! let builder = Builder::new("visits-by-page");
 //! let pages = builder.stream("pages", Utf8, Utf8);
 //! pages.count("counts", Utf8).to("page-counts", Utf8, I64);
-//! let on = Surroundings {
-//!     broker: Arc::new(Kafka::new(Settings::new("localhost:9092"))?),
+//! let on = Environment {
+//!     broker: Arc::new(Kafka::new(KafkaSettings::new("localhost:9092"))?),
 //!     stores: Arc::new(RocksStores::new("/var/lib/visits/tasks", 256 << 20)),
-//!     fail: FailPoints::default(),
+//!     fail_points: FailPoints::default(),
 //! };
 //! let config = Config { state_dir: "/var/lib/visits".into(), ..Config::default() };
 //! let streams = Streams::start(&builder.build()?, config, on)?;
@@ -123,7 +123,7 @@ pub mod broker;
 mod clock;
 mod config;
 mod error;
-mod fail;
+mod fail_points;
 mod identity;
 mod metrics;
 mod outgoing;
@@ -139,16 +139,17 @@ pub mod testing;
 mod topology;
 mod worker;
 
-pub use app::{Ended, Streams, Surroundings};
+pub use app::{Ended, Environment, Streams};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Config;
 pub use error::{Exit, Fault, Result};
-pub use fail::{FailPoints, Point};
+pub use fail_points::{FailPoint, FailPoints};
 pub use metrics::{Counter, Metrics};
 pub use processor::{
-    Broadcast, Change, Changed, Context, Due, Emit, Handle, Out, Processor, Store, Timers,
+    Broadcast, BroadcastChange, ChangedKey, Context, Due, Emit, Handle, Out, Processor, Store,
+    Timers,
 };
-pub use query::{Missed, Query};
+pub use query::{Query, QueryError};
 pub use record::{
     Header, Headers, Offset, RawRecord, Rec, TaskId, Timestamp, Topic, TopicPartition,
     encode_header,

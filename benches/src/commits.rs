@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream::broker::kafka::{Kafka, Settings};
+use millstream::broker::kafka::{Kafka, KafkaSettings};
 use millstream::broker::{
     Broker, Failure, GroupMetadata, OutRecord, Outgoing, Producer as Port, TopicIndex,
 };
@@ -40,7 +40,7 @@ impl Commits {
         let client = client.set("compression.type", "lz4").set("linger.ms", "5");
         let mut raw = Producer::open(client.set("queue.buffering.max.messages", "1000000"))?;
         create_topics(&raw, &[TOPIC], PARTITIONS)?;
-        let kafka = Kafka::new(Settings::new(stack.kafka())).map_err(failed)?;
+        let kafka = Kafka::new(KafkaSettings::new(stack.kafka())).map_err(failed)?;
         let mut ours =
             kafka.producer(Some("ours"), Arc::new([Topic::from(TOPIC)])).map_err(failed)?;
         ours.init(WAIT).map_err(failed)?;

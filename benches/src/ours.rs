@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millstream::broker::Broker;
-use millstream::broker::kafka::{Kafka, Settings};
+use millstream::broker::kafka::{Kafka, KafkaSettings};
 use millstream::store::rocks::RocksStores;
 use millstream::{
-    Builder, Bytes, Config, Counter, Ended, Exit, FailPoints, I64, Streams, Surroundings,
+    Builder, Bytes, Config, Counter, Ended, Environment, Exit, FailPoints, I64, Streams,
 };
 
 use crate::input::Input;
@@ -46,7 +46,7 @@ impl Ours {
         counts.to(&self.output, Bytes, I64);
         let topology = builder.build().map_err(|fault| Broken::while_doing("build", fault))?;
         let broker: Arc<dyn Broker> = Arc::new(
-            Kafka::new(Settings::new(&self.bootstrap))
+            Kafka::new(KafkaSettings::new(&self.bootstrap))
                 .map_err(|failure| Broken::while_doing("settings", failure))?,
         );
         let stores = Arc::new(RocksStores::new(&self.state, STORE_BYTES));
@@ -56,7 +56,7 @@ impl Ours {
             state_dir: self.state.clone(),
             ..Config::default()
         };
-        let on = Surroundings { broker, stores, fail: FailPoints::default() };
+        let on = Environment { broker, stores, fail_points: FailPoints::default() };
         let streams = Streams::start(&topology, config, on).map_err(ended)?;
         let usage = self.watch(&streams, &meter);
         streams.stop();

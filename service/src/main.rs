@@ -144,10 +144,10 @@ fn runtime() -> Result<Runtime, String> {
 
 #[cfg(feature = "kafka")]
 fn cluster(config: &Config) -> Result<Arc<dyn Broker>, String> {
-    use millstream::broker::kafka::{Kafka, Settings};
-    let settings = Settings {
+    use millstream::broker::kafka::{Kafka, KafkaSettings};
+    let settings = KafkaSettings {
         overrides: config.kafka.client.clone(),
-        ..Settings::new(config.kafka.bootstrap.as_str())
+        ..KafkaSettings::new(config.kafka.bootstrap.as_str())
     };
     // An option's value is judged by librdkafka alone, when a handle is opened; to open one asks nobody.
     let checked = Kafka::new(settings).and_then(|kafka| kafka.admin().map(|_| kafka));

@@ -200,7 +200,7 @@ impl GroupMetadata {
 
 /// A change of what a member owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum Rebalance {
     /// These partitions are this member's from here on.
     Assigned(Vec<i32>),
     /// The group wants these back; they are given up when the callback returns.
@@ -210,7 +210,7 @@ pub enum Change {
 }
 
 /// Who hears of changes.
-pub type Follow<'a> = dyn FnMut(Change, &GroupMetadata) + 'a;
+pub type OnRebalance<'a> = dyn FnMut(Rebalance, &GroupMetadata) + 'a;
 
 /// Membership in the group that owns tasks.
 ///
@@ -223,13 +223,13 @@ pub type Follow<'a> = dyn FnMut(Change, &GroupMetadata) + 'a;
 pub trait Membership: Send {
     /// Serves the group for at most `wait`; hands each change to `on`, with the group's view of this member at
     /// that moment: a commit made while partitions are wanted back needs the new generation.
-    fn poll(&mut self, wait: Duration, on: &mut Follow<'_>) -> Result<(), Failure>;
+    fn poll(&mut self, wait: Duration, on: &mut OnRebalance<'_>) -> Result<(), Failure>;
 
     /// The group's view of this member, to fence a commit with.
     fn metadata(&self) -> GroupMetadata;
 
     /// Gives every partition back (through `on`) and closes.
-    fn close(&mut self, on: &mut Follow<'_>) -> Result<(), Failure>;
+    fn close(&mut self, on: &mut OnRebalance<'_>) -> Result<(), Failure>;
 }
 
 /// A subscribed consumer that commits for itself: at least once, for sinks.
@@ -253,12 +253,12 @@ pub struct TopicSpec {
 }
 
 /// How long a compacted topic shows that a key was deleted: whoever reads on within this time misses no deletion.
-pub const DELETIONS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const DELETE_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What becomes of old records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleanup {
-    /// The last value of each key stays, a deletion for [`DELETIONS_KEPT`].
+    /// The last value of each key stays, a deletion for [`DELETE_RETENTION`].
     Compact,
     /// They go after this time; `None` keeps them for ever.
     Delete(Option<Duration>),
@@ -282,7 +282,7 @@ pub trait Admin: Send {
     fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure>;
 
     /// How long each shows deletions; `None` if records go by age too, or are not compacted at all.
-    fn deletions_kept(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure>;
+    fn delete_retention(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure>;
 
     /// Deletes the records before these offsets.
     fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure>;

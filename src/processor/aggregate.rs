@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::core::Store;
-use super::wiring::{Flush, Made, NodeId, Wiring};
+use super::wiring::{EmitOnCommit, Made, NodeId, Wiring};
 use super::{Core, Edge, Emit, Next};
 use crate::error::{Fault, Result};
 use crate::record::Rec;
@@ -47,8 +47,8 @@ impl<K: 'static, V, A: Default + 'static> Aggregate<K, V, A> {
     }
 }
 
-impl<K: 'static, V, A: Default + 'static> Flush for Aggregate<K, V, A> {
-    fn flush(&self, core: &mut Core) -> Result<()> {
+impl<K: 'static, V, A: Default + 'static> EmitOnCommit for Aggregate<K, V, A> {
+    fn emit_on_commit(&self, core: &mut Core) -> Result<()> {
         self.with_store(core, |store, core| {
             let mut next = self.next.borrow_mut();
             store.for_each_dirty(|key, value, at| match value {
@@ -85,7 +85,7 @@ pub(crate) fn aggregate<K: 'static, V: 'static, A: Default + 'static>(
             next: RefCell::new(out.wire(wiring)),
         });
         if made == Made::New && emit == Emit::OnCommit {
-            wiring.flushes.push((id, node.clone()));
+            wiring.commit_emitters.push((id, node.clone()));
         }
         Box::new(Entry(node))
     }

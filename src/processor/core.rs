@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 use std::rc::Rc;
 
-use super::source::Queue;
+use super::source::RecordQueues;
 use crate::error::{Fault, Result};
 use crate::outgoing::{OutRecord, Outgoing, TopicIndex};
 use crate::partitioner::partition_of;
@@ -61,7 +61,7 @@ pub struct Core {
     task: TaskId,
     pub(crate) stores: Vec<Option<Box<dyn StateStore>>>,
     pub(crate) views: Vec<Option<Rc<dyn BroadcastSnapshot>>>,
-    pub(crate) queue: Queue,
+    pub(crate) queue: RecordQueues,
     pub(crate) out: Outgoing,
     dead_letters: Destination,
     /// The largest record that is sent.
@@ -79,7 +79,7 @@ impl Core {
     pub(crate) fn new(
         task: TaskId,
         stores: usize,
-        queue: Queue,
+        queue: RecordQueues,
         dead_letters: Destination,
     ) -> Self {
         Self {

@@ -23,9 +23,9 @@ pub(crate) use self::flat_map::flat_map;
 pub(crate) use self::process::Uses;
 pub(crate) use self::process::process;
 pub(crate) use self::sink::{Encoded, sink};
-pub(crate) use self::source::{Decoded, Extractor, MakeSource, Queue, Source, source};
+pub(crate) use self::source::{Decoded, Extractor, MakeSource, RecordQueues, Source, source};
 pub use self::wiring::Edge;
-pub(crate) use self::wiring::{Flush, Listen, Ring, Wiring};
+pub(crate) use self::wiring::{BroadcastListener, EmitOnCommit, FireTimers, Wiring};
 use crate::error::Result;
 use crate::record::{RawRecord, Rec, TaskId, Timestamp};
 use crate::store::{KeyValue, Snapshot, TimerQueue};
@@ -76,7 +76,7 @@ pub trait Processor: 'static {
     /// A key of a broadcast changed; its value now is in the view. Intermediate values may be skipped.
     fn on_change(
         &mut self,
-        _change: Change<'_>,
+        _change: BroadcastChange<'_>,
         _cx: &mut Context<'_, Self::KeyOut, Self::ValueOut>,
     ) -> Result<()> {
         Ok(())
@@ -104,27 +104,27 @@ impl<'a> Due<'a> {
 }
 
 /// A key of a broadcast that changed.
-pub struct Change<'a> {
+pub struct BroadcastChange<'a> {
     pub(crate) broadcast: u16,
     pub(crate) key: Option<&'a dyn std::any::Any>,
 }
 
-impl<'a> Change<'a> {
+impl<'a> BroadcastChange<'a> {
     /// What changed, if it is of `broadcast`.
-    pub fn of<K: 'static, V, I>(&self, broadcast: Broadcast<K, V, I>) -> Option<Changed<'a, K>> {
+    pub fn of<K: 'static, V, I>(&self, broadcast: Broadcast<K, V, I>) -> Option<ChangedKey<'a, K>> {
         if self.broadcast != broadcast.index() {
             return None;
         }
         match self.key {
-            None => Some(Changed::Resync),
-            Some(key) => key.downcast_ref().map(Changed::Key),
+            None => Some(ChangedKey::Resync),
+            Some(key) => key.downcast_ref().map(ChangedKey::Key),
         }
     }
 }
 
 /// What changed in a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed<'a, K> {
+pub enum ChangedKey<'a, K> {
     /// This key: it has a new value, or none.
     Key(&'a K),
     /// Unknown keys: the task was away for longer than deletions are remembered.

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::wiring::{Listen, Made, NodeId, Ring, Wiring};
-use super::{Change, Context, Core, Due, Edge, Next, Processor};
+use super::wiring::{BroadcastListener, FireTimers, Made, NodeId, Wiring};
+use super::{BroadcastChange, Context, Core, Due, Edge, Next, Processor};
 use crate::error::{Fault, Result};
 use crate::record::{Rec, Timestamp};
 
@@ -47,8 +47,8 @@ impl<P: Processor> Next<P::KeyIn, P::ValueIn> for Entry<P> {
     }
 }
 
-impl<P: Processor> Ring for Node<P> {
-    fn ring(&self, timers: u16, now: Timestamp, core: &mut Core) -> Result<bool> {
+impl<P: Processor> FireTimers for Node<P> {
+    fn fire_next(&self, timers: u16, now: Timestamp, core: &mut Core) -> Result<bool> {
         let popped = core.lend(timers, |store, _| store.pop_due(now))?;
         let Some((at, key)) = popped else {
             return Ok(false);
@@ -60,10 +60,12 @@ impl<P: Processor> Ring for Node<P> {
     }
 }
 
-impl<P: Processor> Listen for Node<P> {
+impl<P: Processor> BroadcastListener for Node<P> {
     fn changed(&self, broadcast: u16, key: Option<&dyn Any>, core: &mut Core) -> Result<()> {
         let at = core.wall_time();
-        self.run(at, core, |processor, cx| processor.on_change(Change { broadcast, key }, cx))
+        self.run(at, core, |processor, cx| {
+            processor.on_change(BroadcastChange { broadcast, key }, cx)
+        })
     }
 
     fn started(&self, core: &mut Core) -> Result<()> {
@@ -96,9 +98,9 @@ where
         });
         if made == Made::New {
             for timers in &uses.timers {
-                wiring.rings.push((*timers, node.clone()));
+                wiring.timer_nodes.push((*timers, node.clone()));
             }
-            wiring.listens.push((uses.broadcasts.clone(), node.clone()));
+            wiring.broadcast_listeners.push((uses.broadcasts.clone(), node.clone()));
         }
         Box::new(Entry(node))
     }

@@ -24,29 +24,29 @@ pub(crate) type Extractor<K, V> = Arc<dyn Fn(&K, &V, RawRecord<'_>) -> Timestamp
 
 /// The fetched records of one task, by source partition in the order of topic and partition.
 #[derive(Debug)]
-pub(crate) struct Queue {
-    lanes: Vec<Lane>,
+pub(crate) struct RecordQueues {
+    lanes: Vec<PartitionQueue>,
     chosen: usize,
     bytes: usize,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct PartitionQueue {
     source: TopicPartition,
     batches: VecDeque<Batch>,
     next: usize,
 }
 
-impl Lane {
+impl PartitionQueue {
     fn head_time(&self) -> Option<Timestamp> {
         self.batches.front()?.timestamp(self.next)
     }
 }
 
-impl Queue {
+impl RecordQueues {
     pub(crate) fn of(mut sources: Vec<TopicPartition>) -> Self {
         sources.sort();
-        let lane = |source| Lane { source, batches: VecDeque::new(), next: 0 };
+        let lane = |source| PartitionQueue { source, batches: VecDeque::new(), next: 0 };
         Self { lanes: sources.into_iter().map(lane).collect(), chosen: 0, bytes: 0 }
     }
 
@@ -230,7 +230,8 @@ mod tests {
 
     #[test]
     fn the_earliest_head_goes_first_and_ties_go_by_topic() {
-        let mut queue = Queue::of(vec![TopicPartition::new("b", 0), TopicPartition::new("a", 0)]);
+        let mut queue =
+            RecordQueues::of(vec![TopicPartition::new("b", 0), TopicPartition::new("a", 0)]);
         assert!(queue.add(batch("b", &[1, 3])).is_none());
         assert!(queue.add(batch("a", &[1, 2])).is_none());
         assert!(queue.add(batch("c", &[0])).is_some());

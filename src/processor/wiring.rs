@@ -52,18 +52,18 @@ impl<K: 'static, V: 'static> Edge<K, V> {
 }
 
 /// Emits what a commit asks for: the last value of each key that changed.
-pub(crate) trait Flush {
-    fn flush(&self, core: &mut Core) -> Result<()>;
+pub(crate) trait EmitOnCommit {
+    fn emit_on_commit(&self, core: &mut Core) -> Result<()>;
 }
 
 /// Fires a deadline.
-pub(crate) trait Ring {
+pub(crate) trait FireTimers {
     /// Takes the first deadline of `timers` that is due, and runs it. `false` if none is.
-    fn ring(&self, timers: u16, now: Timestamp, core: &mut Core) -> Result<bool>;
+    fn fire_next(&self, timers: u16, now: Timestamp, core: &mut Core) -> Result<bool>;
 }
 
 /// Hears of broadcasts and of the task's start.
-pub(crate) trait Listen {
+pub(crate) trait BroadcastListener {
     /// A key changed; `None` is a resync.
     fn changed(&self, broadcast: u16, key: Option<&dyn Any>, core: &mut Core) -> Result<()>;
 
@@ -75,9 +75,9 @@ pub(crate) trait Listen {
 pub(crate) struct Wiring {
     made: BTreeMap<NodeId, Rc<dyn Any>>,
     destinations: BTreeMap<Arc<str>, Destination>,
-    pub flushes: Vec<(NodeId, Rc<dyn Flush>)>,
-    pub rings: Vec<(u16, Rc<dyn Ring>)>,
-    pub listens: Vec<(Vec<u16>, Rc<dyn Listen>)>,
+    pub commit_emitters: Vec<(NodeId, Rc<dyn EmitOnCommit>)>,
+    pub timer_nodes: Vec<(u16, Rc<dyn FireTimers>)>,
+    pub broadcast_listeners: Vec<(Vec<u16>, Rc<dyn BroadcastListener>)>,
     pub faults: Vec<String>,
 }
 
@@ -86,9 +86,9 @@ impl Wiring {
         Self {
             made: BTreeMap::new(),
             destinations,
-            flushes: Vec::new(),
-            rings: Vec::new(),
-            listens: Vec::new(),
+            commit_emitters: Vec::new(),
+            timer_nodes: Vec::new(),
+            broadcast_listeners: Vec::new(),
             faults: Vec::new(),
         }
     }

@@ -11,13 +11,15 @@ use crate::error::{Fault, Result};
 use crate::partitioner::partition_of;
 use crate::processor::{Broadcast, Store};
 use crate::record::TaskId;
-use crate::store::{BroadcastStore, Column, KeyValue, Reader, Rows, Snapshot, StateStore};
+use crate::store::{
+    BroadcastStore, Column, KeyValue, ReadOnlyStore, Snapshot, StateReader, StateStore,
+};
 use crate::topology::{HandleKind, Topology};
 
 /// Finds what runs in this process.
-pub(crate) trait Running: Send + Sync {
+pub(crate) trait RunningTasks: Send + Sync {
     /// The committed state of a task, if it runs here.
-    fn reader(&self, id: &TaskId) -> Option<Arc<dyn Reader>>;
+    fn reader(&self, id: &TaskId) -> Option<Arc<dyn StateReader>>;
 
     /// A broadcast's shared store.
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>>;
@@ -35,12 +37,12 @@ pub(crate) trait Running: Send + Sync {
 #[derive(Clone)]
 pub struct Query {
     topology: Topology,
-    running: Arc<dyn Running>,
+    running: Arc<dyn RunningTasks>,
 }
 
 /// Why a store could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Missed {
+pub enum QueryError {
     /// The task runs elsewhere, or nowhere at the moment.
     NotHere(TaskId),
     /// The task is this process's and does not run yet: its state is being restored. Ask again.
@@ -49,14 +51,14 @@ pub enum Missed {
     Failed(Fault),
 }
 
-impl From<Fault> for Missed {
+impl From<Fault> for QueryError {
     fn from(fault: Fault) -> Self {
         Self::Failed(fault)
     }
 }
 
 impl Query {
-    pub(crate) fn new(topology: Topology, running: Arc<dyn Running>) -> Self {
+    pub(crate) fn new(topology: Topology, running: Arc<dyn RunningTasks>) -> Self {
         Self { topology, running }
     }
 
@@ -65,19 +67,22 @@ impl Query {
         &self,
         store: Store<K, V>,
         partition: i32,
-        read: impl FnOnce(&mut Rows<'_, K, V>) -> Result<R>,
-    ) -> Result<R, Missed> {
+        read: impl FnOnce(&mut ReadOnlyStore<'_, K, V>) -> Result<R>,
+    ) -> Result<R, QueryError> {
         let mut state = self.open(store.index(), partition)?;
         let state: &mut dyn Any = state.as_any();
         match state.downcast_mut::<KeyValue<K, V>>() {
-            Some(typed) => Ok(read(&mut typed.rows())?),
-            None => Err(Missed::Failed(Fault::Fatal("the handle is of another topology".into()))),
+            Some(typed) => Ok(read(&mut typed.read_only())?),
+            None => {
+                Err(QueryError::Failed(Fault::Fatal("the handle is of another topology".into())))
+            }
         }
     }
 
-    fn open(&self, handle: u16, partition: i32) -> Result<Box<dyn StateStore>, Missed> {
+    fn open(&self, handle: u16, partition: i32) -> Result<Box<dyn StateStore>, QueryError> {
         let built = self.topology.built();
-        let unknown = || Missed::Failed(Fault::Fatal("the handle is of another topology".into()));
+        let unknown =
+            || QueryError::Failed(Fault::Fatal("the handle is of another topology".into()));
         let sub =
             built.subs.iter().find(|sub| sub.columns.contains(&handle)).ok_or_else(unknown)?;
         let column = sub.columns.iter().position(|of| *of == handle).ok_or_else(unknown)?;
@@ -89,14 +94,18 @@ impl Query {
         }
     }
 
-    fn missed(&self, id: TaskId) -> Missed {
-        if self.running.owns(id.partition) { Missed::Opening(id) } else { Missed::NotHere(id) }
+    fn missed(&self, id: TaskId) -> QueryError {
+        if self.running.owns(id.partition) {
+            QueryError::Opening(id)
+        } else {
+            QueryError::NotHere(id)
+        }
     }
 
     /// The partition of `topic` that records of this key are in.
-    pub fn partition(&self, topic: &str, key: &[u8]) -> Result<i32, Missed> {
+    pub fn partition(&self, topic: &str, key: &[u8]) -> Result<i32, QueryError> {
         let unknown =
-            || Missed::Failed(Fault::Fatal(format!("the application has no topic {topic}")));
+            || QueryError::Failed(Fault::Fatal(format!("the application has no topic {topic}")));
         self.running.partitions(topic).map(|count| partition_of(key, count)).ok_or_else(unknown)
     }
 
@@ -123,8 +132,8 @@ mod tests {
     /// A process that owns partition 1 and has not opened its tasks.
     struct Restoring;
 
-    impl Running for Restoring {
-        fn reader(&self, _id: &TaskId) -> Option<Arc<dyn Reader>> {
+    impl RunningTasks for Restoring {
+        fn reader(&self, _id: &TaskId) -> Option<Arc<dyn StateReader>> {
             None
         }
 
@@ -165,7 +174,7 @@ mod tests {
         builder.stream("lines", Utf8, Utf8).process("idle", &[seen.into()], || Idle);
         let query = Query::new(builder.build().unwrap(), Arc::new(Restoring));
         let asked = |partition| query.store(seen, partition, |_| Ok(())).unwrap_err();
-        assert!(matches!(asked(0), Missed::NotHere(id) if id.partition == 0));
-        assert!(matches!(asked(1), Missed::Opening(id) if id.partition == 1));
+        assert!(matches!(asked(0), QueryError::NotHere(id) if id.partition == 0));
+        assert!(matches!(asked(1), QueryError::Opening(id) if id.partition == 1));
     }
 }

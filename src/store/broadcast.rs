@@ -73,19 +73,19 @@ pub trait BroadcastSnapshot: Any {
 }
 
 /// The view of one broadcast topic and how its records are read.
-pub struct Shared<K, V, I = ()> {
+pub struct SharedView<K, V, I = ()> {
     view: Arc<RwLock<View<K, V, I>>>,
     keys: Arc<dyn Serde<K>>,
     values: Arc<dyn Serde<V>>,
 }
 
-impl<K, V, I> Clone for Shared<K, V, I> {
+impl<K, V, I> Clone for SharedView<K, V, I> {
     fn clone(&self) -> Self {
         Self { view: self.view.clone(), keys: self.keys.clone(), values: self.values.clone() }
     }
 }
 
-impl<K, V, I> Shared<K, V, I>
+impl<K, V, I> SharedView<K, V, I>
 where
     K: Hash + Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
@@ -115,7 +115,7 @@ fn decoded<T: 'static>(serde: &dyn Serde<T>, bytes: &[u8]) -> Result<T> {
     slot.ok_or_else(|| Fault::Reject("nothing was decoded".into()))
 }
 
-impl<K, V, I> BroadcastStore for Shared<K, V, I>
+impl<K, V, I> BroadcastStore for SharedView<K, V, I>
 where
     K: Hash + Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
@@ -203,10 +203,10 @@ mod tests {
     use crate::record::{Headers, Timestamp};
     use crate::serde::{I64, Utf8};
 
-    type Numbers = Shared<String, i64>;
+    type Numbers = SharedView<String, i64>;
 
     fn numbers() -> Numbers {
-        Shared::new(Arc::new(Utf8), Arc::new(I64))
+        SharedView::new(Arc::new(Utf8), Arc::new(I64))
     }
 
     fn record<'a>(offset: i64, key: Option<&'a str>, value: Option<&'a [u8]>) -> RawRecord<'a> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Changes, Column, Committed, Marks, Reader, Stores, TaskStore};
+use super::{Checkpoint, Column, Committed, StateChanges, StateReader, Stores, TaskStore};
 use crate::error::{Fault, Result};
 use crate::record::{Offset, TaskId, Timestamp};
 
@@ -17,17 +17,17 @@ pub(super) fn columns(names: &[&str]) -> Vec<Arc<str>> {
     names.iter().map(|name| Arc::from(*name)).collect()
 }
 
-pub(super) fn marks(at: i64) -> Marks {
-    Marks {
+pub(super) fn checkpoint(at: i64) -> Checkpoint {
+    Checkpoint {
         changelogs: vec![Some(Offset(at)), None],
         genesis: vec![Some([7; 16]), None],
         committed_at: Timestamp(at),
-        ..Marks::default()
+        ..Checkpoint::default()
     }
 }
 
-pub(super) fn changes(of: &[(Column, &str, Option<&str>)]) -> Changes {
-    let mut changes = Changes::default();
+pub(super) fn changes(of: &[(Column, &str, Option<&str>)]) -> StateChanges {
+    let mut changes = StateChanges::default();
     for (column, key, value) in of {
         changes.push(*column, key.as_bytes(), value.map(str::as_bytes));
     }
@@ -39,11 +39,16 @@ pub(super) fn open(stores: &dyn Stores) -> Result<Box<dyn TaskStore>> {
 }
 
 /// The rows of a column as text, `key=value`, a blank between two.
-pub(super) fn rows(reader: &dyn Reader, column: Column) -> Result<String> {
+pub(super) fn rows(reader: &dyn StateReader, column: Column) -> Result<String> {
     between(reader, column, "", None)
 }
 
-fn between(reader: &dyn Reader, column: Column, from: &str, to: Option<&str>) -> Result<String> {
+fn between(
+    reader: &dyn StateReader,
+    column: Column,
+    from: &str,
+    to: Option<&str>,
+) -> Result<String> {
     let mut rows = Vec::new();
     reader.scan(column, from.as_bytes(), to.map(str::as_bytes), &mut |key, value| {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
@@ -59,33 +64,33 @@ fn permit() -> Committed {
 
 fn a_batch_and_its_marks_are_there_together(stores: &dyn Stores) -> Result<()> {
     let mut store = open(stores)?;
-    assert_eq!(store.marks()?, Marks::default());
+    assert_eq!(store.checkpoint()?, Checkpoint::default());
     let batch = changes(&[(A, "k", Some("1")), (B, "k", Some("2")), (A, "l", Some(""))]);
-    store.apply(&batch, &marks(5), &permit())?;
+    store.apply(&batch, &checkpoint(5), &permit())?;
     let reader = store.reader();
     let mut value = b"stale".to_vec();
     assert!(reader.fetch(A, b"l", &mut value)?);
     assert_eq!(value, b"");
     assert!(!reader.fetch(B, b"l", &mut value)?);
     assert_eq!((rows(&*reader, A)?, rows(&*reader, B)?), ("k=1 l=".into(), "k=2".into()));
-    assert_eq!(store.marks()?, marks(5));
+    assert_eq!(store.checkpoint()?, checkpoint(5));
     Ok(())
 }
 
 fn the_last_change_of_a_key_holds(stores: &dyn Stores) -> Result<()> {
     let mut store = open(stores)?;
     let of = [(A, "k", Some("1")), (A, "l", Some("1")), (A, "k", Some("2")), (A, "l", None)];
-    store.apply(&changes(&of), &marks(1), &permit())?;
+    store.apply(&changes(&of), &checkpoint(1), &permit())?;
     assert_eq!(rows(&*store.reader(), A)?, "k=2");
-    store.restore(&changes(&[(A, "k", None), (A, "m", Some("3"))]), &marks(2))?;
-    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), ("m=3".into(), marks(2)));
+    store.restore(&changes(&[(A, "k", None), (A, "m", Some("3"))]), &checkpoint(2))?;
+    assert_eq!((rows(&*store.reader(), A)?, store.checkpoint()?), ("m=3".into(), checkpoint(2)));
     Ok(())
 }
 
 fn a_scan_shows_its_range_in_order_until_told_to_stop(stores: &dyn Stores) -> Result<()> {
     let mut store = open(stores)?;
     let of = [(A, "c", Some("3")), (A, "", Some("0")), (A, "b", Some("2")), (A, "a", Some("1"))];
-    store.apply(&changes(&of), &marks(1), &permit())?;
+    store.apply(&changes(&of), &checkpoint(1), &permit())?;
     let reader = store.reader();
     assert_eq!(rows(&*reader, A)?, "=0 a=1 b=2 c=3");
     assert_eq!(between(&*reader, A, "a", Some("c"))?, "a=1 b=2");
@@ -102,9 +107,12 @@ fn a_scan_shows_its_range_in_order_until_told_to_stop(stores: &dyn Stores) -> Re
 fn a_batch_with_an_unknown_column_changes_nothing(stores: &dyn Stores) -> Result<()> {
     let mut store = open(stores)?;
     let batch = changes(&[(A, "k", Some("1")), (Column(2), "k", Some("1"))]);
-    let outcome = store.apply(&batch, &marks(1), &permit());
+    let outcome = store.apply(&batch, &checkpoint(1), &permit());
     assert!(matches!(outcome, Err(Fault::Fatal(_))));
-    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), (String::new(), Marks::default()));
+    assert_eq!(
+        (rows(&*store.reader(), A)?, store.checkpoint()?),
+        (String::new(), Checkpoint::default())
+    );
     Ok(())
 }
 
@@ -130,7 +138,11 @@ fn readers_and_flushers_do_not_keep_a_store_open(stores: &dyn Stores) -> Result<
 
 fn a_scan_may_read_on(stores: &dyn Stores) -> Result<()> {
     let mut store = open(stores)?;
-    store.apply(&changes(&[(A, "k", Some("1")), (B, "k", Some("2"))]), &marks(1), &permit())?;
+    store.apply(
+        &changes(&[(A, "k", Some("1")), (B, "k", Some("2"))]),
+        &checkpoint(1),
+        &permit(),
+    )?;
     let reader = store.reader();
     let (mut value, mut found) = (Vec::new(), Ok(false));
     reader.scan(A, b"", None, &mut |key, _| {

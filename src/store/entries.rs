@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
 
-use super::bytes::{self, KeyBytes};
+use super::key_bytes::{self, KeyBytes};
 use crate::error::{Fault, Result};
 use crate::record::Timestamp;
 
@@ -148,7 +148,7 @@ impl<V> Entries<V> {
             return Ok(false);
         }
         entry.state = State::Dirty;
-        let prefix = bytes::sort_prefix(entry.key.as_slice());
+        let prefix = key_bytes::sort_prefix(entry.key.as_slice());
         self.dirty_bytes += cost(entry);
         if let Some(ordered) = &mut self.ordered {
             ordered.insert(entry.key.clone(), place);
@@ -310,7 +310,7 @@ fn cost<V>(entry: &Entry<V>) -> usize {
 }
 
 fn hash_of(key: &[u8]) -> u32 {
-    (bytes::hash(key) >> 32) as u32
+    (key_bytes::hash(key) >> 32) as u32
 }
 
 /// The table takes its tag from the upper bits and its index from the lower ones.

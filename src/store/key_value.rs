@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use super::entries::{Entries, Place};
 use super::scan::{Keys, Show, scan};
-use super::{Changes, Column, Envelope, Reader, Rows, StateStore, bytes, seal};
+use super::{
+    Column, Envelope, ReadOnlyStore, StateChanges, StateReader, StateStore, key_bytes, seal,
+};
 use crate::error::{Fault, Result};
 use crate::record::Timestamp;
 use crate::serde::Serde;
@@ -22,7 +24,7 @@ use crate::serde::Serde;
 /// The typed store of one column.
 pub struct KeyValue<K, V> {
     column: Column,
-    reader: Arc<dyn Reader>,
+    reader: Arc<dyn StateReader>,
     keys: Arc<dyn Serde<K>>,
     values: Arc<dyn Serde<V>>,
     entries: Entries<V>,
@@ -38,7 +40,7 @@ impl<K: 'static, V: 'static> KeyValue<K, V> {
     /// `cache_bytes_max`; what the open transaction wrote comes on top.
     pub(crate) fn new(
         column: Column,
-        reader: Arc<dyn Reader>,
+        reader: Arc<dyn StateReader>,
         keys: Arc<dyn Serde<K>>,
         values: Arc<dyn Serde<V>>,
         cache_bytes_max: usize,
@@ -58,8 +60,8 @@ impl<K: 'static, V: 'static> KeyValue<K, V> {
     }
 
     /// What may be read of it, for code that also reads it from outside.
-    pub fn rows(&mut self) -> Rows<'_, K, V> {
-        Rows::of(self)
+    pub fn read_only(&mut self) -> ReadOnlyStore<'_, K, V> {
+        ReadOnlyStore::of(self)
     }
 
     /// The time that writes get from here on.
@@ -155,7 +157,7 @@ impl<K: 'static, V: 'static> KeyValue<K, V> {
     /// As [`Self::scan`], the keys whose bytes begin with `prefix`.
     pub fn scan_prefix(&mut self, prefix: &[u8], visit: impl FnMut(&K, &V) -> bool) -> Result<()> {
         let mut end = Vec::new();
-        let bounded = bytes::prefix_end(prefix, &mut end);
+        let bounded = key_bytes::prefix_end(prefix, &mut end);
         self.scan_bytes(prefix, bounded.then_some(&end), visit)
     }
 
@@ -244,7 +246,7 @@ fn damaged(column: Column, fault: Fault) -> Fault {
 }
 
 impl<K: 'static, V: 'static> StateStore for KeyValue<K, V> {
-    fn stage(&mut self, changes: &mut Changes) -> Result<()> {
+    fn stage(&mut self, changes: &mut StateChanges) -> Result<()> {
         let (values, column) = (&*self.values, self.column);
         for entry in self.entries.dirty().flatten() {
             let key = entry.key.as_slice();

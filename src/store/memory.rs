@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::held::{Held, Hold};
-use super::{Changes, Column, Committed, Marks, Reader, Stores, TaskStore};
+use super::task_lock::{TaskLock, TaskLocks};
+use super::{Checkpoint, Column, Committed, StateChanges, StateReader, Stores, TaskStore};
 use crate::error::{Fault, Result};
 use crate::record::TaskId;
 
@@ -16,25 +16,26 @@ type Rows = BTreeMap<Box<[u8]>, Box<[u8]>>;
 /// Opens state that lives in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStores {
-    held: Held,
+    locks: TaskLocks,
 }
 
 impl Stores for MemoryStores {
     fn open(&self, task: &TaskId, columns: &[Arc<str>]) -> Result<Box<dyn TaskStore>> {
-        let hold = self.held.take(task)?;
-        let state = State { columns: vec![Rows::new(); columns.len()], marks: Marks::default() };
+        let lock = self.locks.take(task)?;
+        let state =
+            State { columns: vec![Rows::new(); columns.len()], checkpoint: Checkpoint::default() };
         let shared = Shared(Arc::new(RwLock::new(Some(state))));
-        Ok(Box::new(MemoryStore { shared, _hold: hold }))
+        Ok(Box::new(MemoryStore { shared, _lock: lock }))
     }
 
     fn wipe(&self, task: &TaskId) -> Result<()> {
-        self.held.take(task).map(drop)
+        self.locks.take(task).map(drop)
     }
 }
 
 struct State {
     columns: Vec<Rows>,
-    marks: Marks,
+    checkpoint: Checkpoint,
 }
 
 impl State {
@@ -49,11 +50,11 @@ struct Shared(Arc<RwLock<Option<State>>>);
 /// The state of one task.
 struct MemoryStore {
     shared: Shared,
-    _hold: Hold,
+    _lock: TaskLock,
 }
 
 impl MemoryStore {
-    fn put(&mut self, changes: &Changes, marks: &Marks) -> Result<()> {
+    fn put(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()> {
         let mut held = self.shared.0.write();
         let state = held.as_mut().ok_or_else(closed)?;
         let columns = state.columns.len();
@@ -68,26 +69,31 @@ impl MemoryStore {
                 None => rows.remove(change.key),
             };
         }
-        state.marks = marks.clone();
+        state.checkpoint = checkpoint.clone();
         Ok(())
     }
 }
 
 impl TaskStore for MemoryStore {
-    fn reader(&self) -> Arc<dyn Reader> {
+    fn reader(&self) -> Arc<dyn StateReader> {
         Arc::new(self.shared.clone())
     }
 
-    fn marks(&self) -> Result<Marks> {
-        self.shared.0.read().as_ref().map(|state| state.marks.clone()).ok_or_else(closed)
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        self.shared.0.read().as_ref().map(|state| state.checkpoint.clone()).ok_or_else(closed)
     }
 
-    fn apply(&mut self, changes: &Changes, marks: &Marks, _permit: &Committed) -> Result<()> {
-        self.put(changes, marks)
+    fn apply(
+        &mut self,
+        changes: &StateChanges,
+        checkpoint: &Checkpoint,
+        _permit: &Committed,
+    ) -> Result<()> {
+        self.put(changes, checkpoint)
     }
 
-    fn restore(&mut self, changes: &Changes, marks: &Marks) -> Result<()> {
-        self.put(changes, marks)
+    fn restore(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()> {
+        self.put(changes, checkpoint)
     }
 
     fn flusher(&self) -> Box<dyn FnOnce() -> Result<()> + Send> {
@@ -105,7 +111,7 @@ impl Drop for MemoryStore {
     }
 }
 
-impl Reader for Shared {
+impl StateReader for Shared {
     fn fetch(&self, column: Column, key: &[u8], into: &mut Vec<u8>) -> Result<bool> {
         let held = self.0.read_recursive();
         let rows = held.as_ref().ok_or_else(closed)?.rows(column)?;

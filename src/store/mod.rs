@@ -2,27 +2,27 @@
 //!
 //! Always so: what lies on disk is a prefix of what Kafka committed, never more. The writes of an open
 //! transaction live in the typed stores ([`KeyValue`], [`TimerQueue`]) as dirty entries; only with a
-//! [`Committed`] in hand do they reach a [`TaskStore`], all columns and the [`Marks`] in one step.
+//! [`Committed`] in hand do they reach a [`TaskStore`], all columns and the [`Checkpoint`] in one step.
 //!
-//! The order of a transaction: the typed stores change, `stage` writes what is dirty to [`Changes`] in the
+//! The order of a transaction: the typed stores change, `stage` writes what is dirty to [`StateChanges`] in the
 //! order of the keys, the caller logs those changes and commits, `apply` puts them down, `settle` makes the
 //! dirty entries clean. If the transaction aborts, `discard` forgets them instead.
 //!
 //! [`View`] is apart from this: the broadcast store that the tasks of a process share, and nobody commits.
 
 mod broadcast;
-mod bytes;
-mod changes;
+mod checkpoint;
 mod entries;
 mod envelope;
-mod held;
+mod key_bytes;
 mod key_value;
-mod marks;
 pub mod memory;
+mod read_only;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
-mod rows;
 mod scan;
+mod state_changes;
+mod task_lock;
 mod timers;
 mod view;
 
@@ -34,12 +34,12 @@ mod model;
 use std::any::Any;
 use std::sync::Arc;
 
-pub use broadcast::{BroadcastSnapshot, BroadcastStore, Rejected, Shared, Snapshot};
-pub use changes::{Change, Changes};
+pub use broadcast::{BroadcastSnapshot, BroadcastStore, Rejected, SharedView, Snapshot};
+pub use checkpoint::Checkpoint;
 pub use envelope::{Envelope, seal};
 pub use key_value::KeyValue;
-pub use marks::Marks;
-pub use rows::Rows;
+pub use read_only::ReadOnlyStore;
+pub use state_changes::{StateChange, StateChanges};
 pub use timers::TimerQueue;
 pub use view::{Index, View};
 
@@ -67,7 +67,7 @@ impl Committed {
 /// 1. It sees what was applied or restored, whole batches only where one call is concerned.
 /// 2. Values are in changelog form: an [`Envelope`].
 /// 3. Once its store is closed every call answers [`Fault::Retry`](crate::Fault::Retry).
-pub trait Reader: Send + Sync {
+pub trait StateReader: Send + Sync {
     /// Replaces `into` by the value of `key`; tells whether there is one.
     fn fetch(&self, column: Column, key: &[u8], into: &mut Vec<u8>) -> Result<bool>;
 
@@ -85,26 +85,31 @@ pub trait Reader: Send + Sync {
 /// The bytes of one task: all its columns, changed together.
 ///
 /// # Contract
-/// 1. A batch and its marks are there together or not at all, after a crash too.
-/// 2. After a crash the state is that of some earlier batch (at least the last flushed), with its marks.
+/// 1. A batch and its checkpoint are there together or not at all, after a crash too.
+/// 2. After a crash the state is that of some earlier batch (at least the last flushed), with its checkpoint.
 /// 3. Among changes of one key in a batch the last one holds.
 /// 4. A failed `apply` changed nothing; it may be tried again if the fault is a
 ///    [`Fault::Retry`](crate::Fault::Retry).
-/// 5. After `restore` alone the data may be ahead of the marks when a crash comes, never behind: replaying
-///    the changelog from the marks to its end heals it.
+/// 5. After `restore` alone the data may be ahead of the checkpoint when a crash comes, never behind: replaying
+///    the changelog from the checkpoint to its end heals it.
 pub trait TaskStore: Send {
     /// Reads what was applied. It does not keep the store open.
-    fn reader(&self) -> Arc<dyn Reader>;
+    fn reader(&self) -> Arc<dyn StateReader>;
 
     /// What the last batch marked; the default if there was none.
-    fn marks(&self) -> Result<Marks>;
+    fn checkpoint(&self) -> Result<Checkpoint>;
 
     /// Puts down the changes of a committed transaction.
-    fn apply(&mut self, changes: &Changes, marks: &Marks, permit: &Committed) -> Result<()>;
+    fn apply(
+        &mut self,
+        changes: &StateChanges,
+        checkpoint: &Checkpoint,
+        permit: &Committed,
+    ) -> Result<()>;
 
     /// Puts down records read back from changelogs, committed by their nature, in the order of the log.
     /// Large batches (from 4 MiB on) are much cheaper per record than small ones.
-    fn restore(&mut self, changes: &Changes, marks: &Marks) -> Result<()>;
+    fn restore(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()>;
 
     /// A call that brings everything applied so far to disk, to be made on another thread. If the store is
     /// closed first, it does nothing.
@@ -139,7 +144,7 @@ pub trait Stores: Send + Sync {
 /// 3. After `discard` reads answer as after the last `settle`, even if a panic cut a write short.
 pub(crate) trait StateStore: Any {
     /// Appends what is dirty to `changes`.
-    fn stage(&mut self, changes: &mut Changes) -> Result<()>;
+    fn stage(&mut self, changes: &mut StateChanges) -> Result<()>;
 
     /// What was staged is committed and applied: dirty becomes clean, and the cache shrinks to its bound.
     fn settle(&mut self);

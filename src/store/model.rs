@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{
-    Changes, Column, Committed, KeyValue, Marks, StateStore, Stores, TaskStore, TimerQueue,
+    Checkpoint, Column, Committed, KeyValue, StateChanges, StateStore, Stores, TaskStore,
+    TimerQueue,
 };
 use crate::error::Result;
 use crate::record::{Offset, TaskId, Timestamp};
@@ -25,7 +26,7 @@ struct Model {
 }
 
 /// Where the bytes are, and what a kill leaves of them.
-trait Ground {
+trait AppContext {
     fn stores(&self) -> &dyn Stores;
     fn crash(&mut self, store: Box<dyn TaskStore>);
 }
@@ -37,13 +38,13 @@ struct World<G> {
     timers: TimerQueue<String>,
     cache_bytes_max: usize,
     /// One entry per commit: its changes, and what was so after it.
-    log: Vec<(Changes, Model)>,
+    log: Vec<(StateChanges, Model)>,
     now: Model,
     clock: i64,
     seed: u64,
 }
 
-impl<G: Ground> World<G> {
+impl<G: AppContext> World<G> {
     fn new(ground: G, seed: u64) -> Result<Self> {
         let cache_bytes_max = if seed.is_multiple_of(2) { 700 } else { 1 << 20 };
         let store = open(&ground)?;
@@ -191,16 +192,16 @@ impl<G: Ground> World<G> {
     }
 
     fn commit(&mut self) -> Result<()> {
-        let mut changes = Changes::default();
+        let mut changes = StateChanges::default();
         self.rows.stage(&mut changes)?;
         self.timers.stage(&mut changes)?;
         let keys: Vec<_> = changes.iter().map(|change| (change.column, change.key)).collect();
         assert!(keys.is_sorted_by(|a, b| a < b), "staged in the order of the keys, each once");
         self.log.push((changes, self.now.clone()));
-        let marks = marks(self.log.len());
+        let checkpoint = checkpoint(self.log.len());
         let (changes, _) = &self.log[self.log.len() - 1];
         if let Some(store) = &mut self.store {
-            store.apply(changes, &marks, &Committed::mint())?;
+            store.apply(changes, &checkpoint, &Committed::mint())?;
             if self.clock % 3 == 0 {
                 store.flusher()()?;
             }
@@ -233,13 +234,14 @@ impl<G: Ground> World<G> {
     /// Opens what is left, a committed prefix, and replays the rest of the log.
     fn reopen(&mut self) -> Result<()> {
         let mut store = open(&self.ground)?;
-        let left = store.marks()?.changelogs.first().copied().flatten().map_or(0, |next| next.0);
+        let left =
+            store.checkpoint()?.changelogs.first().copied().flatten().map_or(0, |next| next.0);
         let prefix = self.log[..left as usize].last().map(|(_, model)| model.clone());
         self.now = prefix.unwrap_or_default();
         (self.rows, self.timers) = typed(&*store, self.cache_bytes_max)?;
         self.same_as_model()?;
         for (place, (changes, model)) in self.log.iter().enumerate().skip(left as usize) {
-            store.restore(changes, &marks(place + 1))?;
+            store.restore(changes, &checkpoint(place + 1))?;
             self.now = model.clone();
         }
         (self.rows, self.timers) = typed(&*store, self.cache_bytes_max)?;
@@ -264,7 +266,7 @@ impl<G: Ground> World<G> {
     }
 }
 
-fn open(ground: &impl Ground) -> Result<Box<dyn TaskStore>> {
+fn open(ground: &impl AppContext) -> Result<Box<dyn TaskStore>> {
     let task = TaskId { sub_topology: "model".into(), partition: 0 };
     ground.stores().open(&task, &["rows".into(), "timers".into()])
 }
@@ -278,11 +280,11 @@ fn typed(
     Ok((KeyValue::new(ROWS, reader, utf8.clone(), utf8, cache_bytes_max), timers))
 }
 
-fn marks(commits: usize) -> Marks {
-    Marks { changelogs: vec![Some(Offset(commits as i64)); 2], ..Marks::default() }
+fn checkpoint(commits: usize) -> Checkpoint {
+    Checkpoint { changelogs: vec![Some(Offset(commits as i64)); 2], ..Checkpoint::default() }
 }
 
-fn run<G: Ground>(seeds: u64, ground: impl Fn() -> G) -> Result<()> {
+fn run<G: AppContext>(seeds: u64, ground: impl Fn() -> G) -> Result<()> {
     for seed in 0..seeds {
         let mut world = World::new(ground(), seed)?;
         for step in 0..STEPS {
@@ -297,7 +299,7 @@ fn run<G: Ground>(seeds: u64, ground: impl Fn() -> G) -> Result<()> {
 
 struct Memory(super::memory::MemoryStores);
 
-impl Ground for Memory {
+impl AppContext for Memory {
     fn stores(&self) -> &dyn Stores {
         &self.0
     }
@@ -318,7 +320,7 @@ mod rocks {
 
     use super::super::rocks::RocksStores;
     use super::super::rocks::tests::copy_as_killed;
-    use super::{Ground, Result, Stores, TaskStore, run};
+    use super::{AppContext, Result, Stores, TaskStore, run};
 
     struct Disk {
         dir: TempDir,
@@ -337,7 +339,7 @@ mod rocks {
         }
     }
 
-    impl Ground for Disk {
+    impl AppContext for Disk {
         fn stores(&self) -> &dyn Stores {
             &self.stores
         }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::bytes::KeyBytes;
 use super::entries::{Entry, Place, at_place};
-use super::{Column, Envelope, Reader};
+use super::key_bytes::KeyBytes;
+use super::{Column, Envelope, StateReader};
 use crate::error::Result;
 use crate::serde::Serde;
 
@@ -49,7 +49,7 @@ impl<K: 'static, V: 'static, F: FnMut(&K, &V) -> bool> Show<'_, K, V, F> {
 /// Walks `keys` of `column`, each key once, a dirty entry before the row of its key.
 pub(super) fn scan<K: 'static, V: 'static, F: FnMut(&K, &V) -> bool>(
     mut show: Show<'_, K, V, F>,
-    reader: &dyn Reader,
+    reader: &dyn StateReader,
     column: Column,
     dirty: &BTreeMap<KeyBytes, Place>,
     keys: Keys<'_>,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
-use super::bytes::KeyBytes;
-use super::{Changes, Column, Envelope, Reader, StateStore, seal};
+use super::key_bytes::KeyBytes;
+use super::{Column, Envelope, StateChanges, StateReader, StateStore, seal};
 use crate::error::{Fault, Result};
 use crate::record::Timestamp;
 use crate::serde::{I64, Serde};
@@ -38,7 +38,7 @@ impl<K: 'static> TimerQueue<K> {
     /// The timers that `column` holds.
     pub(crate) fn open(
         column: Column,
-        reader: &dyn Reader,
+        reader: &dyn StateReader,
         keys: Arc<dyn Serde<K>>,
     ) -> Result<Self> {
         let mut queue = Self {
@@ -155,7 +155,7 @@ fn deadline(bytes: &[u8]) -> Result<Timestamp> {
 }
 
 impl<K: 'static> StateStore for TimerQueue<K> {
-    fn stage(&mut self, changes: &mut Changes) -> Result<()> {
+    fn stage(&mut self, changes: &mut StateChanges) -> Result<()> {
         for (key, before) in &self.moved {
             match self.deadlines.get(key.as_slice()) {
                 after if after == before.as_ref() => {}
@@ -203,7 +203,7 @@ impl<K: 'static> StateStore for TimerQueue<K> {
 #[cfg(test)]
 mod tests {
     use super::super::memory::MemoryStores;
-    use super::super::{Committed, Marks, Stores, TaskStore};
+    use super::super::{Checkpoint, Committed, Stores, TaskStore};
     use super::*;
     use crate::record::TaskId;
     use crate::serde::Utf8;
@@ -220,9 +220,9 @@ mod tests {
     }
 
     fn commit(store: &mut dyn TaskStore, timers: &mut TimerQueue<String>) -> Result<Vec<String>> {
-        let mut changes = Changes::default();
+        let mut changes = StateChanges::default();
         timers.stage(&mut changes)?;
-        store.apply(&changes, &Marks::default(), &Committed::mint())?;
+        store.apply(&changes, &Checkpoint::default(), &Committed::mint())?;
         timers.settle();
         let keys = changes.iter().map(|change| String::from_utf8_lossy(change.key).into_owned());
         Ok(keys.collect())
@@ -295,9 +295,9 @@ mod tests {
     #[test]
     fn timers_that_do_not_decode_stop_the_task() -> Result<()> {
         let mut store = opened()?;
-        let mut changes = Changes::default();
+        let mut changes = StateChanges::default();
         changes.push(COLUMN, b"a", Some(b"?"));
-        store.apply(&changes, &Marks::default(), &Committed::mint())?;
+        store.apply(&changes, &Checkpoint::default(), &Committed::mint())?;
         assert!(matches!(timers(&*store).map(drop), Err(Fault::Fatal(_))));
         Ok(())
     }

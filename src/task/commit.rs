@@ -16,7 +16,7 @@ pub(crate) struct Open {
     /// Nothing is left to process.
     pub drained: bool,
     /// A record is sought that makes commits impossible.
-    pub seeking: bool,
+    pub bisecting: bool,
     pub closing: bool,
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum Reason {
     Records,
     Interval,
     Timeout,
-    Seeking,
+    Bisecting,
     Drained,
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn due(open: &Open, limits: &Limits, last: Timestamp, now: Timestamp)
         (open.records >= limits.records_max, Reason::Records),
         (now.has_passed(open.began, limits.interval), Reason::Interval),
         (now.has_passed(open.began, limits.open_max), Reason::Timeout),
-        (open.seeking, Reason::Seeking),
+        (open.bisecting, Reason::Bisecting),
         (open.drained && now.has_passed(last, limits.drained_after), Reason::Drained),
     ];
     reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
@@ -94,11 +94,11 @@ mod tests {
             due(&Open { bytes: 1_000, ..young }, &LIMITS, at(0), at(1)),
             due(&Open { records: 50, ..young }, &LIMITS, at(0), at(1)),
             due(&young, &LIMITS, at(0), at(100)),
-            due(&Open { seeking: true, ..young }, &LIMITS, at(0), at(1)),
+            due(&Open { bisecting: true, ..young }, &LIMITS, at(0), at(1)),
             due(&Open { closing: true, ..young }, &LIMITS, at(0), at(1)),
         ];
         let expected =
-            [Reason::Bytes, Reason::Records, Reason::Interval, Reason::Seeking, Reason::Closing];
+            [Reason::Bytes, Reason::Records, Reason::Interval, Reason::Bisecting, Reason::Closing];
         assert_eq!(reasons, expected.map(Some));
     }
 

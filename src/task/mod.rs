@@ -8,40 +8,42 @@
 //! emits what waits for the commit and turns dirty state into changelog records; the worker commits; `applied` puts
 //! the same changes down in the store in one batch. `rewind` undoes instead.
 
+mod bisection;
 mod commit;
 mod genesis;
 mod nodes;
-mod own;
+mod progress;
 mod restore;
-mod search;
+mod run;
 mod staging;
-mod turn;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bisection::Bisection;
+pub(crate) use bisection::Blame;
 pub(crate) use commit::{Limits, Open, Reason, drained_after, due};
 pub(crate) use nodes::Nodes;
-pub(crate) use restore::{Job, Restored, Restorer, Unrestored};
-pub(crate) use search::Blame;
-use search::Search;
-pub(crate) use turn::{Failed, Turn};
+pub(crate) use restore::{RestoreError, RestoreJob, Restored, Restorer};
+pub(crate) use run::{TaskFailure, TimeSlice};
 
 use crate::batch::Batch;
 use crate::error::{Fault, Result};
 use crate::outgoing::{OutRecord, Outgoing};
-use crate::processor::{Core, Destination, Queue};
+use crate::processor::{Core, Destination, RecordQueues};
 use crate::record::{Headers, Offset, TaskId, Timestamp, Topic, TopicPartition};
 use crate::serde::{Bytes, I64};
-use crate::store::{BroadcastStore, Changes, Column, KeyValue, Marks, Reader, TaskStore};
+use crate::store::{
+    BroadcastStore, Checkpoint, Column, KeyValue, StateChanges, StateReader, TaskStore,
+};
 use crate::topology::{HandleKind, SubTopology, Topology};
 
 /// Changelog bytes after which the store is brought to disk, however young they are.
 const FLUSH_BYTES: usize = 16 << 20;
 
 /// What every task of a process is made from.
-pub(crate) struct Ground {
+pub(crate) struct AppContext {
     pub topology: Topology,
     /// Where every topic is that the application writes to.
     pub destinations: BTreeMap<Topic, Destination>,
@@ -55,21 +57,21 @@ pub(crate) struct Ground {
 
 /// See the module.
 pub(crate) struct Task {
-    ground: Arc<Ground>,
+    context: Arc<AppContext>,
     sub: usize,
     core: Core,
     nodes: Nodes,
-    own: Option<KeyValue<Vec<u8>, i64>>,
+    progress: Option<KeyValue<Vec<u8>, i64>>,
     store: Option<Box<dyn TaskStore>>,
-    marks: Marks,
+    checkpoint: Checkpoint,
     positions: Vec<Position>,
     cursors: BTreeMap<(u16, i32), Offset>,
-    changes: Changes,
+    changes: StateChanges,
     /// Its changelogs in the order of columns, and how they are reached.
     changelogs: Vec<(TopicPartition, Destination)>,
     /// Records that are dead-lettered instead of processed, with the reason.
     skips: BTreeMap<(TopicPartition, Offset), String>,
-    search: Search,
+    bisection: Bisection,
     /// Committed, but not yet put down: the disk refused. Nothing is processed until it is.
     unapplied: bool,
     worked: bool,
@@ -96,21 +98,21 @@ struct Position {
 type Flush = Box<dyn FnOnce() -> Result<()> + Send>;
 
 /// What a task starts from.
-pub(crate) struct Beginning {
+pub(crate) struct TaskStart {
     pub store: Option<Box<dyn TaskStore>>,
-    pub marks: Marks,
+    pub checkpoint: Checkpoint,
     pub positions: Vec<(TopicPartition, Offset)>,
     /// Nothing was ever committed: the first transaction commits the start positions.
     pub fresh: bool,
 }
 
 fn changelogs(
-    ground: &Ground,
+    context: &AppContext,
     spec: &SubTopology,
     partition: i32,
 ) -> Result<Vec<(TopicPartition, Destination)>> {
-    let logs = ground.topology.built().changelogs_of(spec);
-    let reached = logs.map(|(topic, _)| match ground.destinations.get(&topic) {
+    let logs = context.topology.built().changelogs_of(spec);
+    let reached = logs.map(|(topic, _)| match context.destinations.get(&topic) {
         Some(to) => Ok((TopicPartition::new(topic, partition), to.clone())),
         None => Err(Fault::Fatal(format!("changelog {topic} is not among the destinations"))),
     });
@@ -119,38 +121,38 @@ fn changelogs(
 
 impl Task {
     /// A task that stands at the positions of `from`.
-    pub(crate) fn new(ground: Arc<Ground>, id: TaskId, from: Beginning) -> Result<Self> {
-        let built = ground.topology.built();
+    pub(crate) fn new(context: Arc<AppContext>, id: TaskId, from: TaskStart) -> Result<Self> {
+        let built = context.topology.built();
         let sub = built.subs.iter().position(|sub| sub.name == id.sub_topology);
         let unknown = || Fault::Fatal(format!("no task {id}"));
         let sub = sub.ok_or_else(unknown)?;
         let spec = built.subs.get(sub).ok_or_else(unknown)?;
-        let dead_letters = ground.topology.dead_letters();
-        let dead_letters = ground.destinations.get(&dead_letters).cloned();
+        let dead_letters = context.topology.dead_letters();
+        let dead_letters = context.destinations.get(&dead_letters).cloned();
         let dead_letters =
             dead_letters.ok_or_else(|| Fault::Fatal("no topic for dead letters".into()))?;
         let mut from_positions = from.positions;
         from_positions.sort();
         let sources = from_positions.iter().map(|(source, _)| source.clone()).collect();
         let handles = built.plan.handles.len();
-        let mut core = Core::new(id.clone(), handles, Queue::of(sources), dead_letters);
-        core.bytes_max = ground.sent_bytes_max;
+        let mut core = Core::new(id.clone(), handles, RecordQueues::of(sources), dead_letters);
+        core.bytes_max = context.sent_bytes_max;
         let position =
             |(source, next): (TopicPartition, Offset)| Position { source, committed: next, next };
         let mut task = Self {
-            nodes: Nodes::wire(&ground, spec, &id)?,
-            ground: ground.clone(),
+            nodes: Nodes::wire(&context, spec, &id)?,
+            context: context.clone(),
             sub,
             core,
-            own: None,
+            progress: None,
             store: None,
-            marks: from.marks,
+            checkpoint: from.checkpoint,
             positions: from_positions.into_iter().map(position).collect(),
             cursors: BTreeMap::new(),
-            changes: Changes::default(),
-            changelogs: changelogs(&ground, spec, id.partition)?,
+            changes: StateChanges::default(),
+            changelogs: changelogs(&context, spec, id.partition)?,
             skips: BTreeMap::new(),
-            search: Search::default(),
+            bisection: Bisection::default(),
             unapplied: false,
             worked: from.fresh,
             staged: false,
@@ -165,7 +167,7 @@ impl Task {
             task.open(spec, &store.reader())?;
             task.store = Some(store);
         }
-        task.recall()?;
+        task.load_progress()?;
         if from.fresh {
             task.name_changelogs();
         }
@@ -173,9 +175,9 @@ impl Task {
     }
 
     /// Opens the typed stores over the task's bytes.
-    fn open(&mut self, spec: &SubTopology, reader: &Arc<dyn Reader>) -> Result<()> {
-        let cache = self.ground.cache_bytes_max;
-        let plan = &self.ground.topology.built().plan;
+    fn open(&mut self, spec: &SubTopology, reader: &Arc<dyn StateReader>) -> Result<()> {
+        let cache = self.context.cache_bytes_max;
+        let plan = &self.context.topology.built().plan;
         for (column, handle) in (0..).zip(&spec.columns) {
             let make = match plan.handles.get(*handle as usize).map(|handle| &handle.kind) {
                 Some(HandleKind::Store(make) | HandleKind::Timers(make)) => make,
@@ -184,21 +186,21 @@ impl Task {
             let state = make(Column(column), reader.clone(), cache)?;
             self.core.put_back(*handle, state);
         }
-        let own = Column(spec.columns.len() as u16);
+        let progress = Column(spec.columns.len() as u16);
         let (keys, values) = (Arc::new(Bytes), Arc::new(I64));
-        self.own = Some(KeyValue::new(own, reader.clone(), keys, values, 1 << 20));
+        self.progress = Some(KeyValue::new(progress, reader.clone(), keys, values, 1 << 20));
         Ok(())
     }
 
     /// Writes the first record of each changelog: an id by which the store knows its log again.
     fn name_changelogs(&mut self) {
-        if self.own.is_none() {
+        if self.progress.is_none() {
             return;
         }
-        self.marks.genesis.clear();
+        self.checkpoint.genesis.clear();
         for (log, to) in &self.changelogs {
             let (id, key, value) = genesis::make();
-            self.marks.genesis.push(Some(id));
+            self.checkpoint.genesis.push(Some(id));
             self.core.out.push(OutRecord {
                 topic: to.topic,
                 partition: log.partition,
@@ -213,12 +215,12 @@ impl Task {
 
     /// What was worked off could not be staged. Answers who is to blame.
     pub(crate) fn blame(&mut self) -> Blame {
-        self.search.failed(self.positions.iter().map(|position| position.next))
+        self.bisection.failed(self.positions.iter().map(|position| position.next))
     }
 
     /// Whether what it has worked off is to be committed now, because a record is sought that cannot be.
-    pub(crate) fn is_seeking(&self) -> bool {
-        self.search.is_on() && self.worked
+    pub(crate) fn is_bisecting(&self) -> bool {
+        self.bisection.is_on() && self.worked
     }
 
     /// Dead-letters this record, with this reason, when it comes again.
@@ -248,7 +250,7 @@ impl Task {
 
     /// Since when committed changes wait for the disk, if they do.
     pub(crate) fn unapplied_since(&self) -> Option<Timestamp> {
-        self.unapplied.then_some(self.marks.committed_at)
+        self.unapplied.then_some(self.checkpoint.committed_at)
     }
 
     /// Bytes the open transaction holds here.
@@ -270,10 +272,11 @@ impl Task {
     /// Whether a broadcast has moved beyond a cursor.
     pub(crate) fn is_behind_broadcasts(&self) -> bool {
         self.cursors.iter().any(|((handle, partition), cursor)| {
-            let heard = self.nodes.listens.iter().any(|(heard, _)| heard.contains(handle));
+            let heard =
+                self.nodes.broadcast_listeners.iter().any(|(heard, _)| heard.contains(handle));
             heard
                 && self
-                    .ground
+                    .context
                     .broadcasts
                     .get(handle)
                     .is_some_and(|shared| *cursor < shared.end(*partition))
@@ -306,7 +309,7 @@ impl Task {
         if self.flushed_at == Timestamp::MIN {
             self.flushed_at = now;
         }
-        let is_old = now.has_passed(self.flushed_at, self.ground.flush_interval);
+        let is_old = now.has_passed(self.flushed_at, self.context.flush_interval);
         let is_old = is_old && self.unflushed_bytes > 0;
         if self.unflushed_bytes < FLUSH_BYTES && !is_old {
             return None;

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::Ground;
+use super::AppContext;
 use crate::error::Result;
-use crate::processor::{Flush, Listen, Ring, Source, Wiring};
+use crate::processor::{BroadcastListener, EmitOnCommit, FireTimers, Source, Wiring};
 use crate::record::TaskId;
 use crate::topology::SubTopology;
 
@@ -13,25 +13,25 @@ pub(crate) struct Nodes {
     /// One source a lane of the queue, in the same order.
     pub sources: Vec<Box<dyn Source>>,
     /// Who emits at a commit, parents first.
-    pub flushes: Vec<(u16, Rc<dyn Flush>)>,
-    pub rings: Vec<(u16, Rc<dyn Ring>)>,
-    pub listens: Vec<(Vec<u16>, Rc<dyn Listen>)>,
+    pub commit_emitters: Vec<(u16, Rc<dyn EmitOnCommit>)>,
+    pub timer_nodes: Vec<(u16, Rc<dyn FireTimers>)>,
+    pub broadcast_listeners: Vec<(Vec<u16>, Rc<dyn BroadcastListener>)>,
 }
 
 impl Nodes {
-    pub(crate) fn wire(ground: &Ground, spec: &SubTopology, id: &TaskId) -> Result<Self> {
-        let mut wiring = Wiring::new(ground.destinations.clone());
+    pub(crate) fn wire(context: &AppContext, spec: &SubTopology, id: &TaskId) -> Result<Self> {
+        let mut wiring = Wiring::new(context.destinations.clone());
         let reaches =
-            |topic| ground.partitions.get(topic).is_some_and(|count| id.partition < *count);
+            |topic| context.partitions.get(topic).is_some_and(|count| id.partition < *count);
         let sources = spec
             .sources
             .iter()
             .filter(|source| reaches(&source.topic))
-            .map(|source| (source.make)(&mut wiring, ground.record_bytes_max))
+            .map(|source| (source.make)(&mut wiring, context.record_bytes_max))
             .collect();
         wiring.check()?;
-        let Wiring { mut flushes, rings, listens, .. } = wiring;
-        flushes.sort_by_key(|(id, _)| *id);
-        Ok(Self { sources, flushes, rings, listens })
+        let Wiring { mut commit_emitters, timer_nodes, broadcast_listeners, .. } = wiring;
+        commit_emitters.sort_by_key(|(id, _)| *id);
+        Ok(Self { sources, commit_emitters, timer_nodes, broadcast_listeners })
     }
 }

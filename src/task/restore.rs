@@ -10,18 +10,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::broker::{Batch, Bounds, Consumer, DELETIONS_KEPT, Failure};
+use crate::broker::{Batch, Bounds, Consumer, DELETE_RETENTION, Failure};
 use crate::error::{Fault, Result};
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
-use crate::store::{Changes, Column, Marks, TaskStore};
+use crate::store::{Checkpoint, Column, StateChanges, TaskStore};
 
 use super::genesis::{self, Genesis};
 
 /// A store to be restored.
-pub(crate) struct Job {
+pub(crate) struct RestoreJob {
     pub id: TaskId,
     pub store: Box<dyn TaskStore>,
-    pub marks: Marks,
+    pub checkpoint: Checkpoint,
     /// Its changelogs in the order of columns, with the bounds they had when the job was made.
     pub changelogs: Vec<(TopicPartition, Bounds)>,
     /// The committed positions that belong to those bounds.
@@ -34,41 +34,41 @@ pub(crate) struct Job {
 pub(crate) struct Restored {
     pub id: TaskId,
     pub store: Box<dyn TaskStore>,
-    pub marks: Marks,
+    pub checkpoint: Checkpoint,
     /// How many records were read.
     pub records: u64,
 }
 
-struct Running {
-    job: Job,
+struct RunningJob {
+    job: RestoreJob,
     /// Logs whose first record is not seen yet, with where to read on and the id it must tell.
     unknown: BTreeMap<TopicPartition, (Offset, Genesis)>,
     open: BTreeMap<TopicPartition, Column>,
-    changes: Changes,
+    changes: StateChanges,
     records: u64,
 }
 
 /// See the module.
 pub(crate) struct Restorer {
     consumer: Box<dyn Consumer>,
-    running: Vec<Running>,
+    running: Vec<RunningJob>,
 }
 
 /// Bytes gathered before they go to the store.
 const BATCH_BYTES: usize = 8 << 20;
 /// A store that is older may have missed a deletion. Half, as clocks differ and segments close late.
-const AGE_MAX: Duration = Duration::from_secs(DELETIONS_KEPT.as_secs() / 2);
+const AGE_MAX: Duration = Duration::from_secs(DELETE_RETENTION.as_secs() / 2);
 
-impl Job {
+impl RestoreJob {
     /// Where each changelog is read from: where the store stands, or the log's beginning. A store whose
     /// place is not in the log any more cannot be brought up to date: it must be built anew.
     pub(crate) fn starts(&self) -> Result<Vec<Offset>, Stale> {
-        let committed_at = self.marks.committed_at;
+        let committed_at = self.checkpoint.committed_at;
         if committed_at > Timestamp::MIN && self.now.since(committed_at) > AGE_MAX {
             return Err(Stale);
         }
-        let marks = self.marks.changelogs.iter().copied().chain(std::iter::repeat(None));
-        let starts = self.changelogs.iter().zip(marks).map(|((_, bounds), mark)| match mark {
+        let checkpoint = self.checkpoint.changelogs.iter().copied().chain(std::iter::repeat(None));
+        let starts = self.changelogs.iter().zip(checkpoint).map(|((_, bounds), mark)| match mark {
             Some(at) if at < bounds.start || at > bounds.end => Err(Stale),
             Some(at) => Ok(at),
             None => Ok(bounds.start),
@@ -78,7 +78,7 @@ impl Job {
 
     /// The logs that must begin as they did when the store was built, and where each is read on.
     fn to_know(&self, starts: &[Offset]) -> BTreeMap<TopicPartition, (Offset, Genesis)> {
-        let genesis = self.marks.genesis.iter().copied().chain(std::iter::repeat(None));
+        let genesis = self.checkpoint.genesis.iter().copied().chain(std::iter::repeat(None));
         let logs = self.changelogs.iter().zip(starts).zip(genesis);
         let known = logs.filter(|(((_, bounds), start), _)| **start > bounds.start);
         known.filter_map(|(((log, _), start), id)| Some((log.clone(), (*start, id?)))).collect()
@@ -98,10 +98,10 @@ impl Job {
 pub(crate) struct Stale;
 
 /// What became of a job.
-type Outcome = Result<Restored, (TaskId, Unrestored)>;
+type Outcome = Result<Restored, (TaskId, RestoreError)>;
 
 /// Why a store was not restored.
-pub(crate) enum Unrestored {
+pub(crate) enum RestoreError {
     /// It must be built anew.
     Stale,
     /// It could not be written.
@@ -114,7 +114,7 @@ impl Restorer {
     }
 
     /// Begins a job. A stale one must not come here.
-    pub(crate) fn begin(&mut self, job: Job) -> Result<(), Failure> {
+    pub(crate) fn begin(&mut self, job: RestoreJob) -> Result<(), Failure> {
         let starts = job.starts().unwrap_or_default();
         let reads = job.changelogs.iter().zip(&starts).enumerate();
         let unknown = job.to_know(&starts);
@@ -127,8 +127,8 @@ impl Restorer {
             }
         }
         self.consumer.assign(&from)?;
-        let changes = Changes::default();
-        self.running.push(Running { job, unknown, open, changes, records: 0 });
+        let changes = StateChanges::default();
+        self.running.push(RunningJob { job, unknown, open, changes, records: 0 });
         Ok(())
     }
 
@@ -190,18 +190,19 @@ impl Restorer {
             if finished || put.is_err() {
                 done.extend(running.job.changelogs.iter().map(|(log, _)| log.clone()));
             }
-            let Running { job: Job { id, store, marks, .. }, records, .. } = match (put, finished) {
-                (Ok(()), true) => running,
-                (Ok(()), false) => {
-                    still.push(running);
-                    continue;
-                }
-                (Err(fault), _) => {
-                    out.push(Err((running.job.id, Unrestored::Fault(fault))));
-                    continue;
-                }
-            };
-            out.push(Ok(Restored { id, store, marks, records }));
+            let RunningJob { job: RestoreJob { id, store, checkpoint, .. }, records, .. } =
+                match (put, finished) {
+                    (Ok(()), true) => running,
+                    (Ok(()), false) => {
+                        still.push(running);
+                        continue;
+                    }
+                    (Err(fault), _) => {
+                        out.push(Err((running.job.id, RestoreError::Fault(fault))));
+                        continue;
+                    }
+                };
+            out.push(Ok(Restored { id, store, checkpoint, records }));
         }
         self.running = still;
         if !done.is_empty() {
@@ -210,7 +211,7 @@ impl Restorer {
         Ok(out)
     }
 
-    fn reader_of(&mut self, log: &TopicPartition) -> Option<&mut Running> {
+    fn reader_of(&mut self, log: &TopicPartition) -> Option<&mut RunningJob> {
         self.running.iter_mut().find(|one| one.open.contains_key(log))
     }
 
@@ -220,7 +221,7 @@ impl Restorer {
         let Some(running) = place.map(|place| self.running.remove(place)) else { return Ok(None) };
         let logs: Vec<_> = running.open.into_keys().collect();
         self.consumer.unassign(&logs)?;
-        Ok(Some(Err((running.job.id, Unrestored::Stale))))
+        Ok(Some(Err((running.job.id, RestoreError::Stale))))
     }
 }
 
@@ -233,7 +234,7 @@ enum Known {
     Another,
 }
 
-impl Running {
+impl RunningJob {
     /// Looks at a log's first record, if it has not been looked at.
     fn know(&mut self, batch: &Batch) -> Known {
         let Some((start, wanted)) = self.unknown.remove(batch.source()) else {
@@ -262,20 +263,20 @@ impl Running {
 
     fn named(&mut self, column: Column, id: Option<Genesis>) {
         let place = column.0 as usize;
-        if self.job.marks.genesis.len() <= place {
-            self.job.marks.genesis.resize(place + 1, None);
+        if self.job.checkpoint.genesis.len() <= place {
+            self.job.checkpoint.genesis.resize(place + 1, None);
         }
-        if let Some(genesis) = self.job.marks.genesis.get_mut(place) {
+        if let Some(genesis) = self.job.checkpoint.genesis.get_mut(place) {
             *genesis = id;
         }
     }
 
     fn mark(&mut self, column: Column, next: Option<Offset>) {
         let place = column.0 as usize;
-        if self.job.marks.changelogs.len() <= place {
-            self.job.marks.changelogs.resize(place + 1, None);
+        if self.job.checkpoint.changelogs.len() <= place {
+            self.job.checkpoint.changelogs.resize(place + 1, None);
         }
-        if let (Some(mark), Some(next)) = (self.job.marks.changelogs.get_mut(place), next) {
+        if let (Some(mark), Some(next)) = (self.job.checkpoint.changelogs.get_mut(place), next) {
             *mark = Some(mark.map_or(next, |mark| mark.max(next)));
         }
     }
@@ -297,15 +298,15 @@ impl Running {
     /// place every time.
     fn put_down(&mut self, finished: bool) -> Result<()> {
         if finished {
-            let Job { marks, positions, now, .. } = &mut self.job;
-            marks.committed_at = *now;
+            let RestoreJob { checkpoint, positions, now, .. } = &mut self.job;
+            checkpoint.committed_at = *now;
             for (source, committed) in positions {
                 let Some(committed) = committed else { continue };
-                marks.inputs.retain(|(of, _)| of != source);
-                marks.inputs.push((source.clone(), *committed));
+                checkpoint.inputs.retain(|(of, _)| of != source);
+                checkpoint.inputs.push((source.clone(), *committed));
             }
         }
-        self.job.store.restore(&self.changes, &self.job.marks)?;
+        self.job.store.restore(&self.changes, &self.job.checkpoint)?;
         self.changes.clear();
         if finished && self.records > 0 { (self.job.store.flusher())() } else { Ok(()) }
     }

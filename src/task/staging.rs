@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::turn::panicked;
+use super::run::panicked;
 use super::{Nodes, Task};
 use crate::broker::Acknowledged;
 use crate::error::{Fault, Result};
@@ -17,15 +17,15 @@ impl Task {
             return Ok(());
         }
         let Self { core, nodes, .. } = self;
-        let mut flushes = nodes.flushes.iter();
+        let mut emitters = nodes.commit_emitters.iter();
         self.changes.clear();
         let changes = &mut self.changes;
         let flush = || {
-            flushes.try_for_each(|(_, node)| node.flush(core))?;
+            emitters.try_for_each(|(_, node)| node.emit_on_commit(core))?;
             core.stores.iter_mut().flatten().try_for_each(|state| state.stage(changes))
         };
         catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked(&*panic)))?;
-        self.remember()?;
+        self.save_progress()?;
         for change in self.changes.iter() {
             let Some((log, to)) = self.changelogs.get(change.column.0 as usize) else { continue };
             self.core.check_size(change.key.len() + change.value.map_or(0, <[u8]>::len))?;
@@ -43,45 +43,45 @@ impl Task {
         Ok(())
     }
 
-    /// Kafka said "committed": puts the staged changes down, with the marks. Called again if it failed.
+    /// Kafka said "committed": puts the staged changes down, with the checkpoint. Called again if it failed.
     pub(crate) fn applied(&mut self, acknowledged: &Acknowledged, now: Timestamp) -> Result<()> {
         if !self.unapplied {
-            self.marks.changelogs.resize(self.changelogs.len(), None);
-            for (mark, (log, _)) in self.marks.changelogs.iter_mut().zip(&self.changelogs) {
+            self.checkpoint.changelogs.resize(self.changelogs.len(), None);
+            for (mark, (log, _)) in self.checkpoint.changelogs.iter_mut().zip(&self.changelogs) {
                 if let Some((_, last)) = acknowledged.iter().find(|(of, _)| of == log) {
                     *mark = Some(last.next());
                 }
             }
             self.positions.iter_mut().for_each(|position| position.committed = position.next);
-            self.marks.inputs = self.offsets();
-            self.marks.stream_time = self.core.stream_time();
-            self.marks.committed_at = now;
+            self.checkpoint.inputs = self.offsets();
+            self.checkpoint.stream_time = self.core.stream_time();
+            self.checkpoint.committed_at = now;
             self.idle_since = now;
             self.unapplied = true;
             (self.worked, self.staged, self.fresh) = (false, false, false);
             let positions = &self.positions;
-            self.search.committed(positions.iter().map(|position| position.next));
+            self.bisection.committed(positions.iter().map(|position| position.next));
             self.skips.retain(|(source, offset), _| {
                 positions.iter().any(|at| at.source == *source && at.next <= *offset)
             });
         }
         if let Some(store) = &mut self.store {
-            store.apply(&self.changes, &self.marks, &Committed::mint())?;
+            store.apply(&self.changes, &self.checkpoint, &Committed::mint())?;
         }
         self.unapplied = false;
         self.unflushed_bytes += self.changes.bytes();
         self.core.stores.iter_mut().flatten().for_each(|state| state.settle());
-        self.own.iter_mut().for_each(|own| own.settle());
+        self.progress.iter_mut().for_each(|progress| progress.settle());
         self.changes.clear();
         Ok(())
     }
 
     /// Undoes everything since the last commit; positions and state are the committed ones again.
     pub(crate) fn rewind(&mut self) -> Result<()> {
-        let spec = self.ground.topology.built().subs.get(self.sub);
+        let spec = self.context.topology.built().subs.get(self.sub);
         let spec = spec.ok_or_else(|| Fault::Fatal("no such task".into()))?;
         self.core.stores.iter_mut().flatten().for_each(|state| state.discard());
-        self.own.iter_mut().for_each(|own| own.discard());
+        self.progress.iter_mut().for_each(|progress| progress.discard());
         self.core.queue.clear();
         self.core.out.clear();
         self.core.hold(false);
@@ -89,9 +89,9 @@ impl Task {
         self.positions.iter_mut().for_each(|position| position.next = position.committed);
         (self.worked, self.staged, self.started) = (self.fresh, false, false);
         (self.processed, self.core.dead_lettered) = (0, 0);
-        self.search.undone();
-        self.nodes = Nodes::wire(&self.ground, spec, self.core.task())?;
-        self.recall()?;
+        self.bisection.aborted();
+        self.nodes = Nodes::wire(&self.context, spec, self.core.task())?;
+        self.load_progress()?;
         if self.fresh {
             self.name_changelogs();
         }

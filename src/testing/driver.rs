@@ -9,19 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::crash::Crash;
-use super::pipes::{Input, Output};
 use super::process::{Process, fatal, stopped};
 use super::setup::Setup;
+use super::topics::{Input, Output};
 use crate::broker::embedded::Embedded;
 use crate::broker::{Broker, Isolation};
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::error::Result;
-use crate::fail::Point;
+use crate::fail_points::FailPoint;
 use crate::metrics::Counter;
 use crate::record::{TaskId, Timestamp, Topic, TopicPartition};
 use crate::serde::Serde;
-use crate::store::Reader;
+use crate::store::StateReader;
 use crate::topology::Topology;
 use crate::worker::{Activity, Stop, prepare};
 
@@ -190,10 +190,10 @@ impl Driver {
         let open = |isolation| self.broker.consumer("settle", isolation).map_err(fatal);
         let mut committed = open(Isolation::ReadCommitted)?;
         let mut whole = open(Isolation::ReadUncommitted)?;
-        let ground = &running.instance.ground;
-        let subs = ground.topology.built().subs.iter();
+        let context = &running.instance.context;
+        let subs = context.topology.built().subs.iter();
         for source in subs.flat_map(|sub| &sub.sources) {
-            for partition in 0..ground.partitions.get(&source.topic).copied().unwrap_or(0) {
+            for partition in 0..context.partitions.get(&source.topic).copied().unwrap_or(0) {
                 let at = TopicPartition::new(source.topic.clone(), partition);
                 let seen = committed.bounds(&at).map_err(fatal)?.end;
                 if seen < whole.bounds(&at).map_err(fatal)?.end {
@@ -206,7 +206,7 @@ impl Driver {
 
     fn task_partitions(&self) -> usize {
         let running = self.processes.iter().flatten().next();
-        let counts = running.map(|process| &process.instance.ground.partitions);
+        let counts = running.map(|process| &process.instance.context.partitions);
         let tasks = counts.and_then(|counts| counts.get(&self.setup.topology.task_topic()));
         tasks.map_or(0, |count| count.unsigned_abs() as usize)
     }
@@ -231,12 +231,12 @@ impl Driver {
     }
 
     /// The next time a process passes `point`, for the `skip`-th time from now on, it crashes.
-    pub fn arm(&mut self, point: Point, skip: usize) {
+    pub fn arm(&mut self, point: FailPoint, skip: usize) {
         self.crash.arm(point, skip);
     }
 
     /// Goes on until a process crashes at `point`, and starts it again.
-    pub fn crash_at(&mut self, point: Point) -> Result<()> {
+    pub fn crash_at(&mut self, point: FailPoint) -> Result<()> {
         let before = self.crashes;
         self.arm(point, 0);
         for _ in 0..ROUNDS_MAX {
@@ -253,7 +253,7 @@ impl Driver {
 
     /// Goes on until everything is produced and a process crashes before it is committed.
     pub fn crash_before_commit(&mut self) -> Result<()> {
-        self.crash_at(Point::BeforeCommit)
+        self.crash_at(FailPoint::BeforeCommit)
     }
 
     /// How many crashes there were.
@@ -291,7 +291,7 @@ impl Driver {
     }
 
     /// The committed state of every running task, by task.
-    pub fn readers(&self) -> BTreeMap<TaskId, Arc<dyn Reader>> {
+    pub fn readers(&self) -> BTreeMap<TaskId, Arc<dyn StateReader>> {
         let mut readers = BTreeMap::new();
         for process in self.processes.iter().flatten() {
             readers.extend(process.instance.readers());

@@ -3,12 +3,12 @@
 pub mod conformance;
 mod crash;
 mod driver;
-mod pipes;
 mod process;
 mod setup;
 mod table;
+mod topics;
 
 pub use driver::Driver;
-pub use pipes::{Input, Output, Row};
 pub use setup::Setup;
 pub use table::{Table, table};
+pub use topics::{Input, Output, Row};

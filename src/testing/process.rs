@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Exit, Fault, Result};
-use crate::fail::Point;
+use crate::fail_points::FailPoint;
 use crate::record::Timestamp;
-use crate::worker::{Activity, Broadcasts, Instance, Members, Restoring, Stop, Worker};
+use crate::worker::{
+    Activity, BroadcastLoader, GroupMember, Instance, RestoreThread, Stop, Worker,
+};
 
 /// How often the workers are let go on until they have given back what is revoked.
 const RELEASE_ROUNDS: usize = 20;
@@ -15,9 +17,9 @@ const RELEASE_ROUNDS: usize = 20;
 /// See the module.
 pub(super) struct Process {
     pub(super) instance: Arc<Instance>,
-    pub(super) broadcasts: Broadcasts,
-    members: Members,
-    restoring: Restoring,
+    pub(super) broadcasts: BroadcastLoader,
+    members: GroupMember,
+    restoring: RestoreThread,
     workers: Vec<Worker>,
 }
 
@@ -29,9 +31,9 @@ impl Process {
             .collect::<Result<_, _>>()
             .map_err(fatal)?;
         Ok(Self {
-            members: Members::new(instance.clone()).map_err(fatal)?,
-            broadcasts: Broadcasts::new(instance.clone()).map_err(fatal)?,
-            restoring: Restoring::new(instance.clone()).map_err(fatal)?,
+            members: GroupMember::new(instance.clone()).map_err(fatal)?,
+            broadcasts: BroadcastLoader::new(instance.clone()).map_err(fatal)?,
+            restoring: RestoreThread::new(instance.clone()).map_err(fatal)?,
             workers,
             instance,
         })
@@ -49,7 +51,7 @@ impl Process {
             activity = activity.and(worker.step(now, Duration::ZERO)?);
         }
         for flush in self.instance.wait_for_flushes(Duration::ZERO) {
-            self.instance.fail.pass(Point::BeforeFlush)?;
+            self.instance.fail_points.pass(FailPoint::BeforeFlush)?;
             flush().map_err(|fault| Stop::Exit(Exit::Failed, fault.to_string()))?;
         }
         Ok(activity)
@@ -66,7 +68,7 @@ impl Process {
                         return;
                     }
                 }
-                if instance.ownership().are_free(partitions) {
+                if instance.ownership().all_released(partitions) {
                     return;
                 }
             }

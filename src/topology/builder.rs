@@ -12,7 +12,7 @@ use crate::error::{Fault, Result};
 use crate::processor::{Broadcast, Decoded, Edge, Extractor, Handle, Store, Timers, source};
 use crate::record::{RawRecord, Timestamp, Topic};
 use crate::serde::Serde;
-use crate::store::{BroadcastStore, Index, KeyValue, Shared, StateStore, TimerQueue};
+use crate::store::{BroadcastStore, Index, KeyValue, SharedView, StateStore, TimerQueue};
 
 /// Collects a topology; cheap to clone, single-threaded.
 #[derive(Clone)]
@@ -203,7 +203,8 @@ impl Builder {
         let key: Arc<dyn Serde<K>> = Arc::new(key);
         let value: Arc<dyn Serde<V>> = Arc::new(value);
         let make = move || {
-            Arc::new(Shared::<K, V, I>::new(key.clone(), value.clone())) as Arc<dyn BroadcastStore>
+            Arc::new(SharedView::<K, V, I>::new(key.clone(), value.clone()))
+                as Arc<dyn BroadcastStore>
         };
         let kind = HandleKind::Broadcast { topic: topic.into(), make: Arc::new(make) };
         Handle::at(self.plan.borrow_mut().handle(topic, kind))

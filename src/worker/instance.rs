@@ -1,6 +1,6 @@
 //! What the threads of one process share, and nothing else of them.
 //!
-//! Everything here is behind a lock that is held for a few instructions, but `heads`, whose calls go to
+//! Everything here is behind a lock that is held for a few instructions, but `high_watermarks`, whose calls go to
 //! the broker; it is used only while tasks are opened.
 
 use std::collections::BTreeMap;
@@ -8,54 +8,54 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::ownership::{Number, Ownership};
+use super::ownership::{AssignmentEpoch, Ownership};
 use crate::broker::{Broker, Consumer, GroupMetadata, Producer};
 use crate::config::Config;
-use crate::fail::FailPoints;
+use crate::fail_points::FailPoints;
 use crate::metrics::Metrics;
 use crate::record::{TaskId, Timestamp, Topic};
-use crate::store::{Reader, Stores};
-use crate::task::{Ground, Job, Restored, Unrestored};
+use crate::store::{StateReader, Stores};
+use crate::task::{AppContext, RestoreError, RestoreJob, Restored};
 
 /// See the module.
 pub(crate) struct Instance {
     name: String,
     pub config: Config,
-    pub ground: Arc<Ground>,
+    pub context: Arc<AppContext>,
     pub broker: Arc<dyn Broker>,
     pub stores: Arc<dyn Stores>,
     /// The topics producers may send to, in the order of their indexes.
     pub topics: Arc<[Topic]>,
-    pub fail: FailPoints,
+    pub fail_points: FailPoints,
     /// After so long the coordinator aborts a transaction.
     pub transaction_timeout: Duration,
     pub metrics: Arc<Metrics>,
     /// Tells logs' ends, open transactions included.
-    pub heads: Mutex<Box<dyn Consumer>>,
+    pub high_watermarks: Mutex<Box<dyn Consumer>>,
     ownership: Mutex<Ownership>,
-    given_back: Condvar,
+    released: Condvar,
     group: Mutex<Option<GroupMetadata>>,
-    to_restore: Mutex<Vec<Job>>,
+    restore_jobs: Mutex<Vec<RestoreJob>>,
     has_job: Condvar,
-    to_flush: Mutex<Vec<Flush>>,
+    flushes: Mutex<Vec<Flush>>,
     has_flush: Condvar,
-    restored: Mutex<BTreeMap<TaskId, Result<Restored, Unrestored>>>,
-    readers: Mutex<BTreeMap<TaskId, Arc<dyn Reader>>>,
-    beats: Vec<AtomicI64>,
+    restored: Mutex<BTreeMap<TaskId, Result<Restored, RestoreError>>>,
+    readers: Mutex<BTreeMap<TaskId, Arc<dyn StateReader>>>,
+    heartbeats: Vec<AtomicI64>,
     broadcasts_loaded: AtomicBool,
     stopping: AtomicBool,
 }
 
 /// What an instance is made from.
-pub(crate) struct Parts {
+pub(crate) struct InstanceParts {
     pub name: String,
     pub config: Config,
-    pub ground: Arc<Ground>,
+    pub context: Arc<AppContext>,
     pub broker: Arc<dyn Broker>,
     pub stores: Arc<dyn Stores>,
     pub topics: Arc<[Topic]>,
-    pub fail: FailPoints,
-    pub heads: Box<dyn Consumer>,
+    pub fail_points: FailPoints,
+    pub high_watermarks: Box<dyn Consumer>,
 }
 
 /// Brings a store to disk.
@@ -67,31 +67,40 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Instance {
-    pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { name, config, ground, broker, stores, topics, fail, heads } = parts;
-        let beats = (0..config.workers).map(|_| AtomicI64::new(i64::MIN)).collect();
-        let broadcasts_loaded = AtomicBool::new(ground.broadcasts.is_empty());
+    pub(crate) fn new(parts: InstanceParts) -> Self {
+        let InstanceParts {
+            name,
+            config,
+            context,
+            broker,
+            stores,
+            topics,
+            fail_points,
+            high_watermarks,
+        } = parts;
+        let heartbeats = (0..config.workers).map(|_| AtomicI64::new(i64::MIN)).collect();
+        let broadcasts_loaded = AtomicBool::new(context.broadcasts.is_empty());
         Self {
             name,
             transaction_timeout: broker.transaction_timeout(),
             config,
-            ground,
+            context,
             broker,
             stores,
             topics,
-            fail,
+            fail_points,
             metrics: Arc::default(),
-            heads: Mutex::new(heads),
+            high_watermarks: Mutex::new(high_watermarks),
             ownership: Mutex::default(),
-            given_back: Condvar::new(),
+            released: Condvar::new(),
             group: Mutex::default(),
-            to_restore: Mutex::default(),
+            restore_jobs: Mutex::default(),
             has_job: Condvar::new(),
-            to_flush: Mutex::default(),
+            flushes: Mutex::default(),
             has_flush: Condvar::new(),
             restored: Mutex::default(),
             readers: Mutex::default(),
-            beats,
+            heartbeats,
             broadcasts_loaded,
             stopping: AtomicBool::new(false),
         }
@@ -106,22 +115,22 @@ impl Instance {
         lock(&self.ownership)
     }
 
-    pub(crate) fn heads(&self) -> MutexGuard<'_, Box<dyn Consumer>> {
-        lock(&self.heads)
+    pub(crate) fn high_watermarks(&self) -> MutexGuard<'_, Box<dyn Consumer>> {
+        lock(&self.high_watermarks)
     }
 
     /// A worker has closed the tasks of a partition.
-    pub(crate) fn give_back(&self, partition: i32, worker: usize) {
-        self.ownership().give_back(partition, worker);
-        self.given_back.notify_all();
+    pub(crate) fn release(&self, partition: i32, worker: usize) {
+        self.ownership().release(partition, worker);
+        self.released.notify_all();
     }
 
     /// Waits until no worker holds these, at most `most`; answers whether it is so.
-    pub(crate) fn wait_until_free(&self, partitions: &[i32], most: Duration) -> bool {
+    pub(crate) fn wait_until_released(&self, partitions: &[i32], most: Duration) -> bool {
         let held = self.ownership();
         let waited = self
-            .given_back
-            .wait_timeout_while(held, most, |ownership| !ownership.are_free(partitions));
+            .released
+            .wait_timeout_while(held, most, |ownership| !ownership.all_released(partitions));
         waited.is_ok_and(|(_, timeout)| !timeout.timed_out())
     }
 
@@ -134,53 +143,56 @@ impl Instance {
         *lock(&self.group) = Some(metadata);
     }
 
-    pub(crate) fn still_owns(&self, pairs: impl IntoIterator<Item = (i32, Number)>) -> bool {
-        self.ownership().still(pairs)
+    pub(crate) fn still_owns(
+        &self,
+        pairs: impl IntoIterator<Item = (i32, AssignmentEpoch)>,
+    ) -> bool {
+        self.ownership().are_current(pairs)
     }
 
-    pub(crate) fn restore(&self, job: Job) {
-        lock(&self.to_restore).push(job);
+    pub(crate) fn restore(&self, job: RestoreJob) {
+        lock(&self.restore_jobs).push(job);
         self.has_job.notify_all();
     }
 
     /// Waits for a job, at most `most`.
     pub(crate) fn wait_for_jobs(&self, most: Duration) {
-        let jobs = lock(&self.to_restore);
+        let jobs = lock(&self.restore_jobs);
         drop(self.has_job.wait_timeout_while(jobs, most, |jobs| jobs.is_empty()));
     }
 
     /// Has a store brought to disk by another thread.
     pub(crate) fn flush_later(&self, flush: Flush) {
-        lock(&self.to_flush).push(flush);
+        lock(&self.flushes).push(flush);
         self.has_flush.notify_all();
     }
 
     /// What is to be brought to disk; waits for it at most `most`.
     pub(crate) fn wait_for_flushes(&self, most: Duration) -> Vec<Flush> {
-        let flushes = lock(&self.to_flush);
+        let flushes = lock(&self.flushes);
         let waited = self.has_flush.wait_timeout_while(flushes, most, |flushes| flushes.is_empty());
         let mut flushes = waited.unwrap_or_else(PoisonError::into_inner).0;
         std::mem::take(&mut *flushes)
     }
 
-    pub(crate) fn jobs(&self) -> Vec<Job> {
-        std::mem::take(&mut *lock(&self.to_restore))
+    pub(crate) fn take_restore_jobs(&self) -> Vec<RestoreJob> {
+        std::mem::take(&mut *lock(&self.restore_jobs))
     }
 
     pub(crate) fn has_jobs(&self) -> bool {
-        !lock(&self.to_restore).is_empty()
+        !lock(&self.restore_jobs).is_empty()
     }
 
-    pub(crate) fn was_restored(&self, id: TaskId, outcome: Result<Restored, Unrestored>) {
+    pub(crate) fn was_restored(&self, id: TaskId, outcome: Result<Restored, RestoreError>) {
         lock(&self.restored).insert(id, outcome);
     }
 
-    pub(crate) fn take_restored(&self, id: &TaskId) -> Option<Result<Restored, Unrestored>> {
+    pub(crate) fn take_restored(&self, id: &TaskId) -> Option<Result<Restored, RestoreError>> {
         lock(&self.restored).remove(id)
     }
 
     /// Lets others read a task's committed state; `None` ends it.
-    pub(crate) fn publish(&self, id: &TaskId, reader: Option<Arc<dyn Reader>>) {
+    pub(crate) fn publish(&self, id: &TaskId, reader: Option<Arc<dyn StateReader>>) {
         let mut readers = lock(&self.readers);
         match reader {
             Some(reader) => readers.insert(id.clone(), reader),
@@ -188,13 +200,13 @@ impl Instance {
         };
     }
 
-    pub(crate) fn reader(&self, id: &TaskId) -> Option<Arc<dyn Reader>> {
+    pub(crate) fn reader(&self, id: &TaskId) -> Option<Arc<dyn StateReader>> {
         lock(&self.readers).get(id).cloned()
     }
 
     /// Every task that can be read.
     #[cfg(feature = "testing")]
-    pub(crate) fn readers(&self) -> BTreeMap<TaskId, Arc<dyn Reader>> {
+    pub(crate) fn readers(&self) -> BTreeMap<TaskId, Arc<dyn StateReader>> {
         lock(&self.readers).clone()
     }
 
@@ -202,16 +214,16 @@ impl Instance {
         lock(&self.readers).len()
     }
 
-    pub(crate) fn beat(&self, worker: usize, now: Timestamp) {
-        if let Some(beat) = self.beats.get(worker) {
+    pub(crate) fn heartbeat(&self, worker: usize, now: Timestamp) {
+        if let Some(beat) = self.heartbeats.get(worker) {
             beat.store(now.0, Ordering::Relaxed);
         }
     }
 
     /// When each worker came round last, by the clock it works by; none that has not begun.
-    pub(crate) fn beats(&self) -> Vec<Option<Timestamp>> {
-        let beats = self.beats.iter().map(|beat| Timestamp(beat.load(Ordering::Relaxed)));
-        beats.map(|at| Some(at).filter(|at| *at > Timestamp::MIN)).collect()
+    pub(crate) fn heartbeats(&self) -> Vec<Option<Timestamp>> {
+        let heartbeats = self.heartbeats.iter().map(|beat| Timestamp(beat.load(Ordering::Relaxed)));
+        heartbeats.map(|at| Some(at).filter(|at| *at > Timestamp::MIN)).collect()
     }
 
     pub(crate) fn broadcasts_are_loaded(&self) -> bool {
@@ -235,7 +247,7 @@ impl Instance {
         &self,
         worker: usize,
     ) -> Result<Box<dyn Producer>, crate::broker::Failure> {
-        let app = self.ground.topology.app();
+        let app = self.context.topology.app();
         let id = format!("{app}-{}-{worker}", self.name());
         self.broker.producer(Some(&id), self.topics.clone())
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Stop;
-use super::retry::patiently;
+use super::retry::retry_at_startup;
 use crate::broker::{Broker, Call, Code, Failure, Isolation, OutRecord, Outgoing, TopicIndex};
 use crate::error::Exit;
 use crate::record::{Headers, Timestamp, Topic, TopicPartition};
@@ -63,14 +63,14 @@ fn difference(theirs: &str, ours: &str) -> String {
 fn read(topology: &Topology, broker: &dyn Broker) -> Result<Option<String>, Failure> {
     let at = TopicPartition::new(topology.task_topic(), 0);
     let mut consumer = broker.consumer(topology.app(), Isolation::ReadCommitted)?;
-    let bounds = patiently(|| consumer.bounds(&at))?;
+    let bounds = retry_at_startup(|| consumer.bounds(&at))?;
     let mut found = None;
     if bounds.start >= bounds.end {
         return Ok(found);
     }
     consumer.assign(&[(at, bounds.start)])?;
     for _ in 0..PATIENCE.as_millis() / ROUND.as_millis() {
-        let polled = patiently(|| consumer.poll(ROUND))?;
+        let polled = retry_at_startup(|| consumer.poll(ROUND))?;
         for record in polled.batches.iter().flat_map(|batch| batch.iter()) {
             if record.key == Some(KEY) {
                 found = record.value.map(|value| String::from_utf8_lossy(value).into_owned());

@@ -4,44 +4,44 @@
 //! it is time. It waits nowhere but in `poll`. One transaction at a time covers everything its tasks do; what
 //! ends a transaction is decided in `task/commit.rs`, how it is ended stands in `transaction.rs`.
 
-mod broadcasts;
-mod duties;
-mod ground;
-mod growth;
+mod assignments;
+mod broadcast_loader;
+mod group_member;
 mod instance;
 mod manifest;
-mod members;
 mod opening;
 mod ownership;
+mod partition_watch;
 mod purge;
 mod recovery;
-mod restoring;
+mod restore_thread;
 mod retry;
+mod scheduling;
+mod startup;
 mod topics;
 mod transaction;
-mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use broadcasts::Broadcasts;
-pub(crate) use ground::prepare;
-pub(crate) use growth::Growth;
+pub(crate) use broadcast_loader::BroadcastLoader;
+pub(crate) use group_member::GroupMember;
 pub(crate) use instance::Instance;
-pub(crate) use members::Members;
-pub(crate) use restoring::Restoring;
+pub(crate) use partition_watch::PartitionWatch;
+pub(crate) use restore_thread::RestoreThread;
+pub(crate) use startup::prepare;
 pub(crate) use topics::create_topics;
 
-use self::opening::Slot;
-use self::ownership::Number;
+use self::opening::TaskState;
+use self::ownership::AssignmentEpoch;
 use self::purge::Purge;
 use self::transaction::Transaction;
 use crate::broker::{Consumer, Failure, Flow, Isolation, Reaction, classify};
 use crate::error::{Exit, Fault};
-use crate::fail::{Crashed, Point};
+use crate::fail_points::{Crashed, FailPoint};
 use crate::record::{TaskId, Timestamp, TopicPartition};
-use crate::task::{Failed, Open, Reason, Task};
+use crate::task::{Open, Reason, Task, TaskFailure};
 
 /// A store that refuses for so long does not heal by itself: RocksDB keeps some failures until it is opened anew.
 const BROKEN_AFTER: Duration = Duration::from_secs(30);
@@ -52,7 +52,7 @@ pub(crate) enum Stop {
     /// The process must end with this code.
     Exit(Exit, String),
     /// A test ended it here.
-    Crashed(Point),
+    Crashed(FailPoint),
 }
 
 impl From<Crashed> for Stop {
@@ -85,7 +85,7 @@ impl Activity {
 }
 
 /// A failed read of `what`: ends the process if no retry can help; else it is told, and the loop goes on.
-fn ride_out(failure: Failure, what: &str) -> Result<Activity, Stop> {
+fn log_and_go_on(failure: Failure, what: &str) -> Result<Activity, Stop> {
     match classify(&failure) {
         Reaction::Die => Err(failure.into()),
         Reaction::Retry | Reaction::AbortAndRewind | Reaction::RebuildProducer => {
@@ -101,46 +101,46 @@ pub(crate) struct Worker {
     index: usize,
     consumer: Box<dyn Consumer>,
     transaction: Transaction,
-    slots: BTreeMap<TaskId, Slot>,
+    tasks: BTreeMap<TaskId, TaskState>,
     /// Since when the positions of a task that is to be opened are unstable.
     unstable_since: BTreeMap<TaskId, Timestamp>,
     /// Source partitions whose positions were not in their logs when they were last read.
     lost: BTreeSet<TopicPartition>,
-    held: BTreeMap<i32, Number>,
+    assigned: BTreeMap<i32, AssignmentEpoch>,
     /// The tasks that rest, and since when.
     paused: BTreeMap<TaskId, Timestamp>,
     full: BTreeSet<TaskId>,
     faults: BTreeMap<TaskId, Vec<Timestamp>>,
-    /// Whose turn it is, if the last round was not over.
-    next_turn: Option<TaskId>,
+    /// The task that runs first in the next round, if the last one was cut short.
+    next_task: Option<TaskId>,
     purge: Purge,
 }
 
 impl Worker {
     pub(crate) fn new(instance: Arc<Instance>, index: usize) -> Result<Self, Failure> {
-        let app = instance.ground.topology.app();
+        let app = instance.context.topology.app();
         let consumer = instance.broker.consumer(app, Isolation::ReadCommitted)?;
         Ok(Self {
             transaction: Transaction::new(instance.clone(), index),
             instance,
             index,
             consumer,
-            slots: BTreeMap::new(),
+            tasks: BTreeMap::new(),
             unstable_since: BTreeMap::new(),
             lost: BTreeSet::new(),
-            held: BTreeMap::new(),
+            assigned: BTreeMap::new(),
             paused: BTreeMap::new(),
             full: BTreeSet::new(),
             faults: BTreeMap::new(),
-            next_turn: None,
+            next_task: None,
             purge: Purge::new(),
         })
     }
 
     /// One round; waits at most `wait` if there is nothing to do.
     pub(crate) fn step(&mut self, now: Timestamp, wait: Duration) -> Result<Activity, Stop> {
-        self.instance.beat(self.index, now);
-        let moved = self.follow_duties(now)?;
+        self.instance.heartbeat(self.index, now);
+        let moved = self.follow_assignments(now)?;
         let opened = self.open_waiting(now)?;
         let busy = Activity::of(moved || opened || self.has_work(now));
         let wait = if busy == Activity::Busy { Duration::ZERO } else { wait };
@@ -157,10 +157,10 @@ impl Worker {
     pub(crate) fn is_settled(&self) -> bool {
         !self.transaction.is_open()
             && self.paused.is_empty()
-            && self.slots.values().all(|slot| match slot {
-                Slot::Running(task) => !task.has_worked() && !task.is_behind_broadcasts(),
-                Slot::Stopped => true,
-                Slot::Waiting(_) | Slot::Restoring(_) => false,
+            && self.tasks.values().all(|state| match state {
+                TaskState::Running(task) => !task.has_worked() && !task.is_behind_broadcasts(),
+                TaskState::Stopped => true,
+                TaskState::Waiting(_) | TaskState::Restoring(_) => false,
             })
     }
 
@@ -177,20 +177,20 @@ impl Worker {
     }
 
     fn running(&self) -> impl Iterator<Item = (&TaskId, &Task)> {
-        self.slots.iter().filter_map(|(id, slot)| slot.task().map(|task| (id, task)))
+        self.tasks.iter().filter_map(|(id, state)| state.task().map(|task| (id, task)))
     }
 
     fn has_work(&mut self, now: Timestamp) -> bool {
         let paused = &self.paused;
-        self.slots.iter_mut().any(|(id, slot)| match slot {
-            Slot::Running(task) => {
+        self.tasks.iter_mut().any(|(id, state)| match state {
+            TaskState::Running(task) => {
                 !paused.contains_key(id)
                     && task.unapplied_since().is_none()
                     && (task.has_records()
                         || task.is_behind_broadcasts()
                         || task.next_due().is_some_and(|due| due <= now))
             }
-            Slot::Waiting(_) | Slot::Restoring(_) | Slot::Stopped => false,
+            TaskState::Waiting(_) | TaskState::Restoring(_) | TaskState::Stopped => false,
         })
     }
 
@@ -198,15 +198,15 @@ impl Worker {
         let polled = match self.consumer.poll(wait) {
             Ok(polled) => polled,
             Err(failure) if classify(&failure) == Reaction::Die => return Err(self.died(&failure)),
-            Err(failure) => return ride_out(failure, "poll"),
+            Err(failure) => return log_and_go_on(failure, "poll"),
         };
         if !polled.batches.is_empty() {
-            self.instance.fail.pass(Point::Polled)?;
+            self.instance.fail_points.pass(FailPoint::Polled)?;
         }
         let busy = !polled.batches.is_empty();
         'batches: for mut batch in polled.batches {
-            for slot in self.slots.values_mut() {
-                let Slot::Running(task) = slot else { continue };
+            for state in self.tasks.values_mut() {
+                let TaskState::Running(task) = state else { continue };
                 match task.add(batch) {
                     None => continue 'batches,
                     Some(foreign) => batch = foreign,
@@ -222,8 +222,8 @@ impl Worker {
         self.apply_again(now)?;
         let closing = self.instance.is_stopping();
         let drained = !self.has_work(now);
-        let seeking = self.running().any(|(_, task)| task.is_seeking());
-        let open = Open { drained, seeking, closing, ..Open::default() };
+        let bisecting = self.running().any(|(_, task)| task.is_bisecting());
+        let open = Open { drained, bisecting, closing, ..Open::default() };
         match self.transaction.due(open, now) {
             None => Ok(Activity::Idle),
             Some(why) => self.commit(why, now).map(|()| Activity::Busy),
@@ -233,8 +233,8 @@ impl Worker {
     /// Commits what is open, if anything is; recovers if it fails.
     fn commit(&mut self, why: Reason, now: Timestamp) -> Result<(), Stop> {
         let mut working: Vec<(&TaskId, &mut Task)> = Vec::new();
-        for (id, slot) in &mut self.slots {
-            if let Slot::Running(task) = slot
+        for (id, state) in &mut self.tasks {
+            if let TaskState::Running(task) = state
                 && task.has_worked()
             {
                 working.push((id, task));
@@ -243,15 +243,15 @@ impl Worker {
         if working.is_empty() {
             return Ok(());
         }
-        let numbers = &self.held;
+        let epochs = &self.assigned;
         for (id, task) in &mut working {
             if let Err(fault) = task.stage() {
                 let (id, blame) = ((*id).clone(), task.blame());
-                return self.failed(&id, Failed { fault, blame }, now);
+                return self.failed(&id, TaskFailure { fault, blame }, now);
             }
         }
         tracing::debug!(?why, tasks = working.len(), "committing");
-        let committed = self.transaction.commit(&mut working, numbers, now);
+        let committed = self.transaction.commit(&mut working, epochs, now);
         self.recovered(committed, now)
     }
 
@@ -259,8 +259,8 @@ impl Worker {
     /// opened anew: what it lacks is in the changelogs.
     fn apply_again(&mut self, now: Timestamp) -> Result<(), Stop> {
         let mut broken = Vec::new();
-        for (id, slot) in &mut self.slots {
-            let Slot::Running(task) = slot else { continue };
+        for (id, state) in &mut self.tasks {
+            let TaskState::Running(task) = state else { continue };
             if let Some(flush) = task.flush_due(now) {
                 self.instance.flush_later(flush);
             }
@@ -281,7 +281,7 @@ impl Worker {
         }
         for (id, why) in broken {
             tracing::error!(task = %id, why, "its store is broken; it is opened anew");
-            self.replace(&id, Slot::Waiting(now))?;
+            self.replace(&id, TaskState::Waiting(now))?;
         }
         Ok(())
     }
@@ -290,8 +290,8 @@ impl Worker {
     fn balance_flow(&mut self) -> Result<(), Stop> {
         let most = self.instance.config.queue_bytes_max;
         let mut turns = Vec::new();
-        for (id, slot) in &self.slots {
-            let Slot::Running(task) = slot else { continue };
+        for (id, state) in &self.tasks {
+            let TaskState::Running(task) = state else { continue };
             let is_full = self.full.contains(id);
             let flow = match task.queued_bytes() {
                 bytes if bytes >= most && !is_full => Flow::Paused,
@@ -317,7 +317,7 @@ impl Worker {
     /// Commits, gives everything back, and ends.
     pub(crate) fn close_all(&mut self, now: Timestamp) -> Result<(), Stop> {
         self.commit(Reason::Closing, now)?;
-        let held: Vec<_> = self.held.keys().copied().collect();
-        self.give_back(&held)
+        let assigned: Vec<_> = self.assigned.keys().copied().collect();
+        self.release(&assigned)
     }
 }

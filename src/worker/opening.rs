@@ -4,18 +4,18 @@
 //! is over before the changelogs' ends are looked at; the ends are high watermarks, so nothing committed lies
 //! beyond them. Then the state is restored, and only then do records flow.
 
-use super::transaction::Halt;
+use super::transaction::TransactionError;
 use super::{Stop, Worker};
 use crate::broker::{Bounds, Code, Failure, Reaction, classify};
 use crate::error::{Exit, Fault};
-use crate::fail::Point;
+use crate::fail_points::FailPoint;
 use crate::metrics::Counter;
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
-use crate::store::{Marks, TaskStore};
-use crate::task::{Beginning, Job, Restored, Task, Unrestored};
+use crate::store::{Checkpoint, TaskStore};
+use crate::task::{RestoreError, RestoreJob, Restored, Task, TaskStart};
 
 /// What a worker has of a task.
-pub(crate) enum Slot {
+pub(crate) enum TaskState {
     /// It is to be opened; it could not be at this time.
     Waiting(Timestamp),
     /// Its store is being restored; these are its committed positions.
@@ -26,7 +26,7 @@ pub(crate) enum Slot {
     Stopped,
 }
 
-impl Slot {
+impl TaskState {
     pub(crate) fn task(&self) -> Option<&Task> {
         match self {
             Self::Running(task) => Some(task),
@@ -36,17 +36,17 @@ impl Slot {
 }
 
 /// How long to wait before a task that could not be opened is tried again.
-const AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
+const OPEN_RETRY_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Why a task was not opened.
-enum Hindrance {
+enum OpenError {
     /// Try again later.
     Later(String),
     /// The process must end.
     Stop(Stop),
 }
 
-impl From<Failure> for Hindrance {
+impl From<Failure> for OpenError {
     fn from(failure: Failure) -> Self {
         match classify(&failure) {
             Reaction::Die => Self::Stop(Stop::Exit(Exit::Failed, failure.to_string())),
@@ -57,7 +57,7 @@ impl From<Failure> for Hindrance {
     }
 }
 
-impl From<Fault> for Hindrance {
+impl From<Fault> for OpenError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Retry(words) => Self::Later(words),
@@ -75,92 +75,95 @@ impl Worker {
             return Ok(false);
         }
         let mut moved = false;
-        let ids: Vec<_> = self.slots.keys().cloned().collect();
+        let ids: Vec<_> = self.tasks.keys().cloned().collect();
         for id in ids {
-            let outcome = match self.slots.get(&id) {
-                Some(Slot::Waiting(since)) if now.has_passed(*since, AGAIN_AFTER) => {
+            let outcome = match self.tasks.get(&id) {
+                Some(TaskState::Waiting(since)) if now.has_passed(*since, OPEN_RETRY_AFTER) => {
                     self.open(&id, now)
                 }
-                Some(Slot::Restoring(positions)) => match self.instance.take_restored(&id) {
+                Some(TaskState::Restoring(positions)) => match self.instance.take_restored(&id) {
                     Some(restored) => {
                         let positions = positions.clone();
                         match restored {
-                            Ok(done) => self.begin(&id, positions, done),
-                            Err(why) => Err(self.unrestored(&id, why)),
+                            Ok(done) => self.start_restored(&id, positions, done),
+                            Err(why) => Err(self.restore_failed(&id, why)),
                         }
                     }
                     None => {
-                        self.tell_of_open_logs(&id, now);
+                        self.warn_of_hanging_transactions(&id, now);
                         continue;
                     }
                 },
-                Some(Slot::Waiting(_) | Slot::Running(_) | Slot::Stopped) | None => continue,
+                Some(TaskState::Waiting(_) | TaskState::Running(_) | TaskState::Stopped) | None => {
+                    continue;
+                }
             };
             match outcome {
                 Ok(()) => moved = true,
-                Err(Hindrance::Later(why)) => {
+                Err(OpenError::Later(why)) => {
                     tracing::debug!(task = %id, why, "not opened yet");
-                    self.slots.insert(id, Slot::Waiting(now));
+                    self.tasks.insert(id, TaskState::Waiting(now));
                     // It may have waited for its answer: who runs comes first, and a worker that waits for
                     // all of them in one round would pass for one that hangs.
                     break;
                 }
-                Err(Hindrance::Stop(stop)) => return Err(stop),
+                Err(OpenError::Stop(stop)) => return Err(stop),
             }
         }
         Ok(moved)
     }
 
     /// Asks for positions and ends, opens the store, and has it restored if it is behind.
-    fn open(&mut self, id: &TaskId, now: Timestamp) -> Result<(), Hindrance> {
+    fn open(&mut self, id: &TaskId, now: Timestamp) -> Result<(), OpenError> {
         // What was restored for an earlier opening: its store would be in the way.
         drop(self.instance.take_restored(id));
-        self.transaction.ready()?;
+        self.transaction.init_producer()?;
         let sources = self.sources_of(id);
         let committed = match self.consumer.committed(&sources) {
             Ok(committed) => committed,
             Err(failure) if failure.code == Code::UnstableOffsets => {
-                return Err(self.unstable(id, &sources, now));
+                return Err(self.wait_for_stable_offsets(id, &sources, now));
             }
             Err(failure) => return Err(failure.into()),
         };
         self.unstable_since.remove(id);
         let positions: Vec<_> = sources.into_iter().zip(committed).collect();
-        self.refuse_lost(&positions)?;
+        self.check_lost_positions(&positions)?;
         let columns = self.columns_of(id);
         if columns.is_empty() {
-            return self.begin_with(id, positions, None, (Marks::default(), 0));
+            return self.start_task(id, positions, None, (Checkpoint::default(), 0));
         }
         let changelogs = self.bounds_of_changelogs(id)?;
         let mut store = self.instance.stores.open(id, &columns)?;
-        let marks = store.marks()?;
+        let checkpoint = store.checkpoint()?;
         let before = positions.clone();
-        let mut job = Job { id: id.clone(), marks, store, changelogs, positions: before, now };
+        let mut job =
+            RestoreJob { id: id.clone(), checkpoint, store, changelogs, positions: before, now };
         if job.starts().is_err() {
             drop(job.store);
             self.wipe(id)?;
             store = self.instance.stores.open(id, &columns)?;
-            job = Job { marks: Marks::default(), store, ..job };
+            job = RestoreJob { checkpoint: Checkpoint::default(), store, ..job };
         }
         if job.is_done() {
-            return self.begin_with(id, positions, Some(job.store), (job.marks, 0));
+            return self.start_task(id, positions, Some(job.store), (job.checkpoint, 0));
         }
-        if let Err(crashed) = self.instance.fail.pass(Point::Restoring) {
-            return Err(Hindrance::Stop(crashed.into()));
+        if let Err(crashed) = self.instance.fail_points.pass(FailPoint::Restoring) {
+            return Err(OpenError::Stop(crashed.into()));
         }
         self.instance.restore(job);
-        self.slots.insert(id.clone(), Slot::Restoring(positions));
+        self.tasks.insert(id.clone(), TaskState::Restoring(positions));
         Ok(())
     }
 
     /// Ends the process if a position that was read in vain is the committed one.
-    fn refuse_lost(
+    fn check_lost_positions(
         &mut self,
         positions: &[(TopicPartition, Option<Offset>)],
-    ) -> Result<(), Hindrance> {
+    ) -> Result<(), OpenError> {
         for (source, committed) in positions {
             let (Some(committed), true) = (committed, self.lost.contains(source)) else { continue };
-            let bounds = self.instance.heads().bounds(source)?;
+            let bounds = self.instance.high_watermarks().bounds(source)?;
             if *committed < bounds.start || *committed > bounds.end {
                 return Err(mismatch(format!(
                     "the committed position of {source} is {committed}, its log has {} to {}",
@@ -178,11 +181,11 @@ impl Worker {
         self.instance.stores.wipe(id)
     }
 
-    fn unrestored(&self, id: &TaskId, why: Unrestored) -> Hindrance {
+    fn restore_failed(&self, id: &TaskId, why: RestoreError) -> OpenError {
         match why {
-            Unrestored::Fault(fault) => fault.into(),
-            Unrestored::Stale => match self.wipe(id) {
-                Ok(()) => Hindrance::Later("its changelog is another".into()),
+            RestoreError::Fault(fault) => fault.into(),
+            RestoreError::Stale => match self.wipe(id) {
+                Ok(()) => OpenError::Later("its changelog is another".into()),
                 Err(fault) => fault.into(),
             },
         }
@@ -190,24 +193,29 @@ impl Worker {
 
     /// A transaction that would change the positions is open. If it stays so for longer than any transaction may
     /// last it hangs: the broker died with a transaction of this very worker half known, and never ends it.
-    fn unstable(&mut self, id: &TaskId, sources: &[TopicPartition], now: Timestamp) -> Hindrance {
+    fn wait_for_stable_offsets(
+        &mut self,
+        id: &TaskId,
+        sources: &[TopicPartition],
+        now: Timestamp,
+    ) -> OpenError {
         let since = *self.unstable_since.entry(id.clone()).or_insert(now);
         if now.since(since) >= self.instance.transaction_timeout * 2 {
             self.unstable_since.remove(id);
             tracing::warn!(task = %id, "positions stay unstable; ending what hangs");
             let positions: Vec<_> = sources.iter().map(|at| (at.clone(), Offset(0))).collect();
-            match self.transaction.sweep(&positions) {
+            match self.transaction.abort_hanging(&positions) {
                 Ok(()) => {}
-                Err(Halt::Failed(failure)) => return failure.into(),
-                Err(Halt::Stop(stop)) => return Hindrance::Stop(stop),
+                Err(TransactionError::Failed(failure)) => return failure.into(),
+                Err(TransactionError::Stop(stop)) => return OpenError::Stop(stop),
             }
         }
-        Hindrance::Later("a transaction of the last owner is open".into())
+        OpenError::Later("a transaction of the last owner is open".into())
     }
 
     /// A task that is restored writes to no changelog; if a transaction stays open in one all the same, Kafka has lost
     /// its end. Whether that was a commit nobody can know any more, so it is told and left to the operator.
-    fn tell_of_open_logs(&mut self, id: &TaskId, now: Timestamp) {
+    fn warn_of_hanging_transactions(&mut self, id: &TaskId, now: Timestamp) {
         let since = *self.unstable_since.entry(id.clone()).or_insert(now);
         if now.since(since) < self.instance.transaction_timeout * 2 {
             return;
@@ -224,31 +232,31 @@ impl Worker {
         }
     }
 
-    fn begin(
+    fn start_restored(
         &mut self,
         id: &TaskId,
         positions: Vec<(TopicPartition, Option<Offset>)>,
         restored: Restored,
-    ) -> Result<(), Hindrance> {
-        let Restored { store, marks, records, .. } = restored;
+    ) -> Result<(), OpenError> {
+        let Restored { store, checkpoint, records, .. } = restored;
         self.unstable_since.remove(id);
         self.instance.metrics.add(Counter::Restored, records);
         tracing::info!(task = %id, records, "state restored");
-        self.begin_with(id, positions, Some(store), (marks, records))
+        self.start_task(id, positions, Some(store), (checkpoint, records))
     }
 
-    fn begin_with(
+    fn start_task(
         &mut self,
         id: &TaskId,
         positions: Vec<(TopicPartition, Option<Offset>)>,
         store: Option<Box<dyn TaskStore>>,
-        (marks, restored): (Marks, u64),
-    ) -> Result<(), Hindrance> {
+        (checkpoint, restored): (Checkpoint, u64),
+    ) -> Result<(), OpenError> {
         let nothing_committed = positions.iter().all(|(_, at)| at.is_none());
-        let has_history = restored > 0 || !marks.inputs.is_empty();
+        let has_history = restored > 0 || !checkpoint.inputs.is_empty();
         let mut concrete = Vec::new();
         for (source, committed) in positions {
-            let stored = marks.inputs.iter().find(|(of, _)| *of == source).map(|(_, at)| *at);
+            let stored = checkpoint.inputs.iter().find(|(of, _)| *of == source).map(|(_, at)| *at);
             let at = match (committed, stored) {
                 (Some(committed), Some(stored)) if stored > committed => {
                     return Err(mismatch(format!(
@@ -273,22 +281,22 @@ impl Worker {
         }
         let reader = store.as_ref().map(|store| store.reader());
         let fresh = nothing_committed && !has_history;
-        let beginning = Beginning { store, marks, positions: concrete, fresh };
-        let task = Task::new(self.instance.ground.clone(), id.clone(), beginning)?;
+        let start = TaskStart { store, checkpoint, positions: concrete, fresh };
+        let task = Task::new(self.instance.context.clone(), id.clone(), start)?;
         self.consumer.assign(&task.offsets())?;
         self.instance.publish(id, reader);
-        self.slots.insert(id.clone(), Slot::Running(Box::new(task)));
+        self.tasks.insert(id.clone(), TaskState::Running(Box::new(task)));
         Ok(())
     }
 
     fn sources_of(&self, id: &TaskId) -> Vec<TopicPartition> {
-        let ground = &self.instance.ground;
-        let sub = ground.topology.built().sub_of(id);
+        let context = &self.instance.context;
+        let sub = context.topology.built().sub_of(id);
         let sources = sub.map(|sub| sub.sources.as_slice()).unwrap_or_default();
         sources
             .iter()
             .filter(|source| {
-                ground.partitions.get(&source.topic).is_some_and(|n| id.partition < *n)
+                context.partitions.get(&source.topic).is_some_and(|n| id.partition < *n)
             })
             .map(|source| TopicPartition::new(source.topic.clone(), id.partition))
             .collect()
@@ -296,7 +304,7 @@ impl Worker {
 
     /// The names of a task's columns, its own store last; none if it keeps no state.
     fn columns_of(&self, id: &TaskId) -> Vec<std::sync::Arc<str>> {
-        let built = self.instance.ground.topology.built();
+        let built = self.instance.context.topology.built();
         let Some(sub) = built.sub_of(id) else {
             return Vec::new();
         };
@@ -310,22 +318,22 @@ impl Worker {
     fn bounds_of_changelogs(
         &self,
         id: &TaskId,
-    ) -> Result<Vec<(TopicPartition, Bounds)>, Hindrance> {
-        let built = self.instance.ground.topology.built();
+    ) -> Result<Vec<(TopicPartition, Bounds)>, OpenError> {
+        let built = self.instance.context.topology.built();
         let Some(sub) = built.sub_of(id) else {
             return Ok(Vec::new());
         };
-        let mut heads = self.instance.heads();
+        let mut watermarks = self.instance.high_watermarks();
         let mut bounds = Vec::new();
         for (changelog, _) in built.changelogs_of(sub) {
             let log = TopicPartition::new(changelog, id.partition);
-            let found = heads.bounds(&log)?;
+            let found = watermarks.bounds(&log)?;
             bounds.push((log, found));
         }
         Ok(bounds)
     }
 }
 
-fn mismatch(words: String) -> Hindrance {
-    Hindrance::Stop(Stop::Exit(Exit::Mismatch, words))
+fn mismatch(words: String) -> OpenError {
+    OpenError::Stop(Stop::Exit(Exit::Mismatch, words))
 }

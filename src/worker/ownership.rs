@@ -1,29 +1,29 @@
-//! Which partitions this process owns, under which number, and which worker works them. Pure.
+//! Which partitions this process owns, under which assignment epoch, and which worker works them. Pure.
 //!
-//! Every assignment gives a partition a new number. A transaction remembers the numbers of all its work and
-//! is committed only if each is still the current one; revocation and loss remove the number *before* the
-//! partition can be another's. So a number is never valid in two places.
+//! Every assignment of a partition gets a new epoch. A transaction remembers the epochs of all its work and is committed
+//! only if each is still the current one. Revocation and loss remove the epoch *before* the partition can be another
+//! process's, so an epoch is never valid in two places.
 
 use std::collections::BTreeMap;
 
-/// The number of one assignment.
+/// The epoch of one assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Number(u64);
+pub(crate) struct AssignmentEpoch(u64);
 
 #[derive(Clone, Copy, Debug)]
 struct Owned {
-    number: Number,
+    epoch: AssignmentEpoch,
     worker: usize,
-    releasing: bool,
+    revoked: bool,
 }
 
 /// What a worker is to have of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Duty {
+pub(crate) struct Assignment {
     pub partition: i32,
-    pub number: Number,
+    pub epoch: AssignmentEpoch,
     /// The group wants it back: commit and give it up.
-    pub releasing: bool,
+    pub revoked: bool,
 }
 
 /// See the module.
@@ -32,19 +32,19 @@ pub(crate) struct Ownership {
     last: u64,
     owned: BTreeMap<i32, Owned>,
     /// Partitions whose tasks a worker has open, owned or not: nobody else may open them here.
-    held: BTreeMap<i32, usize>,
+    open_by: BTreeMap<i32, usize>,
 }
 
 impl Ownership {
     /// Takes partitions in, each for the worker with the fewest; one that a worker still holds stays there.
     pub(crate) fn assign(&mut self, partitions: &[i32], workers: usize) {
         for partition in partitions {
-            let worker = match self.held.get(partition) {
+            let worker = match self.open_by.get(partition) {
                 Some(holder) => *holder,
                 None => self.idlest(workers),
             };
             self.last += 1;
-            let owned = Owned { number: Number(self.last), worker, releasing: false };
+            let owned = Owned { epoch: AssignmentEpoch(self.last), worker, revoked: false };
             self.owned.insert(*partition, owned);
         }
     }
@@ -55,25 +55,25 @@ impl Ownership {
     }
 
     /// Asks the workers to commit and give these up.
-    pub(crate) fn release(&mut self, partitions: &[i32]) {
+    pub(crate) fn revoke(&mut self, partitions: &[i32]) {
         for partition in partitions {
             if let Some(owned) = self.owned.get_mut(partition) {
-                owned.releasing = true;
+                owned.revoked = true;
             }
         }
     }
 
     /// Whether no worker holds any of these.
-    pub(crate) fn are_free(&self, partitions: &[i32]) -> bool {
-        partitions.iter().all(|partition| !self.held.contains_key(partition))
+    pub(crate) fn all_released(&self, partitions: &[i32]) -> bool {
+        partitions.iter().all(|partition| !self.open_by.contains_key(partition))
     }
 
     /// Whether any worker holds anything.
-    pub(crate) fn holds_any(&self) -> bool {
-        !self.held.is_empty()
+    pub(crate) fn any_open(&self) -> bool {
+        !self.open_by.is_empty()
     }
 
-    /// Takes the numbers away: work of theirs that is not committed is void.
+    /// Takes the epochs away: work of theirs that is not committed is void.
     pub(crate) fn remove(&mut self, partitions: &[i32]) {
         for partition in partitions {
             self.owned.remove(partition);
@@ -81,40 +81,44 @@ impl Ownership {
     }
 
     /// What `worker` is to have.
-    pub(crate) fn duties(&self, worker: usize) -> Vec<Duty> {
+    pub(crate) fn assignments(&self, worker: usize) -> Vec<Assignment> {
         let owned = self.owned.iter().filter(|(_, owned)| owned.worker == worker);
         owned
-            .map(|(partition, owned)| Duty {
+            .map(|(partition, owned)| Assignment {
                 partition: *partition,
-                number: owned.number,
-                releasing: owned.releasing,
+                epoch: owned.epoch,
+                revoked: owned.revoked,
             })
             .collect()
     }
 
     /// Whether every pair is still owned.
-    pub(crate) fn still(&self, pairs: impl IntoIterator<Item = (i32, Number)>) -> bool {
-        pairs.into_iter().all(|(partition, number)| {
-            self.owned.get(&partition).is_some_and(|owned| owned.number == number)
+    pub(crate) fn are_current(
+        &self,
+        pairs: impl IntoIterator<Item = (i32, AssignmentEpoch)>,
+    ) -> bool {
+        pairs.into_iter().all(|(partition, epoch)| {
+            self.owned.get(&partition).is_some_and(|owned| owned.epoch == epoch)
         })
     }
 
-    /// `worker` opens the tasks of a partition, if under this number they are still its to open.
-    pub(crate) fn hold(&mut self, partition: i32, number: Number, worker: usize) -> bool {
-        let is_its = self.owned.get(&partition).is_some_and(|owned| {
-            owned.number == number && owned.worker == worker && !owned.releasing
-        });
-        let may = is_its && self.held.get(&partition).is_none_or(|holder| *holder == worker);
+    /// `worker` opens the tasks of a partition, if under this epoch they are still its to open.
+    pub(crate) fn claim(&mut self, partition: i32, epoch: AssignmentEpoch, worker: usize) -> bool {
+        let is_its = self
+            .owned
+            .get(&partition)
+            .is_some_and(|owned| owned.epoch == epoch && owned.worker == worker && !owned.revoked);
+        let may = is_its && self.open_by.get(&partition).is_none_or(|holder| *holder == worker);
         if may {
-            self.held.insert(partition, worker);
+            self.open_by.insert(partition, worker);
         }
         may
     }
 
     /// `worker` has closed them; what another one holds stays held.
-    pub(crate) fn give_back(&mut self, partition: i32, worker: usize) {
-        if self.held.get(&partition) == Some(&worker) {
-            self.held.remove(&partition);
+    pub(crate) fn release(&mut self, partition: i32, worker: usize) {
+        if self.open_by.get(&partition) == Some(&worker) {
+            self.open_by.remove(&partition);
         }
     }
 
@@ -138,7 +142,7 @@ mod tests {
         let mut ownership = Ownership::default();
         ownership.assign(&[0, 1, 2], 2);
         let of = |ownership: &Ownership, worker| -> Vec<i32> {
-            ownership.duties(worker).iter().map(|duty| duty.partition).collect()
+            ownership.assignments(worker).iter().map(|assignment| assignment.partition).collect()
         };
         assert_eq!((of(&ownership, 0), of(&ownership, 1)), (vec![0, 2], vec![1]));
         ownership.remove(&[0]);
@@ -147,42 +151,42 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_left_and_came_back_has_another_number() {
+    fn a_partition_that_left_and_came_back_has_another_epoch() {
         let mut ownership = Ownership::default();
         ownership.assign(&[3], 1);
-        let first = ownership.duties(0)[0].number;
-        assert!(ownership.still([(3, first)]));
+        let first = ownership.assignments(0)[0].epoch;
+        assert!(ownership.are_current([(3, first)]));
         ownership.remove(&[3]);
-        assert!(!ownership.still([(3, first)]));
+        assert!(!ownership.are_current([(3, first)]));
         ownership.assign(&[3], 1);
-        assert!(!ownership.still([(3, first)]));
+        assert!(!ownership.are_current([(3, first)]));
     }
 
     #[test]
     fn a_partition_that_is_still_held_comes_back_to_its_holder() {
         let mut ownership = Ownership::default();
         ownership.assign(&[0, 1], 2);
-        let first = ownership.duties(1)[0].number;
-        assert!(ownership.hold(1, first, 1));
+        let first = ownership.assignments(1)[0].epoch;
+        assert!(ownership.claim(1, first, 1));
         ownership.remove(&[1]);
         ownership.assign(&[1], 2);
-        assert_eq!(ownership.duties(1).len(), 1);
-        assert!(!ownership.are_free(&[1]));
-        ownership.give_back(1, 1);
-        assert!(ownership.are_free(&[1]));
+        assert_eq!(ownership.assignments(1).len(), 1);
+        assert!(!ownership.all_released(&[1]));
+        ownership.release(1, 1);
+        assert!(ownership.all_released(&[1]));
     }
 
     #[test]
-    fn a_number_of_before_holds_nothing_and_takes_nothing_from_the_holder() {
+    fn an_old_epoch_claims_nothing_and_releases_nothing_of_the_holder() {
         let mut ownership = Ownership::default();
         ownership.assign(&[0], 2);
-        let old = ownership.duties(0)[0].number;
+        let old = ownership.assignments(0)[0].epoch;
         ownership.remove(&[0]);
         ownership.assign(&[5, 0], 2);
-        let new = ownership.duties(1)[0].number;
-        assert!(ownership.hold(0, new, 1));
-        assert!(!ownership.hold(0, old, 0));
-        ownership.give_back(0, 0);
-        assert!(!ownership.are_free(&[0]));
+        let new = ownership.assignments(1)[0].epoch;
+        assert!(ownership.claim(0, new, 1));
+        assert!(!ownership.claim(0, old, 0));
+        ownership.release(0, 0);
+        assert!(!ownership.all_released(&[0]));
     }
 }

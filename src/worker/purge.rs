@@ -52,8 +52,8 @@ impl Worker {
         if !self.purge.is_due(now) {
             return;
         }
-        let internals = self.instance.ground.topology.internals();
-        let tasks = self.slots.values().filter_map(|slot| slot.task());
+        let internals = self.instance.context.topology.internals();
+        let tasks = self.tasks.values().filter_map(|state| state.task());
         let committed = tasks.flat_map(|task| task.committed());
         let committed = committed.filter(|(of, _)| internals.contains(&of.topic));
         let behind = self.purge.moved(committed);

@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use super::opening::Slot;
-use super::transaction::Halt;
+use super::opening::TaskState;
+use super::transaction::TransactionError;
 use super::{Stop, Worker};
 use crate::broker::{Failure, Reaction, classify};
 use crate::error::{Exit, Fault};
 use crate::metrics::Counter;
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
-use crate::task::{Blame, Failed, Task};
+use crate::task::{Blame, Task, TaskFailure};
 
 /// Faults without a record to blame that stop a task, within [`FAULTS_WITHIN`].
 const FAULTS_MAX: usize = 3;
@@ -25,24 +25,24 @@ impl Worker {
     pub(super) fn failed(
         &mut self,
         id: &TaskId,
-        failed: Failed,
+        failed: TaskFailure,
         now: Timestamp,
     ) -> Result<(), Stop> {
         self.abort()?;
-        let Some(Slot::Running(task)) = self.slots.get_mut(id) else { return Ok(()) };
+        let Some(TaskState::Running(task)) = self.tasks.get_mut(id) else { return Ok(()) };
         match (failed.fault, failed.blame) {
             (Fault::Reject(why), Blame::Record(source, offset)) => {
                 tracing::warn!(task = %id, at = %source, %offset, why, "record dead-lettered");
                 task.skip((source, offset), why);
             }
-            (Fault::Reject(why), Blame::Sought) => {
-                tracing::warn!(task = %id, why, "a commit failed; seeking the record to blame");
+            (Fault::Reject(why), Blame::Bisect) => {
+                tracing::warn!(task = %id, why, "a commit failed; bisecting the record to blame");
             }
             (Fault::Retry(why), _) => {
                 tracing::warn!(task = %id, why, "trying again");
                 self.paused.insert(id.clone(), now);
             }
-            (Fault::Reject(why), Blame::Nobody) => self.blameless(id, why, now)?,
+            (Fault::Reject(why), Blame::NoRecord) => self.blameless(id, why, now)?,
             (Fault::Fatal(why), _) => self.stop_task(id, why)?,
         }
         Ok(())
@@ -73,7 +73,7 @@ impl Worker {
         self.abort()?;
         for id in ids {
             tracing::warn!(task = %id, ?lost, "out of range; looking at its positions anew");
-            self.replace(&id, Slot::Waiting(Timestamp::MIN))?;
+            self.replace(&id, TaskState::Waiting(Timestamp::MIN))?;
         }
         self.lost.extend(lost.iter().cloned());
         Ok(())
@@ -82,7 +82,7 @@ impl Worker {
     pub(super) fn stop_task(&mut self, id: &TaskId, why: String) -> Result<(), Stop> {
         tracing::error!(task = %id, why, "task stopped; the others go on");
         self.instance.metrics.add(Counter::StoppedTasks, 1);
-        self.replace(id, Slot::Stopped)
+        self.replace(id, TaskState::Stopped)
     }
 
     /// Undoes the open transaction: every task that worked stands at its committed positions again.
@@ -98,8 +98,8 @@ impl Worker {
         }
         let mut back: Vec<(TopicPartition, Offset)> = Vec::new();
         let mut broken = Vec::new();
-        for (id, slot) in &mut self.slots {
-            let Slot::Running(task) = slot else { continue };
+        for (id, state) in &mut self.tasks {
+            let TaskState::Running(task) = state else { continue };
             if !task.has_worked() {
                 continue;
             }
@@ -116,11 +116,15 @@ impl Worker {
     }
 
     /// Recovers from what a step of the transaction failed with, if it did.
-    pub(super) fn recovered(&mut self, step: Result<(), Halt>, now: Timestamp) -> Result<(), Stop> {
+    pub(super) fn recovered(
+        &mut self,
+        step: Result<(), TransactionError>,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
         match step {
             Ok(()) => Ok(()),
-            Err(Halt::Failed(failure)) => self.recover(&failure, now),
-            Err(Halt::Stop(stop)) => Err(stop),
+            Err(TransactionError::Failed(failure)) => self.recover(&failure, now),
+            Err(TransactionError::Stop(stop)) => Err(stop),
         }
     }
 
@@ -147,11 +151,11 @@ impl Worker {
     fn rebuild(&mut self, failure: &Failure) -> Result<(), Stop> {
         tracing::warn!(%failure, "building a new producer; tasks restore");
         self.instance.metrics.add(Counter::Rebuilds, 1);
-        self.transaction.forget_producer();
-        let ids: Vec<_> = self.slots.keys().cloned().collect();
+        self.transaction.drop_producer();
+        let ids: Vec<_> = self.tasks.keys().cloned().collect();
         for id in ids {
-            if matches!(self.slots.get(&id), Some(Slot::Running(_))) {
-                self.replace(&id, Slot::Waiting(Timestamp::MIN))?;
+            if matches!(self.tasks.get(&id), Some(TaskState::Running(_))) {
+                self.replace(&id, TaskState::Waiting(Timestamp::MIN))?;
             }
         }
         Ok(())

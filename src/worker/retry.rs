@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 use crate::broker::{Failure, Reaction, classify};
 
 /// How long a call is made again.
-struct Budget {
+struct RetryBudget {
     attempts_max: usize,
     within: Duration,
     pause: Duration,
 }
 
 /// librdkafka has waited already; and a worker that does not come round passes for one that hangs.
-const OF_A_COMMIT: Budget =
-    Budget { attempts_max: 5, within: Duration::from_secs(10), pause: Duration::ZERO };
+const IN_TRANSACTION: RetryBudget =
+    RetryBudget { attempts_max: 5, within: Duration::from_secs(10), pause: Duration::ZERO };
 /// The cluster may take its time to answer: the leaders of new topics are not elected at once.
-const OF_A_START: Budget = Budget {
+const AT_STARTUP: RetryBudget = RetryBudget {
     attempts_max: usize::MAX,
     within: Duration::from_secs(30),
     pause: Duration::from_millis(50),
 };
 
-impl Budget {
+impl RetryBudget {
     fn spend<T>(&self, mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
         let began = Instant::now();
         let mut attempts = 1;
@@ -47,11 +47,13 @@ impl Budget {
 }
 
 /// Makes a call of the open transaction again, at once.
-pub(super) fn repeated<T>(call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    OF_A_COMMIT.spend(call)
+pub(super) fn retry_in_transaction<T>(
+    call: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    IN_TRANSACTION.spend(call)
 }
 
 /// Makes a call of the start again, with pauses.
-pub(super) fn patiently<T>(call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    OF_A_START.spend(call)
+pub(super) fn retry_at_startup<T>(call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    AT_STARTUP.spend(call)
 }

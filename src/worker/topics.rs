@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Stop;
-use super::retry::patiently;
-use crate::broker::{Admin, Broker, Cleanup, Code, DELETIONS_KEPT, TopicSpec};
+use super::retry::retry_at_startup;
+use crate::broker::{Admin, Broker, Cleanup, Code, DELETE_RETENTION, TopicSpec};
 use crate::config::Config;
 use crate::error::Exit;
 use crate::record::Topic;
@@ -31,7 +31,7 @@ pub(super) fn topics(
     let mut counts = BTreeMap::new();
     let mut missing = Vec::new();
     let inputs = topology.inputs();
-    for (topic, found) in inputs.iter().zip(patiently(|| admin.partitions(&inputs))?) {
+    for (topic, found) in inputs.iter().zip(retry_at_startup(|| admin.partitions(&inputs))?) {
         match found {
             Some(found) => drop(counts.insert(topic.clone(), found)),
             None => missing.push(topic.to_string()),
@@ -98,7 +98,7 @@ fn ensure(
     counts: &mut BTreeMap<Topic, i32>,
 ) -> Result<(), Stop> {
     let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
-    let found = patiently(|| admin.partitions(&names))?;
+    let found = retry_at_startup(|| admin.partitions(&names))?;
     let missing: Vec<_> = specs
         .iter()
         .zip(&found)
@@ -111,7 +111,7 @@ fn ensure(
             format!("topics that do not exist and may not be created: {}", names.join(", "));
         return Err(Stop::Exit(Exit::Mismatch, words));
     }
-    patiently(|| admin.create(&missing))?;
+    retry_at_startup(|| admin.create(&missing))?;
     for (spec, found) in specs.iter().zip(found) {
         counts.insert(spec.name.clone(), found.unwrap_or(spec.partitions));
     }
@@ -121,7 +121,7 @@ fn ensure(
 /// A changelog that forgets by age loses state; one that forgets deletions early lets a store that was away miss them.
 fn forgetful(logs: &[TopicSpec], admin: &mut dyn Admin) -> Result<Vec<String>, Stop> {
     let names: Vec<_> = logs.iter().map(|log| log.name.clone()).collect();
-    let kept = match patiently(|| admin.deletions_kept(&names)) {
+    let kept = match retry_at_startup(|| admin.delete_retention(&names)) {
         Ok(kept) => kept,
         Err(failure) if matches!(failure.code, Code::Denied | Code::Unsupported) => {
             let names = names.join(", ");
@@ -130,10 +130,10 @@ fn forgetful(logs: &[TopicSpec], admin: &mut dyn Admin) -> Result<Vec<String>, S
         }
         Err(failure) => return Err(failure.into()),
     };
-    let wanted = DELETIONS_KEPT.as_millis();
+    let wanted = DELETE_RETENTION.as_millis();
     let fault = |(name, kept): (&Topic, Option<Duration>)| match kept {
         None => Some(format!("{name} must have cleanup.policy=compact and nothing else")),
-        Some(kept) if kept < DELETIONS_KEPT => Some(format!(
+        Some(kept) if kept < DELETE_RETENTION => Some(format!(
             "{name} has delete.retention.ms={}, at least {wanted} are needed",
             kept.as_millis()
         )),

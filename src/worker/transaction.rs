@@ -1,45 +1,45 @@
 //! The one transaction a worker has open, and how it is ended.
 //!
 //! It begins with the first thing sent. Its commit is a straight line: send, check that the group will fence
-//! and that every partition worked is still owned under the same number, add the positions of *every* task
+//! and that every partition worked is still owned under the same epoch, add the positions of *every* task
 //! that worked (a transaction without positions is not fenced), commit, put down. The membership is read
-//! *before* the numbers are checked: a generation in which a partition is another's cannot be obtained before
-//! its number was removed here.
+//! *before* the epochs are checked: a generation in which a partition is another's cannot be obtained before
+//! its epoch was removed here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::instance::Instance;
-use super::ownership::Number;
-use super::retry::repeated;
+use super::ownership::AssignmentEpoch;
+use super::retry::retry_in_transaction;
 use super::{Stop, Task};
 use crate::broker::{Acknowledged, Call, Code, Failure, Producer};
-use crate::fail::{Crashed, Point};
+use crate::fail_points::{Crashed, FailPoint};
 use crate::metrics::Counter;
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
 use crate::task::{Limits, Open, Reason, drained_after, due};
 
 /// Outputs gathered in a task before they go to the producer.
-const HAND_OVER_BYTES: usize = 128 << 10;
+const SEND_BYTES: usize = 128 << 10;
 /// Within this time three fencings mean that another process has this identity.
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why a step of the transaction went no further.
-pub(crate) enum Halt {
+pub(crate) enum TransactionError {
     /// A call failed: that is recovered from.
     Failed(Failure),
     /// The process must end.
     Stop(Stop),
 }
 
-impl From<Failure> for Halt {
+impl From<Failure> for TransactionError {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
 }
 
-impl From<Crashed> for Halt {
+impl From<Crashed> for TransactionError {
     fn from(crashed: Crashed) -> Self {
         Self::Stop(crashed.into())
     }
@@ -51,7 +51,7 @@ pub(crate) struct Transaction {
     worker: usize,
     producer: Option<Box<dyn Producer>>,
     begun: bool,
-    touched: Option<Timestamp>,
+    opened_at: Option<Timestamp>,
     last: Timestamp,
     records: u64,
     dead_letters: u64,
@@ -69,7 +69,7 @@ impl Transaction {
             worker,
             producer: None,
             begun: false,
-            touched: None,
+            opened_at: None,
             last: Timestamp::MIN,
             records: 0,
             dead_letters: 0,
@@ -83,12 +83,12 @@ impl Transaction {
     /// Whether anything is open.
     #[cfg(feature = "testing")]
     pub(crate) fn is_open(&self) -> bool {
-        self.touched.is_some()
+        self.opened_at.is_some()
     }
 
     /// A task has worked: from now on there is something to commit.
-    pub(crate) fn touch(&mut self, id: &TaskId, task: &mut Task, now: Timestamp) {
-        self.touched.get_or_insert(now);
+    pub(crate) fn track(&mut self, id: &TaskId, task: &mut Task, now: Timestamp) {
+        self.opened_at.get_or_insert(now);
         let (records, dead_letters) = task.take_counts();
         self.records += records;
         self.dead_letters += dead_letters;
@@ -100,7 +100,7 @@ impl Transaction {
 
     /// Why the transaction ends now, if it does; `open` says what the worker knows of it.
     pub(crate) fn due(&self, open: Open, now: Timestamp) -> Option<Reason> {
-        let began = self.touched?;
+        let began = self.opened_at?;
         let config = &self.instance.config;
         let limits = Limits {
             interval: config.commit_interval,
@@ -115,35 +115,35 @@ impl Transaction {
     }
 
     /// Sends what a task has gathered, if it is much.
-    pub(crate) fn hand_over_if_large(&mut self, task: &mut Task) -> Result<(), Halt> {
-        if task.out().bytes() < HAND_OVER_BYTES { Ok(()) } else { self.hand_over(task) }
+    pub(crate) fn send_if_large(&mut self, task: &mut Task) -> Result<(), TransactionError> {
+        if task.out().bytes() < SEND_BYTES { Ok(()) } else { self.send_outputs(task) }
     }
 
-    fn hand_over(&mut self, task: &mut Task) -> Result<(), Halt> {
+    fn send_outputs(&mut self, task: &mut Task) -> Result<(), TransactionError> {
         if task.out().is_empty() {
             return Ok(());
         }
-        self.instance.fail.pass(Point::BeforeProduce)?;
+        self.instance.fail_points.pass(FailPoint::BeforeProduce)?;
         let producer = self.begin()?;
         let sent = producer.send(task.out());
         self.sent_bytes += task.out().bytes();
         task.out().clear();
-        self.instance.fail.pass(Point::AfterProduce)?;
+        self.instance.fail_points.pass(FailPoint::AfterProduce)?;
         Ok(sent?)
     }
 
     /// The producer, with a transaction begun.
-    fn begin(&mut self) -> Result<&mut Box<dyn Producer>, Halt> {
+    fn begin(&mut self) -> Result<&mut Box<dyn Producer>, TransactionError> {
         let producer = match self.producer.take() {
             Some(producer) => producer,
             None => self.open_producer()?,
         };
         let producer = self.producer.insert(producer);
         if !self.begun {
-            self.instance.fail.pass(Point::BeforeBegin)?;
+            self.instance.fail_points.pass(FailPoint::BeforeBegin)?;
             producer.begin()?;
             self.begun = true;
-            self.instance.fail.pass(Point::AfterBegin)?;
+            self.instance.fail_points.pass(FailPoint::AfterBegin)?;
         }
         Ok(producer)
     }
@@ -157,7 +157,7 @@ impl Transaction {
 
     /// Registers the producer, which ends what a crash of this worker left open: until then its last
     /// transaction makes committed positions unstable.
-    pub(crate) fn ready(&mut self) -> Result<(), Failure> {
+    pub(crate) fn init_producer(&mut self) -> Result<(), Failure> {
         if self.producer.is_none() {
             self.producer = Some(self.open_producer()?);
         }
@@ -168,21 +168,21 @@ impl Transaction {
     pub(crate) fn commit(
         &mut self,
         tasks: &mut [(&TaskId, &mut Task)],
-        numbers: &BTreeMap<i32, Number>,
+        epochs: &BTreeMap<i32, AssignmentEpoch>,
         now: Timestamp,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), TransactionError> {
         let started = Instant::now();
         for (_, task) in tasks.iter_mut() {
-            self.hand_over(task)?;
+            self.send_outputs(task)?;
         }
-        let acknowledged = self.end(tasks, numbers)?;
-        self.closed(now, started.elapsed());
-        self.instance.fail.pass(Point::AfterCommit)?;
+        let acknowledged = self.end(tasks, epochs)?;
+        self.committed(now, started.elapsed());
+        self.instance.fail_points.pass(FailPoint::AfterCommit)?;
         for (id, task) in tasks.iter_mut() {
             if let Err(fault) = task.applied(&acknowledged, now) {
                 tracing::error!(task = %id, %fault, "committed state cannot be stored; the task waits");
             }
-            self.instance.fail.pass(Point::AfterApply)?;
+            self.instance.fail_points.pass(FailPoint::AfterApply)?;
         }
         Ok(())
     }
@@ -190,32 +190,32 @@ impl Transaction {
     fn end(
         &mut self,
         tasks: &[(&TaskId, &mut Task)],
-        numbers: &BTreeMap<i32, Number>,
-    ) -> Result<Acknowledged, Halt> {
+        epochs: &BTreeMap<i32, AssignmentEpoch>,
+    ) -> Result<Acknowledged, TransactionError> {
         let Some(group) = self.instance.membership() else {
             let words = "this process is no member of the group at the moment";
             return Err(Failure::new(Call::SendOffsets, Code::UnknownMember, words)
                 .abortable()
                 .into());
         };
-        let pairs = tasks.iter().filter_map(|(id, _)| numbers.get_key_value(&id.partition));
-        if !self.instance.still_owns(pairs.map(|(partition, number)| (*partition, *number))) {
+        let pairs = tasks.iter().filter_map(|(id, _)| epochs.get_key_value(&id.partition));
+        if !self.instance.still_owns(pairs.map(|(partition, epoch)| (*partition, *epoch))) {
             let words = "a partition worked in this transaction is not owned any more";
             let failure = Failure::new(Call::SendOffsets, Code::IllegalGeneration, words);
             return Err(failure.abortable().into());
         }
         let offsets: Vec<_> = tasks.iter().flat_map(|(_, task)| task.offsets()).collect();
-        let fail = self.instance.fail.clone();
+        let fail_points = self.instance.fail_points.clone();
         let producer = self.begin()?;
-        fail.pass(Point::BeforeOffsets)?;
-        repeated(|| producer.send_offsets(&offsets, &group))?;
-        fail.pass(Point::AfterOffsets)?;
-        fail.pass(Point::BeforeCommit)?;
-        Ok(repeated(|| producer.commit())?)
+        fail_points.pass(FailPoint::BeforeOffsets)?;
+        retry_in_transaction(|| producer.send_offsets(&offsets, &group))?;
+        fail_points.pass(FailPoint::AfterOffsets)?;
+        fail_points.pass(FailPoint::BeforeCommit)?;
+        Ok(retry_in_transaction(|| producer.commit())?)
     }
 
     /// The transaction is committed: nothing is open.
-    fn closed(&mut self, now: Timestamp, took: Duration) {
+    fn committed(&mut self, now: Timestamp, took: Duration) {
         let metrics = &self.instance.metrics;
         metrics.add(Counter::Commits, 1);
         metrics.add(Counter::Records, self.records);
@@ -227,22 +227,25 @@ impl Transaction {
     }
 
     fn reset(&mut self) {
-        (self.begun, self.touched) = (false, None);
+        (self.begun, self.opened_at) = (false, None);
         (self.records, self.dead_letters, self.sent_bytes) = (0, 0, 0);
         self.bytes.clear();
     }
 
     /// Opens a transaction that names these positions, and aborts it: its marker ends what an earlier transaction of
     /// this id left pending. Nothing of it is ever committed, so the offsets do not matter.
-    pub(crate) fn sweep(&mut self, positions: &[(TopicPartition, Offset)]) -> Result<(), Halt> {
-        let Some(group) = self.instance.membership().filter(|_| self.touched.is_none()) else {
+    pub(crate) fn abort_hanging(
+        &mut self,
+        positions: &[(TopicPartition, Offset)],
+    ) -> Result<(), TransactionError> {
+        let Some(group) = self.instance.membership().filter(|_| self.opened_at.is_none()) else {
             return Ok(());
         };
         let producer = self.begin()?;
-        let sent = repeated(|| producer.send_offsets(positions, &group));
+        let sent = retry_in_transaction(|| producer.send_offsets(positions, &group));
         let aborted = self.abort();
         if sent.is_err() || aborted.is_err() {
-            self.forget_producer();
+            self.drop_producer();
         }
         Ok(sent.and(aborted)?)
     }
@@ -252,13 +255,13 @@ impl Transaction {
         let begun = self.begun;
         self.reset();
         match &mut self.producer {
-            Some(producer) if begun => repeated(|| producer.abort()),
+            Some(producer) if begun => retry_in_transaction(|| producer.abort()),
             Some(_) | None => Ok(()),
         }
     }
 
     /// The producer is dead or its last outcome unknown.
-    pub(crate) fn forget_producer(&mut self) {
+    pub(crate) fn drop_producer(&mut self) {
         self.producer = None;
         self.reset();
     }

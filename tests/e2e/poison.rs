@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream::broker::kafka::{Kafka, Settings};
+use millstream::broker::kafka::{Kafka, KafkaSettings};
 use millstream::broker::{Broker, Isolation, OutRecord, Outgoing, TopicIndex};
 use millstream::{Headers, Offset, Timestamp, Topic, TopicPartition};
 use tests::poll_until;
@@ -71,7 +71,7 @@ fn dead_letters(kafka: &Kafka, topic: &str, count: usize) -> Vec<Buried> {
 #[test]
 fn poison_is_buried_with_its_provenance_and_the_rows_after_it_count() {
     let world = World::without_change_capture();
-    let kafka = Kafka::new(Settings::new(world.kafka())).unwrap();
+    let kafka = Kafka::new(KafkaSettings::new(world.kafka())).unwrap();
     let (author, reader) =
         ("a0000000-0000-4000-8000-00000000000a", "c0000000-0000-4000-8000-00000000000c");
     let post = "d0000000-0000-4000-8000-00000000000d";

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use millstream::testing::Driver;
-use millstream::{Bytes, Point, Result, Timestamp};
+use millstream::{Bytes, FailPoint, Result, Timestamp};
 use schemas::{FeedBody, UserId, Wire};
 use topologies::feed::{Settings, feed};
 
@@ -73,7 +73,7 @@ pub fn check(run: Run) -> Result<usize> {
         let end = last.min(number + 1 + dice.below(history.len() / 4 + 1));
         play(&mut driver, &history, number..end)?;
         if run.crashes && dice.below(2) == 0 {
-            let point = Point::ALL[dice.below(Point::ALL.len())];
+            let point = FailPoint::ALL[dice.below(FailPoint::ALL.len())];
             driver.arm(point, dice.below(6));
         }
         driver.settle()?;

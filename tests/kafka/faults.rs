@@ -6,8 +6,8 @@ use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use millstream::broker::kafka::Settings;
-use millstream::broker::{Change, Code, Reaction, classify};
+use millstream::broker::kafka::KafkaSettings;
+use millstream::broker::{Code, Reaction, Rebalance, classify};
 use millstream::{Exit, Offset};
 use tests::{Api, Loss, Part, Process, Proxy, Stack, Who, poll_until};
 
@@ -45,7 +45,7 @@ impl Drop for Stalled {
 /// A world behind the proxy, and how to aim at its clients.
 fn behind() -> (&'static Proxy, World, Who) {
     let (proxy, _) = *LazyLock::force(&BEHIND);
-    let world = World::on(Settings::new(proxy.address()), 1);
+    let world = World::on(KafkaSettings::new(proxy.address()), 1);
     let who = Who::Client(world.name.clone());
     (proxy, world, who)
 }
@@ -88,7 +88,7 @@ fn a_reader_goes_on_after_its_connections_broke() {
 
 #[test]
 fn a_commit_on_a_silent_network_comes_back_and_the_handle_heals_or_is_rebuilt() {
-    let mut settings = Settings::new(BEHIND.0.address());
+    let mut settings = KafkaSettings::new(BEHIND.0.address());
     settings.transaction_timeout = Duration::from_secs(2);
     let world = World::on(settings, 1);
     let mut writer = world.writer("w");
@@ -109,10 +109,10 @@ fn a_member_that_cannot_reach_the_group_loses_its_partitions_in_time() {
     live(&mut members, |told| !told[0].is_empty());
     let stalled = stall(who);
     let told = live(&mut members, |told| !told[0].is_empty());
-    assert_eq!(told, [[Change::Lost(vec![0])]]);
+    assert_eq!(told, [[Rebalance::Lost(vec![0])]]);
     drop(stalled);
     let told = live(&mut members, |told| !told[0].is_empty());
-    assert_eq!(told, [[Change::Assigned(vec![0])]]);
+    assert_eq!(told, [[Rebalance::Assigned(vec![0])]]);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_call_that_does_not_come_back_ends_the_process() {
 #[test]
 #[ignore = "the process that the test above starts"]
 fn a_group_without_a_coordinator_holds_its_producer_up_for_ever() {
-    let mut settings = Settings::new(env::var("HANG_AT").unwrap());
+    let mut settings = KafkaSettings::new(env::var("HANG_AT").unwrap());
     settings.transaction_timeout = Duration::from_secs(2);
     let world = World::on(settings, 1);
     let mut members = [world.join("one")];

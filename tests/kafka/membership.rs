@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use millstream::broker::{Change, Reaction, classify};
+use millstream::broker::{Reaction, Rebalance, classify};
 
 use tests::poll_until;
 
@@ -15,7 +15,7 @@ fn the_first_member_is_given_everything_in_a_generation_it_can_name() {
     let mut members = [world.join("one")];
     assert!(!members[0].metadata().is_member());
     let told = live(&mut members, |told| !told[0].is_empty());
-    assert_eq!(told, [[Change::Assigned(vec![0, 1, 2, 3])]]);
+    assert_eq!(told, [[Rebalance::Assigned(vec![0, 1, 2, 3])]]);
     assert!(members[0].metadata().is_member());
 }
 
@@ -26,8 +26,8 @@ fn a_second_member_is_given_only_what_the_first_gave_up() {
     live(&mut members, |told| !told[0].is_empty());
     members.push(world.join("two"));
     let told = live(&mut members, |told| !told[1].is_empty());
-    let [Change::Revoked(revoked)] = told[0].as_slice() else { panic!("{told:?}") };
-    assert_eq!(told[1], [Change::Assigned(revoked.clone())]);
+    let [Rebalance::Revoked(revoked)] = told[0].as_slice() else { panic!("{told:?}") };
+    assert_eq!(told[1], [Rebalance::Assigned(revoked.clone())]);
     // The one that gave up hears of the last generation at some later poll.
     let same = poll_until(PATIENCE, || {
         for member in &mut members {
@@ -46,7 +46,7 @@ fn a_static_member_that_comes_back_is_given_the_same_again_and_its_ghost_is_told
     live(&mut ghost, |told| !told[0].is_empty());
     let mut heir = [world.join("same")];
     let told = live(&mut heir, |told| !told[0].is_empty());
-    assert_eq!(told, [[Change::Assigned(vec![0, 1])]]);
+    assert_eq!(told, [[Rebalance::Assigned(vec![0, 1])]]);
 
     let mut changes = Vec::new();
     let fenced = std::iter::repeat_with(|| {
@@ -65,7 +65,7 @@ fn closing_gives_everything_back() {
     live(&mut members, |told| !told[0].is_empty());
     let mut changes = Vec::new();
     members[0].close(&mut |change, _| changes.push(change)).unwrap();
-    assert_eq!(changes, [Change::Revoked(vec![0, 1])]);
+    assert_eq!(changes, [Rebalance::Revoked(vec![0, 1])]);
     assert!(!members[0].metadata().is_member());
 }
 

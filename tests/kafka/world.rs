@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use millstream::broker::kafka::{Kafka, Settings};
+use millstream::broker::kafka::{Kafka, KafkaSettings};
 use millstream::broker::{
-    Broker, Change, Cleanup, Consumer, Isolation, Join, Membership, OutRecord, Outgoing, Polled,
-    Producer, TopicIndex, TopicSpec,
+    Broker, Cleanup, Consumer, Isolation, Join, Membership, OutRecord, Outgoing, Polled, Producer,
+    Rebalance, TopicIndex, TopicSpec,
 };
 use millstream::{Headers, Offset, Timestamp, Topic, TopicPartition};
 use tests::{Part, Stack};
@@ -46,12 +46,12 @@ fn address() -> String {
 
 /// A world with one topic of this many partitions.
 pub fn world(partitions: i32) -> World {
-    World::on(Settings::new(address()), partitions)
+    World::on(KafkaSettings::new(address()), partitions)
 }
 
 impl World {
     /// A world on the cluster of these settings, whose clients have its name.
-    pub fn on(mut settings: Settings, partitions: i32) -> Self {
+    pub fn on(mut settings: KafkaSettings, partitions: i32) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let name = format!("t{started}-{}-{number}", process::id());
@@ -185,8 +185,8 @@ pub fn read_for_a_while(reader: &mut dyn Consumer) -> Seen {
 /// Polls members in turn until `enough` of what each was told.
 pub fn live(
     members: &mut [Box<dyn Membership>],
-    enough: impl Fn(&[Vec<Change>]) -> bool,
-) -> Vec<Vec<Change>> {
+    enough: impl Fn(&[Vec<Rebalance>]) -> bool,
+) -> Vec<Vec<Rebalance>> {
     let deadline = Instant::now() + PATIENCE;
     let mut told = vec![Vec::new(); members.len()];
     while !enough(&told) {

@@ -1,6 +1,6 @@
 //! The suite's heart: two processes, ten kills, three pauses, and everything is counted once.
 
-use millstream::{Exit, Point};
+use millstream::{Exit, FailPoint};
 
 use crate::history;
 use crate::load::Load;
@@ -12,24 +12,26 @@ use crate::world::{World, kills};
 const PARTITIONS: i32 = 4;
 
 /// Where a process is killed: at a place it was led to, or wherever it was with a transaction open.
-const AIMS: [Option<Point>; 10] = [
+const AIMS: [Option<FailPoint>; 10] = [
     None,
-    Some(Point::AfterBegin),
-    Some(Point::AfterProduce),
+    Some(FailPoint::AfterBegin),
+    Some(FailPoint::AfterProduce),
     None,
-    Some(Point::BeforeOffsets),
-    Some(Point::AfterOffsets),
-    Some(Point::BeforeCommit),
+    Some(FailPoint::BeforeOffsets),
+    Some(FailPoint::AfterOffsets),
+    Some(FailPoint::BeforeCommit),
     None,
-    Some(Point::AfterProduce),
-    Some(Point::BeforeCommit),
+    Some(FailPoint::AfterProduce),
+    Some(FailPoint::BeforeCommit),
 ];
 
 /// Committed at the broker, and the store knows nothing or not all of it; and on the way to the disk.
-const AFTER: [Point; 3] = [Point::AfterCommit, Point::AfterApply, Point::BeforeFlush];
+const AFTER: [FailPoint; 3] =
+    [FailPoint::AfterCommit, FailPoint::AfterApply, FailPoint::BeforeFlush];
 
 /// Where a process stands still for longer than the group waits for it.
-const PAUSES: [Option<Point>; 3] = [Some(Point::BeforeOffsets), Some(Point::BeforeCommit), None];
+const PAUSES: [Option<FailPoint>; 3] =
+    [Some(FailPoint::BeforeOffsets), Some(FailPoint::BeforeCommit), None];
 
 #[test]
 fn kills_and_pauses_leave_every_count_right() {
@@ -71,7 +73,7 @@ fn share(victims: &[Victim]) {
     }
 }
 
-fn kill(world: &World, victim: &mut Victim, round: usize, aim: Option<Point>) {
+fn kill(world: &World, victim: &mut Victim, round: usize, aim: Option<FailPoint>) {
     let before = victim.wait_until("working", |status| status.tasks > 0 && status.commits > 0);
     let phase = victim.stand(aim);
     victim.kill();
@@ -102,7 +104,7 @@ fn leave(world: &World, victims: &mut [Victim; 2]) {
 }
 
 /// One stands still with a transaction open, the other takes over; when the first goes on, what it had open is void.
-fn pause(world: &World, victims: &mut [Victim; 2], round: usize, aim: Option<Point>) {
+fn pause(world: &World, victims: &mut [Victim; 2], round: usize, aim: Option<FailPoint>) {
     share(victims);
     let [sleeper, heir] = victims;
     let at = sleeper.stand(aim);

@@ -52,7 +52,7 @@ pub fn verify(world: &World, dir: &Path) -> Left {
         let own = format!("{}-task", task.sub_topology);
         let names = ["counts", "updates", &own].map(Arc::from);
         let store = stores.open(&task, &names).unwrap();
-        let marks = store.marks().unwrap();
+        let marks = store.checkpoint().unwrap();
         for (place, name) in (0..).zip(&names) {
             let mark = marks.changelogs.get(usize::from(place)).copied().flatten();
             let (rows, log) = (rows_of(&*store, Column(place)), world.changelog(name));

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use millstream::Point;
+use millstream::FailPoint;
 use tests::{Process, poll_until};
 
 /// For what takes a while on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The places at which a transaction is open at the broker.
-const OPEN: [Point; 5] = [
-    Point::AfterBegin,
-    Point::AfterProduce,
-    Point::BeforeOffsets,
-    Point::AfterOffsets,
-    Point::BeforeCommit,
+const OPEN: [FailPoint; 5] = [
+    FailPoint::AfterBegin,
+    FailPoint::AfterProduce,
+    FailPoint::BeforeOffsets,
+    FailPoint::AfterOffsets,
+    FailPoint::BeforeCommit,
 ];
 
 /// What a process told last.
@@ -120,7 +120,7 @@ impl Victim {
     }
 
     /// Lets it run into this place and stand there; its other threads go on.
-    fn hold_at(&mut self, point: Point) {
+    fn hold_at(&mut self, point: FailPoint) {
         fs::write(self.dir.join("hold.new"), format!("{point:?}")).unwrap();
         fs::rename(self.dir.join("hold.new"), self.dir.join("hold")).unwrap();
         poll_until(PATIENCE, || self.dir.join("held").exists().then_some(()))
@@ -129,7 +129,7 @@ impl Victim {
 
     /// Brings it to stand where a transaction is open: at this place, or wherever it happens to be. Answers the
     /// place: another thread may pass one of its own meanwhile.
-    pub fn stand(&mut self, aim: Option<Point>) -> String {
+    pub fn stand(&mut self, aim: Option<FailPoint>) -> String {
         match aim {
             Some(point) => {
                 self.hold_at(point);

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use millstream::broker::kafka::{Kafka, Settings};
+use millstream::broker::kafka::{Kafka, KafkaSettings};
 use millstream::store::rocks::RocksStores;
 use millstream::{
-    Builder, Config, Counter, Emit, FailPoints, I64, Point, Result, Streams, Surroundings,
+    Builder, Config, Counter, Emit, Environment, FailPoint, FailPoints, I64, Result, Streams,
     Topology, Utf8,
 };
 use tests::poll_until;
@@ -58,7 +58,7 @@ pub fn state_dir(dir: &Path) -> PathBuf {
 }
 
 /// A place as the phase file has it: padded, so that each is written over the one before.
-fn padded(point: Point) -> [u8; 16] {
+fn padded(point: FailPoint) -> [u8; 16] {
     let mut text = [b' '; 16];
     text.iter_mut().zip(format!("{point:?}").bytes()).for_each(|(to, from)| *to = from);
     text
@@ -109,7 +109,7 @@ fn a_worker_counts_until_it_is_ended() {
     let dir = PathBuf::from(env::var("KILLS_DIR").unwrap());
     tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
     let asked = asked_to_stop();
-    let mut settings = Settings::new(env::var("KILLS_KAFKA").unwrap());
+    let mut settings = KafkaSettings::new(env::var("KILLS_KAFKA").unwrap());
     settings.transaction_timeout = TRANSACTION;
     let config = Config {
         instance: env::var("KILLS_INSTANCE").ok(),
@@ -120,10 +120,10 @@ fn a_worker_counts_until_it_is_ended() {
         partitions: 4,
         ..Config::default()
     };
-    let on = Surroundings {
+    let on = Environment {
         broker: Arc::new(Kafka::new(settings).unwrap()),
         stores: Arc::new(RocksStores::new(config.state_dir.join("tasks"), 64 << 20)),
-        fail: listener(&dir),
+        fail_points: listener(&dir),
     };
     let topology = counting(&env::var("KILLS_APP").unwrap()).unwrap();
     let streams = Streams::start(&topology, config, on).unwrap_or_else(|ended| {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use millstream::broker::kafka::{Kafka, Settings};
+use millstream::broker::kafka::{Kafka, KafkaSettings};
 use millstream::broker::{Broker, Cleanup, Isolation, TopicSpec};
 use millstream::{Offset, TopicPartition};
 use tempfile::TempDir;
@@ -49,7 +49,7 @@ impl World {
     /// The same, on a broker of its own.
     pub fn on(stack: &Stack, partitions: i32) -> Self {
         let app = format!("kills-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut settings = Settings::new(stack.kafka());
+        let mut settings = KafkaSettings::new(stack.kafka());
         // The load must not give a record up because the machine is busy.
         settings.transaction_timeout = PATIENCE;
         let kafka = Kafka::new(settings).unwrap();

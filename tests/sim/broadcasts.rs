@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use millstream::testing::{Driver, table};
 use millstream::{
-    Broadcast, Builder, Change, Changed, Context, Fault, I64, Nullable, Point, Processor, Rec,
-    Result, Store, Timestamp, Topology, Utf8,
+    Broadcast, BroadcastChange, Builder, ChangedKey, Context, FailPoint, Fault, I64, Nullable,
+    Processor, Rec, Result, Store, Timestamp, Topology, Utf8,
 };
 
 use crate::world::{at, history};
@@ -35,10 +35,10 @@ impl Processor for Priced {
 
     fn on_change(
         &mut self,
-        change: Change<'_>,
+        change: BroadcastChange<'_>,
         cx: &mut Context<'_, String, String>,
     ) -> Result<()> {
-        let Some(Changed::Key(key)) = change.of(self.prices) else { return Ok(()) };
+        let Some(ChangedKey::Key(key)) = change.of(self.prices) else { return Ok(()) };
         let price = cx.view(self.prices)?.get(key).copied();
         let task = cx.task().partition;
         cx.forward(&format!("task {task}"), &format!("{key} {price:?}"))
@@ -101,7 +101,12 @@ fn a_clean_restart_hears_nothing_again() -> Result<()> {
 
 #[test]
 fn a_change_whose_transaction_crashed_is_heard_again() -> Result<()> {
-    for point in [Point::Processed, Point::AfterProduce, Point::BeforeCommit, Point::AfterCommit] {
+    for point in [
+        FailPoint::Processed,
+        FailPoint::AfterProduce,
+        FailPoint::BeforeCommit,
+        FailPoint::AfterCommit,
+    ] {
         let mut driver = Driver::of(priced()?).partitions(3).start()?;
         driver.settle()?;
         price(&driver, "tea", Some(3))?;
@@ -159,7 +164,11 @@ impl Processor for Rated {
         self.say(number.key, cx)
     }
 
-    fn on_change(&mut self, _change: Change<'_>, cx: &mut Context<'_, String, i64>) -> Result<()> {
+    fn on_change(
+        &mut self,
+        _change: BroadcastChange<'_>,
+        cx: &mut Context<'_, String, i64>,
+    ) -> Result<()> {
         let mut keys: Vec<String> = Vec::new();
         cx.store(self.sums)?.scan_bytes(&[], None, |key, _| {
             keys.push(key.clone());
@@ -183,7 +192,7 @@ fn broadcasts_that_come_at_any_time_give_the_same_in_the_end() -> Result<()> {
             Driver::of(builder.build()?).partitions(3).instances(2).shuffled(seed).start()?;
         let numbers = driver.input::<String, i64>("numbers", Utf8, I64);
         let rates = driver.input::<String, i64>("rates", Utf8, I64);
-        driver.arm(Point::BeforeCommit, seed as usize % 7);
+        driver.arm(FailPoint::BeforeCommit, seed as usize % 7);
         for round in 1..=10 {
             numbers.send(&format!("k{}", round % 3), &round, Timestamp(0))?;
             rates.send(&"rate".into(), &(round * 10), Timestamp(0))?;
@@ -245,15 +254,15 @@ impl Processor for Late {
 
     fn on_change(
         &mut self,
-        change: Change<'_>,
+        change: BroadcastChange<'_>,
         cx: &mut Context<'_, String, String>,
     ) -> Result<()> {
         if self.waits.load(Ordering::SeqCst) {
             return Err(Fault::Retry("told to wait".into()));
         }
         match change.of(self.prices) {
-            Some(Changed::Key(key)) => cx.forward(&"heard".into(), key),
-            Some(Changed::Resync) => cx.forward(&"heard".into(), &"everything".into()),
+            Some(ChangedKey::Key(key)) => cx.forward(&"heard".into(), key),
+            Some(ChangedKey::Resync) => cx.forward(&"heard".into(), &"everything".into()),
             None => Ok(()),
         }
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use millstream::store::memory::MemoryStores;
-use millstream::store::{Changes, Column, Committed, Marks, Reader, Stores, TaskStore};
+use millstream::store::{
+    Checkpoint, Column, Committed, StateChanges, StateReader, Stores, TaskStore,
+};
 use millstream::{Result, TaskId};
 
 /// How many batches a crash may take back.
@@ -13,7 +15,7 @@ const UNFLUSHED_MAX: usize = 4;
 #[derive(Clone, Default)]
 struct Kept {
     rows: BTreeMap<(u16, Vec<u8>), Vec<u8>>,
-    marks: Marks,
+    checkpoint: Checkpoint,
 }
 
 type Disk = Arc<Mutex<BTreeMap<TaskId, Vec<Kept>>>>;
@@ -54,11 +56,11 @@ impl Stores for Opened {
         let lost = *turn % UNFLUSHED_MAX.min(kept.len());
         kept.truncate(kept.len() - lost);
         let left = kept.last().cloned().unwrap_or_default();
-        let mut changes = Changes::default();
+        let mut changes = StateChanges::default();
         for ((column, key), value) in &left.rows {
             changes.push(Column(*column), key, Some(value));
         }
-        live.restore(&changes, &left.marks)?;
+        live.restore(&changes, &left.checkpoint)?;
         Ok(Box::new(KeptStore { task: task.clone(), disk: self.disk.disk.clone(), live }))
     }
 
@@ -69,7 +71,7 @@ impl Stores for Opened {
 }
 
 impl KeptStore {
-    fn keep(&self, changes: &Changes, marks: &Marks) {
+    fn keep(&self, changes: &StateChanges, checkpoint: &Checkpoint) {
         let mut disk = self.disk.lock().unwrap();
         let kept = disk.entry(self.task.clone()).or_default();
         let mut next = kept.last().cloned().unwrap_or_default();
@@ -80,7 +82,7 @@ impl KeptStore {
                 None => next.rows.remove(&key),
             });
         }
-        next.marks = marks.clone();
+        next.checkpoint = checkpoint.clone();
         kept.push(next);
         let old = kept.len().saturating_sub(UNFLUSHED_MAX);
         kept.drain(..old);
@@ -88,23 +90,28 @@ impl KeptStore {
 }
 
 impl TaskStore for KeptStore {
-    fn reader(&self) -> Arc<dyn Reader> {
+    fn reader(&self) -> Arc<dyn StateReader> {
         self.live.reader()
     }
 
-    fn marks(&self) -> Result<Marks> {
-        self.live.marks()
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        self.live.checkpoint()
     }
 
-    fn apply(&mut self, changes: &Changes, marks: &Marks, permit: &Committed) -> Result<()> {
-        self.live.apply(changes, marks, permit)?;
-        self.keep(changes, marks);
+    fn apply(
+        &mut self,
+        changes: &StateChanges,
+        checkpoint: &Checkpoint,
+        permit: &Committed,
+    ) -> Result<()> {
+        self.live.apply(changes, checkpoint, permit)?;
+        self.keep(changes, checkpoint);
         Ok(())
     }
 
-    fn restore(&mut self, changes: &Changes, marks: &Marks) -> Result<()> {
-        self.live.restore(changes, marks)?;
-        self.keep(changes, marks);
+    fn restore(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()> {
+        self.live.restore(changes, checkpoint)?;
+        self.keep(changes, checkpoint);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millstream::broker::{Broker, Isolation, partition_of};
 use millstream::store::memory::MemoryStores;
-use millstream::store::{Changes, Committed, Marks, Reader, Stores, TaskStore};
+use millstream::store::{Checkpoint, Committed, StateChanges, StateReader, Stores, TaskStore};
 use millstream::testing::{Driver, table};
 use millstream::{
     Builder, Counter, Emit, Fault, I64, Offset, Result, TaskId, TopicPartition, Utf8,
@@ -41,24 +41,29 @@ impl Stores for Fragile {
 }
 
 impl TaskStore for Broken {
-    fn reader(&self) -> Arc<dyn Reader> {
+    fn reader(&self) -> Arc<dyn StateReader> {
         self.store.reader()
     }
 
-    fn marks(&self) -> Result<Marks> {
-        self.store.marks()
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        self.store.checkpoint()
     }
 
-    fn apply(&mut self, changes: &Changes, marks: &Marks, permit: &Committed) -> Result<()> {
+    fn apply(
+        &mut self,
+        changes: &StateChanges,
+        checkpoint: &Checkpoint,
+        permit: &Committed,
+    ) -> Result<()> {
         self.is_broken |= self.breaks.swap(false, Ordering::SeqCst);
         match self.is_broken {
             true => Err(self.fault.clone()),
-            false => self.store.apply(changes, marks, permit),
+            false => self.store.apply(changes, checkpoint, permit),
         }
     }
 
-    fn restore(&mut self, changes: &Changes, marks: &Marks) -> Result<()> {
-        self.store.restore(changes, marks)
+    fn restore(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()> {
+        self.store.restore(changes, checkpoint)
     }
 
     fn flusher(&self) -> Box<dyn FnOnce() -> Result<()> + Send> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millstream::testing::{Driver, table};
-use millstream::{Emit, I64, Point, Result};
+use millstream::{Emit, FailPoint, I64, Result};
 
 use crate::world::{history, say, word_count};
 
@@ -76,7 +76,7 @@ fn a_crash_while_giving_back_loses_and_doubles_nothing() -> Result<()> {
         let mut driver = pair(Emit::EveryUpdate)?;
         say(&driver, "x", LINE)?;
         driver.settle()?;
-        driver.arm(Point::Revoked, skip);
+        driver.arm(FailPoint::Revoked, skip);
         driver.restart(1)?;
         for round in 0..10 {
             say(&driver, &round.to_string(), LINE)?;

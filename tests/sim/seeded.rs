@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use millstream::store::Column;
 use millstream::testing::Driver;
-use millstream::{Bytes, Emit, I64, Point, Result};
+use millstream::{Bytes, Emit, FailPoint, I64, Result};
 
 use crate::kept::KeptStores;
 use crate::world::{history, say, word_count};
@@ -70,7 +70,7 @@ impl World {
                     driver.step()?;
                 }
             }
-            9 => driver.arm(Point::ALL[chance.index(Point::ALL.len())], chance.index(6)),
+            9 => driver.arm(FailPoint::ALL[chance.index(FailPoint::ALL.len())], chance.index(6)),
             10 => driver.kill(one),
             11 => driver.restart(one)?,
             12 => driver.advance_clock(std::time::Duration::from_millis(chance.below(3_000))),

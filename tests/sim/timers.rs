@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use millstream::testing::Driver;
 use millstream::{
-    Builder, Context, Counter, Due, Fault, Point, Processor, Rec, Result, Timers, Topology, Utf8,
+    Builder, Context, Counter, Due, FailPoint, Fault, Processor, Rec, Result, Timers, Topology,
+    Utf8,
 };
 
 use crate::world::at;
@@ -125,13 +126,13 @@ fn deadlines_are_there_after_the_state_in_memory_is_lost() -> Result<()> {
 #[test]
 fn a_deadline_rings_once_wherever_the_process_crashes() -> Result<()> {
     let points = [
-        Point::Processed,
-        Point::BeforeProduce,
-        Point::AfterProduce,
-        Point::AfterOffsets,
-        Point::BeforeCommit,
-        Point::AfterCommit,
-        Point::AfterApply,
+        FailPoint::Processed,
+        FailPoint::BeforeProduce,
+        FailPoint::AfterProduce,
+        FailPoint::AfterOffsets,
+        FailPoint::BeforeCommit,
+        FailPoint::AfterCommit,
+        FailPoint::AfterApply,
     ];
     for point in points {
         let mut driver = Driver::of(alarm(0)?).start()?;

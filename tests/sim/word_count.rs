@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream::testing::{Driver, Setup, table};
-use millstream::{Bytes, Counter, Emit, I64, Point, Result, Utf8};
+use millstream::{Bytes, Counter, Emit, FailPoint, I64, Result, Utf8};
 
 use crate::world::{history, say, word_count};
 
@@ -86,7 +86,7 @@ fn a_crash_before_commit_counts_each_word_once() -> Result<()> {
 
 #[test]
 fn a_crash_at_any_place_counts_each_word_once() -> Result<()> {
-    for point in Point::ALL {
+    for point in FailPoint::ALL {
         for skip in 0..4 {
             let mut driver = setup()?.workers(2).start()?;
             driver.arm(point, skip);
@@ -100,7 +100,7 @@ fn a_crash_at_any_place_counts_each_word_once() -> Result<()> {
 
 #[test]
 fn a_crash_of_one_of_two_instances_leaves_no_gap_and_no_double_in_what_is_said() -> Result<()> {
-    for point in Point::ALL {
+    for point in FailPoint::ALL {
         for skip in 0..6 {
             let topology = word_count(Emit::EveryUpdate)?;
             let mut driver = Driver::of(topology).partitions(3).instances(2).start()?;
@@ -115,7 +115,7 @@ fn a_crash_of_one_of_two_instances_leaves_no_gap_and_no_double_in_what_is_said()
 
 #[test]
 fn a_commit_says_each_word_at_most_once_and_always_more() -> Result<()> {
-    for point in Point::ALL {
+    for point in FailPoint::ALL {
         let mut driver = setup()?.instances(2).start()?;
         driver.arm(point, 1);
         say_all(&mut driver)?;
@@ -129,7 +129,7 @@ fn a_commit_says_each_word_at_most_once_and_always_more() -> Result<()> {
 #[test]
 fn every_crash_place_but_flush_and_revoke_is_passed_by_a_lone_instance() -> Result<()> {
     let mut passed = Vec::new();
-    for point in Point::ALL {
+    for point in FailPoint::ALL {
         let mut driver = setup()?.start()?;
         driver.settle()?;
         driver.restart(0)?;
@@ -137,9 +137,9 @@ fn every_crash_place_but_flush_and_revoke_is_passed_by_a_lone_instance() -> Resu
         say_all(&mut driver)?;
         passed.extend((driver.crashes() == 1).then_some(point));
     }
-    let unreached = [Point::BeforeFlush, Point::Revoked];
+    let unreached = [FailPoint::BeforeFlush, FailPoint::Revoked];
     let expected: Vec<_> =
-        Point::ALL.into_iter().filter(|point| !unreached.contains(point)).collect();
+        FailPoint::ALL.into_iter().filter(|point| !unreached.contains(point)).collect();
     assert_eq!(passed, expected);
     Ok(())
 }

@@ -15,7 +15,7 @@ const LEAVES: &[&str] = &[
     "error",
     "config",
     "metrics",
-    "fail",
+    "fail_points",
     "identity",
 ];
 
@@ -35,7 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// What of the store a processor must not name: it sees types, never what lies below them.
 const BELOW_THE_TYPES: &[&str] =
-    &["Committed", "TaskStore", "Stores", "Changes", "rocks", "memory"];
+    &["Committed", "TaskStore", "Stores", "StateChanges", "rocks", "memory"];
 
 /// Imports that point upwards, and modules without a layer.
 pub(crate) fn of_millstream(source: &Source) -> Vec<Finding> {

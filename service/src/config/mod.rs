@@ -78,7 +78,7 @@ pub struct Kafka {
 
 /// The options of the client that may be set.
 #[cfg(feature = "kafka")]
-const CLIENT: &[&str] = millstream::broker::kafka::Settings::OVERRIDABLE;
+const CLIENT: &[&str] = millstream::broker::kafka::KafkaSettings::OVERRIDABLE;
 #[cfg(not(feature = "kafka"))]
 const CLIENT: &[&str] = &[];
 

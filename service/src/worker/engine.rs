@@ -5,7 +5,8 @@ use std::sync::Arc;
 use millstream::broker::Broker;
 use millstream::store::Stores;
 use millstream::{
-    Config as EngineConfig, Ended, Exit, FailPoints, Metrics, Missed, Query, Streams, Surroundings,
+    Config as EngineConfig, Ended, Environment, Exit, FailPoints, Metrics, Query, QueryError,
+    Streams,
 };
 use schemas::UserId;
 use topologies::feed::{Feed, Settings, feed};
@@ -33,7 +34,7 @@ impl Engine {
         let settings = settings(config);
         let feed = feed(&settings).map_err(|fault| failed(&fault))?;
         let stores = stores(config).map_err(|words| failed(&words))?;
-        let on = Surroundings { broker, stores, fail: FailPoints::default() };
+        let on = Environment { broker, stores, fail_points: FailPoints::default() };
         let streams = Arc::new(Streams::start(&feed.topology, engine(config), on)?);
         let query = streams.query();
         let state = Arc::new(State { feed, settings, query, streams: streams.clone() });
@@ -129,11 +130,11 @@ impl StateFeeds for State {
         self.ready().map_err(StateFault::NotReady)?;
         match self.feed.rank(&self.query, &self.settings, user, now_ms) {
             Ok(ranked) => Ok(ranked.map(|(version, body)| Held { version, body })),
-            Err(Missed::NotHere(_)) => Err(StateFault::NotOwner),
-            Err(Missed::Opening(id)) => {
+            Err(QueryError::NotHere(_)) => Err(StateFault::NotOwner),
+            Err(QueryError::Opening(id)) => {
                 Err(StateFault::NotReady(format!("{id} is being restored")))
             }
-            Err(Missed::Failed(fault)) => Err(StateFault::NotReady(fault.to_string())),
+            Err(QueryError::Failed(fault)) => Err(StateFault::NotReady(fault.to_string())),
         }
     }
 

@@ -28,7 +28,7 @@ impl Admin for EmbeddedAdmin {
         Ok(self.0.with(|state, _| of.iter().map(|of| state.topics.partitions(of)).collect()))
     }
 
-    fn deletions_kept(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure> {
+    fn delete_retention(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure> {
         // Its compaction removes no deletion at all.
         let kept = |cleanup| (cleanup == Some(Cleanup::Compact)).then_some(Duration::MAX);
         Ok(self.0.with(|state, _| of.iter().map(|of| kept(state.topics.cleanup_of(of))).collect()))

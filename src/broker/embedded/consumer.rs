@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::log_reader::LogReader;
 use super::{Embedded, Wake};
 use crate::broker::{Bounds, Call, Code, Consumer, Failure, Flow, Isolation, Polled};
 use crate::record::{Offset, TopicPartition};
@@ -11,12 +11,12 @@ use crate::record::{Offset, TopicPartition};
 pub(super) struct EmbeddedConsumer {
     cluster: Embedded,
     group: Arc<str>,
-    reader: Reader,
+    reader: LogReader,
 }
 
 impl EmbeddedConsumer {
     pub fn new(cluster: Embedded, group: &str, isolation: Isolation) -> Self {
-        Self { cluster, group: group.into(), reader: Reader::new(isolation) }
+        Self { cluster, group: group.into(), reader: LogReader::new(isolation) }
     }
 }
 

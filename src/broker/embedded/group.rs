@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::assignment::{Claim, assign};
+use super::assignor::{Claim, assign};
 use super::offsets::Offsets;
 use super::topics::Topics;
 use crate::broker::{Call, Code, Failure, GroupMetadata};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::group::{Served, Standing, Subscription};
-use super::reader::Reader;
+use super::log_reader::LogReader;
 use super::{Embedded, State, Wake};
 use crate::broker::{Call, Failure, GroupConsumer, GroupMetadata, Isolation, Polled};
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
@@ -18,7 +18,7 @@ pub(super) struct EmbeddedGroupConsumer {
     _alive: Arc<()>,
     subscription: Subscription,
     view: GroupMetadata,
-    reader: Reader,
+    reader: LogReader,
 }
 
 impl EmbeddedGroupConsumer {
@@ -41,7 +41,7 @@ impl EmbeddedGroupConsumer {
             _alive: alive,
             subscription,
             view,
-            reader: Reader::new(Isolation::ReadCommitted),
+            reader: LogReader::new(Isolation::ReadCommitted),
         }
     }
 }
@@ -83,7 +83,7 @@ impl Drop for EmbeddedGroupConsumer {
 struct Member<'a> {
     subscription: &'a Subscription,
     view: &'a mut GroupMetadata,
-    reader: &'a mut Reader,
+    reader: &'a mut LogReader,
 }
 
 impl Member<'_> {

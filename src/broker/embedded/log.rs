@@ -241,7 +241,7 @@ impl Segment {
 mod tests {
     use super::*;
     use crate::broker::embedded::compaction::compact;
-    use crate::broker::embedded::dice::Dice;
+    use crate::broker::embedded::random::Random;
     use crate::record::TopicPartition;
 
     /// A log as one would write it down: every offset ever given, and what became of it.
@@ -320,7 +320,7 @@ mod tests {
     }
 
     fn scenario(seed: u64) {
-        let mut dice = Dice::new(seed);
+        let mut random = Random::new(seed);
         let (mut log, mut written) = (Log::default(), Written::default());
         let mut open: Vec<(Local, usize)> = Vec::new();
         for transactions in 0..300 {
@@ -333,30 +333,30 @@ mod tests {
                     log.append(record, local);
                     written.rows.push(Row::Record { key, by: by.map(|(_, number)| number) });
                 };
-            let key = dice.below(5) as u8;
-            match dice.below(10) {
+            let key = random.below(5) as u8;
+            match random.below(10) {
                 0..3 => append(&mut log, &mut written, key, None),
                 3..5 => {
                     open.push((log.open(), transactions));
                     append(&mut log, &mut written, key, open.last().copied());
                 }
                 5..8 if !open.is_empty() => {
-                    let by = open[dice.below(open.len())];
+                    let by = open[random.below(open.len())];
                     append(&mut log, &mut written, key, Some(by));
                 }
                 8 if !open.is_empty() => {
-                    let (local, of) = open.swap_remove(dice.below(open.len()));
-                    let ending = [Ending::Committed, Ending::Aborted][dice.below(2)];
+                    let (local, of) = open.swap_remove(random.below(open.len()));
+                    let ending = [Ending::Committed, Ending::Aborted][random.below(2)];
                     log.end_transaction(local, ending);
                     written.rows.push(Row::Marker { of, ending });
                 }
                 9 => {
-                    written.start += dice.below(written.rows.len() - written.start + 1).min(3);
+                    written.start += random.below(written.rows.len() - written.start + 1).min(3);
                     log.delete_before(Offset(written.start as i64));
                 }
                 _ => {}
             }
-            check(&log, &written, 1 + dice.below(7));
+            check(&log, &written, 1 + random.below(7));
         }
         compact(&mut log);
         assert_eq!(read(&log, Isolation::ReadCommitted, 3), written.compacted());

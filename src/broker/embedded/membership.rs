@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::group::{Served, Standing, Subscription};
 use super::{Embedded, State, Wake};
-use crate::broker::{Call, Change, Code, Failure, Follow, GroupMetadata, Join, Membership};
+use crate::broker::{Call, Code, Failure, GroupMetadata, Join, Membership, OnRebalance, Rebalance};
 use crate::record::{Timestamp, TopicPartition};
 
 pub(super) struct EmbeddedMembership {
@@ -46,21 +46,21 @@ impl EmbeddedMembership {
         Self { cluster, _alive: alive, subscription, view, owned: BTreeSet::new(), ended: None }
     }
 
-    fn tell_lost(&mut self, on: &mut Follow<'_>) {
+    fn tell_lost(&mut self, on: &mut OnRebalance<'_>) {
         let lost: Vec<i32> = std::mem::take(&mut self.owned).into_iter().collect();
         if !lost.is_empty() {
-            on(Change::Lost(lost), &self.view);
+            on(Rebalance::Lost(lost), &self.view);
         }
     }
 
-    fn tell(&mut self, served: Served, on: &mut Follow<'_>) {
+    fn tell(&mut self, served: Served, on: &mut OnRebalance<'_>) {
         self.view.generation = served.generation.unwrap_or(self.view.generation);
         let numbers =
             |of: &[TopicPartition]| of.iter().map(|of| of.partition).collect::<Vec<i32>>();
         if !served.revoked.is_empty() {
             let revoked = numbers(&served.revoked);
             self.owned.retain(|owned| !revoked.contains(owned));
-            on(Change::Revoked(revoked), &self.view);
+            on(Rebalance::Revoked(revoked), &self.view);
             self.cluster.with(|state, _| {
                 state.groups.of(&self.view.group).give_up(&self.view.member, &served.revoked);
             });
@@ -69,7 +69,7 @@ impl EmbeddedMembership {
         if !served.assigned.is_empty() {
             let assigned = numbers(&served.assigned);
             self.owned.extend(&assigned);
-            on(Change::Assigned(assigned), &self.view);
+            on(Rebalance::Assigned(assigned), &self.view);
         }
     }
 
@@ -79,7 +79,7 @@ impl EmbeddedMembership {
 }
 
 impl Membership for EmbeddedMembership {
-    fn poll(&mut self, wait: Duration, on: &mut Follow<'_>) -> Result<(), Failure> {
+    fn poll(&mut self, wait: Duration, on: &mut OnRebalance<'_>) -> Result<(), Failure> {
         if let Some(ended) = &self.ended {
             return Err(ended.clone());
         }
@@ -112,10 +112,10 @@ impl Membership for EmbeddedMembership {
         self.view.clone()
     }
 
-    fn close(&mut self, on: &mut Follow<'_>) -> Result<(), Failure> {
+    fn close(&mut self, on: &mut OnRebalance<'_>) -> Result<(), Failure> {
         let owned: Vec<i32> = std::mem::take(&mut self.owned).into_iter().collect();
         if !owned.is_empty() {
-            on(Change::Revoked(owned), &self.view);
+            on(Rebalance::Revoked(owned), &self.view);
         }
         self.end(Failure::new(Call::Poll, Code::InvalidArgument, "the member is closed").fatal());
         Ok(())
@@ -149,7 +149,7 @@ fn look(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::embedded::dice::Dice;
+    use crate::broker::embedded::random::Random;
     use crate::broker::{Broker, Cleanup, TopicSpec};
     use crate::clock::ManualClock;
 
@@ -192,8 +192,8 @@ mod tests {
                 .poll(Duration::ZERO, &mut |change, _| {
                     self.told.push(format!("{} {change:?}", NAMES[at]));
                     match change {
-                        Change::Assigned(gained) => owned.extend(gained),
-                        Change::Revoked(gone) | Change::Lost(gone) => {
+                        Rebalance::Assigned(gained) => owned.extend(gained),
+                        Rebalance::Revoked(gone) | Rebalance::Lost(gone) => {
                             owned.retain(|owned| !gone.contains(owned));
                         }
                     }
@@ -226,13 +226,13 @@ mod tests {
     }
 
     fn scenario(seed: u64) -> Vec<String> {
-        let (mut dice, mut town) = (Dice::new(seed), Town::new());
+        let (mut random, mut town) = (Random::new(seed), Town::new());
         for _ in 0..300 {
-            let at = dice.below(4);
-            match dice.below(20) {
+            let at = random.below(4);
+            match random.below(20) {
                 0 => town.members[at] = None,
                 1..3 if town.members[at].is_none() => town.start(at),
-                3 => town.clock.advance(Duration::from_secs(dice.below(5) as u64)),
+                3 => town.clock.advance(Duration::from_secs(random.below(5) as u64)),
                 _ => town.poll(at),
             }
             town.clock.advance(Duration::from_millis(50));

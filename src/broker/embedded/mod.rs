@@ -11,20 +11,20 @@
 //! is the heartbeat; nothing is cleaned before [`Embedded::clean`].
 
 mod admin;
-mod assignment;
+mod assignor;
 mod compaction;
 mod consumer;
-#[cfg(test)]
-mod dice;
 mod faults;
 mod group;
 mod group_consumer;
 mod groups;
 mod log;
+mod log_reader;
 mod membership;
 mod offsets;
 mod producer;
-mod reader;
+#[cfg(test)]
+mod random;
 mod topics;
 mod transaction;
 

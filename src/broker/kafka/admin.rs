@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::ffi::{Client, Kind, List, Place, TopicDraft};
-use super::settings::Settings;
-use crate::broker::{Admin, Call, Cleanup, Code, Created, DELETIONS_KEPT, Failure, TopicSpec};
+use super::ffi::{Client, Kind, List, OffsetSpec, TopicDraft};
+use super::settings::KafkaSettings;
+use crate::broker::{Admin, Call, Cleanup, Code, Created, DELETE_RETENTION, Failure, TopicSpec};
 use crate::record::{Offset, Topic, TopicPartition};
 
 /// How long to wait between two looks for a topic that was just created.
@@ -22,7 +22,7 @@ pub(super) struct KafkaAdmin {
 }
 
 impl KafkaAdmin {
-    pub(super) fn open(settings: &Settings) -> Result<Self, Failure> {
+    pub(super) fn open(settings: &KafkaSettings) -> Result<Self, Failure> {
         let client = Client::open(Kind::Producer, &settings.admin())?;
         Ok(Self { client, timeout: settings.answer_timeout() })
     }
@@ -43,7 +43,7 @@ impl KafkaAdmin {
 
 fn draft(topic: &TopicSpec) -> Result<TopicDraft, Failure> {
     let (policy, name, millis) = match topic.cleanup {
-        Cleanup::Compact => ("compact", DELETIONS, DELETIONS_KEPT.as_millis().to_string()),
+        Cleanup::Compact => ("compact", DELETIONS, DELETE_RETENTION.as_millis().to_string()),
         Cleanup::Delete(None) => ("delete", "retention.ms", "-1".to_owned()),
         Cleanup::Delete(Some(span)) => ("delete", "retention.ms", span.as_millis().to_string()),
     };
@@ -66,8 +66,8 @@ impl Admin for KafkaAdmin {
         of.iter().map(|topic| self.client.partitions(topic, self.timeout)).collect()
     }
 
-    fn deletions_kept(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure> {
-        let settings = self.client.settings_of(of, self.timeout)?;
+    fn delete_retention(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure> {
+        let settings = self.client.configs_of(of, self.timeout)?;
         let kept = |topic: &Topic| {
             let set = settings.get(&**topic)?;
             set.get(POLICY).filter(|policy| *policy == "compact")?;
@@ -80,7 +80,7 @@ impl Admin for KafkaAdmin {
         if offsets.is_empty() {
             return Ok(());
         }
-        let places = offsets.iter().map(|(of, before)| (of, Place::At(*before)));
+        let places = offsets.iter().map(|(of, before)| (of, OffsetSpec::At(*before)));
         let list = List::new(Call::Admin, places)?;
         self.client.delete_records(&list, self.timeout).map(drop)
     }

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use super::ffi::{Client, Kind, List, Place, Queue};
-use super::intake::{Intake, Standing, Standings};
-use super::settings::Settings;
+use super::fetch::{Fetch, ReadPosition, ReadPositions};
+use super::ffi::{Client, Kind, List, OffsetSpec, Queue};
+use super::settings::KafkaSettings;
 use crate::broker::{Bounds, Call, Code, Consumer, Failure, Flow, Isolation, Polled};
 use crate::record::{Offset, TopicPartition};
 
@@ -20,16 +20,16 @@ const STABLE_WAIT: Duration = Duration::from_secs(2);
 pub(super) struct KafkaConsumer {
     queue: Queue,
     client: Client,
-    standings: Standings,
+    positions: ReadPositions,
     isolation: Isolation,
     answer_timeout: Duration,
-    /// What came with the last harvest, told at the next poll so that no record is lost.
+    /// The failure that came with the last fetch; the next poll answers it, so that no record is lost.
     failed: Option<Failure>,
 }
 
 impl KafkaConsumer {
     pub(super) fn open(
-        settings: &Settings,
+        settings: &KafkaSettings,
         group: &str,
         isolation: Isolation,
     ) -> Result<Self, Failure> {
@@ -37,7 +37,7 @@ impl KafkaConsumer {
         Ok(Self {
             queue: Queue::of(&client)?,
             client,
-            standings: Standings::new(),
+            positions: ReadPositions::new(),
             isolation,
             answer_timeout: settings.answer_timeout(),
             failed: None,
@@ -51,29 +51,29 @@ impl KafkaConsumer {
     ) -> Result<(), Failure> {
         let assigned: Vec<_> = partitions
             .into_iter()
-            .filter_map(|of| Some((of, self.standings.get(of)?.paused)))
+            .filter_map(|of| Some((of, self.positions.get(of)?.paused)))
             .collect();
         // librdkafka keeps a partition's pause beyond its assignment.
         let paused = assigned.iter().filter(|(_, paused)| *paused);
-        let paused: Vec<_> = paused.map(|(of, _)| (*of, Place::Unset)).collect();
+        let paused: Vec<_> = paused.map(|(of, _)| (*of, OffsetSpec::Unset)).collect();
         if !paused.is_empty() {
             self.client.resume(&List::new(Call::Assign, paused)?)?;
         }
         if !assigned.is_empty() {
-            let assigned = assigned.iter().map(|(of, _)| (*of, Place::Unset));
+            let assigned = assigned.iter().map(|(of, _)| (*of, OffsetSpec::Unset));
             self.client.unassign(&List::new(Call::Assign, assigned)?)?;
         }
         Ok(())
     }
 
     /// Starts these partitions, none of which is assigned to librdkafka.
-    fn start(&mut self, from: &[(TopicPartition, Standing)]) -> Result<(), Failure> {
+    fn start(&mut self, from: &[(TopicPartition, ReadPosition)]) -> Result<(), Failure> {
         if from.is_empty() {
             return Ok(());
         }
-        let places = from.iter().map(|(of, standing)| (of, Place::At(standing.next)));
+        let places = from.iter().map(|(of, position)| (of, OffsetSpec::At(position.next)));
         self.client.assign(&List::new(Call::Assign, places)?)?;
-        self.standings.extend(from.iter().cloned());
+        self.positions.extend(from.iter().cloned());
         Ok(())
     }
 }
@@ -81,15 +81,15 @@ impl KafkaConsumer {
 impl Consumer for KafkaConsumer {
     fn assign(&mut self, from: &[(TopicPartition, Offset)]) -> Result<(), Failure> {
         self.take_away(from.iter().map(|(of, _)| of))?;
-        let standing = |next| Standing { next, ended: None, paused: false };
-        let from: Vec<_> = from.iter().map(|(of, next)| (of.clone(), standing(*next))).collect();
+        let position = |next| ReadPosition { next, ended: None, paused: false };
+        let from: Vec<_> = from.iter().map(|(of, next)| (of.clone(), position(*next))).collect();
         self.start(&from)
     }
 
     fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), Failure> {
         self.take_away(partitions)?;
         for of in partitions {
-            self.standings.remove(of);
+            self.positions.remove(of);
         }
         Ok(())
     }
@@ -98,18 +98,18 @@ impl Consumer for KafkaConsumer {
         let to_pause = flow == Flow::Paused;
         let changed: Vec<_> = partitions
             .iter()
-            .filter_map(|of| Some((of.clone(), *self.standings.get(of)?)))
-            .filter(|(_, standing)| standing.paused != to_pause)
-            .map(|(of, standing)| (of, Standing { paused: to_pause, ..standing }))
+            .filter_map(|of| Some((of.clone(), *self.positions.get(of)?)))
+            .filter(|(_, position)| position.paused != to_pause)
+            .map(|(of, position)| (of, ReadPosition { paused: to_pause, ..position }))
             .collect();
         if changed.is_empty() {
             return Ok(());
         }
         match flow {
             Flow::Paused => {
-                let list = changed.iter().map(|(of, _)| (of, Place::Unset));
+                let list = changed.iter().map(|(of, _)| (of, OffsetSpec::Unset));
                 self.client.pause(&List::new(Call::Assign, list)?)?;
-                self.standings.extend(changed);
+                self.positions.extend(changed);
                 Ok(())
             }
             Flow::Resumed => {
@@ -123,9 +123,9 @@ impl Consumer for KafkaConsumer {
         if let Some(failed) = self.failed.take() {
             return Err(failed);
         }
-        let harvest = Intake::default().collect(&mut self.queue, wait, Some(&mut self.standings));
-        self.failed = harvest.failed;
-        Ok(harvest.polled)
+        let fetched = Fetch::default().collect(&mut self.queue, wait, Some(&mut self.positions));
+        self.failed = fetched.failed;
+        Ok(fetched.polled)
     }
 
     /// librdkafka asks again by itself while offsets are unstable, so that is what a timeout means here: a
@@ -135,7 +135,7 @@ impl Consumer for KafkaConsumer {
             let words = "a read-uncommitted reader cannot ask for stable offsets";
             return Err(Failure::new(Call::Committed, Code::InvalidArgument, words));
         }
-        let list = List::new(Call::Committed, of.iter().map(|of| (of, Place::Unset)))?;
+        let list = List::new(Call::Committed, of.iter().map(|of| (of, OffsetSpec::Unset)))?;
         self.client.committed(&list, STABLE_WAIT).map_err(|failed| {
             let unstable = failed.code == Code::TimedOut;
             let code = if unstable { Code::UnstableOffsets } else { failed.code };

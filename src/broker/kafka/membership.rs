@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ffi::{Client, Event, Kind, List, Place, Queue};
-use super::settings::Settings;
-use crate::broker::{Call, Change, Failure, Follow, GroupMetadata, Join, Membership};
+use super::ffi::{Client, Event, Kind, List, OffsetSpec, Queue};
+use super::settings::KafkaSettings;
+use crate::broker::{Call, Failure, GroupMetadata, Join, Membership, OnRebalance, Rebalance};
 use crate::record::{Topic, TopicPartition};
 
 /// How long closing may take; then the group is left to notice by the session's timeout.
@@ -25,10 +25,10 @@ pub(super) struct KafkaMembership {
 }
 
 impl KafkaMembership {
-    pub(super) fn open(settings: &Settings, join: &Join) -> Result<Self, Failure> {
+    pub(super) fn open(settings: &KafkaSettings, join: &Join) -> Result<Self, Failure> {
         let mut client = Client::open(Kind::Member, &settings.member(join))?;
         let topic = TopicPartition::new(join.topic.clone(), -1);
-        client.subscribe(&List::new(Call::Open, [(&topic, Place::Unset)])?)?;
+        client.subscribe(&List::new(Call::Open, [(&topic, OffsetSpec::Unset)])?)?;
         Ok(Self {
             queue: Queue::of(&client)?,
             client,
@@ -56,14 +56,14 @@ impl Drop for KafkaMembership {
 }
 
 /// Does what the group asked for, telling `on` at the right moment.
-fn apply(client: &mut Client, event: Event, on: &mut dyn FnMut(Change)) -> Result<(), Failure> {
+fn apply(client: &mut Client, event: Event, on: &mut dyn FnMut(Rebalance)) -> Result<(), Failure> {
     match event {
         Event::Assign(given) => {
-            let list = List::new(Call::Assign, given.iter().map(|of| (of, Place::End)))?;
+            let list = List::new(Call::Assign, given.iter().map(|of| (of, OffsetSpec::End)))?;
             client.assign(&list)?;
             if !given.is_empty() {
                 client.pause(&list)?;
-                on(Change::Assigned(numbers(&given)));
+                on(Rebalance::Assigned(numbers(&given)));
             }
             Ok(())
         }
@@ -71,9 +71,9 @@ fn apply(client: &mut Client, event: Event, on: &mut dyn FnMut(Change)) -> Resul
             if !wanted.is_empty() {
                 let numbers = numbers(&wanted);
                 let lost = client.is_assignment_lost();
-                on(if lost { Change::Lost(numbers) } else { Change::Revoked(numbers) });
+                on(if lost { Rebalance::Lost(numbers) } else { Rebalance::Revoked(numbers) });
             }
-            let list = List::new(Call::Assign, wanted.iter().map(|of| (of, Place::Unset)))?;
+            let list = List::new(Call::Assign, wanted.iter().map(|of| (of, OffsetSpec::Unset)))?;
             client.unassign(&list)
         }
         Event::Failed(failed) => match client.fatal(Call::Poll) {
@@ -100,7 +100,7 @@ impl Client {
     pub(super) fn close(
         &mut self,
         wait: Duration,
-        on: &mut dyn FnMut(Change),
+        on: &mut dyn FnMut(Rebalance),
     ) -> Result<(), Failure> {
         let deadline = Instant::now() + wait;
         let mut queue = Queue::new(self)?;
@@ -119,7 +119,7 @@ impl Client {
 }
 
 impl Membership for KafkaMembership {
-    fn poll(&mut self, wait: Duration, on: &mut Follow<'_>) -> Result<(), Failure> {
+    fn poll(&mut self, wait: Duration, on: &mut OnRebalance<'_>) -> Result<(), Failure> {
         let mut told = Ok(());
         let mut next = self.queue.event(wait);
         while let Some(event) = next {
@@ -136,7 +136,7 @@ impl Membership for KafkaMembership {
         self.metadata.clone()
     }
 
-    fn close(&mut self, on: &mut Follow<'_>) -> Result<(), Failure> {
+    fn close(&mut self, on: &mut OnRebalance<'_>) -> Result<(), Failure> {
         tracing::debug!(topic = %self.topic, "closing the membership");
         let Self { client, metadata, .. } = self;
         let closed = client.close(CLOSE_WAIT, &mut |change| on(change, metadata));

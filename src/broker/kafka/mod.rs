@@ -6,20 +6,20 @@
 
 mod admin;
 mod consumer;
+mod delivery_reports;
 mod errors;
+mod fetch;
 mod ffi;
-mod group;
-mod intake;
+mod group_consumer;
 mod membership;
 mod producer;
-mod reports;
 mod settings;
 mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use settings::{Compression, Settings};
+pub use settings::{Compression, KafkaSettings};
 
 use super::{
     Admin, Broker, Consumer, Failure, GroupConsumer, Isolation, Join, Membership, Producer,
@@ -29,12 +29,12 @@ use crate::record::Topic;
 /// A cluster, reached by these settings. Cheap to clone; connects when a handle is opened.
 #[derive(Clone, Debug)]
 pub struct Kafka {
-    settings: Arc<Settings>,
+    settings: Arc<KafkaSettings>,
 }
 
 impl Kafka {
     /// A cluster by `settings`. Refuses an override that is not on the list.
-    pub fn new(settings: Settings) -> Result<Self, Failure> {
+    pub fn new(settings: KafkaSettings) -> Result<Self, Failure> {
         settings.check()?;
         Ok(Self { settings: Arc::new(settings) })
     }
@@ -66,7 +66,7 @@ impl Broker for Kafka {
         group: &str,
         topics: &[Topic],
     ) -> Result<Box<dyn GroupConsumer>, Failure> {
-        Ok(Box::new(group::KafkaGroupConsumer::open(&self.settings, group, topics)?))
+        Ok(Box::new(group_consumer::KafkaGroupConsumer::open(&self.settings, group, topics)?))
     }
 
     fn admin(&self) -> Result<Box<dyn Admin>, Failure> {

@@ -1,14 +1,14 @@
 //! The writer.
 //!
 //! Logged records go by `rd_kafka_produce_batch`, sorted by partition, because it costs a third; the others need a
-//! time and headers and go by `rd_kafka_produceva`. Reports are served on this thread: a little by every `send`, the
+//! time and headers and go by `rd_kafka_produceva`. Delivery reports are served on this thread: a little by every `send`, the
 //! rest inside commit, abort and flush.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ffi::{Client, Draft, Kind, List, Place, TopicHandle};
-use super::settings::Settings;
+use super::ffi::{Client, Draft, Kind, List, OffsetSpec, TopicHandle};
+use super::settings::KafkaSettings;
 use super::watchdog;
 use crate::broker::{
     Acknowledged, Call, Code, Failure, GroupMetadata, OutRecord, Outgoing, Producer,
@@ -39,7 +39,7 @@ pub(super) struct KafkaProducer {
 
 impl KafkaProducer {
     pub(super) fn open(
-        settings: &Settings,
+        settings: &KafkaSettings,
         id: Option<&str>,
         topics: Arc<[Topic]>,
     ) -> Result<Self, Failure> {
@@ -178,7 +178,7 @@ impl Producer for KafkaProducer {
             let words = "every transaction sends at least one offset, and each is concrete";
             return Err(Failure::new(Call::SendOffsets, Code::InvalidArgument, words));
         }
-        let places = offsets.iter().map(|(of, next)| (of, Place::At(*next)));
+        let places = offsets.iter().map(|(of, next)| (of, OffsetSpec::At(*next)));
         let list = List::new(Call::SendOffsets, places)?;
         // librdkafka #5456: with the group's coordinator down this call ignores its timeout.
         let _watched = watchdog::watch(Call::SendOffsets, self.timeout);

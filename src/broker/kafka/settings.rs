@@ -33,7 +33,7 @@ impl Compression {
 
 /// How to reach a cluster, and how patient to be with it.
 #[derive(Clone)]
-pub struct Settings {
+pub struct KafkaSettings {
     /// `host:port`, comma-separated.
     pub bootstrap: String,
     /// How long the broker keeps an open transaction of a silent producer.
@@ -46,7 +46,7 @@ pub struct Settings {
     pub linger: Duration,
     /// How batches are compressed.
     pub compression: Compression,
-    /// librdkafka's own settings by name, from [`Settings::OVERRIDABLE`]; they go last.
+    /// librdkafka's own settings by name, from [`KafkaSettings::OVERRIDABLE`]; they go last.
     pub overrides: BTreeMap<String, String>,
 }
 
@@ -55,7 +55,7 @@ const RECORD_BYTES_MAX: usize = 16 << 20;
 
 type Lines = Vec<(String, String)>;
 
-impl Settings {
+impl KafkaSettings {
     /// The names of librdkafka that may be overridden.
     pub const OVERRIDABLE: &[&str] = &[
         "batch.num.messages",
@@ -223,9 +223,9 @@ fn line(name: &str, value: impl fmt::Display) -> (String, String) {
 }
 
 /// Without the values of overrides: one may be a password.
-impl fmt::Debug for Settings {
+impl fmt::Debug for KafkaSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
+        f.debug_struct("KafkaSettings")
             .field("bootstrap", &self.bootstrap)
             .field("transaction_timeout", &self.transaction_timeout)
             .field("overrides", &self.overrides.keys())
@@ -239,14 +239,14 @@ mod tests {
 
     #[test]
     fn an_override_that_would_load_code_is_refused() {
-        let mut settings = Settings::new("localhost:9092");
+        let mut settings = KafkaSettings::new("localhost:9092");
         settings.overrides.insert("plugin.library.paths".into(), "/tmp/evil.so".into());
         assert_eq!(settings.check().map_err(|failed| failed.code), Err(Code::InvalidArgument));
     }
 
     #[test]
     fn a_password_does_not_reach_a_log() {
-        let mut settings = Settings::new("localhost:9092");
+        let mut settings = KafkaSettings::new("localhost:9092");
         settings.overrides.insert("sasl.password".into(), "hunter2".into());
         assert!(!format!("{settings:?}").contains("hunter2"));
     }

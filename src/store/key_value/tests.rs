@@ -1,7 +1,7 @@
 //! What a typed store promises one call at a time; histories are in `store/model.rs`.
 
 use super::super::memory::MemoryStores;
-use super::super::{Committed, Marks, Stores, TaskStore};
+use super::super::{Checkpoint, Committed, Stores, TaskStore};
 use super::*;
 use crate::record::TaskId;
 use crate::serde::{I64, Utf8};
@@ -11,7 +11,7 @@ const COLUMN: Column = Column(0);
 /// A reader that has nothing and refuses to be asked.
 struct Unasked;
 
-impl Reader for Unasked {
+impl StateReader for Unasked {
     fn fetch(&self, _column: Column, _key: &[u8], _into: &mut Vec<u8>) -> Result<bool> {
         Err(Fault::Retry("asked".into()))
     }
@@ -27,7 +27,7 @@ impl Reader for Unasked {
     }
 }
 
-fn counts(reader: Arc<dyn Reader>, cache_bytes_max: usize) -> KeyValue<String, i64> {
+fn counts(reader: Arc<dyn StateReader>, cache_bytes_max: usize) -> KeyValue<String, i64> {
     KeyValue::new(COLUMN, reader, Arc::new(Utf8), Arc::new(I64), cache_bytes_max)
 }
 
@@ -95,9 +95,9 @@ fn clean_entries_keep_to_the_bound_and_dirty_ones_stay() -> Result<()> {
         counts.put(&format!("{number:04}"), number)?;
     }
     assert!(counts.entries.bytes() > 5 * bound);
-    let mut changes = Changes::default();
+    let mut changes = StateChanges::default();
     counts.stage(&mut changes)?;
-    store.apply(&changes, &Marks::default(), &Committed::mint())?;
+    store.apply(&changes, &Checkpoint::default(), &Committed::mint())?;
     counts.settle();
     assert!(counts.entries.bytes() <= bound);
     for number in 0..1000 {
@@ -113,7 +113,7 @@ fn staging_again_says_the_same() -> Result<()> {
     let mut counts = counts(store.reader(), 1 << 20);
     counts.put(&"b".into(), 1)?;
     counts.put(&"a".into(), 2)?;
-    let (mut first, mut second) = (Changes::default(), Changes::default());
+    let (mut first, mut second) = (StateChanges::default(), StateChanges::default());
     counts.stage(&mut first)?;
     counts.stage(&mut second)?;
     assert!(first.iter().eq(second.iter()));
@@ -123,10 +123,10 @@ fn staging_again_says_the_same() -> Result<()> {
 #[test]
 fn state_that_does_not_decode_stops_the_task() -> Result<()> {
     let mut store = opened()?;
-    let mut changes = Changes::default();
+    let mut changes = StateChanges::default();
     changes.push(COLUMN, b"a", Some(&[1; 12]));
     changes.push(COLUMN, b"b", Some(b""));
-    store.apply(&changes, &Marks::default(), &Committed::mint())?;
+    store.apply(&changes, &Checkpoint::default(), &Committed::mint())?;
     let mut counts = counts(store.reader(), 1 << 20);
     let words = "column 0: i64 has 8 bytes, found 3";
     assert_eq!(counts.get(&"a".into()), Err(Fault::Fatal(words.into())));

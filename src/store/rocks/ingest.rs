@@ -3,7 +3,7 @@
 
 use rocksdb::{ColumnFamily, DB, IngestExternalFileOptions, Options, SstFileWriter};
 
-use super::super::{Change, Changes, Column, bytes};
+use super::super::{Column, StateChange, StateChanges, key_bytes};
 use super::fault;
 use crate::error::{Fault, Result};
 
@@ -15,7 +15,7 @@ pub(super) fn ingest(
     db: &DB,
     families: &[&ColumnFamily],
     options: &Options,
-    changes: &Changes,
+    changes: &StateChanges,
 ) -> Result<()> {
     for (of_column, family) in by_column(changes, families.len())?.into_iter().zip(families) {
         if of_column.is_empty() {
@@ -37,11 +37,11 @@ pub(super) fn ingest(
 fn write(
     path: &std::path::Path,
     options: &Options,
-    mut changes: Vec<Change<'_>>,
+    mut changes: Vec<StateChange<'_>>,
 ) -> Result<(), rocksdb::Error> {
     // Stable: among changes of one key the last stays last.
     changes.sort_by(|a, b| {
-        let prefixes = bytes::sort_prefix(a.key).cmp(&bytes::sort_prefix(b.key));
+        let prefixes = key_bytes::sort_prefix(a.key).cmp(&key_bytes::sort_prefix(b.key));
         prefixes.then_with(|| a.key.cmp(b.key))
     });
     let mut file = SstFileWriter::create(options);
@@ -59,8 +59,8 @@ fn write(
     file.finish()
 }
 
-fn by_column(changes: &Changes, columns: usize) -> Result<Vec<Vec<Change<'_>>>> {
-    let mut sorted: Vec<Vec<Change<'_>>> = vec![Vec::new(); columns];
+fn by_column(changes: &StateChanges, columns: usize) -> Result<Vec<Vec<StateChange<'_>>>> {
+    let mut sorted: Vec<Vec<StateChange<'_>>> = vec![Vec::new(); columns];
     for change in changes.iter() {
         let Column(place) = change.column;
         sorted

@@ -1,8 +1,8 @@
 //! State on disk, in RocksDB: a database per task at `<dir>/<sub-topology>/<partition>`, a column family
-//! per store, the marks in the default family.
+//! per store, the checkpoint in the default family.
 //!
 //! There is no write-ahead log: the changelog is the log. Families are flushed together (`atomic_flush`),
-//! so that what a crash leaves is a prefix with the marks that belong to it. All databases share one block
+//! so that what a crash leaves is a prefix with the checkpoint that belongs to it. All databases share one block
 //! cache, and their write buffers are charged to it.
 //!
 //! A directory that RocksDB finds damaged is moved aside (`<partition>.damaged`, the last one is kept) and
@@ -25,12 +25,12 @@ use rocksdb::{
 };
 
 use self::store::RocksStore;
-use super::held::Held;
+use super::task_lock::TaskLocks;
 use super::{Stores, TaskStore};
 use crate::error::{Fault, Result};
 use crate::record::TaskId;
 
-/// The family that holds the marks; every database has it.
+/// The family that holds the checkpoint; every database has it.
 const MARKS_FAMILY: &str = "default";
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// Write buffers get this part of the memory; above it RocksDB flushes on its own.
@@ -42,7 +42,7 @@ pub struct RocksStores {
     dir: PathBuf,
     cache: Cache,
     write_buffers: WriteBufferManager,
-    held: Held,
+    locks: TaskLocks,
 }
 
 impl RocksStores {
@@ -54,7 +54,7 @@ impl RocksStores {
             false,
             cache.clone(),
         );
-        Self { dir: dir.into(), cache, write_buffers, held: Held::default() }
+        Self { dir: dir.into(), cache, write_buffers, locks: TaskLocks::default() }
     }
 
     /// How many bytes the write buffers of all tasks take.
@@ -116,7 +116,7 @@ impl Stores for RocksStores {
             return Err(Fault::Fatal(format!("no store can be called {MARKS_FAMILY:?}")));
         }
         let path = self.path(task)?;
-        let hold = self.held.take(task)?;
+        let lock = self.locks.take(task)?;
         let db = match self.open_at(&path, columns) {
             Ok(db) => db,
             Err(Failed::Rocks(error)) if error.kind() == ErrorKind::Corruption => {
@@ -128,12 +128,12 @@ impl Stores for RocksStores {
             }
             Err(failed) => return Err(failed.fault(&path)),
         };
-        Ok(Box::new(RocksStore::new(db, hold, columns, self.options())))
+        Ok(Box::new(RocksStore::new(db, lock, columns, self.options())))
     }
 
     fn wipe(&self, task: &TaskId) -> Result<()> {
         let path = self.path(task)?;
-        let _hold = self.held.take(task)?;
+        let _lock = self.locks.take(task)?;
         // Renamed first, so that a crash leaves the old state or none, never half of it.
         let aside = path.with_extension("wiped");
         move_aside(&path, &aside)

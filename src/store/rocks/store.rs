@@ -8,33 +8,33 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use rocksdb::{ColumnFamily, DB, FlushOptions, Options, ReadOptions, WriteBatch, WriteOptions};
 
-use super::super::held::Hold;
-use super::super::{Changes, Column, Committed, Marks, Reader, TaskStore};
+use super::super::task_lock::TaskLock;
+use super::super::{Checkpoint, Column, Committed, StateChanges, StateReader, TaskStore};
 use super::{MARKS_FAMILY, fault, ingest};
 use crate::error::{Fault, Result};
 
-const MARKS_KEY: &[u8] = b"marks";
+const CHECKPOINT_KEY: &[u8] = b"marks";
 
 /// The state of one task.
 pub(super) struct RocksStore {
     shared: Shared,
-    hold: Hold,
+    lock: TaskLock,
     options: Options,
-    marks: Vec<u8>,
+    checkpoint: Vec<u8>,
 }
 
 impl RocksStore {
-    pub(super) fn new(db: DB, hold: Hold, columns: &[Arc<str>], options: Options) -> Self {
+    pub(super) fn new(db: DB, lock: TaskLock, columns: &[Arc<str>], options: Options) -> Self {
         let shared = Shared { db: Arc::new(RwLock::new(Some(db))), columns: columns.into() };
-        Self { shared, hold, options, marks: Vec::new() }
+        Self { shared, lock, options, checkpoint: Vec::new() }
     }
 
-    fn write(&mut self, changes: &Changes, marks: &Marks) -> Result<()> {
-        self.marks.clear();
-        marks.encode(&self.shared.columns, &mut self.marks);
+    fn write(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()> {
+        self.checkpoint.clear();
+        checkpoint.encode(&self.shared.columns, &mut self.checkpoint);
         self.shared.with(|db| {
             let families = self.shared.families(db)?;
-            let size = changes.bytes() + self.marks.len() + 16 * (changes.len() + 1);
+            let size = changes.bytes() + self.checkpoint.len() + 16 * (changes.len() + 1);
             let mut batch = WriteBatch::with_capacity_bytes(size);
             for change in changes.iter() {
                 let family = families
@@ -45,42 +45,47 @@ impl RocksStore {
                     None => batch.delete_cf(family, change.key),
                 }
             }
-            batch.put(MARKS_KEY, &self.marks);
+            batch.put(CHECKPOINT_KEY, &self.checkpoint);
             db.write_opt(batch, &no_log())
-                .map_err(|error| fault(&format!("write state of {}", self.hold.task()), &error))
+                .map_err(|error| fault(&format!("write state of {}", self.lock.task()), &error))
         })
     }
 }
 
 impl TaskStore for RocksStore {
-    fn reader(&self) -> Arc<dyn Reader> {
+    fn reader(&self) -> Arc<dyn StateReader> {
         Arc::new(self.shared.clone())
     }
 
-    fn marks(&self) -> Result<Marks> {
+    fn checkpoint(&self) -> Result<Checkpoint> {
         let held = self.shared.with(|db| {
-            db.get_pinned(MARKS_KEY)
-                .map_err(|error| fault("read marks", &error))?
-                .map(|bytes| Marks::decode(&bytes, &self.shared.columns))
+            db.get_pinned(CHECKPOINT_KEY)
+                .map_err(|error| fault("read checkpoint", &error))?
+                .map(|bytes| Checkpoint::decode(&bytes, &self.shared.columns))
                 .transpose()
         })?;
         Ok(held.unwrap_or_default())
     }
 
-    fn apply(&mut self, changes: &Changes, marks: &Marks, _permit: &Committed) -> Result<()> {
-        self.write(changes, marks)
+    fn apply(
+        &mut self,
+        changes: &StateChanges,
+        checkpoint: &Checkpoint,
+        _permit: &Committed,
+    ) -> Result<()> {
+        self.write(changes, checkpoint)
     }
 
-    fn restore(&mut self, changes: &Changes, marks: &Marks) -> Result<()> {
+    fn restore(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()> {
         if changes.bytes() < ingest::BYTES_MIN {
-            return self.write(changes, marks);
+            return self.write(changes, checkpoint);
         }
         self.shared.with(|db| {
             let families = self.shared.families(db)?;
             ingest::ingest(db, &families, &self.options, changes)
         })?;
-        // The marks follow their data: a crash in between leaves them behind it, never ahead.
-        self.write(&Changes::default(), marks)?;
+        // The checkpoint follows its data: a crash in between leaves it behind them, never ahead.
+        self.write(&StateChanges::default(), checkpoint)?;
         self.shared.flush(Wait::No)
     }
 
@@ -149,7 +154,7 @@ impl Shared {
     }
 }
 
-impl Reader for Shared {
+impl StateReader for Shared {
     fn fetch(&self, column: Column, key: &[u8], into: &mut Vec<u8>) -> Result<bool> {
         self.with(|db| {
             let found = db

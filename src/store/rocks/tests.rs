@@ -8,8 +8,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::super::contract::{changes, columns, marks, open, rows, task};
-use super::super::{Changes, Column, Committed, Marks, Stores};
+use super::super::contract::{changes, checkpoint, columns, open, rows, task};
+use super::super::{Checkpoint, Column, Committed, StateChanges, Stores};
 use super::RocksStores;
 use crate::error::{Fault, Result};
 use crate::record::Offset;
@@ -61,10 +61,10 @@ fn manifests(of: &Path) -> io::Result<BTreeMap<OsString, u64>> {
 fn what_was_closed_opens_with_its_marks() -> Result<()> {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(&at(dir.path()))?;
-    store.apply(&changes(&[(A, "k", Some("1"))]), &marks(5), &Committed::mint())?;
+    store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(5), &Committed::mint())?;
     store.close()?;
     let store = open(&at(dir.path()))?;
-    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), ("k=1".into(), marks(5)));
+    assert_eq!((rows(&*store.reader(), A)?, store.checkpoint()?), ("k=1".into(), checkpoint(5)));
     Ok(())
 }
 
@@ -73,13 +73,13 @@ fn columns_are_found_by_name_and_a_new_one_is_empty() -> Result<()> {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(&at(dir.path()))?;
     let batch = changes(&[(A, "k", Some("1")), (B, "k", Some("2"))]);
-    store.apply(&batch, &marks(5), &Committed::mint())?;
+    store.apply(&batch, &checkpoint(5), &Committed::mint())?;
     store.close()?;
     let store = at(dir.path()).open(&task(), &columns(&["new", "b", "a"]))?;
     let reader = store.reader();
     let shown = (rows(&*reader, A)?, rows(&*reader, B)?, rows(&*reader, Column(2))?);
     assert_eq!(shown, (String::new(), "k=2".into(), "k=1".into()));
-    assert_eq!(store.marks()?.changelogs, [None, None, Some(Offset(5))]);
+    assert_eq!(store.checkpoint()?.changelogs, [None, None, Some(Offset(5))]);
     Ok(())
 }
 
@@ -89,25 +89,25 @@ fn a_crash_leaves_the_batches_up_to_the_last_flush_with_their_marks() -> Result<
     let stores = at(dir.path());
     let mut store = open(&stores)?;
     let batch = changes(&[(A, "k", Some("1")), (B, "k", Some("1"))]);
-    store.apply(&batch, &marks(1), &Committed::mint())?;
+    store.apply(&batch, &checkpoint(1), &Committed::mint())?;
     let flush = store.flusher();
     std::thread::spawn(flush).join().unwrap()?;
     store.apply(
         &changes(&[(A, "k", Some("2")), (B, "l", Some("2"))]),
-        &marks(2),
+        &checkpoint(2),
         &Committed::mint(),
     )?;
     let image = crash_image(&dir);
     let after = open(&at(image.path()))?;
     let reader = after.reader();
     assert_eq!((rows(&*reader, A)?, rows(&*reader, B)?), ("k=1".into(), "k=1".into()));
-    assert_eq!(after.marks()?, marks(1));
+    assert_eq!(after.checkpoint()?, checkpoint(1));
     Ok(())
 }
 
 /// Enough changes for a file of their own: key `0` many times, `1` put and then removed, a filler.
-fn large_restore() -> Changes {
-    let mut changes = Changes::default();
+fn large_restore() -> StateChanges {
+    let mut changes = StateChanges::default();
     let filler = vec![b'x'; 1 << 20];
     changes.push(A, b"1", Some(b"gone"));
     for turn in 0..6 {
@@ -125,14 +125,17 @@ fn a_large_restore_keeps_the_last_change_of_each_key() -> Result<()> {
     let mut store = open(&stores)?;
     store.restore(
         &changes(&[(A, "0", Some("old")), (A, "1", Some("old")), (A, "2", Some("old"))]),
-        &marks(1),
+        &checkpoint(1),
     )?;
-    store.restore(&large_restore(), &marks(2))?;
-    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), ("0=5 2=old".into(), marks(2)));
-    store.restore(&changes(&[(A, "0", None)]), &marks(3))?;
+    store.restore(&large_restore(), &checkpoint(2))?;
+    assert_eq!(
+        (rows(&*store.reader(), A)?, store.checkpoint()?),
+        ("0=5 2=old".into(), checkpoint(2))
+    );
+    store.restore(&changes(&[(A, "0", None)]), &checkpoint(3))?;
     store.close()?;
     let store = open(&stores)?;
-    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), ("2=old".into(), marks(3)));
+    assert_eq!((rows(&*store.reader(), A)?, store.checkpoint()?), ("2=old".into(), checkpoint(3)));
     Ok(())
 }
 
@@ -141,11 +144,11 @@ fn a_crash_after_a_large_restore_never_leaves_marks_ahead_of_the_data() -> Resul
     let dir = tempfile::tempdir().unwrap();
     let stores = at(dir.path());
     let mut store = open(&stores)?;
-    store.restore(&large_restore(), &marks(2))?;
+    store.restore(&large_restore(), &checkpoint(2))?;
     let image = crash_image(&dir);
     let after = open(&at(image.path()))?;
     assert_eq!(rows(&*after.reader(), A)?, "0=5");
-    assert!([Marks::default(), marks(2)].contains(&after.marks()?));
+    assert!([Checkpoint::default(), checkpoint(2)].contains(&after.checkpoint()?));
     Ok(())
 }
 
@@ -154,13 +157,16 @@ fn a_wiped_task_is_empty_and_leaves_no_files() -> Result<()> {
     let dir = tempfile::tempdir().unwrap();
     let stores = at(dir.path());
     let mut store = open(&stores)?;
-    store.apply(&changes(&[(A, "k", Some("1"))]), &marks(5), &Committed::mint())?;
+    store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(5), &Committed::mint())?;
     store.close()?;
     stores.wipe(&task())?;
     stores.wipe(&task())?;
     assert_eq!(fs::read_dir(dir.path().join("counts")).unwrap().count(), 0);
     let store = open(&stores)?;
-    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), (String::new(), Marks::default()));
+    assert_eq!(
+        (rows(&*store.reader(), A)?, store.checkpoint()?),
+        (String::new(), Checkpoint::default())
+    );
     Ok(())
 }
 
@@ -169,12 +175,15 @@ fn damaged_state_is_moved_aside_and_opens_empty() -> Result<()> {
     let dir = tempfile::tempdir().unwrap();
     let stores = at(dir.path());
     let mut store = open(&stores)?;
-    store.apply(&changes(&[(A, "k", Some("1"))]), &marks(5), &Committed::mint())?;
+    store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(5), &Committed::mint())?;
     store.close()?;
     let place = dir.path().join("counts");
     fs::write(place.join("2").join("CURRENT"), "nonsense").unwrap();
     let store = open(&stores)?;
-    assert_eq!((rows(&*store.reader(), A)?, store.marks()?), (String::new(), Marks::default()));
+    assert_eq!(
+        (rows(&*store.reader(), A)?, store.checkpoint()?),
+        (String::new(), Checkpoint::default())
+    );
     assert!(place.join("2.damaged").is_dir());
     Ok(())
 }

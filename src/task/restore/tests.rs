@@ -39,14 +39,14 @@ fn broker() -> Embedded {
 }
 
 /// A job of a store that stands at offset 1.
-fn job(broker: &Embedded) -> Job {
+fn job(broker: &Embedded) -> RestoreJob {
     let id = TaskId { sub_topology: "counts".into(), partition: 0 };
     let store = MemoryStores::default().open(&id, &["counts".into()]).unwrap();
     let bounds =
         broker.consumer("app", Isolation::ReadUncommitted).unwrap().bounds(&log()).unwrap();
-    let marks = Marks { changelogs: vec![Some(Offset(1))], ..Marks::default() };
+    let checkpoint = Checkpoint { changelogs: vec![Some(Offset(1))], ..Checkpoint::default() };
     let changelogs = vec![(log(), bounds)];
-    Job { id, store, marks, changelogs, positions: Vec::new(), now: Timestamp(0) }
+    RestoreJob { id, store, checkpoint, changelogs, positions: Vec::new(), now: Timestamp(0) }
 }
 
 fn restorer(broker: &Embedded) -> Restorer {
@@ -60,8 +60,8 @@ fn ends(restorer: &mut Restorer) -> Vec<Option<u64>> {
         .flatten()
         .map(|end| match end {
             Ok(restored) => Some(restored.records),
-            Err((_, Unrestored::Stale)) => None,
-            Err((_, Unrestored::Fault(fault))) => panic!("{fault}"),
+            Err((_, RestoreError::Stale)) => None,
+            Err((_, RestoreError::Fault(fault))) => panic!("{fault}"),
         })
         .collect()
 }

@@ -2,16 +2,16 @@
 
 use super::Cluster;
 use super::world::{Outcome, Row, World, out, row, same};
-use crate::broker::{Cleanup, DELETIONS_KEPT, Isolation};
+use crate::broker::{Cleanup, DELETE_RETENTION, Isolation};
 
 pub(super) fn a_compacted_topic_tells_how_long_it_shows_deletions_and_another_does_not(
     cluster: &dyn Cluster,
 ) -> Outcome {
     let compacted = World::with(cluster, 1, Cleanup::Compact)?.first().topic;
     let plain = World::with(cluster, 1, Cleanup::Delete(None))?.first().topic;
-    let told = cluster.broker().admin()?.deletions_kept(&[compacted, plain])?;
+    let told = cluster.broker().admin()?.delete_retention(&[compacted, plain])?;
     same(
-        told.iter().map(|kept| kept.is_some_and(|kept| kept >= DELETIONS_KEPT)).collect(),
+        told.iter().map(|kept| kept.is_some_and(|kept| kept >= DELETE_RETENTION)).collect(),
         vec![true, false],
     )
 }
@@ -56,7 +56,7 @@ fn kept(world: &World<'_>, end: i64) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();
     world.until("the end of the cleaned log", || {
         let polled = reader.poll()?;
-        rows.extend(super::hands::rows_of(&polled));
+        rows.extend(super::clients::rows_of(&polled));
         Ok(polled.ends.iter().any(|(_, told)| told.0 >= end).then_some(()))
     })?;
     rows.retain(|(_, key, _)| !key.starts_with("filler"));

@@ -1,6 +1,6 @@
 //! Who is kept from writing: older epochs, older generations, strangers.
 
-use super::hands::until_own;
+use super::clients::until_own;
 use super::world::{Outcome, World, out, refused, row, same};
 use super::{Broken, Cluster};
 use crate::broker::{

@@ -9,8 +9,8 @@
 //! whatever call hears of it first: checks ask for no more than Kafka promises.
 
 mod cleaning;
+mod clients;
 mod fencing;
-mod hands;
 mod ownership;
 mod positions;
 mod reading;

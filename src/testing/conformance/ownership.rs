@@ -1,9 +1,9 @@
 //! Who owns which partition, and how one moves.
 
 use super::Cluster;
-use super::hands::{rows_of, until_own};
+use super::clients::{rows_of, until_own};
 use super::world::{Outcome, Row, World, same};
-use crate::broker::{Change, Cleanup, GroupConsumer};
+use crate::broker::{Cleanup, GroupConsumer, Rebalance};
 use crate::record::Offset;
 
 pub(super) fn a_lone_member_owns_every_partition(cluster: &dyn Cluster) -> Outcome {
@@ -15,7 +15,7 @@ pub(super) fn a_lone_member_owns_every_partition(cluster: &dyn Cluster) -> Outco
     same(one.metadata().is_member(), true)?;
     let mut given = Vec::new();
     one.handle.close(&mut |change, _| given.push(change))?;
-    same(given, vec![Change::Revoked(vec![0, 1, 2])])
+    same(given, vec![Rebalance::Revoked(vec![0, 1, 2])])
 }
 
 pub(super) fn a_partition_is_given_up_before_another_member_owns_it(
@@ -36,8 +36,8 @@ pub(super) fn a_partition_is_given_up_before_another_member_owns_it(
         }
         Ok((new.owned.len() == 1).then_some(()))
     })?;
-    same(gained, vec![Change::Assigned(new.owned.clone())])?;
-    same(gone, vec![Change::Revoked(new.owned.clone())])?;
+    same(gained, vec![Rebalance::Assigned(new.owned.clone())])?;
+    same(gone, vec![Rebalance::Revoked(new.owned.clone())])?;
     same(old.owned.len(), 1)
 }
 

@@ -1,7 +1,7 @@
 //! Positions, bounds, and records as they come back.
 
 use super::Cluster;
-use super::hands::rows_of;
+use super::clients::rows_of;
 use super::world::{AT, Outcome, Row, World, row, same};
 use crate::broker::{
     Bounds, Cleanup, Created, Flow, Isolation, OutRecord, Outgoing, TopicIndex, TopicSpec, headers,

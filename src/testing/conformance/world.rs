@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::hands::{Member, Reader};
+use super::clients::{Member, PartitionReader};
 use super::{Broken, Cluster};
 use crate::broker::{
     Cleanup, Code, Failure, GroupConsumer, GroupMetadata, Isolation, Join, OutRecord, Outgoing,
@@ -130,10 +130,10 @@ impl<'a> World<'a> {
     }
 
     /// A reader of partition 0 from its start.
-    pub fn reader(&self, isolation: Isolation) -> Outcome<Reader<'_>> {
+    pub fn reader(&self, isolation: Isolation) -> Outcome<PartitionReader<'_>> {
         let mut consumer = self.cluster.broker().consumer(&self.group, isolation)?;
         consumer.assign(&[(self.first(), Offset(0))])?;
-        Ok(Reader { world: self, consumer })
+        Ok(PartitionReader { world: self, consumer })
     }
 
     /// What a reader of partition 0 sees from its start until its end is at `end`.

@@ -10,7 +10,8 @@ use std::rc::Rc;
 use millstream::broker::murmur2;
 use millstream::store::Snapshot;
 use millstream::{
-    Builder, Change, Changed, Context, Due, Processor, Rec, Result, Store, Timers, Timestamp, Unit,
+    BroadcastChange, Builder, ChangedKey, Context, Due, Processor, Rec, Result, Store, Timers,
+    Timestamp, Unit,
 };
 use schemas::{Delta, FeedVersion, Gone, PostId, PostLine, Read, ToUser, UserId, day_of, topic};
 
@@ -267,8 +268,8 @@ impl Ranks {
     fn gather(&mut self, user: UserId, cx: &mut Publishing<'_>) -> Result<()> {
         let state = &mut self.state;
         state.begin(user);
-        reading::follows(&mut cx.store(self.stores.follows)?.rows(), user, state)?;
-        reading::affinity(&mut cx.store(self.stores.affinity)?.rows(), user, state)?;
+        reading::follows(&mut cx.store(self.stores.follows)?.read_only(), user, state)?;
+        reading::affinity(&mut cx.store(self.stores.affinity)?.read_only(), user, state)?;
         let seen_ms = self.settings.weights.limits.seen_ms;
         let forget = cx.wall_time().0.saturating_sub(seen_ms).saturating_sub(SEEN_SLACK_MS);
         let seen = cx.store(self.stores.seen)?;
@@ -374,18 +375,18 @@ impl Processor for Ranks {
         self.set_timer(user, &reader, cx)
     }
 
-    fn on_change(&mut self, change: Change<'_>, cx: &mut Publishing<'_>) -> Result<()> {
+    fn on_change(&mut self, change: BroadcastChange<'_>, cx: &mut Publishing<'_>) -> Result<()> {
         match change.of(self.gone) {
-            Some(Changed::Key(user)) => {
+            Some(ChangedKey::Key(user)) => {
                 self.touch(user, Class::Urgent, cx)?;
                 return self.touch_audience(user, Class::Urgent, cx);
             }
-            Some(Changed::Resync) => return self.touch_all(Class::Soft, cx),
+            Some(ChangedKey::Resync) => return self.touch_all(Class::Soft, cx),
             None => {}
         }
         match change.of(self.posts) {
-            Some(Changed::Key(post)) => self.post_changed(post, cx),
-            Some(Changed::Resync) => self.touch_all(Class::Soft, cx),
+            Some(ChangedKey::Key(post)) => self.post_changed(post, cx),
+            Some(ChangedKey::Resync) => self.touch_all(Class::Soft, cx),
             None => Ok(()),
         }
     }

@@ -3,8 +3,8 @@
 //! It answers for any reader this process owns, active or not. Nothing is written: whoever asked tells
 //! the topology by a record of `reads`.
 
-use millstream::store::Rows;
-use millstream::{Missed, Query, Result};
+use millstream::store::ReadOnlyStore;
+use millstream::{Query, QueryError, Result};
 use schemas::{FeedBody, FeedVersion, UserId, topic};
 
 use super::{Feed, Settings};
@@ -17,7 +17,7 @@ type Of<T> = Pair<UserId, T>;
 
 /// Adds whom `user` follows, in the order of the authors.
 pub(super) fn follows(
-    store: &mut Rows<'_, Of<UserId>, Count>,
+    store: &mut ReadOnlyStore<'_, Of<UserId>, Count>,
     user: UserId,
     state: &mut ReaderState,
 ) -> Result<()> {
@@ -29,7 +29,7 @@ pub(super) fn follows(
 
 /// Adds what `user` did to the posts of authors, by author and day.
 pub(super) fn affinity(
-    store: &mut Rows<'_, Of<UserId>, Days>,
+    store: &mut ReadOnlyStore<'_, Of<UserId>, Days>,
     user: UserId,
     state: &mut ReaderState,
 ) -> Result<()> {
@@ -46,14 +46,14 @@ pub(super) fn affinity(
 
 impl Feed {
     /// The feed of `user` as of `now_ms`, and the version it comes after; of a user who is gone it is empty.
-    /// `None` while the broadcasts are not there; [`Missed::NotHere`] if another instance owns the user.
+    /// `None` while the broadcasts are not there; [`QueryError::NotHere`] if another instance owns the user.
     pub fn rank(
         &self,
         query: &Query,
         settings: &Settings,
         user: UserId,
         now_ms: i64,
-    ) -> Result<Option<(FeedVersion, FeedBody)>, Missed> {
+    ) -> Result<Option<(FeedVersion, FeedBody)>, QueryError> {
         let partition = query.partition(topic::BY_USER.name, &user.0)?;
         let mut state = ReaderState::default();
         state.begin(user);

@@ -181,7 +181,7 @@ unsafe fn settings(
 
 impl Client {
     /// The settings of these topics, by their names.
-    pub(in crate::broker::kafka) fn settings_of(
+    pub(in crate::broker::kafka) fn configs_of(
         &mut self,
         topics: &[Topic],
         wait: Duration,

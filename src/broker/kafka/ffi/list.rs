@@ -11,7 +11,7 @@ use crate::record::{Offset, TopicPartition};
 
 /// Where an assigned partition starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::broker::kafka) enum Place {
+pub(in crate::broker::kafka) enum OffsetSpec {
     /// At this offset.
     At(Offset),
     /// After the last record.
@@ -20,7 +20,7 @@ pub(in crate::broker::kafka) enum Place {
     Unset,
 }
 
-impl Place {
+impl OffsetSpec {
     fn number(self) -> i64 {
         match self {
             Self::At(offset) => offset.0,
@@ -41,7 +41,7 @@ impl List {
     /// These partitions, in this order, for `call`.
     pub(in crate::broker::kafka) fn new<'a>(
         call: Call,
-        partitions: impl IntoIterator<Item = (&'a TopicPartition, Place)>,
+        partitions: impl IntoIterator<Item = (&'a TopicPartition, OffsetSpec)>,
     ) -> Result<Self, Failure> {
         let partitions = partitions.into_iter();
         let size = c_int::try_from(partitions.size_hint().0).unwrap_or_default();

@@ -25,11 +25,11 @@ use rdkafka_sys as sys;
 
 pub(super) use admin::TopicDraft;
 pub(super) use consume::{Event, Message, Queue};
-pub(super) use list::{List, Place};
+pub(super) use list::{List, OffsetSpec};
 pub(super) use produce::{Draft, TopicHandle};
 
+use super::delivery_reports::DeliveryReports;
 use super::errors::{code_of, failure};
-use super::reports::Reports;
 use crate::broker::{Call, Code, Failure};
 
 /// How long an owner waits for its handle to be destroyed before it leaves that to the helper thread.
@@ -51,7 +51,7 @@ pub(super) enum Kind {
 pub(super) struct Client {
     rk: NonNull<sys::rd_kafka_t>,
     /// What delivery reports are written to; freed after `rk`.
-    reports: NonNull<RefCell<Reports>>,
+    reports: NonNull<RefCell<DeliveryReports>>,
 }
 
 // SAFETY: an `rd_kafka_t` may be used from any thread. The reports are touched only through `&mut Client` and by
@@ -68,7 +68,7 @@ impl Client {
             unsafe { sys::rd_kafka_conf_destroy(conf) };
             return Err(refused);
         }
-        let reports = NonNull::from(Box::leak(Box::new(RefCell::new(Reports::default()))));
+        let reports = NonNull::from(Box::leak(Box::new(RefCell::new(DeliveryReports::default()))));
         let mut words = [0u8; 512];
         // SAFETY: `conf` is ours; the callbacks have C linkage and live for ever; the opaque is freed after the handle.
         let rk = unsafe {
@@ -107,7 +107,7 @@ impl Client {
     }
 
     /// What has been reported of this producer's records; `None` from inside a callback.
-    pub(super) fn reports<R>(&mut self, read: impl FnOnce(&mut Reports) -> R) -> Option<R> {
+    pub(super) fn reports<R>(&mut self, read: impl FnOnce(&mut DeliveryReports) -> R) -> Option<R> {
         // SAFETY: the reports live as long as `self`; the cell refuses a second borrow.
         let cell = unsafe { self.reports.as_ref() };
         cell.try_borrow_mut().ok().map(|mut reports| read(&mut reports))
@@ -133,7 +133,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        struct Corpse(NonNull<sys::rd_kafka_t>, NonNull<RefCell<Reports>>);
+        struct Corpse(NonNull<sys::rd_kafka_t>, NonNull<RefCell<DeliveryReports>>);
         // SAFETY: the owner is gone; the helper thread is the only one left with these pointers.
         unsafe impl Send for Corpse {}
         let corpse = Corpse(self.rk, self.reports);
@@ -251,7 +251,7 @@ extern "C" fn delivered(
     opaque: *mut c_void,
 ) {
     // SAFETY: librdkafka gives a live message and the opaque of `Client::open`, freed only after the handle.
-    let (message, reports) = unsafe { (&*message, &*opaque.cast::<RefCell<Reports>>()) };
+    let (message, reports) = unsafe { (&*message, &*opaque.cast::<RefCell<DeliveryReports>>()) };
     let Ok(mut reports) = reports.try_borrow_mut() else { return };
     if message.err == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
         reports.acknowledge(message._private.addr(), message.partition, message.offset);

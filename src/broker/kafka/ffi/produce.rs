@@ -10,8 +10,8 @@ use rdkafka_sys::rd_kafka_vtype_t as Field;
 
 use super::consume::Metadata;
 use super::{Client, List, c_string, millis, outcome, plain, pointer, words_of};
+use crate::broker::kafka::delivery_reports::tag;
 use crate::broker::kafka::errors::failure;
-use crate::broker::kafka::reports::tag;
 use crate::broker::{Call, Code, Failure, GroupMetadata, OutRecord};
 use crate::record::{Headers, Timestamp};
 

@@ -1,14 +1,14 @@
-//! Named places at which a test may end the process, or make as if it had ended.
+//! Fail points: named places at which a test may end the process, or make as if it had ended.
 //!
 //! There is one before and one after every step of the commit, one at poll, flush, restore and rebalance. In
-//! production nobody listens and a place costs one branch.
+//! production nobody listens and a fail point costs one branch.
 
 use std::fmt;
 use std::sync::Arc;
 
 /// A place in the life of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Point {
+pub enum FailPoint {
     /// Records were taken from the consumer, not yet given to tasks.
     Polled,
     /// A transaction is about to begin.
@@ -39,7 +39,7 @@ pub enum Point {
     Revoked,
 }
 
-impl Point {
+impl FailPoint {
     /// Every place, in the order in which a transaction passes them.
     pub const ALL: [Self; 14] = [
         Self::Polled,
@@ -61,16 +61,16 @@ impl Point {
 
 /// Who listens at the places. It answers whether the process "ends" there.
 #[derive(Clone, Default)]
-pub struct FailPoints(Option<Arc<dyn Fn(Point) -> bool + Send + Sync>>);
+pub struct FailPoints(Option<Arc<dyn Fn(FailPoint) -> bool + Send + Sync>>);
 
 impl FailPoints {
     /// `listen` is called at each place; `true` stops the instance there, as a crash would.
-    pub fn new(listen: impl Fn(Point) -> bool + Send + Sync + 'static) -> Self {
+    pub fn new(listen: impl Fn(FailPoint) -> bool + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(listen)))
     }
 
     /// Passes a place.
-    pub(crate) fn pass(&self, point: Point) -> Result<(), Crashed> {
+    pub(crate) fn pass(&self, point: FailPoint) -> Result<(), Crashed> {
         match &self.0 {
             Some(listen) if listen(point) => Err(Crashed(point)),
             Some(_) | None => Ok(()),
@@ -86,4 +86,4 @@ impl fmt::Debug for FailPoints {
 
 /// A listener ended the process here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Crashed(pub Point);
+pub struct Crashed(pub FailPoint);

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use super::ffi::{Client, Kind, List, Place, Queue};
-use super::intake::Intake;
-use super::settings::Settings;
+use super::fetch::Fetch;
+use super::ffi::{Client, Kind, List, OffsetSpec, Queue};
+use super::settings::KafkaSettings;
 use crate::broker::{Call, Failure, GroupConsumer, Polled};
 use crate::record::{Offset, Topic, TopicPartition};
 
@@ -24,14 +24,15 @@ pub(super) struct KafkaGroupConsumer {
 
 impl KafkaGroupConsumer {
     pub(super) fn open(
-        settings: &Settings,
+        settings: &KafkaSettings,
         group: &str,
         topics: &[Topic],
     ) -> Result<Self, Failure> {
         let mut client = Client::open(Kind::Consumer, &settings.group_consumer(group))?;
         let topics: Vec<_> =
             topics.iter().map(|topic| TopicPartition::new(topic.clone(), -1)).collect();
-        client.subscribe(&List::new(Call::Open, topics.iter().map(|of| (of, Place::Unset)))?)?;
+        client
+            .subscribe(&List::new(Call::Open, topics.iter().map(|of| (of, OffsetSpec::Unset)))?)?;
         Ok(Self {
             queue: Queue::of(&client)?,
             client,
@@ -46,16 +47,16 @@ impl GroupConsumer for KafkaGroupConsumer {
         if let Some(failed) = self.failed.take() {
             return Err(failed);
         }
-        let harvest = Intake::default().collect(&mut self.queue, wait, None);
-        self.failed = harvest.failed;
-        Ok(harvest.polled)
+        let fetched = Fetch::default().collect(&mut self.queue, wait, None);
+        self.failed = fetched.failed;
+        Ok(fetched.polled)
     }
 
     fn commit(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure> {
         if offsets.is_empty() {
             return Ok(());
         }
-        let places = offsets.iter().map(|(of, next)| (of, Place::At(*next)));
+        let places = offsets.iter().map(|(of, next)| (of, OffsetSpec::At(*next)));
         let list = List::new(Call::GroupCommit, places)?;
         self.client.commit_offsets(&list, self.answer_timeout)
     }

@@ -1,5 +1,6 @@
-//! Partitions that a topic gets while the application runs: keys are then in other places than their state, and the new
-//! partitions are read by nobody. The process ends and says so; how to go on is for a person to decide.
+//! Watches for partitions that are added to a topic while the application runs: keys then hash to other partitions than
+//! their state lies in, and nobody reads the new ones. The process ends and says so; how to go on is for a person to
+//! decide.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,20 +13,20 @@ use crate::record::Topic;
 use crate::topology::Topology;
 
 /// See the module.
-pub(crate) struct Growth {
+pub(crate) struct PartitionWatch {
     instance: Arc<Instance>,
     admin: Option<Box<dyn Admin>>,
 }
 
-impl Growth {
+impl PartitionWatch {
     pub(crate) fn new(instance: Arc<Instance>) -> Self {
         Self { instance, admin: None }
     }
 
     /// One look; a cluster that does not answer is asked again at the next.
-    pub(crate) fn look(&mut self) -> Result<(), Stop> {
-        let before = &self.instance.ground.partitions;
-        let topics = read_topics(&self.instance.ground.topology);
+    pub(crate) fn check(&mut self) -> Result<(), Stop> {
+        let before = &self.instance.context.partitions;
+        let topics = read_topics(&self.instance.context.topology);
         let counts = match &mut self.admin {
             Some(admin) => admin.partitions(&topics),
             None => self

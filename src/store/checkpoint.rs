@@ -11,9 +11,9 @@ use crate::record::{Offset, Timestamp, TopicPartition};
 
 const FORMAT: u8 = 1;
 
-/// The marks of one batch.
+/// The checkpoint of one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Marks {
+pub struct Checkpoint {
     /// By column: the next offset of its changelog to restore from. Shorter than the columns is fine.
     pub changelogs: Vec<Option<Offset>>,
     /// By column: the id of the genesis record of the changelog it was built from.
@@ -26,8 +26,8 @@ pub struct Marks {
     pub committed_at: Timestamp,
 }
 
-impl Default for Marks {
-    /// The marks of a store that holds nothing.
+impl Default for Checkpoint {
+    /// The checkpoint of a store that holds nothing.
     fn default() -> Self {
         Self {
             changelogs: Vec::new(),
@@ -39,8 +39,8 @@ impl Default for Marks {
     }
 }
 
-impl Marks {
-    /// Appends the marks, columns by the names given.
+impl Checkpoint {
+    /// Appends the checkpoint, columns by the names given.
     pub fn encode(&self, columns: &[Arc<str>], out: &mut Vec<u8>) {
         out.push(FORMAT);
         out.extend_from_slice(&self.committed_at.0.to_le_bytes());
@@ -62,15 +62,15 @@ impl Marks {
         }
     }
 
-    /// Reads what [`Self::encode`] wrote, for these columns: one that was not there has no marks, one
-    /// that is not asked for is passed over. Other bytes are [`Fault::Fatal`]: the state is damaged.
+    /// Reads what [`Self::encode`] wrote, for these columns: one that was not there has no checkpoint, one
+    /// that is not asked for is skipped. Other bytes are [`Fault::Fatal`]: the state is damaged.
     pub fn decode(bytes: &[u8], columns: &[Arc<str>]) -> Result<Self> {
         let damaged =
-            || Fault::Fatal(format!("marks of the store are damaged ({} bytes)", bytes.len()));
+            || Fault::Fatal(format!("checkpoint of the store is damaged ({} bytes)", bytes.len()));
         match bytes.split_first() {
             Some((&FORMAT, rest)) => Self::parse(rest, columns).ok_or_else(damaged),
             Some((format, _)) => Err(Fault::Fatal(format!(
-                "marks of the store have format {format}, this program reads {FORMAT}"
+                "checkpoint of the store has format {format}, this program reads {FORMAT}"
             ))),
             None => Err(damaged()),
         }
@@ -78,7 +78,7 @@ impl Marks {
 
     fn parse(bytes: &[u8], columns: &[Arc<str>]) -> Option<Self> {
         let mut rest = bytes;
-        let mut marks = Self {
+        let mut checkpoint = Self {
             committed_at: Timestamp(i64::from_le_bytes(take(&mut rest)?)),
             stream_time: Timestamp(i64::from_le_bytes(take(&mut rest)?)),
             changelogs: vec![None; columns.len()],
@@ -91,16 +91,16 @@ impl Marks {
             let [has_genesis] = take(&mut rest)?;
             let genesis = take::<16>(&mut rest)?;
             let Some(place) = columns.iter().position(|column| **column == *name) else { continue };
-            *marks.changelogs.get_mut(place)? = (changelog >= 0).then_some(Offset(changelog));
-            *marks.genesis.get_mut(place)? = (has_genesis == 1).then_some(genesis);
+            *checkpoint.changelogs.get_mut(place)? = (changelog >= 0).then_some(Offset(changelog));
+            *checkpoint.genesis.get_mut(place)? = (has_genesis == 1).then_some(genesis);
         }
         for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
             let topic = take_text(&mut rest)?;
             let partition = i32::from_le_bytes(take(&mut rest)?);
             let offset = Offset(i64::from_le_bytes(take(&mut rest)?));
-            marks.inputs.push((TopicPartition::new(topic, partition), offset));
+            checkpoint.inputs.push((TopicPartition::new(topic, partition), offset));
         }
-        rest.is_empty().then_some(marks)
+        rest.is_empty().then_some(checkpoint)
     }
 }
 
@@ -130,8 +130,8 @@ mod tests {
         of.iter().map(|name| Arc::from(*name)).collect()
     }
 
-    fn marks() -> Marks {
-        Marks {
+    fn checkpoint() -> Checkpoint {
+        Checkpoint {
             changelogs: vec![Some(Offset(7)), None],
             genesis: vec![None, Some([9; 16])],
             inputs: vec![(TopicPartition::new("lines", 3), Offset(42))],
@@ -142,41 +142,43 @@ mod tests {
 
     fn encoded() -> Vec<u8> {
         let mut bytes = Vec::new();
-        marks().encode(&names(&["counts", "due"]), &mut bytes);
+        checkpoint().encode(&names(&["counts", "due"]), &mut bytes);
         bytes
     }
 
     #[test]
     fn marks_come_back_as_they_were() {
-        assert_eq!(Marks::decode(&encoded(), &names(&["counts", "due"])), Ok(marks()));
+        assert_eq!(Checkpoint::decode(&encoded(), &names(&["counts", "due"])), Ok(checkpoint()));
     }
 
     #[test]
     fn columns_are_found_by_name_when_the_topology_changed() {
-        let moved = Marks {
+        let moved = Checkpoint {
             changelogs: vec![None, None, Some(Offset(7))],
             genesis: vec![None, Some([9; 16]), None],
-            ..marks()
+            ..checkpoint()
         };
-        assert_eq!(Marks::decode(&encoded(), &names(&["new", "due", "counts"])), Ok(moved));
-        let fewer = Marks { changelogs: vec![None], genesis: vec![Some([9; 16])], ..marks() };
-        assert_eq!(Marks::decode(&encoded(), &names(&["due"])), Ok(fewer));
+        assert_eq!(Checkpoint::decode(&encoded(), &names(&["new", "due", "counts"])), Ok(moved));
+        let fewer =
+            Checkpoint { changelogs: vec![None], genesis: vec![Some([9; 16])], ..checkpoint() };
+        assert_eq!(Checkpoint::decode(&encoded(), &names(&["due"])), Ok(fewer));
     }
 
     #[test]
     fn every_cut_and_every_tail_is_a_fault() {
         let bytes = encoded();
         let columns = names(&["counts", "due"]);
-        let cuts = (0..bytes.len()).filter(|&cut| Marks::decode(&bytes[..cut], &columns).is_ok());
+        let cuts =
+            (0..bytes.len()).filter(|&cut| Checkpoint::decode(&bytes[..cut], &columns).is_ok());
         assert_eq!(cuts.count(), 0);
         let longer = [&bytes[..], &[0]].concat();
-        assert!(matches!(Marks::decode(&longer, &columns), Err(Fault::Fatal(_))));
+        assert!(matches!(Checkpoint::decode(&longer, &columns), Err(Fault::Fatal(_))));
     }
 
     #[test]
     fn an_unknown_format_is_named() {
-        let fault = Marks::decode(&[9, 1], &[]);
-        let words = "marks of the store have format 9, this program reads 1";
+        let fault = Checkpoint::decode(&[9, 1], &[]);
+        let words = "checkpoint of the store has format 9, this program reads 1";
         assert_eq!(fault, Err(Fault::Fatal(words.into())));
     }
 }

@@ -1,18 +1,18 @@
-//! Reads every broadcast topic whole into the stores that the process shares, and follows them.
+//! Loads every broadcast topic whole into the stores that the process shares, and follows them.
 //!
-//! Tasks start only when each partition has reached the end it had when the loader began, so that no task
-//! sees a broadcast that is known to be incomplete. Removed keys are remembered for half a day at least, so that
-//! tasks hear of them; then they are forgotten, and a task that still lags is told to look at everything anew.
-//! What a log's compaction had removed before this process read it is not known here: whoever must not miss
-//! that looks at everything when a task starts.
+//! Tasks start only when each partition has reached the end it had when the loader began, so that no task sees a
+//! broadcast that is known to be incomplete. A removed key is kept as a tombstone for half a day at least, so that tasks
+//! are called for it; then it is forgotten, and a task whose cursor lies behind that gets a `Resync`. What compaction had
+//! removed from the log before this process read it is unknown here: a processor that must not miss it looks at every
+//! key in `on_start`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::instance::Instance;
-use super::retry::patiently;
-use super::{Activity, Stop, ride_out};
+use super::retry::retry_at_startup;
+use super::{Activity, Stop, log_and_go_on};
 use crate::broker::{Batch, Consumer, Failure, Isolation};
 use crate::error::Exit;
 use crate::metrics::Counter;
@@ -23,7 +23,7 @@ use crate::store::BroadcastStore;
 const REMEMBERED: Duration = Duration::from_secs(12 * 3600);
 
 /// See the module.
-pub(crate) struct Broadcasts {
+pub(crate) struct BroadcastLoader {
     instance: Arc<Instance>,
     consumer: Box<dyn Consumer>,
     stores: BTreeMap<Topic, Arc<dyn BroadcastStore>>,
@@ -34,23 +34,23 @@ pub(crate) struct Broadcasts {
     forgot: Instant,
 }
 
-impl Broadcasts {
+impl BroadcastLoader {
     pub(crate) fn new(instance: Arc<Instance>) -> Result<Self, Failure> {
-        let ground = &instance.ground;
-        let app = ground.topology.app();
+        let context = &instance.context;
+        let app = context.topology.app();
         let mut consumer = instance.broker.consumer(app, Isolation::ReadCommitted)?;
-        let handles = &ground.topology.built().plan.handles;
+        let handles = &context.topology.built().plan.handles;
         let mut stores = BTreeMap::new();
-        for (handle, store) in &ground.broadcasts {
+        for (handle, store) in &context.broadcasts {
             if let Some(plan) = handles.get(*handle as usize) {
                 stores.insert(plan.name.clone(), store.clone());
             }
         }
         let (mut from, mut missing) = (Vec::new(), BTreeMap::new());
         for topic in stores.keys() {
-            for partition in 0..ground.partitions.get(topic).copied().unwrap_or(0) {
+            for partition in 0..context.partitions.get(topic).copied().unwrap_or(0) {
                 let at = TopicPartition::new(topic.clone(), partition);
-                let bounds = patiently(|| consumer.bounds(&at))?;
+                let bounds = retry_at_startup(|| consumer.bounds(&at))?;
                 from.push((at.clone(), bounds.start));
                 if bounds.start < bounds.end {
                     missing.insert(at, bounds.end);
@@ -72,7 +72,7 @@ impl Broadcasts {
         }
         let polled = match self.consumer.poll(wait) {
             Ok(polled) => polled,
-            Err(failure) => return ride_out(failure, "broadcasts"),
+            Err(failure) => return log_and_go_on(failure, "broadcasts"),
         };
         if let Some(lost) = polled.out_of_range.first() {
             let words = format!("broadcast {lost} was cut while it was read");
@@ -98,7 +98,7 @@ impl Broadcasts {
             }
         }
         for (topic, store) in &self.stores {
-            let partitions = self.instance.ground.partitions.get(topic).copied().unwrap_or(0);
+            let partitions = self.instance.context.partitions.get(topic).copied().unwrap_or(0);
             let ends = (0..partitions).map(|partition| {
                 (TopicPartition::new(topic.clone(), partition), store.end(partition))
             });
@@ -111,7 +111,7 @@ impl Broadcasts {
     #[cfg(feature = "testing")]
     pub(crate) fn is_caught_up(&mut self) -> Result<bool, Failure> {
         for (topic, store) in &self.stores {
-            let partitions = self.instance.ground.partitions.get(topic).copied().unwrap_or(0);
+            let partitions = self.instance.context.partitions.get(topic).copied().unwrap_or(0);
             for partition in 0..partitions {
                 let bounds =
                     self.consumer.bounds(&TopicPartition::new(topic.clone(), partition))?;

@@ -1,4 +1,4 @@
-//! Which tasks are open: each at most once in a process.
+//! Locks on the state of tasks: each is open at most once in a process.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,34 +10,34 @@ use crate::record::TaskId;
 
 /// The tasks that are open.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Held(Arc<Mutex<BTreeSet<TaskId>>>);
+pub(super) struct TaskLocks(Arc<Mutex<BTreeSet<TaskId>>>);
 
 /// The right to one task's state; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(super) struct TaskLock {
     task: TaskId,
-    held: Held,
+    locks: TaskLocks,
 }
 
-impl Held {
+impl TaskLocks {
     /// Takes `task`, or tells that somebody has it.
-    pub(super) fn take(&self, task: &TaskId) -> Result<Hold> {
+    pub(super) fn take(&self, task: &TaskId) -> Result<TaskLock> {
         if !self.0.lock().insert(task.clone()) {
             return Err(Fault::Retry(format!("the state of {task} is open already")));
         }
-        Ok(Hold { task: task.clone(), held: self.clone() })
+        Ok(TaskLock { task: task.clone(), locks: self.clone() })
     }
 }
 
 #[cfg(feature = "rocksdb")]
-impl Hold {
+impl TaskLock {
     pub(super) fn task(&self) -> &TaskId {
         &self.task
     }
 }
 
-impl Drop for Hold {
+impl Drop for TaskLock {
     fn drop(&mut self) {
-        self.held.0.lock().remove(&self.task);
+        self.locks.0.lock().remove(&self.task);
     }
 }

@@ -1,4 +1,4 @@
-//! What a producer has been told of the records it sent.
+//! The delivery reports of a producer: the last acknowledged offset of each partition, and the first failure.
 //!
 //! The callback writes here for every record, so it is two array look-ups: topic, then partition. A record's tag
 //! is 0 for those nobody asks about, else its topic's index and one.
@@ -6,9 +6,9 @@
 use crate::broker::{Failure, TopicIndex};
 use crate::record::Offset;
 
-/// Reports since they were last taken.
+/// The delivery reports since they were last taken.
 #[derive(Debug, Default)]
-pub(super) struct Reports {
+pub(super) struct DeliveryReports {
     /// By topic, by partition: the last acknowledged offset, or `NONE`.
     last: Vec<Vec<i64>>,
     failed: Option<Failure>,
@@ -21,7 +21,7 @@ pub(super) fn tag(topic: TopicIndex) -> usize {
     usize::from(topic.0) + 1
 }
 
-impl Reports {
+impl DeliveryReports {
     /// A record with `tag` is at `offset` of its partition.
     pub(super) fn acknowledge(&mut self, tag: usize, partition: i32, offset: i64) {
         let (Some(topic), Ok(partition)) = (tag.checked_sub(1), usize::try_from(partition)) else {

@@ -1,15 +1,15 @@
-//! What a check holds in its hands: a reader of partition 0, and a member of the group.
+//! The clients of a check: a consumer of partition 0, and a member of the group.
 
 use super::world::{Outcome, Row, World, same};
-use crate::broker::{Bounds, Change, Consumer, Failure, GroupMetadata, Membership, Polled};
+use crate::broker::{Bounds, Consumer, Failure, GroupMetadata, Membership, Polled, Rebalance};
 use crate::record::RawRecord;
 
-pub(super) struct Reader<'a> {
+pub(super) struct PartitionReader<'a> {
     pub world: &'a World<'a>,
     pub consumer: Box<dyn Consumer>,
 }
 
-impl Reader<'_> {
+impl PartitionReader<'_> {
     pub fn poll(&mut self) -> Outcome<Polled> {
         Ok(self.consumer.poll(self.world.cluster.poll_wait())?)
     }
@@ -60,14 +60,14 @@ pub(super) struct Member<'a> {
 
 impl Member<'_> {
     /// One poll; answers the changes it told.
-    pub fn poll(&mut self) -> Result<Vec<Change>, Failure> {
+    pub fn poll(&mut self) -> Result<Vec<Rebalance>, Failure> {
         let mut changes = Vec::new();
         let answer =
             self.handle.poll(self.world.cluster.poll_wait(), &mut |change, _| changes.push(change));
         for change in &changes {
             match change {
-                Change::Assigned(gained) => self.owned.extend(gained),
-                Change::Revoked(gone) | Change::Lost(gone) => {
+                Rebalance::Assigned(gained) => self.owned.extend(gained),
+                Rebalance::Revoked(gone) | Rebalance::Lost(gone) => {
                     self.owned.retain(|owned| !gone.contains(owned));
                 }
             }

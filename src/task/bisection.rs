@@ -1,6 +1,7 @@
-//! Which record makes a commit impossible: state or an output that has become too large, a panic while the outputs of
-//! the commit are made. No record is in hand then, so the same records are worked off again in smaller and smaller
-//! transactions, until one that holds a single record fails: that one is to blame, and nothing else is lost.
+//! Poison-record bisection: which record makes a commit impossible. State or an output may have become too large, or the
+//! operators may panic while they emit for the commit; no record is in hand then. So the same records are processed again
+//! in smaller and smaller transactions, until one that holds a single record fails: that record is to blame, and the
+//! others are kept.
 
 use crate::record::{Offset, TopicPartition};
 
@@ -15,14 +16,14 @@ pub(crate) enum Blame {
     /// This record.
     Record(TopicPartition, Offset),
     /// One of several; smaller transactions will tell which.
-    Sought,
+    Bisect,
     /// No record: a timer, a change of a broadcast, a start.
-    Nobody,
+    NoRecord,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Search {
+pub(super) struct Bisection {
     /// The records a transaction may hold; nothing is sought while it is 0.
     limit: usize,
     /// Up to these positions it is sought.
@@ -32,14 +33,14 @@ pub(super) struct Search {
     last: Option<(TopicPartition, Offset)>,
 }
 
-impl Search {
+impl Bisection {
     /// Whether a record is sought.
     pub(super) fn is_on(&self) -> bool {
         self.limit > 0
     }
 
     /// Whether the next transaction shall hold a single record and nothing else.
-    pub(super) fn wants_one_alone(&self) -> bool {
+    pub(super) fn wants_single_record(&self) -> bool {
         self.limit == 1 && self.open == 0
     }
 
@@ -50,7 +51,7 @@ impl Search {
     }
 
     /// A record was worked off.
-    pub(super) fn took(&mut self, source: &TopicPartition, offset: Offset) {
+    pub(super) fn processed(&mut self, source: &TopicPartition, offset: Offset) {
         self.open += 1;
         if self.limit == 1 {
             self.last = Some((source.clone(), offset));
@@ -60,27 +61,27 @@ impl Search {
     /// The transaction is committed, and the task stands at `next`.
     pub(super) fn committed(&mut self, next: impl Iterator<Item = Offset>) {
         let grow = if self.open == 0 { 1 } else { GROW };
-        self.undone();
+        self.aborted();
         let is_behind = self.until.iter().zip(next).any(|(until, next)| next < *until);
         self.limit = if is_behind { self.limit.saturating_mul(grow) } else { 0 };
     }
 
     /// The transaction is aborted.
-    pub(super) fn undone(&mut self) {
+    pub(super) fn aborted(&mut self) {
         (self.open, self.last) = (0, None);
     }
 
     /// The transaction that ends at `next` cannot be committed.
     pub(super) fn failed(&mut self, next: impl Iterator<Item = Offset>) -> Blame {
         match (self.open, self.last.take()) {
-            (0, _) => Blame::Nobody,
+            (0, _) => Blame::NoRecord,
             (1, Some((source, offset))) => Blame::Record(source, offset),
             (records, _) => {
                 if !self.is_on() {
                     self.until = next.collect();
                 }
                 self.limit = (records / SHRINK).max(1);
-                Blame::Sought
+                Blame::Bisect
             }
         }
     }
@@ -92,29 +93,30 @@ mod tests {
 
     /// How many transactions fail until the record at `culprit` of `count` is found.
     fn failures_until_found(culprit: u64, count: u64) -> Option<usize> {
-        let mut search = Search::default();
+        let mut bisection = Bisection::default();
         let source = TopicPartition::new("t", 0);
         let (mut committed, mut failures) = (0, 0);
         while committed <= culprit {
             let left = (count - committed) as usize;
-            let room = if search.is_on() { search.room(false).min(left) } else { left };
+            let room = if bisection.is_on() { bisection.room(false).min(left) } else { left };
             let next = committed + room as u64;
-            (committed..next).for_each(|offset| search.took(&source, Offset(offset as i64)));
+            (committed..next)
+                .for_each(|offset| bisection.processed(&source, Offset(offset as i64)));
             let at = std::iter::once(Offset(next as i64));
             if culprit >= next {
-                search.committed(at);
+                bisection.committed(at);
                 committed = next;
                 continue;
             }
             failures += 1;
-            let blame = search.failed(at);
-            search.undone();
+            let blame = bisection.failed(at);
+            bisection.aborted();
             match blame {
                 Blame::Record(_, offset) => {
                     return (offset.0 as u64 == culprit).then_some(failures);
                 }
-                Blame::Sought => {}
-                Blame::Nobody => return None,
+                Blame::Bisect => {}
+                Blame::NoRecord => return None,
             }
         }
         None
@@ -136,34 +138,34 @@ mod tests {
 
     #[test]
     fn work_without_a_record_is_nobodys_fault_and_a_single_record_does_not_share_it() {
-        let mut search = Search::default();
-        assert_eq!(search.failed(std::iter::once(Offset(0))), Blame::Nobody);
-        search.took(&TopicPartition::new("t", 0), Offset(0));
-        assert_eq!(search.failed(std::iter::once(Offset(1))), Blame::Sought);
-        search.undone();
-        assert_eq!((search.room(true), search.room(false)), (0, 1));
+        let mut bisection = Bisection::default();
+        assert_eq!(bisection.failed(std::iter::once(Offset(0))), Blame::NoRecord);
+        bisection.processed(&TopicPartition::new("t", 0), Offset(0));
+        assert_eq!(bisection.failed(std::iter::once(Offset(1))), Blame::Bisect);
+        bisection.aborted();
+        assert_eq!((bisection.room(true), bisection.room(false)), (0, 1));
     }
 
     #[test]
     fn a_commit_of_other_work_leaves_it_as_it_was() {
-        let mut search = Search::default();
-        search.took(&TopicPartition::new("t", 0), Offset(0));
-        assert_eq!(search.failed(std::iter::once(Offset(1))), Blame::Sought);
-        search.undone();
-        search.committed(std::iter::once(Offset(0)));
-        assert_eq!(search.room(false), 1);
+        let mut bisection = Bisection::default();
+        bisection.processed(&TopicPartition::new("t", 0), Offset(0));
+        assert_eq!(bisection.failed(std::iter::once(Offset(1))), Blame::Bisect);
+        bisection.aborted();
+        bisection.committed(std::iter::once(Offset(0)));
+        assert_eq!(bisection.room(false), 1);
     }
 
     #[test]
     fn it_is_over_when_all_that_could_not_be_committed_is_behind() {
-        let mut search = Search::default();
+        let mut bisection = Bisection::default();
         let source = TopicPartition::new("t", 0);
-        (0..16).for_each(|offset| search.took(&source, Offset(offset)));
-        assert_eq!(search.failed(std::iter::once(Offset(16))), Blame::Sought);
-        search.undone();
-        search.committed(std::iter::once(Offset(2)));
-        assert!(search.is_on());
-        search.committed(std::iter::once(Offset(16)));
-        assert!(!search.is_on());
+        (0..16).for_each(|offset| bisection.processed(&source, Offset(offset)));
+        assert_eq!(bisection.failed(std::iter::once(Offset(16))), Blame::Bisect);
+        bisection.aborted();
+        bisection.committed(std::iter::once(Offset(2)));
+        assert!(bisection.is_on());
+        bisection.committed(std::iter::once(Offset(16)));
+        assert!(!bisection.is_on());
     }
 }

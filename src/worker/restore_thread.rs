@@ -1,22 +1,22 @@
-//! The thread that restores: takes jobs, reads changelogs, gives stores back.
+//! The thread that restores: takes jobs, reads changelogs, returns the stores to their workers.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::instance::Instance;
-use super::{Activity, Stop, ride_out};
+use super::{Activity, Stop, log_and_go_on};
 use crate::broker::{Consumer, Failure, Isolation};
 use crate::task::Restorer;
 
 /// See the module.
-pub(crate) struct Restoring {
+pub(crate) struct RestoreThread {
     instance: Arc<Instance>,
     restorer: Restorer,
 }
 
-impl Restoring {
+impl RestoreThread {
     pub(crate) fn new(instance: Arc<Instance>) -> Result<Self, Failure> {
-        let app = instance.ground.topology.app();
+        let app = instance.context.topology.app();
         let consumer: Box<dyn Consumer> =
             instance.broker.consumer(app, Isolation::ReadCommitted)?;
         Ok(Self { instance, restorer: Restorer::new(consumer) })
@@ -24,7 +24,7 @@ impl Restoring {
 
     /// One round; waits at most `wait` for records.
     pub(crate) fn step(&mut self, wait: Duration) -> Result<Activity, Stop> {
-        for job in self.instance.jobs() {
+        for job in self.instance.take_restore_jobs() {
             self.restorer.begin(job)?;
         }
         if !self.restorer.is_busy() {
@@ -35,7 +35,7 @@ impl Restoring {
         let done = match self.restorer.step(wait) {
             Ok(done) => done,
             Err(failure) => {
-                let outcome = ride_out(failure, "restoring");
+                let outcome = log_and_go_on(failure, "restoring");
                 // A poll that is refused at once is no reason to ask again at once.
                 self.instance.wait_for_jobs(wait);
                 return outcome;

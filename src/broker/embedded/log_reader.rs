@@ -1,4 +1,4 @@
-//! The positions of one reader, and what it has been told about each.
+//! The positions of one consumer, and the end of each partition that it reported last.
 //!
 //! Partitions take turns at being first, so that a full one does not starve the rest.
 
@@ -10,14 +10,14 @@ use crate::broker::{Batch, Flow, Isolation, Polled};
 use crate::record::{Offset, TopicPartition};
 
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct LogReader {
     isolation: Isolation,
-    places: BTreeMap<TopicPartition, Place>,
+    places: BTreeMap<TopicPartition, ReadPosition>,
     turn: usize,
 }
 
 #[derive(Debug)]
-struct Place {
+struct ReadPosition {
     log: LogId,
     next: Offset,
     flow: Flow,
@@ -26,7 +26,7 @@ struct Place {
     out_of_range: bool,
 }
 
-impl Reader {
+impl LogReader {
     pub fn new(isolation: Isolation) -> Self {
         Self { isolation, places: BTreeMap::new(), turn: 0 }
     }
@@ -37,7 +37,8 @@ impl Reader {
 
     pub fn assign(&mut self, of: TopicPartition, log: LogId, next: Offset) {
         let flow = Flow::Resumed;
-        self.places.insert(of, Place { log, next, flow, end_told: None, out_of_range: false });
+        self.places
+            .insert(of, ReadPosition { log, next, flow, end_told: None, out_of_range: false });
     }
 
     pub fn unassign(&mut self, of: &TopicPartition) {
@@ -80,7 +81,7 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    fn read(&mut self, of: &TopicPartition, place: &mut Place) {
+    fn read(&mut self, of: &TopicPartition, place: &mut ReadPosition) {
         let Some(log) = self.topics.log(place.log) else { return };
         let bound = log.bound(self.isolation);
         let told = place.end_told == Some(bound);

@@ -8,9 +8,9 @@ use std::ops::Range;
 
 use super::Column;
 
-/// One change, borrowed from [`Changes`].
+/// One change, borrowed from [`StateChanges`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change<'a> {
+pub struct StateChange<'a> {
     /// The column it belongs to.
     pub column: Column,
     /// The key.
@@ -19,9 +19,9 @@ pub struct Change<'a> {
     pub value: Option<&'a [u8]>,
 }
 
-/// Changes of any number of columns.
+/// The changes of any number of columns.
 #[derive(Clone, Debug, Default)]
-pub struct Changes {
+pub struct StateChanges {
     arena: Vec<u8>,
     entries: Vec<Entry>,
 }
@@ -36,7 +36,7 @@ struct Entry {
     removes: bool,
 }
 
-impl Changes {
+impl StateChanges {
     /// Appends one change.
     pub fn push(&mut self, column: Column, key: &[u8], value: Option<&[u8]>) {
         match value {
@@ -65,13 +65,13 @@ impl Changes {
     }
 
     /// The changes, in the order in which they were pushed.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Change<'_>> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = StateChange<'_>> {
         self.entries.iter().map(|entry| self.change(entry))
     }
 
-    fn change(&self, entry: &Entry) -> Change<'_> {
+    fn change(&self, entry: &Entry) -> StateChange<'_> {
         let bytes = |range: Range<usize>| self.arena.get(range).unwrap_or_default();
-        Change {
+        StateChange {
             column: entry.column,
             key: bytes(entry.start..entry.value),
             value: (!entry.removes).then(|| bytes(entry.value..entry.end)),
@@ -106,15 +106,15 @@ mod tests {
 
     #[test]
     fn changes_come_back_in_order_and_an_empty_value_is_not_a_removal() {
-        let mut changes = Changes::default();
+        let mut changes = StateChanges::default();
         changes.push(Column(1), b"b", Some(b""));
         changes.push(Column(0), b"", Some(b"xy"));
         changes.push(Column(0), b"a", None);
         let all: Vec<_> = changes.iter().collect();
         let expected = [
-            Change { column: Column(1), key: b"b", value: Some(b"") },
-            Change { column: Column(0), key: b"", value: Some(b"xy") },
-            Change { column: Column(0), key: b"a", value: None },
+            StateChange { column: Column(1), key: b"b", value: Some(b"") },
+            StateChange { column: Column(0), key: b"", value: Some(b"xy") },
+            StateChange { column: Column(0), key: b"a", value: None },
         ];
         assert_eq!((all, changes.bytes()), (expected.to_vec(), 4));
         changes.clear();

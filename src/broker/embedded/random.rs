@@ -1,9 +1,9 @@
-//! Numbers by chance from a seed, for tests.
+//! A seeded random generator, for tests.
 
 /// A generator (SplitMix64); the same seed gives the same numbers.
-pub(super) struct Dice(u64);
+pub(super) struct Random(u64);
 
-impl Dice {
+impl Random {
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -1,20 +1,20 @@
-//! Makes an instance ready to run: topics created and checked, the manifest compared, the ground laid.
+//! Prepares an instance: creates and checks the topics, compares the manifest, builds what its tasks share.
 //!
-//! Nothing processes before all of it is done.
+//! Nothing is processed before all of it is done.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::instance::{Instance, Parts};
+use super::instance::{Instance, InstanceParts};
 use super::{Stop, manifest, topics};
 use crate::broker::{Broker, Isolation, TopicIndex};
 use crate::config::Config;
 use crate::error::Exit;
-use crate::fail::FailPoints;
+use crate::fail_points::FailPoints;
 use crate::processor::Destination;
 use crate::record::Topic;
 use crate::store::{BroadcastStore, Stores};
-use crate::task::Ground;
+use crate::task::AppContext;
 use crate::topology::{HandleKind, Topology};
 
 /// Creates, checks and compares; answers the instance.
@@ -23,7 +23,7 @@ pub(crate) fn prepare(
     config: Config,
     broker: Arc<dyn Broker>,
     stores: Arc<dyn Stores>,
-    fail: FailPoints,
+    fail_points: FailPoints,
 ) -> Result<Arc<Instance>, Stop> {
     let Some(name) = config.instance.clone() else {
         return Err(Stop::Exit(Exit::Usage, "this process has no name".into()));
@@ -32,7 +32,7 @@ pub(crate) fn prepare(
     let partitions = topics::topics(topology, &config, &mut *admin)?;
     manifest::compare(topology, &partitions, &*broker)?;
     let topics: Arc<[Topic]> = sent_to(topology).into();
-    let ground = Arc::new(Ground {
+    let context = Arc::new(AppContext {
         topology: topology.clone(),
         destinations: destinations(topology, &topics, &partitions),
         broadcasts: broadcasts(topology),
@@ -42,8 +42,17 @@ pub(crate) fn prepare(
         cache_bytes_max: config.cache_bytes_max,
         flush_interval: config.flush_interval,
     });
-    let heads = broker.consumer(topology.app(), Isolation::ReadUncommitted)?;
-    let parts = Parts { name, config, ground, broker, stores, topics, fail, heads };
+    let high_watermarks = broker.consumer(topology.app(), Isolation::ReadUncommitted)?;
+    let parts = InstanceParts {
+        name,
+        config,
+        context,
+        broker,
+        stores,
+        topics,
+        fail_points,
+        high_watermarks,
+    };
     Ok(Arc::new(Instance::new(parts)))
 }
 

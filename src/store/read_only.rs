@@ -1,4 +1,4 @@
-//! A store that is only read: what a query is shown, where a write would be lost.
+//! A read-only view of a key-value store, for queries.
 
 use std::ops::Range;
 
@@ -6,10 +6,10 @@ use super::KeyValue;
 use crate::error::Result;
 use crate::record::Timestamp;
 
-/// A store that is only read.
-pub struct Rows<'a, K, V>(&'a mut KeyValue<K, V>);
+/// A store that can only be read: a write from a query would be lost.
+pub struct ReadOnlyStore<'a, K, V>(&'a mut KeyValue<K, V>);
 
-impl<'a, K: 'static, V: 'static> Rows<'a, K, V> {
+impl<'a, K: 'static, V: 'static> ReadOnlyStore<'a, K, V> {
     pub(super) fn of(store: &'a mut KeyValue<K, V>) -> Self {
         Self(store)
     }

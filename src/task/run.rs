@@ -1,6 +1,6 @@
-//! One turn of a task's work: changes of broadcasts, deadlines, then records, until it is enough or one fails.
+//! Runs a task for one time slice: broadcast changes, due timers, then records, until the slice is over or one fails.
 //!
-//! Whatever a user's code does in it, a panic too, ends as a [`Failed`] that says which record was in hand;
+//! Whatever a user's code does in it, a panic too, ends as a [`TaskFailure`] that says which record was in hand;
 //! the worker undoes the rest.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,20 +15,20 @@ const BETWEEN_BATCHES_MAX: usize = 1_000;
 
 /// Why work cannot be committed, and who is to blame for it.
 #[derive(Debug)]
-pub(crate) struct Failed {
+pub(crate) struct TaskFailure {
     pub fault: Fault,
     pub blame: Blame,
 }
 
-/// How much a task may do before the others get their turn.
+/// How much a task may do before the next one runs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Turn {
+pub(crate) struct TimeSlice {
     pub records: usize,
     /// Nothing more is begun after this; something always is before.
     pub until: Instant,
 }
 
-impl Turn {
+impl TimeSlice {
     /// Whether its time is over.
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.until
@@ -44,23 +44,23 @@ const IDLE_MAX: Duration = Duration::from_secs(3600);
 impl Task {
     /// Works off what there is: broadcast changes, due timers, then records. However short the turn is, some
     /// of each is done.
-    pub(crate) fn run(&mut self, now: Timestamp, turn: &Turn) -> Result<usize, Failed> {
+    pub(crate) fn run(&mut self, now: Timestamp, slice: &TimeSlice) -> Result<usize, TaskFailure> {
         if self.unapplied {
             return Ok(0);
         }
         self.core.set_wall_time(now);
         self.keep_positions(now);
-        self.pin();
+        self.pin_broadcasts();
         let before = self.processed;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.start()?;
             // Else changes and timers, of which there may be some at all times, would keep the record away for ever.
-            let alone = self.search.wants_one_alone() && !self.worked && self.has_records();
+            let alone = self.bisection.wants_single_record() && !self.worked && self.has_records();
             if !alone {
-                self.changes_of_broadcasts(turn)?;
-                self.timers(now, turn)?;
+                self.run_broadcast_changes(slice)?;
+                self.run_timers(now, slice)?;
             }
-            self.records(turn)
+            self.run_records(slice)
         }));
         self.core.views.iter_mut().for_each(|view| *view = None);
         let failure = match outcome {
@@ -71,9 +71,10 @@ impl Task {
         // Whatever it had done, a timer taken out perhaps, must be undone.
         self.worked = true;
         let in_hand = self.core.origin().is_some().then(|| self.core.queue.current()).flatten();
-        let blame = in_hand
-            .map_or(Blame::Nobody, |(source, record)| Blame::Record(source.clone(), record.offset));
-        Err(Failed { fault: failure, blame })
+        let blame = in_hand.map_or(Blame::NoRecord, |(source, record)| {
+            Blame::Record(source.clone(), record.offset)
+        });
+        Err(TaskFailure { fault: failure, blame })
     }
 
     /// The group forgets positions that nobody commits: an idle task commits them again.
@@ -84,11 +85,11 @@ impl Task {
         self.worked |= now.has_passed(self.idle_since, IDLE_MAX);
     }
 
-    fn pin(&mut self) {
-        let built = self.ground.topology.built();
+    fn pin_broadcasts(&mut self) {
+        let built = self.context.topology.built();
         let Some(spec) = built.subs.get(self.sub) else { return };
         for handle in &spec.broadcasts {
-            let snapshot = self.ground.broadcasts.get(handle).map(|shared| shared.snapshot());
+            let snapshot = self.context.broadcasts.get(handle).map(|shared| shared.snapshot());
             if let Some(view) = self.core.views.get_mut(*handle as usize) {
                 *view = snapshot;
             }
@@ -100,14 +101,14 @@ impl Task {
             return Ok(());
         }
         self.started = true;
-        for (_, node) in &self.nodes.listens {
+        for (_, node) in &self.nodes.broadcast_listeners {
             node.started(&mut self.core)?;
             self.worked = true;
         }
         Ok(())
     }
 
-    fn changes_of_broadcasts(&mut self, turn: &Turn) -> Result<()> {
+    fn run_broadcast_changes(&mut self, slice: &TimeSlice) -> Result<()> {
         let Self { core, nodes, cursors, .. } = self;
         let mut budget = BETWEEN_BATCHES_MAX;
         for ((handle, partition), cursor) in cursors.iter_mut() {
@@ -115,7 +116,7 @@ impl Task {
             let Some(view) = view.filter(|view| *cursor < view.end(*partition)) else { continue };
             let hearing = |(heard, _): &&(Vec<u16>, _)| heard.contains(handle);
             let listeners: Vec<_> =
-                nodes.listens.iter().filter(hearing).map(|(_, node)| node).collect();
+                nodes.broadcast_listeners.iter().filter(hearing).map(|(_, node)| node).collect();
             if listeners.is_empty() {
                 continue;
             }
@@ -129,7 +130,7 @@ impl Task {
             let mut outcome = Ok(());
             view.changed_from(*partition, *cursor, &mut |key, offset| {
                 let begun = budget < BETWEEN_BATCHES_MAX;
-                if budget == 0 || begun && turn.is_over() {
+                if budget == 0 || begun && slice.is_over() {
                     at = offset;
                     return false;
                 }
@@ -144,15 +145,15 @@ impl Task {
         Ok(())
     }
 
-    fn timers(&mut self, now: Timestamp, turn: &Turn) -> Result<()> {
+    fn run_timers(&mut self, now: Timestamp, slice: &TimeSlice) -> Result<()> {
         let Self { core, nodes, .. } = self;
-        for (timers, node) in &nodes.rings {
+        for (timers, node) in &nodes.timer_nodes {
             for _ in 0..BETWEEN_BATCHES_MAX {
-                if !node.ring(*timers, now, core)? {
+                if !node.fire_next(*timers, now, core)? {
                     break;
                 }
                 self.worked = true;
-                if turn.is_over() {
+                if slice.is_over() {
                     break;
                 }
             }
@@ -160,10 +161,11 @@ impl Task {
         Ok(())
     }
 
-    fn records(&mut self, turn: &Turn) -> Result<()> {
-        let room = if self.search.is_on() { self.search.room(self.worked) } else { turn.records };
-        for done in 0..turn.records.min(room) {
-            if done % BETWEEN_LOOKS == BETWEEN_LOOKS - 1 && turn.is_over() {
+    fn run_records(&mut self, slice: &TimeSlice) -> Result<()> {
+        let room =
+            if self.bisection.is_on() { self.bisection.room(self.worked) } else { slice.records };
+        for done in 0..slice.records.min(room) {
+            if done % BETWEEN_LOOKS == BETWEEN_LOOKS - 1 && slice.is_over() {
                 return Ok(());
             }
             let Some(lane) = self.core.queue.choose() else { return Ok(()) };
@@ -176,7 +178,7 @@ impl Task {
                 self.process_unless_skipped(lane)?;
             }
             let Some((source, record)) = self.core.queue.current() else { return Ok(()) };
-            self.search.took(source, record.offset);
+            self.bisection.processed(source, record.offset);
             let next = record.offset.next();
             if let Some(position) = self.positions.get_mut(lane) {
                 position.next = next;

@@ -1,4 +1,4 @@
-//! Topics as a test has them: typed ends to write to and to read from.
+//! The topics of a test: typed inputs to write to and outputs to read from.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -17,7 +17,7 @@ const ROOM_BYTES_MAX: usize = 128 << 10;
 
 /// Where a reader stands in a partition assigned to it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
+pub(super) struct ReadPosition {
     /// The next offset to read.
     pub(super) next: Offset,
     /// The end that was reported last.
@@ -27,11 +27,11 @@ pub(super) struct Standing {
 }
 
 /// Every partition assigned, and where the reader stands in it.
-pub(super) type Standings = BTreeMap<TopicPartition, Standing>;
+pub(super) type ReadPositions = BTreeMap<TopicPartition, ReadPosition>;
 
-/// One poll's harvest.
+/// What one poll has fetched so far.
 #[derive(Debug, Default)]
-pub(super) struct Intake {
+pub(super) struct Fetch {
     polled: Polled,
     /// Partitions seen in this poll, with their batch; none if the partition is not to arrive.
     lanes: Vec<((usize, i32), Option<usize>)>,
@@ -39,13 +39,13 @@ pub(super) struct Intake {
     failed: Option<Failure>,
 }
 
-/// A harvest, and the failure that came with it, to be told at the next poll.
-pub(super) struct Harvest {
+/// The result of a fetch, and the failure that came with it, which the next poll answers.
+pub(super) struct Fetched {
     pub(super) polled: Polled,
     pub(super) failed: Option<Failure>,
 }
 
-impl Intake {
+impl Fetch {
     /// Takes what has arrived; waits at most `wait` if there is nothing.
     ///
     /// librdkafka's batch call waits until the batch is *full*, so waiting is for one message alone.
@@ -53,11 +53,11 @@ impl Intake {
         mut self,
         queue: &mut Queue,
         wait: Duration,
-        mut standings: Option<&mut Standings>,
-    ) -> Harvest {
+        mut positions: Option<&mut ReadPositions>,
+    ) -> Fetched {
         let mut take = |queue: &mut Queue, wait, max| {
             let each = |message: Message<'_>, left: usize| {
-                self.take((message, left), standings.as_deref_mut());
+                self.take((message, left), positions.as_deref_mut());
             };
             queue.fetch(wait, max, each)
         };
@@ -68,22 +68,26 @@ impl Intake {
                 take(queue, Duration::ZERO, FETCH_MAX);
             }
         }
-        if let Some(standings) = standings {
-            self.advance(standings);
+        if let Some(positions) = positions {
+            self.advance(positions);
         }
         self.polled.batches.retain(|batch| !batch.is_empty());
-        Harvest { polled: self.polled, failed: self.failed }
+        Fetched { polled: self.polled, failed: self.failed }
     }
 
     /// Takes a message, with how many are left to take.
-    fn take(&mut self, (message, left): (Message<'_>, usize), standings: Option<&mut Standings>) {
+    fn take(
+        &mut self,
+        (message, left): (Message<'_>, usize),
+        positions: Option<&mut ReadPositions>,
+    ) {
         if message.is_end() {
-            return self.end(&message, standings);
+            return self.end(&message, positions);
         }
         if let Some(failed) = message.failure() {
-            return self.fail(&message, failed, standings);
+            return self.fail(&message, failed, positions);
         }
-        let Some(index) = self.lane((&message, left), standings) else { return };
+        let Some(index) = self.lane((&message, left), positions) else { return };
         let Some(batch) = self.polled.batches.get_mut(index) else { return };
         self.headers.clear();
         message.headers(&mut self.headers);
@@ -100,17 +104,17 @@ impl Intake {
     fn lane(
         &mut self,
         (message, left): (&Message<'_>, usize),
-        standings: Option<&mut Standings>,
+        positions: Option<&mut ReadPositions>,
     ) -> Option<usize> {
         let id = message.lane();
         if let Some((_, index)) = self.lanes.iter().rev().find(|(lane, _)| *lane == id) {
             return *index;
         }
         let source = message.source();
-        let flows = |standings: &mut Standings| {
-            standings.get(&source).is_some_and(|standing| !standing.paused)
+        let flows = |positions: &mut ReadPositions| {
+            positions.get(&source).is_some_and(|position| !position.paused)
         };
-        let index = standings.is_none_or(flows).then(|| {
+        let index = positions.is_none_or(flows).then(|| {
             // Messages of a partition come in runs, and are often of one size.
             let bytes =
                 message.key().map_or(0, <[u8]>::len) + message.value().map_or(0, <[u8]>::len);
@@ -122,25 +126,30 @@ impl Intake {
         index
     }
 
-    fn end(&mut self, message: &Message<'_>, standings: Option<&mut Standings>) {
+    fn end(&mut self, message: &Message<'_>, positions: Option<&mut ReadPositions>) {
         let (source, end) = (message.source(), message.offset());
-        let Some(standing) = standings.and_then(|standings| standings.get_mut(&source)) else {
+        let Some(position) = positions.and_then(|positions| positions.get_mut(&source)) else {
             return;
         };
-        let is_news = standing.ended != Some(end) && !standing.paused;
-        standing.next = standing.next.max(end);
+        let is_news = position.ended != Some(end) && !position.paused;
+        position.next = position.next.max(end);
         if is_news {
-            standing.ended = Some(end);
+            position.ended = Some(end);
             self.polled.ends.push((source, end));
         }
     }
 
-    fn fail(&mut self, message: &Message<'_>, failed: Failure, standings: Option<&mut Standings>) {
+    fn fail(
+        &mut self,
+        message: &Message<'_>,
+        failed: Failure,
+        positions: Option<&mut ReadPositions>,
+    ) {
         match failed.code {
             Code::OffsetOutOfRange => {
                 let source = message.source();
                 // librdkafka tells this of partitions too that were taken away meanwhile.
-                if standings.is_none_or(|standings| standings.contains_key(&source)) {
+                if positions.is_none_or(|positions| positions.contains_key(&source)) {
                     self.polled.out_of_range.push(source);
                 }
             }
@@ -178,11 +187,11 @@ impl Intake {
         }
     }
 
-    fn advance(&self, standings: &mut Standings) {
+    fn advance(&self, positions: &mut ReadPositions) {
         for batch in &self.polled.batches {
             let last = batch.len().checked_sub(1).and_then(|index| batch.get(index));
-            if let (Some(last), Some(standing)) = (last, standings.get_mut(batch.source())) {
-                standing.next = standing.next.max(last.offset.next());
+            if let (Some(last), Some(position)) = (last, positions.get_mut(batch.source())) {
+                position.next = position.next.max(last.offset.next());
             }
         }
     }
