@@ -1,12 +1,12 @@
 //! What a reader did with a post.
 //!
-//! A like or comment counts only until the database has spoken about it; impressions, views, clicks,
+//! A like or comment counts only until a row of the database is seen; impressions, views, clicks,
 //! shares and dwell come from events alone.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The seven things that a behaviour event can tell.
+/// The seven things that a behaviour event can report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Action {

@@ -1,4 +1,4 @@
-//! One change of one row, as Debezium tells it.
+//! One change of one row, as Debezium writes it.
 //!
 //! An envelope is JSON, with the schema part (`{"schema":…,"payload":…}`) or without. Reading it goes:
 //! the null value is a tombstone; then the operation; then the image after it (created, updated, read in
@@ -79,7 +79,7 @@ impl<R: Row> Change<R> {
 pub enum Cdc<R: Row> {
     /// A row changed.
     Change(Change<R>),
-    /// A null value: follows a delete, says nothing new.
+    /// A null value: follows a delete, changes nothing.
     Tombstone,
     /// `m`: a message of the database's log, about no row.
     Message,
@@ -280,10 +280,10 @@ mod tests {
 
     #[test]
     fn a_truncate_says_that_nothing_changed() {
-        let said = poison::<Like>(r#"{"op":"t","source":{"lsn":1}}"#);
+        let reason = poison::<Like>(r#"{"op":"t","source":{"lsn":1}}"#);
         let expected = "decode like: op: expected r, c, u, d or m, \
             found \"t\": the table was truncated, state is unchanged";
-        assert_eq!(said, expected);
+        assert_eq!(reason, expected);
     }
 
     #[test]
@@ -303,15 +303,15 @@ mod tests {
 
     #[test]
     fn an_array_never_stands_for_a_row() {
-        let said = poison::<Like>(r#"{"op":"c","after":["a","b","c"]}"#);
-        assert!(said.starts_with("decode like: value: expected a Debezium envelope in JSON"));
+        let reason = poison::<Like>(r#"{"op":"c","after":["a","b","c"]}"#);
+        assert!(reason.starts_with("decode like: value: expected a Debezium envelope in JSON"));
     }
 
     #[test]
     fn depth_does_not_exhaust_the_stack() {
         let deep = format!(r#"{{"op":"c","after":{{"x":{}1"#, "[{\"a\":".repeat(100_000));
-        let said = poison::<Like>(&deep);
-        assert!(said.starts_with("decode like: value: expected a Debezium envelope in JSON"));
+        let reason = poison::<Like>(&deep);
+        assert!(reason.starts_with("decode like: value: expected a Debezium envelope in JSON"));
         let key = "[".repeat(100_000);
         assert!(Cdc::<Like>::decode(Some(key.as_bytes()), Some(br#"{"op":"d"}"#)).is_err());
     }

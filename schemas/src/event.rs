@@ -16,7 +16,7 @@ use crate::action::Action;
 use crate::column::{Column, Object, Raw, number, text, uuid};
 use crate::ids::{EventId, PostId, UserId};
 use crate::poison::{FieldFault, Poison};
-use crate::trace::{Ctx, TEXT_BYTES_MAX, Trace};
+use crate::trace::{FeedContext, TEXT_BYTES_MAX, Trace};
 
 /// How far an event's time may lie ahead of its record's.
 const AHEAD_MS_MAX: i64 = 600_000;
@@ -135,7 +135,7 @@ impl Event {
             ("author_id", self.author.and_then(|author| text(&author.to_string()))),
             ("device", trace.device.as_deref().and_then(text)),
             ("app_ver", trace.app_ver.as_deref().and_then(text)),
-            ("ctx", trace.ctx.as_ref().map(Ctx::to_value)),
+            ("ctx", trace.ctx.as_ref().map(FeedContext::to_value)),
         ];
         object(fields).to_string()
     }

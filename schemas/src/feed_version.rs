@@ -126,8 +126,8 @@ mod tests {
     #[test]
     fn an_absent_header_is_named() {
         let poison = FeedVersion::from_headers(None, Some(&[0; 8])).unwrap_err();
-        let said = "decode feed version: feeds_epoch: expected 8 bytes, found nothing";
-        assert_eq!(poison.to_string(), said);
+        let found = "decode feed version: feeds_epoch: expected 8 bytes, found nothing";
+        assert_eq!(poison.to_string(), found);
     }
 
     #[test]

@@ -61,6 +61,6 @@ pub use read::Read;
 pub use row::{Columns, Row};
 pub use to_post::{Delta, PostImage, RowKind, ToPost};
 pub use to_user::{ToUser, day_of};
-pub use trace::{Ctx, Trace};
+pub use trace::{FeedContext, Trace};
 pub use user::User;
 pub use wire::{Cursor, Wire};

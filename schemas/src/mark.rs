@@ -8,7 +8,7 @@
 use crate::poison::Poison;
 use crate::wire::Cursor;
 
-/// The age of a row's image: a higher mark is newer. Equal marks are the same fact, told again.
+/// The age of a row's image: a higher mark is newer. Equal marks are the same change, delivered again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark {
     /// The configured `cdc.epoch`.

@@ -27,7 +27,7 @@ pub struct Post {
 }
 
 impl Post {
-    /// What the post's own task is told of it.
+    /// What is sent to the post's own task.
     pub fn image(&self) -> PostImage {
         PostImage {
             author: self.author,

@@ -1,11 +1,11 @@
-//! What a post must hear: topic `by-post`, key the post.
+//! Facts for a post: topic `by-post`, key the post.
 //!
 //! Ingest sends it, engagement keeps it. All records of one row come from one task and so arrive in
 //! order, but nothing is promised between rows, events and the post itself. A first byte names the kind:
 //!
 //! * 1 `Post`: mark (epoch u32, lsn u64), flags u8 (1 live, 2 image, 4 content known), then with an image
 //!   author, created_at i64, content_hash u64.
-//! * 2 `Row`: user, kind u8 (1 like, 2 comment), at i64, delta i8 (1, -1, or 0: spoken).
+//! * 2 `Row`: user, kind u8 (1 like, 2 comment), at i64, delta i8 (1, -1, or 0: never live).
 //! * 3 `Event`: user, action u8, at i64, event id.
 
 use crate::action::Action;
@@ -64,7 +64,7 @@ pub struct PostImage {
     pub author: UserId,
     /// When it was created, in ms UTC.
     pub created_at_ms: i64,
-    /// Equal for posts of equal content, 0 equals nothing; `None`: unchanged and not told, keep yours.
+    /// Equal for posts of equal content, 0 equals nothing; `None`: unchanged and not repeated, keep yours.
     pub content_hash: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ pub enum ToPost {
         kind: RowKind,
         /// The row's `created_at` in ms UTC; in a minus that of the image taken back.
         at_ms: i64,
-        /// `None`: a row that was never live here. The database has spoken, nothing is counted.
+        /// `None`: a row that was never live here. The database decides from now on, nothing is counted.
         delta: Option<Delta>,
     },
     /// A behaviour event about the post; repeats of its id are already dropped.
@@ -214,9 +214,9 @@ mod tests {
     #[test]
     fn a_post_comes_back_with_and_without_what_is_unknown() {
         let image = PostImage { author: USER, created_at_ms: -5, content_hash: Some(77) };
-        let untold = PostImage { content_hash: None, ..image };
+        let unrepeated = PostImage { content_hash: None, ..image };
         assert_round_trip(&ToPost::Post { mark: MARK, image: Some(image), live: true }, 46);
-        assert_round_trip(&ToPost::Post { mark: MARK, image: Some(untold), live: false }, 46);
+        assert_round_trip(&ToPost::Post { mark: MARK, image: Some(unrepeated), live: false }, 46);
         assert_round_trip(&ToPost::Post { mark: MARK, image: None, live: false }, 14);
     }
 

@@ -1,4 +1,4 @@
-//! What a reader must hear: topic `by-user`, key the user.
+//! Facts for a reader: topic `by-user`, key the user.
 //!
 //! Ingest and engagement send it, the reader keeps it. A first byte names the kind:
 //!

@@ -1,4 +1,4 @@
-//! What an event tells beside what happened: the device, the app, and the feed it came from.
+//! What an event carries beside what happened: the device, the app, and the feed it came from.
 //!
 //! State never uses any of it; it is kept for analysis, so that a click can be traced to the feed, the
 //! position and the weight set that showed the post.
@@ -23,7 +23,7 @@ fn short(longest: usize) -> impl Fn(&RawValue) -> Option<Cow<'_, str>> {
 
 /// The feed item that an event is about, as the answer of the feed route named it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ctx<'a> {
+pub struct FeedContext<'a> {
     /// The request whose answer showed the post.
     pub request_id: Option<Cow<'a, str>>,
     /// Its place in that answer, from 1.
@@ -44,11 +44,11 @@ pub struct Trace<'a> {
     /// The app's version, in the client's words.
     pub app_ver: Option<Cow<'a, str>>,
     /// The feed item it is about.
-    pub ctx: Option<Ctx<'a>>,
+    pub ctx: Option<FeedContext<'a>>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct CtxFields<'a> {
+pub(crate) struct FeedContextFields<'a> {
     #[serde(borrow)]
     request_id: Raw<'a>,
     #[serde(borrow)]
@@ -68,8 +68,9 @@ impl<'a> Trace<'a> {
         longest: usize,
         to: &mut Faults,
     ) -> Self {
-        let object =
-            |raw: &'a RawValue| serde_json::from_str::<Object<CtxFields<'a>>>(raw.get()).ok();
+        let object = |raw: &'a RawValue| {
+            serde_json::from_str::<Object<FeedContextFields<'a>>>(raw.get()).ok()
+        };
         let ctx = to.keep(Column::new("ctx", ctx).optional("an object", object)).flatten();
         Self {
             device: to
@@ -78,12 +79,12 @@ impl<'a> Trace<'a> {
             app_ver: to
                 .keep(Column::new("app_ver", app_ver).optional(SHORT, short(longest)))
                 .flatten(),
-            ctx: ctx.map(|Object(fields)| Ctx::read(&fields, longest, to)),
+            ctx: ctx.map(|Object(fields)| FeedContext::read(&fields, longest, to)),
         }
     }
 }
 
-impl<'a> Ctx<'a> {
+impl<'a> FeedContext<'a> {
     /// The JSON object that the feed route gives out and an event brings back.
     pub fn to_value(&self) -> Value {
         object([
@@ -95,7 +96,7 @@ impl<'a> Ctx<'a> {
         ])
     }
 
-    fn read(fields: &CtxFields<'a>, longest: usize, to: &mut Faults) -> Self {
+    fn read(fields: &FeedContextFields<'a>, longest: usize, to: &mut Faults) -> Self {
         let (request_id, source) = (fields.request_id, fields.source);
         Self {
             request_id: to

@@ -90,7 +90,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a field that may be absent: a flag, then the field.
-    pub fn maybe<T>(
+    pub fn option<T>(
         &mut self,
         field: &'static str,
         read: impl FnOnce(&mut Self) -> Result<T, Poison>,

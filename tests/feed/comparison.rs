@@ -1,7 +1,7 @@
 //! A feed against what the oracle expects: item by item, but that neighbours nearly equal may swap.
 
 use schemas::FeedBody;
-use topologies::ranking::{Weights, reread::reread};
+use topologies::ranking::{Weights, rerank::rerank};
 
 use crate::oracle::{Expected, ExpectedItem};
 
@@ -29,7 +29,7 @@ pub fn assert_feed_equals(whose: &str, body: &FeedBody, expected: &Expected) {
 
 /// The items of a body, each with its score as of the ranking.
 fn items(body: &FeedBody) -> Vec<ExpectedItem> {
-    let served = reread(body, &Weights::v1(), body.as_of_ms);
+    let served = rerank(body, &Weights::v1(), body.as_of_ms);
     let score = |post| {
         let same = served.iter().find(|served| served.item.post == post);
         same.map_or(f64::NAN, |served| served.terms.score)

@@ -10,23 +10,23 @@ pub type Id = [u8; 16];
 pub struct Input {
     /// The record's timestamp, which is the wall time of its arrival, ms UTC.
     pub arrived: i64,
-    pub what: What,
+    pub payload: Payload,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
-    User(Change<UserRow>),
-    Post(Change<PostRow>),
-    Follow(Change<FollowRow>),
-    Comment(Change<ActRow>),
-    Like(Change<ActRow>),
-    Event(Behaviour),
+pub enum Payload {
+    User(RowChange<UserRow>),
+    Post(RowChange<PostRow>),
+    Follow(RowChange<FollowRow>),
+    Comment(RowChange<LikeOrComment>),
+    Like(RowChange<LikeOrComment>),
+    Event(BehaviourEvent),
     Read { user: Id },
 }
 
 /// What the database's log says of one row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change<R> {
+pub struct RowChange<R> {
     pub lsn: u64,
     /// The primary key; of a follow, follower and followee.
     pub key: Vec<Id>,
@@ -85,7 +85,7 @@ pub struct FollowRow {
 
 /// A row of `likes` or `comments`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ActRow {
+pub struct LikeOrComment {
     pub id: Id,
     pub post: Id,
     pub user: Id,
@@ -94,17 +94,17 @@ pub struct ActRow {
 
 /// A behaviour event.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Behaviour {
+pub struct BehaviourEvent {
     /// None: a hash of user, post, action and the second stands in.
     pub event: Option<Id>,
     pub user: Id,
     pub post: Id,
-    pub action: Did,
+    pub action: Action,
     pub time: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Did {
+pub enum Action {
     Impression,
     View,
     Click,

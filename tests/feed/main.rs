@@ -1,17 +1,17 @@
 //! The feed against a brute-force reading of what it promises.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod acts;
 mod comparison;
-mod driven;
-mod hand;
+mod dead_letters;
+mod deduplication;
 mod history;
-mod hour;
-mod ledger;
-mod letters;
+mod interactions;
+mod on_engine;
 mod oracle;
 mod pipeline;
 mod records;
+mod smallest_world;
+mod worked_examples;
 mod worlds;
 
 use schemas::UserId;
@@ -75,12 +75,12 @@ fn a_busy_world_fills_the_caps_and_has_the_feeds_that_brute_force_expects() {
 }
 
 /// A run by its seed: every mixture of partitions, processes, crashes and late broadcasts comes.
-fn run(seed: u64) -> driven::Run {
+fn run(seed: u64) -> on_engine::Run {
     let partitions = [1, 3, 12][(seed % 3) as usize];
     let (instances, crashes) = (1 + (seed % 2) as usize, seed % 4 > 1);
     let (users, steps) = if seed % 7 == 6 { (2, 200) } else { (5, 120) };
     let (shuffled, delayed, holds) = (seed % 5 > 2, seed % 6 > 3, seed % 8 > 3);
-    driven::Run { seed, users, steps, partitions, instances, crashes, shuffled, delayed, holds }
+    on_engine::Run { seed, users, steps, partitions, instances, crashes, shuffled, delayed, holds }
 }
 
 /// How many worlds the engine runs: some dozens, or what `FEED_WORLDS` says.
@@ -97,7 +97,7 @@ fn worlds_on_the_engine_have_the_feeds_that_brute_force_expects() {
         let again = format!(
             "FEED_SEED={seed} FEED_WORLDS=1 cargo test -p topologies --test feed on_the_engine"
         );
-        let ran = std::panic::catch_unwind(|| driven::check(run(seed)));
+        let ran = std::panic::catch_unwind(|| on_engine::check(run(seed)));
         match ran {
             Ok(Ok(found)) => items += found,
             Ok(Err(fault)) => panic!("{fault:?}\nagain: {again}"),

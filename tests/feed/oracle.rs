@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::acts::{Acts, Counted};
-use crate::history::{Did, Id, Image, Input, PostRow, What};
-use crate::ledger::{accepted, first_events};
+use crate::deduplication::{accepted, first_events};
+use crate::history::{Action, Id, Image, Input, Payload, PostRow};
+use crate::interactions::{Counted, Interactions};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -57,12 +57,12 @@ struct Known {
 
 impl<'h> Oracle<'h> {
     pub fn of(history: &'h [Input]) -> Self {
-        let acts = Acts::of(history);
+        let interactions = Interactions::of(history);
         Self {
             history,
             posts: last_posts(history),
-            counted: acts.counted(),
-            exposures: acts.exposures(),
+            counted: interactions.counted(),
+            exposures: interactions.exposures(),
             gone: gone_users(history),
             follows: live_follows(history),
         }
@@ -131,21 +131,21 @@ impl<'h> Oracle<'h> {
     fn seen(&self, reader: Id, as_of: i64) -> BTreeSet<Id> {
         let events = first_events(self.history)
             .into_iter()
-            .filter(|event| event.action != Did::Impression)
+            .filter(|event| event.action != Action::Impression)
             .map(|event| (event.user, event.post, event.time));
-        let rows = self.row_acts().map(|row| (row.user, row.post, row.created_at));
+        let rows = self.like_and_comment_rows().map(|row| (row.user, row.post, row.created_at));
         let of_reader = events.chain(rows).filter(|(user, _, _)| *user == reader);
         of_reader.filter(|(_, _, at)| *at > as_of - DAY).map(|(_, post, _)| post).collect()
     }
 
     /// Likes and comments that ever were live.
-    fn row_acts(&self) -> impl Iterator<Item = crate::history::ActRow> {
-        let likes = accepted(self.history, |what| match what {
-            What::Like(change) => Some(change),
+    fn like_and_comment_rows(&self) -> impl Iterator<Item = crate::history::LikeOrComment> {
+        let likes = accepted(self.history, |payload| match payload {
+            Payload::Like(change) => Some(change),
             _ => None,
         });
-        let comments = accepted(self.history, |what| match what {
-            What::Comment(change) => Some(change),
+        let comments = accepted(self.history, |payload| match payload {
+            Payload::Comment(change) => Some(change),
             _ => None,
         });
         likes.into_iter().chain(comments).filter_map(|(_, change)| change.image.live().cloned())
@@ -175,12 +175,13 @@ impl<'h> Oracle<'h> {
         as_of: i64,
     ) -> ExpectedItem {
         let row = &self.posts[&post].row;
-        let number = |did| {
-            let of_post = self.counted.iter().filter(|act| act.post == post && act.did == did);
+        let number = |action| {
+            let of_post =
+                self.counted.iter().filter(|act| act.post == post && act.action == action);
             u32::try_from(of_post.count()).unwrap()
         };
         let (likes, comments, shares) =
-            (number(Did::Like), number(Did::Comment), number(Did::Share));
+            (number(Action::Like), number(Action::Comment), number(Action::Share));
         let exposures = self.exposures.get(&post).copied().unwrap_or(0);
         let interactions = affinity.get(&row.user).copied().unwrap_or(0);
         let age_hours = (as_of - row.created_at).max(0) as f64 / HOUR as f64;
@@ -206,17 +207,17 @@ impl<'h> Oracle<'h> {
     /// Who did something, and when; a row that ever was live speaks for its user.
     fn activity(&self) -> impl Iterator<Item = (Id, i64)> {
         let mut done: Vec<(Id, i64)> =
-            self.row_acts().map(|row| (row.user, row.created_at)).collect();
+            self.like_and_comment_rows().map(|row| (row.user, row.created_at)).collect();
         done.extend(first_events(self.history).iter().map(|event| (event.user, event.time)));
         for input in self.history {
-            done.extend(match &input.what {
-                What::User(change) => change.image.live().map(|row| (row.id, row.created_at)),
-                What::Post(change) => change.image.live().map(|row| (row.user, row.created_at)),
-                What::Follow(change) => {
+            done.extend(match &input.payload {
+                Payload::User(change) => change.image.live().map(|row| (row.id, row.created_at)),
+                Payload::Post(change) => change.image.live().map(|row| (row.user, row.created_at)),
+                Payload::Follow(change) => {
                     change.image.live().map(|row| (row.follower, row.created_at))
                 }
-                What::Read { user } => Some((*user, input.arrived)),
-                What::Comment(_) | What::Like(_) | What::Event(_) => None,
+                Payload::Read { user } => Some((*user, input.arrived)),
+                Payload::Comment(_) | Payload::Like(_) | Payload::Event(_) => None,
             });
         }
         done.into_iter()
@@ -269,8 +270,8 @@ fn spaced(mut remaining: Vec<ExpectedItem>) -> Vec<ExpectedItem> {
 
 fn last_posts(history: &[Input]) -> BTreeMap<Id, Known> {
     let mut posts: BTreeMap<Id, Known> = BTreeMap::new();
-    let changes = accepted(history, |what| match what {
-        What::Post(change) => Some(change),
+    let changes = accepted(history, |payload| match payload {
+        Payload::Post(change) => Some(change),
         _ => None,
     });
     for (_, change) in changes {
@@ -286,8 +287,8 @@ fn last_posts(history: &[Input]) -> BTreeMap<Id, Known> {
 
 fn gone_users(history: &[Input]) -> BTreeSet<Id> {
     let mut gone = BTreeSet::new();
-    let changes = accepted(history, |what| match what {
-        What::User(change) => Some(change),
+    let changes = accepted(history, |payload| match payload {
+        Payload::User(change) => Some(change),
         _ => None,
     });
     for (_, change) in changes {
@@ -301,8 +302,8 @@ fn gone_users(history: &[Input]) -> BTreeSet<Id> {
 
 fn live_follows(history: &[Input]) -> BTreeSet<(Id, Id)> {
     let mut follows = BTreeSet::new();
-    let changes = accepted(history, |what| match what {
-        What::Follow(change) => Some(change),
+    let changes = accepted(history, |payload| match payload {
+        Payload::Follow(change) => Some(change),
         _ => None,
     });
     for (_, change) in changes {

@@ -9,30 +9,30 @@ use schemas::{
     Change, Comment, Delta, Event, EventId, FeedBody, Follow, FollowKey, Like, Op, Post, PostId,
     ToPost, ToUser, User, UserId,
 };
-use topologies::engagement::acts::{Acts, Changed};
-use topologies::engagement::line::{Patience, Step};
-use topologies::engagement::post::{Author, Post as Kept};
-use topologies::engagement::{interactions, reattributed};
-use topologies::ingest::act::Act;
-use topologies::ingest::row::Life;
+use topologies::engagement::interactions::{CountChange, Interactions};
+use topologies::engagement::line::{LinePolicy, Step};
+use topologies::engagement::post::{AuthorChange, Post as Kept};
+use topologies::engagement::{affinity_updates, reattributions};
+use topologies::ingest::interaction_row::InteractionRow;
+use topologies::ingest::row::RowVersion;
 use topologies::ingest::{Routed, comments, events, follows, likes, posts, users};
 use topologies::live::{GoneUsers, PostsByAuthor};
 use topologies::ranking::{AffinityDay, Ranker, ReaderState, Weights, World};
 use topologies::reader::days::Days;
 use topologies::reader::presence::Presence;
 
-use crate::history::{self, Did, Image, Input, What};
+use crate::history::{self, Action, Image, Input, Payload};
 
 /// All state of the feed.
 #[derive(Default)]
 pub struct Pipeline {
-    likes: BTreeMap<Vec<[u8; 16]>, Option<Act>>,
-    comments: BTreeMap<Vec<[u8; 16]>, Option<Act>>,
-    follow_rows: BTreeMap<Vec<[u8; 16]>, Option<Life>>,
-    user_rows: BTreeMap<Vec<[u8; 16]>, Option<Life>>,
+    likes: BTreeMap<Vec<[u8; 16]>, Option<InteractionRow>>,
+    comments: BTreeMap<Vec<[u8; 16]>, Option<InteractionRow>>,
+    follow_rows: BTreeMap<Vec<[u8; 16]>, Option<RowVersion>>,
+    user_rows: BTreeMap<Vec<[u8; 16]>, Option<RowVersion>>,
     events: BTreeMap<(UserId, EventId), Option<i64>>,
     posts: BTreeMap<PostId, Kept>,
-    acts: BTreeMap<(PostId, UserId), Acts>,
+    interactions: BTreeMap<(PostId, UserId), Interactions>,
     live: PostsByAuthor,
     gone: GoneUsers,
     follows: BTreeMap<(UserId, UserId), i64>,
@@ -40,7 +40,7 @@ pub struct Pipeline {
     seen: BTreeMap<(UserId, PostId), i64>,
     presence: BTreeMap<UserId, Presence>,
     weights: Weights,
-    patience: Patience,
+    policy: LinePolicy,
 }
 
 impl Pipeline {
@@ -65,8 +65,8 @@ impl Pipeline {
     fn settle(mut self, end: i64) -> Self {
         let pipeline = &mut self;
         for post in pipeline.posts.keys().copied().collect::<Vec<_>>() {
-            pipeline.look(post, true, end);
-            pipeline.look(post, false, end + 60_000);
+            pipeline.update_line(post, true, end);
+            pipeline.update_line(post, false, end + 60_000);
         }
         self
     }
@@ -92,34 +92,34 @@ impl Pipeline {
 
     fn take(&mut self, input: &Input, now: i64) {
         let mut out = Vec::new();
-        match &input.what {
-            What::User(told) => {
-                let held = self.user_rows.entry(told.key.clone()).or_default();
-                users::change(held, &change(told, user), 0, &mut out);
+        match &input.payload {
+            Payload::User(logged) => {
+                let stored = self.user_rows.entry(logged.key.clone()).or_default();
+                users::change(stored, &change(logged, user), 0, &mut out);
             }
-            What::Post(told) => {
-                posts::change(&change(told, post), 0, &mut out);
+            Payload::Post(logged) => {
+                posts::change(&change(logged, post), 0, &mut out);
             }
-            What::Follow(told) => {
-                let held = self.follow_rows.entry(told.key.clone()).or_default();
-                follows::change(held, &change(told, follow), 0, &mut out);
+            Payload::Follow(logged) => {
+                let stored = self.follow_rows.entry(logged.key.clone()).or_default();
+                follows::change(stored, &change(logged, follow), 0, &mut out);
             }
-            What::Like(told) => {
-                let held = self.likes.entry(told.key.clone()).or_default();
-                likes::change(held, &change(told, like), 0, &mut out);
+            Payload::Like(logged) => {
+                let stored = self.likes.entry(logged.key.clone()).or_default();
+                likes::change(stored, &change(logged, like), 0, &mut out);
             }
-            What::Comment(told) => {
-                let held = self.comments.entry(told.key.clone()).or_default();
-                comments::change(held, &change(told, comment), 0, &mut out);
+            Payload::Comment(logged) => {
+                let stored = self.comments.entry(logged.key.clone()).or_default();
+                comments::change(stored, &change(logged, comment), 0, &mut out);
             }
-            What::Event(told) => {
-                let event = event(told);
-                let held = self.events.entry((event.user, event.id)).or_default();
+            Payload::Event(logged) => {
+                let event = event(logged);
+                let stored = self.events.entry((event.user, event.id)).or_default();
                 let in_time = !event.too_far(input.arrived);
-                in_time.then(|| events::happen(held, &event, input.arrived, &mut out));
+                in_time.then(|| events::apply(stored, &event, input.arrived, &mut out));
             }
-            What::Read { user } => {
-                self.presence.entry(UserId(*user)).or_default().read(input.arrived);
+            Payload::Read { user } => {
+                self.presence.entry(UserId(*user)).or_default().mark_read(input.arrived);
             }
         }
         for routed in out {
@@ -129,70 +129,81 @@ impl Pipeline {
 
     fn route(&mut self, routed: Routed, now: i64) {
         match routed {
-            Routed::ToPost(post, fact) => self.tell_post(post, fact, now),
-            Routed::ToUser(user, fact) => self.tell_user(user, fact),
+            Routed::ToPost(post, fact) => self.to_post(post, fact, now),
+            Routed::ToUser(user, fact) => self.to_user(user, fact),
             Routed::Gone(user, Some(_)) => self.gone.set(user, true),
             Routed::Gone(user, None) => self.gone.set(user, false),
         }
     }
 
-    fn tell_post(&mut self, id: PostId, fact: ToPost, now: i64) {
-        self.look(id, false, now);
+    fn to_post(&mut self, id: PostId, fact: ToPost, now: i64) {
+        self.update_line(id, false, now);
         let post = self.posts.entry(id).or_default();
         let mut to_users = Vec::new();
-        let mut changed: Vec<Changed> = Vec::new();
+        let mut changed: Vec<CountChange> = Vec::new();
         let user = match fact {
             ToPost::Post { mark, image, live } => {
-                if let Author::Changed { from, to } = post.change(mark, image, live) {
-                    let all = self.acts.range((id, UserId([0; 16]))..);
-                    for ((_, user), acts) in all.take_while(|((of, _), _)| *of == id) {
-                        let mut told = Vec::new();
-                        reattributed((from, to), acts.counted().map(|(_, at)| at), &mut told);
-                        to_users.extend(told.into_iter().map(|told| (*user, told)));
+                if let AuthorChange::Changed { from, to } = post.change(mark, image, live) {
+                    let all = self.interactions.range((id, UserId([0; 16]))..);
+                    for ((_, user), interactions) in all.take_while(|((of, _), _)| *of == id) {
+                        let mut updates = Vec::new();
+                        reattributions(
+                            (from, to),
+                            interactions.counted().map(|(_, at)| at),
+                            &mut updates,
+                        );
+                        to_users.extend(updates.into_iter().map(|update| (*user, update)));
                     }
                 }
                 None
             }
             ToPost::Row { user, kind, at_ms, delta } => {
-                self.acts.entry((id, user)).or_default().row(kind, at_ms, delta, &mut changed);
+                self.interactions.entry((id, user)).or_default().row(
+                    kind,
+                    at_ms,
+                    delta,
+                    &mut changed,
+                );
                 Some(user)
             }
             ToPost::Event { user, action, at_ms, .. } => {
-                post.expose(action);
-                self.acts.entry((id, user)).or_default().event(action, at_ms, &mut changed);
+                post.count_exposure(action);
+                self.interactions.entry((id, user)).or_default().event(action, at_ms, &mut changed);
                 Some(user)
             }
         };
         post.count(&changed);
         if let Some(user) = user {
             post.wait(now);
-            let mut told = Vec::new();
-            post.image.iter().for_each(|image| interactions(image.author, &changed, &mut told));
-            to_users.extend(told.into_iter().map(|told| (user, told)));
+            let mut updates = Vec::new();
+            post.image
+                .iter()
+                .for_each(|image| affinity_updates(image.author, &changed, &mut updates));
+            to_users.extend(updates.into_iter().map(|update| (user, update)));
         }
-        self.look(id, true, now);
-        for (user, told) in to_users {
-            self.tell_user(user, told);
+        self.update_line(id, true, now);
+        for (user, fact) in to_users {
+            self.to_user(user, fact);
         }
     }
 
     /// Drops what waited too long, and sends the post's line if that is due.
-    fn look(&mut self, id: PostId, changed: bool, now: i64) {
+    fn update_line(&mut self, id: PostId, changed: bool, now: i64) {
         let Some(post) = self.posts.get_mut(&id) else { return };
-        if post.forget(now) {
-            self.acts.retain(|(of, _), _| *of != id);
+        if post.expire(now) {
+            self.interactions.retain(|(of, _), _| *of != id);
         }
-        let wanted = post.line(now, &self.patience);
-        match post.sent.step(wanted, changed, now, (&self.patience, &self.weights)) {
+        let wanted = post.line(now, &self.policy);
+        match post.sent.step(wanted, changed, now, (&self.policy, &self.weights)) {
             Step::Send(Some(line)) => self.live.put(id, line),
             Step::Send(None) => self.live.remove(&id),
             Step::Rest | Step::Wait(_) => {}
         }
     }
 
-    fn tell_user(&mut self, user: UserId, fact: ToUser) {
+    fn to_user(&mut self, user: UserId, fact: ToUser) {
         match fact {
-            ToUser::Active { at_ms } => self.presence.entry(user).or_default().acted(at_ms),
+            ToUser::Active { at_ms } => self.presence.entry(user).or_default().mark_active(at_ms),
             ToUser::Follow { author, delta } => {
                 *self.follows.entry((user, author)).or_default() += delta.value();
             }
@@ -225,27 +236,27 @@ fn affine(author: UserId, days: &Days) -> Vec<AffinityDay> {
 
 /// A change as decoding gives it.
 fn change<H, R: schemas::Row>(
-    told: &history::Change<H>,
+    logged: &history::RowChange<H>,
     row: impl Fn(&[[u8; 16]], Option<&H>, bool) -> (R::Key, Option<R>),
 ) -> Change<R> {
-    let (op, deleted) = match told.image {
+    let (op, deleted) = match logged.image {
         Image::Live(_) => (Op::Create, false),
         Image::SoftDeleted(_) => (Op::Update, true),
         Image::Deleted(_) | Image::DeletedByKey => (Op::Delete, false),
     };
-    let (key, image) = row(&told.key, told.image.row(), deleted);
+    let (key, image) = row(&logged.key, logged.image.row(), deleted);
     let (before, after) = if op == Op::Delete { (image, None) } else { (None, image) };
-    Change { op, key: Some(key), lsn: told.lsn, before, after, source_ms: None }
+    Change { op, key: Some(key), lsn: logged.lsn, before, after, source_ms: None }
 }
 
-type Told<R> = (<R as schemas::Row>::Key, Option<R>);
+type Decoded<R> = (<R as schemas::Row>::Key, Option<R>);
 
-fn user(key: &[[u8; 16]], row: Option<&history::UserRow>, deleted: bool) -> Told<User> {
+fn user(key: &[[u8; 16]], row: Option<&history::UserRow>, deleted: bool) -> Decoded<User> {
     let id = UserId(key[0]);
     (id, row.map(|row| User { id, created_at_ms: row.created_at, deleted }))
 }
 
-fn post(key: &[[u8; 16]], row: Option<&history::PostRow>, deleted: bool) -> Told<Post> {
+fn post(key: &[[u8; 16]], row: Option<&history::PostRow>, deleted: bool) -> Decoded<Post> {
     let id = PostId(key[0]);
     let post = |row: &history::PostRow| Post {
         id,
@@ -257,23 +268,27 @@ fn post(key: &[[u8; 16]], row: Option<&history::PostRow>, deleted: bool) -> Told
     (id, row.map(post))
 }
 
-fn follow(key: &[[u8; 16]], row: Option<&history::FollowRow>, deleted: bool) -> Told<Follow> {
+fn follow(key: &[[u8; 16]], row: Option<&history::FollowRow>, deleted: bool) -> Decoded<Follow> {
     let key = FollowKey { follower: UserId(key[0]), followee: UserId(key[1]) };
     (key, row.map(|row| Follow { key, created_at_ms: row.created_at, deleted }))
 }
 
-fn like(key: &[[u8; 16]], row: Option<&history::ActRow>, deleted: bool) -> Told<Like> {
+fn like(key: &[[u8; 16]], row: Option<&history::LikeOrComment>, deleted: bool) -> Decoded<Like> {
     let id = schemas::LikeId(key[0]);
-    let like = |row: &history::ActRow| {
+    let like = |row: &history::LikeOrComment| {
         let (post, user) = (PostId(row.post), UserId(row.user));
         Like { id, post, user, created_at_ms: row.created_at, deleted }
     };
     (id, row.map(like))
 }
 
-fn comment(key: &[[u8; 16]], row: Option<&history::ActRow>, deleted: bool) -> Told<Comment> {
+fn comment(
+    key: &[[u8; 16]],
+    row: Option<&history::LikeOrComment>,
+    deleted: bool,
+) -> Decoded<Comment> {
     let id = schemas::CommentId(key[0]);
-    let comment = |row: &history::ActRow| {
+    let comment = |row: &history::LikeOrComment| {
         let (post, user) = (PostId(row.post), UserId(row.user));
         Comment { id, post, user, created_at_ms: row.created_at, deleted }
     };
@@ -281,18 +296,18 @@ fn comment(key: &[[u8; 16]], row: Option<&history::ActRow>, deleted: bool) -> To
 }
 
 /// An event as decoding gives it, by way of its JSON.
-fn event(told: &history::Behaviour) -> Event {
-    let action = match told.action {
-        Did::Impression => "impression",
-        Did::View => "view",
-        Did::Click => "click",
-        Did::Like => "like",
-        Did::Comment => "comment",
-        Did::Share => "share",
-        Did::Dwell => "dwell",
+fn event(logged: &history::BehaviourEvent) -> Event {
+    let action = match logged.action {
+        Action::Impression => "impression",
+        Action::View => "view",
+        Action::Click => "click",
+        Action::Like => "like",
+        Action::Comment => "comment",
+        Action::Share => "share",
+        Action::Dwell => "dwell",
     };
-    let id = told.event.map_or("null".into(), |id| format!("\"{}\"", EventId(id)));
-    let (user, post, time) = (UserId(told.user), PostId(told.post), told.time);
+    let id = logged.event.map_or("null".into(), |id| format!("\"{}\"", EventId(id)));
+    let (user, post, time) = (UserId(logged.user), PostId(logged.post), logged.time);
     let json = format!(
         r#"{{"event_id":{id},"user_id":"{user}","post_id":"{post}","action":"{action}","event_time":{time}}}"#
     );

@@ -4,7 +4,8 @@ use schemas::{EventId, PostId, Read, UserId, Wire};
 use serde_json::{Value, json};
 
 use crate::history::{
-    ActRow, Behaviour, Change, Did, FollowRow, Id, Image, Input, PostRow, UserRow, What,
+    Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow,
+    RowChange, UserRow,
 };
 
 /// A record of a topic.
@@ -16,18 +17,18 @@ pub struct Record {
 
 /// The record of an input; its number decides which of the forms it has that mean the same.
 pub fn record(input: &Input, number: usize) -> Record {
-    match &input.what {
-        What::User(told) => row("cdc.users", told, number, user),
-        What::Post(told) => row("cdc.posts", told, number, post),
-        What::Follow(told) => row("cdc.follows", told, number, follow),
-        What::Comment(told) => row("cdc.comments", told, number, act),
-        What::Like(told) => row("cdc.likes", told, number, act),
-        What::Event(told) => Record {
+    match &input.payload {
+        Payload::User(logged) => row("cdc.users", logged, number, user),
+        Payload::Post(logged) => row("cdc.posts", logged, number, post),
+        Payload::Follow(logged) => row("cdc.follows", logged, number, follow),
+        Payload::Comment(logged) => row("cdc.comments", logged, number, like_or_comment),
+        Payload::Like(logged) => row("cdc.likes", logged, number, like_or_comment),
+        Payload::Event(logged) => Record {
             topic: "events",
-            key: Some(id(&told.user).into_bytes()),
-            value: event(told, number).to_string().into_bytes(),
+            key: Some(id(&logged.user).into_bytes()),
+            value: event(logged, number).to_string().into_bytes(),
         },
-        What::Read { user } => Record {
+        Payload::Read { user } => Record {
             topic: "reads",
             key: Some(user.to_vec()),
             value: Read { at_ms: input.arrived, miss: number.is_multiple_of(2) }.to_bytes(),
@@ -42,11 +43,16 @@ pub fn id(id: &Id) -> String {
 /// Writes a row's columns, given how times are written.
 type Columns<R> = fn(&[Id], Option<&R>, &dyn Fn(i64) -> Value) -> Value;
 
-fn row<R>(topic: &'static str, told: &Change<R>, number: usize, columns: Columns<R>) -> Record {
+fn row<R>(
+    topic: &'static str,
+    logged: &RowChange<R>,
+    number: usize,
+    columns: Columns<R>,
+) -> Record {
     let time = |at: i64| time(at, number);
-    let key = key(&told.key);
-    let image = columns(&told.key, told.image.row(), &time);
-    let (op, before, after) = match told.image {
+    let key = key(&logged.key);
+    let image = columns(&logged.key, logged.image.row(), &time);
+    let (op, before, after) = match logged.image {
         Image::Live(_) => ("c", Value::Null, image),
         Image::SoftDeleted(_) => {
             let mut marked = image;
@@ -55,7 +61,7 @@ fn row<R>(topic: &'static str, told: &Change<R>, number: usize, columns: Columns
         }
         Image::Deleted(_) | Image::DeletedByKey => ("d", image, Value::Null),
     };
-    let source = json!({"lsn": told.lsn, "table": topic, "snapshot": "false"});
+    let source = json!({"lsn": logged.lsn, "table": topic, "snapshot": "false"});
     let envelope = json!({"before": before, "after": after, "source": source, "op": op});
     let whole = number.is_multiple_of(2);
     let part = |payload: Value| match whole {
@@ -102,7 +108,7 @@ fn follow(key: &[Id], row: Option<&FollowRow>, time: &dyn Fn(i64) -> Value) -> V
     json!({"follower_id": id(&key[0]), "followee_id": id(&key[1]), "created_at": created_at})
 }
 
-fn act(key: &[Id], row: Option<&ActRow>, time: &dyn Fn(i64) -> Value) -> Value {
+fn like_or_comment(key: &[Id], row: Option<&LikeOrComment>, time: &dyn Fn(i64) -> Value) -> Value {
     match row {
         Some(row) => json!({
             "id": id(&row.id), "post_id": id(&row.post), "user_id": id(&row.user),
@@ -113,22 +119,22 @@ fn act(key: &[Id], row: Option<&ActRow>, time: &dyn Fn(i64) -> Value) -> Value {
 }
 
 /// An event in JSON.
-pub fn event(told: &Behaviour, number: usize) -> Value {
-    let action = match told.action {
-        Did::Impression => "impression",
-        Did::View => "view",
-        Did::Click => "click",
-        Did::Like => "like",
-        Did::Comment => "comment",
-        Did::Share => "share",
-        Did::Dwell => "dwell",
+pub fn event(logged: &BehaviourEvent, number: usize) -> Value {
+    let action = match logged.action {
+        Action::Impression => "impression",
+        Action::View => "view",
+        Action::Click => "click",
+        Action::Like => "like",
+        Action::Comment => "comment",
+        Action::Share => "share",
+        Action::Dwell => "dwell",
     };
     json!({
-        "event_id": told.event.map(|id| EventId(id).to_string()),
-        "user_id": UserId(told.user).to_string(),
-        "post_id": PostId(told.post).to_string(),
+        "event_id": logged.event.map(|id| EventId(id).to_string()),
+        "user_id": UserId(logged.user).to_string(),
+        "post_id": PostId(logged.post).to_string(),
         "action": action,
-        "event_time": time(told.time, number),
+        "event_time": time(logged.time, number),
     })
 }
 

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::history::{
-    ActRow, Behaviour, Change, Did, FollowRow, Id, Image, Input, PostRow, UserRow, What,
+    Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow,
+    RowChange, UserRow,
 };
 use crate::oracle::grid_time;
 
@@ -23,9 +24,9 @@ const EDGES: i64 = END - DAY + 15 * MINUTE;
 
 /// Random numbers by seed (splitmix64).
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Random(u64);
 
-impl Dice {
+impl Random {
     pub fn of(seed: u64) -> Self {
         Self(seed)
     }
@@ -60,29 +61,29 @@ impl Dice {
     }
 }
 
-/// A world while it comes to be: the tables of its database, and what was told so far.
+/// A world while it comes to be: the tables of its database, and what was logged so far.
 struct World {
-    dice: Dice,
+    random: Random,
     now: i64,
     lsn: u64,
     history: Vec<Input>,
     users: Vec<Id>,
     events: Vec<Id>,
     posts: BTreeMap<Id, Image<PostRow>>,
-    likes: BTreeMap<Id, ActRow>,
-    comments: BTreeMap<Id, ActRow>,
+    likes: BTreeMap<Id, LikeOrComment>,
+    comments: BTreeMap<Id, LikeOrComment>,
     follows: Vec<(Id, Id)>,
     deleted_users: Vec<Id>,
-    deleted_likes: Vec<ActRow>,
+    deleted_likes: Vec<LikeOrComment>,
 }
 
 /// The history of the world of `seed`; `users` and `steps` are its size.
 pub fn world(seed: u64, users: usize, steps: usize) -> Vec<Input> {
-    let mut dice = Dice::of(seed);
-    let users: Vec<_> = (0..users).map(|_| dice.id()).collect();
-    let events: Vec<_> = (0..6).map(|_| dice.id()).collect();
+    let mut random = Random::of(seed);
+    let users: Vec<_> = (0..users).map(|_| random.id()).collect();
+    let events: Vec<_> = (0..6).map(|_| random.id()).collect();
     let mut world = World {
-        dice,
+        random,
         now: END - SPAN,
         lsn: 100,
         history: Vec::new(),
@@ -96,7 +97,7 @@ pub fn world(seed: u64, users: usize, steps: usize) -> Vec<Input> {
         deleted_likes: Vec::new(),
     };
     for user in world.users.clone() {
-        world.tell_user(user, true);
+        world.log_user(user, true);
     }
     for step in 0..steps {
         let now = END - SPAN + SPAN * (step as i64 + 1) / (steps as i64 + 1);
@@ -112,24 +113,24 @@ pub fn world(seed: u64, users: usize, steps: usize) -> Vec<Input> {
 
 /// The same logs with other delays between them: each topic in its order, the topics interleaved anew.
 pub fn delayed(history: &[Input], seed: u64) -> Vec<Input> {
-    let mut dice = Dice::of(seed ^ 0xdead);
+    let mut random = Random::of(seed ^ 0xdead);
     let mut topics: Vec<Vec<Input>> = vec![Vec::new(); 7];
     for input in history.iter().rev() {
-        let topic = match input.what {
-            What::User(_) => 0,
-            What::Post(_) => 1,
-            What::Follow(_) => 2,
-            What::Comment(_) => 3,
-            What::Like(_) => 4,
-            What::Event(_) => 5,
-            What::Read { .. } => 6,
+        let topic = match input.payload {
+            Payload::User(_) => 0,
+            Payload::Post(_) => 1,
+            Payload::Follow(_) => 2,
+            Payload::Comment(_) => 3,
+            Payload::Like(_) => 4,
+            Payload::Event(_) => 5,
+            Payload::Read { .. } => 6,
         };
         topics[topic].push(input.clone());
     }
     let mut interleaved = Vec::new();
     while interleaved.len() < history.len() {
-        let topic = dice.below(topics.len());
-        let burst = 1 + dice.below(20);
+        let topic = random.below(topics.len());
+        let burst = 1 + random.below(20);
         for _ in 0..burst {
             interleaved.extend(topics[topic].pop());
         }
@@ -138,34 +139,34 @@ pub fn delayed(history: &[Input], seed: u64) -> Vec<Input> {
 }
 
 impl World {
-    fn tell(&mut self, what: What) {
-        self.history.push(Input { arrived: self.now, what });
+    fn log(&mut self, payload: Payload) {
+        self.history.push(Input { arrived: self.now, payload });
     }
 
-    fn change<R>(&mut self, key: &[Id], image: Image<R>) -> Change<R> {
-        self.lsn += 1 + self.dice.below(9) as u64;
-        Change { lsn: self.lsn, key: key.to_vec(), image }
+    fn change<R>(&mut self, key: &[Id], image: Image<R>) -> RowChange<R> {
+        self.lsn += 1 + self.random.below(9) as u64;
+        RowChange { lsn: self.lsn, key: key.to_vec(), image }
     }
 
     fn user(&mut self) -> Id {
-        let at = self.dice.below(self.users.len());
+        let at = self.random.below(self.users.len());
         self.users[at]
     }
 
     /// A time of a row or event: mostly recent, seldom long ago or ahead.
     fn time(&mut self) -> i64 {
-        let ago = match self.dice.below(20) {
+        let ago = match self.random.below(20) {
             0 => 90 * DAY,
             1 => 89 * DAY,
             2 => DAY,
             3 => HOUR,
             _ => 0,
         };
-        self.now - ago - self.dice.below(5 * MINUTE as usize) as i64
+        self.now - ago - self.random.below(5 * MINUTE as usize) as i64
     }
 
     fn step(&mut self) {
-        match self.dice.below(40) {
+        match self.random.below(40) {
             0..=9 => self.new_post(),
             10..=11 => self.end_post(),
             12 => self.revive_post(),
@@ -183,7 +184,7 @@ impl World {
             37 => self.repeat_something(),
             _ => {
                 let user = self.user();
-                self.tell(What::Read { user });
+                self.log(Payload::Read { user });
             }
         }
     }
@@ -194,78 +195,84 @@ impl World {
         let as_of = grid_time(reader, END + 10 * MINUTE);
         for author in self.users.clone().into_iter().skip(1) {
             for age in [72 * HOUR, 72 * HOUR + 1, 7 * DAY, 7 * DAY + 1] {
-                let id = self.dice.id();
+                let id = self.random.id();
                 let content = Some(format!("edge {age} of {}", author[0]));
-                self.tell_post(PostRow { id, user: author, content, created_at: as_of - age });
-                let seen = as_of - DAY + self.dice.below(3) as i64 - 1;
-                let (event, action) = (Some(self.dice.id()), Did::View);
-                if self.dice.one_in(3) {
+                self.log_post(PostRow { id, user: author, content, created_at: as_of - age });
+                let seen = as_of - DAY + self.random.below(3) as i64 - 1;
+                let (event, action) = (Some(self.random.id()), Action::View);
+                if self.random.one_in(3) {
                     let post = id;
-                    let view = Behaviour { event, user: reader, post, action, time: seen };
-                    self.tell(What::Event(view));
+                    let view = BehaviourEvent { event, user: reader, post, action, time: seen };
+                    self.log(Payload::Event(view));
                 }
             }
             let key = [reader, author];
             let row = FollowRow { follower: reader, followee: author, created_at: self.now };
-            if self.dice.one_in(2) {
+            if self.random.one_in(2) {
                 let change = self.change(&key, Image::Live(row));
-                self.tell(What::Follow(change));
+                self.log(Payload::Follow(change));
                 self.follows.push((reader, author));
             }
         }
     }
 
-    fn tell_user(&mut self, id: Id, live: bool) {
+    fn log_user(&mut self, id: Id, live: bool) {
         let row = UserRow { id, created_at: self.now };
-        let image = match (live, self.dice.one_in(2)) {
+        let image = match (live, self.random.one_in(2)) {
             (true, _) => Image::Live(row),
             (false, true) => Image::SoftDeleted(row),
             (false, false) => Image::DeletedByKey,
         };
         let change = self.change(&[id], image);
-        self.tell(What::User(change));
+        self.log(Payload::User(change));
     }
 
-    fn tell_post(&mut self, row: PostRow) {
+    fn log_post(&mut self, row: PostRow) {
         self.posts.insert(row.id, Image::Live(row.clone()));
         let change = self.change(&[row.id], Image::Live(row));
-        self.tell(What::Post(change));
+        self.log(Payload::Post(change));
     }
 
     fn new_post(&mut self) {
         // One author in two posts most, so that caps bind.
-        let user = if self.dice.one_in(2) { self.users[1] } else { self.user() };
-        let created_at = match self.dice.below(12) {
+        let user = if self.random.one_in(2) { self.users[1] } else { self.user() };
+        let created_at = match self.random.below(12) {
             0 => END + 3 * HOUR,
             1 => END - 72 * HOUR,
-            _ => self.now - self.dice.below(2 * DAY as usize) as i64,
+            _ => self.now - self.random.below(2 * DAY as usize) as i64,
         };
-        let content = match self.dice.below(8) {
+        let content = match self.random.below(8) {
             0 => None,
             1 => Some("the same".into()),
             _ => Some(format!("post {}", self.lsn)),
         };
-        let id = self.dice.id();
+        let id = self.random.id();
         // An event may come before its post.
-        if self.dice.one_in(6) {
-            let (event, user) = (Some(self.dice.id()), self.user());
+        if self.random.one_in(6) {
+            let (event, user) = (Some(self.random.id()), self.user());
             let time = self.now - MINUTE;
-            self.tell(What::Event(Behaviour { event, user, post: id, action: Did::Share, time }));
+            self.log(Payload::Event(BehaviourEvent {
+                event,
+                user,
+                post: id,
+                action: Action::Share,
+                time,
+            }));
         }
-        self.tell_post(PostRow { id, user, content, created_at });
+        self.log_post(PostRow { id, user, content, created_at });
     }
 
     fn some_post(&mut self, live: bool) -> Option<PostRow> {
         let wanted = |image: &&Image<PostRow>| image.live().is_some() == live;
         let posts: Vec<_> =
             self.posts.values().filter(wanted).filter_map(|image| image.row().cloned()).collect();
-        self.dice.pick(&posts)
+        self.random.pick(&posts)
     }
 
     /// Any post, deleted ones too.
     fn any_post(&mut self) -> Option<Id> {
         let posts: Vec<_> = self.posts.keys().copied().collect();
-        self.dice.pick(&posts)
+        self.random.pick(&posts)
     }
 
     fn end_post(&mut self) {
@@ -274,11 +281,11 @@ impl World {
         let id = row.id;
         let image = self.deletion(row);
         let change = self.change(&[id], image);
-        self.tell(What::Post(change));
+        self.log(Payload::Post(change));
     }
 
     fn deletion<R>(&mut self, row: R) -> Image<R> {
-        match self.dice.below(3) {
+        match self.random.below(3) {
             0 => Image::SoftDeleted(row),
             1 => Image::Deleted(row),
             _ => Image::DeletedByKey,
@@ -287,13 +294,13 @@ impl World {
 
     fn revive_post(&mut self) {
         let Some(row) = self.some_post(false) else { return };
-        self.tell_post(row);
+        self.log_post(row);
     }
 
     fn hand_over_post(&mut self) {
         let Some(row) = self.some_post(true) else { return };
         let user = self.user();
-        self.tell_post(PostRow { user, ..row });
+        self.log_post(PostRow { user, ..row });
     }
 
     fn follow(&mut self) {
@@ -305,42 +312,48 @@ impl World {
         let (follower, followee) = pair;
         let row = FollowRow { follower, followee, created_at: self.now };
         let change = self.change(&[follower, followee], Image::Live(row));
-        self.tell(What::Follow(change));
+        self.log(Payload::Follow(change));
     }
 
     fn unfollow(&mut self) {
-        let Some((follower, followee)) = self.dice.pick(&self.follows.clone()) else { return };
+        let Some((follower, followee)) = self.random.pick(&self.follows.clone()) else { return };
         self.follows.retain(|pair| *pair != (follower, followee));
         let row = FollowRow { follower, followee, created_at: self.now };
         let image = self.deletion(row);
         let change = self.change(&[follower, followee], image);
-        self.tell(What::Follow(change));
+        self.log(Payload::Follow(change));
     }
 
-    fn act_row(&mut self) -> Option<ActRow> {
+    fn like_or_comment_row(&mut self) -> Option<LikeOrComment> {
         let (post, user) = (self.any_post()?, self.user());
-        Some(ActRow { id: self.dice.id(), post, user, created_at: self.time() })
+        Some(LikeOrComment { id: self.random.id(), post, user, created_at: self.time() })
     }
 
     fn like(&mut self) {
-        let Some(row) = self.act_row() else { return };
+        let Some(row) = self.like_or_comment_row() else { return };
         // The app tells of the like too, perhaps on the day before.
-        if self.dice.one_in(2) {
-            let time = row.created_at - self.dice.below(2) as i64 * DAY;
-            let (event, user, post) = (Some(self.dice.id()), row.user, row.post);
-            self.tell(What::Event(Behaviour { event, user, post, action: Did::Like, time }));
+        if self.random.one_in(2) {
+            let time = row.created_at - self.random.below(2) as i64 * DAY;
+            let (event, user, post) = (Some(self.random.id()), row.user, row.post);
+            self.log(Payload::Event(BehaviourEvent {
+                event,
+                user,
+                post,
+                action: Action::Like,
+                time,
+            }));
         }
-        self.tell_like(row);
+        self.log_like(row);
     }
 
-    fn tell_like(&mut self, row: ActRow) {
+    fn log_like(&mut self, row: LikeOrComment) {
         self.likes.insert(row.id, row.clone());
         let change = self.change(&[row.id], Image::Live(row));
-        self.tell(What::Like(change));
+        self.log(Payload::Like(change));
     }
 
     fn unlike(&mut self) {
-        let Some(row) = self.dice.pick(&self.likes.values().cloned().collect::<Vec<_>>()) else {
+        let Some(row) = self.random.pick(&self.likes.values().cloned().collect::<Vec<_>>()) else {
             return;
         };
         self.likes.remove(&row.id);
@@ -348,68 +361,69 @@ impl World {
         let id = row.id;
         let image = self.deletion(row);
         let change = self.change(&[id], image);
-        self.tell(What::Like(change));
+        self.log(Payload::Like(change));
     }
 
     /// A new row for a like that was taken back, on another day.
     fn like_again(&mut self) {
-        let Some(row) = self.dice.pick(&self.deleted_likes.clone()) else { return };
-        let (id, created_at) = (self.dice.id(), self.time());
-        self.tell_like(ActRow { id, created_at, ..row });
+        let Some(row) = self.random.pick(&self.deleted_likes.clone()) else { return };
+        let (id, created_at) = (self.random.id(), self.time());
+        self.log_like(LikeOrComment { id, created_at, ..row });
     }
 
     fn move_like(&mut self) {
-        let Some(row) = self.dice.pick(&self.likes.values().cloned().collect::<Vec<_>>()) else {
+        let Some(row) = self.random.pick(&self.likes.values().cloned().collect::<Vec<_>>()) else {
             return;
         };
         let Some(post) = self.any_post() else { return };
-        self.tell_like(ActRow { post, ..row });
+        self.log_like(LikeOrComment { post, ..row });
     }
 
     fn comment(&mut self) {
-        let Some(row) = self.act_row() else { return };
+        let Some(row) = self.like_or_comment_row() else { return };
         self.comments.insert(row.id, row.clone());
         let change = self.change(&[row.id], Image::Live(row));
-        self.tell(What::Comment(change));
+        self.log(Payload::Comment(change));
     }
 
     fn end_comment(&mut self) {
-        let Some(row) = self.dice.pick(&self.comments.values().cloned().collect::<Vec<_>>()) else {
+        let Some(row) = self.random.pick(&self.comments.values().cloned().collect::<Vec<_>>())
+        else {
             // A snapshot may know a comment only as deleted.
-            let Some(row) = self.act_row() else { return };
+            let Some(row) = self.like_or_comment_row() else { return };
             let change = self.change(&[row.id], Image::SoftDeleted(row));
-            return self.tell(What::Comment(change));
+            return self.log(Payload::Comment(change));
         };
         self.comments.remove(&row.id);
         let id = row.id;
         let image = self.deletion(row);
         let change = self.change(&[id], image);
-        self.tell(What::Comment(change));
+        self.log(Payload::Comment(change));
     }
 
     fn event(&mut self) {
         let Some(post) = self.any_post() else { return };
         let all = [
-            Did::Impression,
-            Did::View,
-            Did::Click,
-            Did::Like,
-            Did::Comment,
-            Did::Share,
-            Did::Dwell,
+            Action::Impression,
+            Action::View,
+            Action::Click,
+            Action::Like,
+            Action::Comment,
+            Action::Share,
+            Action::Dwell,
         ];
         // A few ids for all users: repeated by one, and used by two.
-        let event = match self.dice.below(4) {
+        let event = match self.random.below(4) {
             0 => None,
-            1 => self.dice.pick(&self.events.clone()),
-            _ => Some(self.dice.id()),
+            1 => self.random.pick(&self.events.clone()),
+            _ => Some(self.random.id()),
         };
-        let (user, action) = (self.user(), all[self.dice.below(all.len())]);
-        let time = if self.dice.one_in(15) { self.now + 11 * MINUTE } else { self.time() };
-        let event = Behaviour { event, user, post, action, time };
-        self.tell(What::Event(event.clone()));
-        if self.dice.one_in(4) {
-            self.tell(What::Event(event));
+        let (user, action) = (self.user(), all[self.random.below(all.len())]);
+        let time = if self.random.one_in(15) { self.now + 11 * MINUTE } else { self.time() };
+        let event = BehaviourEvent { event, user, post, action, time };
+        self.log(Payload::Event(event.clone()));
+        if self.random.one_in(4) {
+            self.log(Payload::Event(event));
         }
     }
 
@@ -420,15 +434,15 @@ impl World {
         if !gone {
             self.deleted_users.push(user);
         }
-        self.tell_user(user, gone);
+        self.log_user(user, gone);
     }
 
-    /// The connector repeats a stretch of what it told.
+    /// The connector repeats a stretch of what it logged.
     fn repeat_something(&mut self) {
-        let begin = self.dice.below(self.history.len());
-        let told: Vec<_> = self.history[begin..].iter().take(5).cloned().collect();
-        for input in told {
-            let rows = !matches!(input.what, What::Event(_) | What::Read { .. });
+        let begin = self.random.below(self.history.len());
+        let logged: Vec<_> = self.history[begin..].iter().take(5).cloned().collect();
+        for input in logged {
+            let rows = !matches!(input.payload, Payload::Event(_) | Payload::Read { .. });
             self.history.extend(rows.then_some(Input { arrived: self.now, ..input }));
         }
     }

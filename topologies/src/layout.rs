@@ -1,7 +1,7 @@
 //! The bytes of state: fixed little-endian layouts, under one serde.
 //!
 //! What is kept in a store implements schemas' [`Wire`], as what travels does, so that one adapter,
-//! [`Wired`], serves both. Ids keep their order as bytes, and so do pairs of ids: a scan by the first
+//! [`WireSerde`], serves both. Ids keep their order as bytes, and so do pairs of ids: a scan by the first
 //! half finds all seconds, ascending.
 
 use millstream::{Fault, Result, Serde};
@@ -9,9 +9,9 @@ use schemas::{Cursor, Poison, Wire};
 
 /// The serde of everything that has a wire form.
 #[derive(Clone, Copy, Debug)]
-pub struct Wired;
+pub struct WireSerde;
 
-impl<T: Wire + 'static> Serde<T> for Wired {
+impl<T: Wire + 'static> Serde<T> for WireSerde {
     fn encode(&self, value: &T, out: &mut Vec<u8>) {
         value.encode(out);
     }
@@ -40,7 +40,11 @@ impl<A: Wire, B: Wire> Wire for Pair<A, B> {
 }
 
 /// Appends a field that may be absent.
-pub(crate) fn put_maybe<T>(value: Option<T>, out: &mut Vec<u8>, put: impl FnOnce(T, &mut Vec<u8>)) {
+pub(crate) fn put_option<T>(
+    value: Option<T>,
+    out: &mut Vec<u8>,
+    put: impl FnOnce(T, &mut Vec<u8>),
+) {
     out.push(u8::from(value.is_some()));
     if let Some(value) = value {
         put(value, out);
@@ -49,7 +53,7 @@ pub(crate) fn put_maybe<T>(value: Option<T>, out: &mut Vec<u8>, put: impl FnOnce
 
 /// Appends a time that may be absent.
 pub(crate) fn put_time(time: Option<i64>, out: &mut Vec<u8>) {
-    put_maybe(time, out, |time, out| out.extend_from_slice(&time.to_le_bytes()));
+    put_option(time, out, |time, out| out.extend_from_slice(&time.to_le_bytes()));
 }
 
 /// Appends a list: its length, then its items.

@@ -1,6 +1,6 @@
 //! The live posts by author, newest first, and who is gone: what every process keeps of the broadcasts.
 //!
-//! One line a post, on the shelf of its author. A line replaces the post's former line, also when it
+//! One line a post, in the slot of its author. A line replaces the post's former line, also when it
 //! names another author; a post without a line is deleted or out of the horizon.
 
 use std::cmp::Reverse;
@@ -27,9 +27,9 @@ impl Line {
     }
 }
 
-/// The position of an author's shelf; it stays until the shelf is empty.
+/// The position of an author's slot; it stays until the slot is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShelfIndex(u32);
+pub struct AuthorSlot(u32);
 
 /// The users who are gone: what every process keeps of `gone`.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl Index<UserId, Gone> for GoneUsers {
 /// The live posts by author.
 #[derive(Debug, Default)]
 pub struct PostsByAuthor {
-    shelves: Vec<Shelf>,
+    slots: Vec<AuthorPosts>,
     empty: Vec<u32>,
     of_author: HashMap<UserId, u32, BuildHasherDefault<IdHasher>>,
     places: HashMap<PostId, Place, BuildHasherDefault<IdHasher>>,
@@ -99,7 +99,7 @@ impl FormerAuthors {
 }
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct AuthorPosts {
     author: UserId,
     /// By creation descending, then id.
     lines: Vec<Line>,
@@ -107,7 +107,7 @@ struct Shelf {
 
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    shelf: u32,
+    slot: u32,
     created_at: i64,
     /// The change that brought the post here, or changed what it is.
     appeared: u64,
@@ -118,44 +118,44 @@ impl PostsByAuthor {
     pub fn put(&mut self, post: PostId, known: PostLine) {
         self.remove(&post);
         let line = Line { post, known };
-        let shelf = self.shelf_for(known.author);
-        let Some(Shelf { lines, .. }) = self.shelves.get_mut(shelf as usize) else { return };
+        let slot = self.slot_for(known.author);
+        let Some(AuthorPosts { lines, .. }) = self.slots.get_mut(slot as usize) else { return };
         let at = lines.partition_point(|other| newest_first(other) < newest_first(&line));
         lines.insert(at, line);
-        self.places.insert(post, Place { shelf, created_at: known.created_at_ms, appeared: 0 });
+        self.places.insert(post, Place { slot, created_at: known.created_at_ms, appeared: 0 });
     }
 
     /// Takes a post's line away; nothing happens to a post without one.
     pub fn remove(&mut self, post: &PostId) {
         let Some(place) = self.places.remove(post) else { return };
         let key = (Reverse(place.created_at), *post);
-        let Some(shelf) = self.shelves.get_mut(place.shelf as usize) else { return };
-        if let Ok(at) = shelf.lines.binary_search_by_key(&key, newest_first) {
-            shelf.lines.remove(at);
+        let Some(slot) = self.slots.get_mut(place.slot as usize) else { return };
+        if let Ok(at) = slot.lines.binary_search_by_key(&key, newest_first) {
+            slot.lines.remove(at);
         }
-        if shelf.lines.is_empty() {
-            self.of_author.remove(&shelf.author);
-            self.empty.push(place.shelf);
+        if slot.lines.is_empty() {
+            self.of_author.remove(&slot.author);
+            self.empty.push(place.slot);
         }
     }
 
     /// Where the posts of `author` stand; `None` if there are none.
-    pub fn shelf(&self, author: &UserId) -> Option<ShelfIndex> {
-        self.of_author.get(author).copied().map(ShelfIndex)
+    pub fn slot(&self, author: &UserId) -> Option<AuthorSlot> {
+        self.of_author.get(author).copied().map(AuthorSlot)
     }
 
-    /// The lines of a shelf, newest first.
-    pub fn lines(&self, shelf: ShelfIndex) -> &[Line] {
-        self.shelves.get(shelf.0 as usize).map_or(&[], |shelf| &shelf.lines)
+    /// The lines of a slot, newest first.
+    pub fn lines(&self, slot: AuthorSlot) -> &[Line] {
+        self.slots.get(slot.0 as usize).map_or(&[], |slot| &slot.lines)
     }
 
     /// The line of one post.
     pub fn line(&self, post: &PostId) -> Option<&Line> {
         let place = self.places.get(post)?;
-        let shelf = self.shelves.get(place.shelf as usize)?;
+        let slot = self.slots.get(place.slot as usize)?;
         let key = (Reverse(place.created_at), *post);
-        let at = shelf.lines.binary_search_by_key(&key, newest_first).ok()?;
-        shelf.lines.get(at)
+        let at = slot.lines.binary_search_by_key(&key, newest_first).ok()?;
+        slot.lines.get(at)
     }
 
     /// How many changes there were.
@@ -173,19 +173,19 @@ impl PostsByAuthor {
         self.former.authors.get(post).map_or(&[], Vec::as_slice)
     }
 
-    fn shelf_for(&mut self, author: UserId) -> u32 {
-        if let Some(shelf) = self.of_author.get(&author) {
-            return *shelf;
+    fn slot_for(&mut self, author: UserId) -> u32 {
+        if let Some(slot) = self.of_author.get(&author) {
+            return *slot;
         }
-        let shelf = self.empty.pop().unwrap_or_else(|| {
-            self.shelves.push(Shelf::default());
-            u32::try_from(self.shelves.len() - 1).unwrap_or(u32::MAX)
+        let slot = self.empty.pop().unwrap_or_else(|| {
+            self.slots.push(AuthorPosts::default());
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
-        if let Some(held) = self.shelves.get_mut(shelf as usize) {
-            held.author = author;
+        if let Some(posts) = self.slots.get_mut(slot as usize) {
+            posts.author = author;
         }
-        self.of_author.insert(author, shelf);
-        shelf
+        self.of_author.insert(author, slot);
+        slot
     }
 }
 
@@ -244,8 +244,8 @@ mod tests {
     }
 
     fn posts_of(posts: &PostsByAuthor, author: u8) -> Vec<u8> {
-        let shelf = posts.shelf(&UserId([author; 16]));
-        let lines = shelf.map_or(&[][..], |shelf| posts.lines(shelf));
+        let slot = posts.slot(&UserId([author; 16]));
+        let lines = slot.map_or(&[][..], |slot| posts.lines(slot));
         lines.iter().map(|line| line.post.0[0]).collect()
     }
 
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_emptied_shelf_is_given_to_the_next_author() {
+    fn an_emptied_slot_is_given_to_the_next_author() {
         let mut posts = PostsByAuthor::default();
         put(&mut posts, 1, (7, 10));
         posts.remove(&PostId([7; 16]));

@@ -5,13 +5,13 @@
 
 use schemas::{Cursor, Mark, Poison, PostId, PostImage, PostLine, UserId, Wire};
 
-use crate::engagement::acts::{Acts, Times, Told};
+use crate::engagement::interactions::{Interactions, Tally, Times};
 use crate::engagement::line::{Sent, Unsent};
 use crate::engagement::post::{Counts, Post};
-use crate::ingest::act::{Act, ActImage};
-use crate::ingest::row::Life;
-use crate::layout::{put_list, put_maybe, put_time};
-use crate::reader::Reader;
+use crate::ingest::interaction_row::{InteractionImage, InteractionRow};
+use crate::ingest::row::RowVersion;
+use crate::layout::{put_list, put_option, put_time};
+use crate::reader::ReaderStatus;
 use crate::reader::days::Days;
 use crate::reader::presence::Presence;
 use crate::reader::publish::Published;
@@ -55,34 +55,34 @@ fn number(name: &'static str, bytes: &[u8]) -> Result<i64, Poison> {
     Ok(number)
 }
 
-fn put_life(life: Life, out: &mut Vec<u8>) {
-    out.extend_from_slice(&life.mark.epoch.to_le_bytes());
-    out.extend_from_slice(&life.mark.lsn.to_le_bytes());
-    out.push(u8::from(life.live));
+fn put_row_version(version: RowVersion, out: &mut Vec<u8>) {
+    out.extend_from_slice(&version.mark.epoch.to_le_bytes());
+    out.extend_from_slice(&version.mark.lsn.to_le_bytes());
+    out.push(u8::from(version.live));
 }
 
-fn life(fields: &mut Cursor<'_>) -> Result<Life, Poison> {
+fn version(fields: &mut Cursor<'_>) -> Result<RowVersion, Poison> {
     let mark = Mark { epoch: fields.u32("epoch")?, lsn: fields.u64("lsn")? };
-    Ok(Life { mark, live: fields.flag("live")? })
+    Ok(RowVersion { mark, live: fields.flag("live")? })
 }
 
-impl Wire for Life {
+impl Wire for RowVersion {
     fn encode(&self, out: &mut Vec<u8>) {
-        put_life(*self, out);
+        put_row_version(*self, out);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Cursor::new("row's life", bytes);
-        let life = life(&mut fields)?;
+        let mut fields = Cursor::new("row's version", bytes);
+        let version = version(&mut fields)?;
         fields.end()?;
-        Ok(life)
+        Ok(version)
     }
 }
 
-impl Wire for Act {
+impl Wire for InteractionRow {
     fn encode(&self, out: &mut Vec<u8>) {
-        put_life(self.life, out);
-        put_maybe(self.image, out, |image, out| {
+        put_row_version(self.version, out);
+        put_option(self.image, out, |image, out| {
             out.extend_from_slice(&image.post.0);
             out.extend_from_slice(&image.user.0);
             out.extend_from_slice(&image.at_ms.to_le_bytes());
@@ -91,13 +91,13 @@ impl Wire for Act {
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
         let mut fields = Cursor::new("row", bytes);
-        let life = life(&mut fields)?;
-        let image = fields.maybe("image", |fields| {
+        let version = version(&mut fields)?;
+        let image = fields.option("image", |fields| {
             let (post, user) = (PostId(fields.bytes("post")?), UserId(fields.bytes("user")?));
-            Ok(ActImage { post, user, at_ms: fields.i64("at")? })
+            Ok(InteractionImage { post, user, at_ms: fields.i64("at")? })
         })?;
         fields.end()?;
-        Ok(Self { life, image })
+        Ok(Self { version, image })
     }
 }
 
@@ -109,22 +109,22 @@ fn times(fields: &mut Cursor<'_>) -> Result<Times, Poison> {
     fields.list("times", |fields| fields.i64("time")).map(Times::of)
 }
 
-fn told(fields: &mut Cursor<'_>) -> Result<Told, Poison> {
-    Ok(Told { spoken: fields.flag("spoken")?, times: times(fields)? })
+fn tally(fields: &mut Cursor<'_>) -> Result<Tally, Poison> {
+    Ok(Tally { from_database: fields.flag("from_database")?, times: times(fields)? })
 }
 
-impl Wire for Acts {
+impl Wire for Interactions {
     fn encode(&self, out: &mut Vec<u8>) {
-        for told in [&self.likes, &self.comments] {
-            out.push(u8::from(told.spoken));
-            put_times(&told.times, out);
+        for tally in [&self.likes, &self.comments] {
+            out.push(u8::from(tally.from_database));
+            put_times(&tally.times, out);
         }
         put_times(&self.shares, out);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
         let mut fields = Cursor::new("acts", bytes);
-        let (likes, comments) = (told(&mut fields)?, told(&mut fields)?);
+        let (likes, comments) = (tally(&mut fields)?, tally(&mut fields)?);
         let shares = times(&mut fields)?;
         fields.end()?;
         Ok(Self { likes, comments, shares })
@@ -133,11 +133,11 @@ impl Wire for Acts {
 
 impl Wire for Post {
     fn encode(&self, out: &mut Vec<u8>) {
-        put_maybe(self.life, out, put_life);
-        put_maybe(self.image, out, |image, out| {
+        put_option(self.version, out, put_row_version);
+        put_option(self.image, out, |image, out| {
             out.extend_from_slice(&image.author.0);
             out.extend_from_slice(&image.created_at_ms.to_le_bytes());
-            put_maybe(image.content_hash, out, |hash, out| {
+            put_option(image.content_hash, out, |hash, out| {
                 out.extend_from_slice(&hash.to_le_bytes());
             });
         });
@@ -145,8 +145,8 @@ impl Wire for Post {
         for count in [likes, comments, shares, impressions, views] {
             out.extend_from_slice(&count.to_le_bytes());
         }
-        put_maybe(self.sent.line, out, |line, out| line.encode(out));
-        put_maybe(self.sent.unsent, out, |unsent, out| {
+        put_option(self.sent.line, out, |line, out| line.encode(out));
+        put_option(self.sent.unsent, out, |unsent, out| {
             out.extend_from_slice(&unsent.first_ms.to_le_bytes());
             out.extend_from_slice(&unsent.last_ms.to_le_bytes());
         });
@@ -155,11 +155,11 @@ impl Wire for Post {
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
         let mut fields = Cursor::new("post", bytes);
-        let life = fields.maybe("life", life)?;
-        let image = fields.maybe("image", |fields| {
+        let version = fields.option("version", version)?;
+        let image = fields.option("image", |fields| {
             let author = UserId(fields.bytes("author")?);
             let created_at_ms = fields.i64("created_at")?;
-            let content_hash = fields.maybe("content", |fields| fields.u64("content_hash"))?;
+            let content_hash = fields.option("content", |fields| fields.u64("content_hash"))?;
             Ok(PostImage { author, created_at_ms, content_hash })
         })?;
         let counts = Counts {
@@ -170,13 +170,13 @@ impl Wire for Post {
             views: fields.u32("V")?,
         };
         let line = fields
-            .maybe("line", |fields| PostLine::decode(&fields.bytes::<LINE_BYTES>("line")?))?;
-        let unsent = fields.maybe("unsent", |fields| {
+            .option("line", |fields| PostLine::decode(&fields.bytes::<LINE_BYTES>("line")?))?;
+        let unsent = fields.option("unsent", |fields| {
             Ok(Unsent { first_ms: fields.i64("first")?, last_ms: fields.i64("last")? })
         })?;
-        let waits_until = fields.maybe("waits", |fields| fields.i64("waits_until"))?;
+        let waits_until = fields.option("waits", |fields| fields.i64("waits_until"))?;
         fields.end()?;
-        Ok(Self { life, image, counts, sent: Sent { line, unsent }, waits_until })
+        Ok(Self { version, image, counts, sent: Sent { line, unsent }, waits_until })
     }
 }
 
@@ -196,7 +196,7 @@ impl Wire for Days {
     }
 }
 
-impl Wire for Reader {
+impl Wire for ReaderStatus {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.presence.active_until.to_le_bytes());
         out.extend_from_slice(&self.presence.online_until.to_le_bytes());
@@ -204,8 +204,8 @@ impl Wire for Reader {
         [grid, urgent, soft, expires, ranked].into_iter().for_each(|time| put_time(time, out));
         out.push(u8::from(missed));
         out.extend_from_slice(&self.published.version.to_le_bytes());
-        put_maybe(self.published.said, out, |said, out| {
-            out.extend_from_slice(&said.to_le_bytes());
+        put_option(self.published.body_hash, out, |body_hash, out| {
+            out.extend_from_slice(&body_hash.to_le_bytes());
         });
         out.extend_from_slice(&self.published.valid_until.to_le_bytes());
     }
@@ -216,7 +216,7 @@ impl Wire for Reader {
             active_until: fields.i64("active_until")?,
             online_until: fields.i64("online_until")?,
         };
-        let time = |fields: &mut Cursor<'_>| fields.maybe("due", |fields| fields.i64("due"));
+        let time = |fields: &mut Cursor<'_>| fields.option("due", |fields| fields.i64("due"));
         let schedule = Schedule {
             grid: time(&mut fields)?,
             urgent: time(&mut fields)?,
@@ -227,7 +227,7 @@ impl Wire for Reader {
         };
         let published = Published {
             version: fields.u64("version")?,
-            said: fields.maybe("said", |fields| fields.u64("said"))?,
+            body_hash: fields.option("body_hash", |fields| fields.u64("body_hash"))?,
             valid_until: fields.i64("valid_until")?,
         };
         fields.end()?;
@@ -254,14 +254,14 @@ mod tests {
         assert!(T::decode(&[&bytes[..], &[0]].concat()).is_err());
     }
 
-    const LIFE: Life = Life { mark: Mark { epoch: 1, lsn: 77 }, live: true };
+    const VERSION: RowVersion = RowVersion { mark: Mark { epoch: 1, lsn: 77 }, live: true };
 
     #[test]
     fn rows_come_back() {
-        let image = ActImage { post: PostId([1; 16]), user: UserId([2; 16]), at_ms: -5 };
-        assert_comes_back(&LIFE);
-        assert_comes_back(&Act { life: LIFE, image: Some(image) });
-        assert_comes_back(&Act { life: LIFE, image: None });
+        let image = InteractionImage { post: PostId([1; 16]), user: UserId([2; 16]), at_ms: -5 };
+        assert_comes_back(&VERSION);
+        assert_comes_back(&InteractionRow { version: VERSION, image: Some(image) });
+        assert_comes_back(&InteractionRow { version: VERSION, image: None });
         assert_comes_back(&Time(-1));
         assert_comes_back(&Count(-1));
         assert_comes_back(&Pair(PostId([1; 16]), UserId([2; 16])));
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn acts_and_days_come_back() {
-        let (mut acts, mut days, mut out) = (Acts::default(), Days::default(), Vec::new());
+        let (mut acts, mut days, mut out) = (Interactions::default(), Days::default(), Vec::new());
         assert_comes_back(&acts);
         acts.row(RowKind::Comment, 5, Some(Delta::Plus), &mut out);
         acts.row(RowKind::Like, 7, None, &mut out);
@@ -286,17 +286,17 @@ mod tests {
         let counts = Counts { likes: 1, comments: 2, shares: 3, impressions: 4, views: 5 };
         let unsent = Some(Unsent { first_ms: 1, last_ms: 2 });
         let sent = Sent { line: Some(PostLine { author, ..PostLine::default() }), unsent };
-        assert_comes_back(&Post { life: Some(LIFE), image, counts, sent, waits_until: None });
+        assert_comes_back(&Post { version: Some(VERSION), image, counts, sent, waits_until: None });
         assert_comes_back(&Post { waits_until: Some(4), ..Post::default() });
     }
 
     #[test]
     fn a_reader_comes_back() {
-        let mut reader = Reader::default();
+        let mut reader = ReaderStatus::default();
         assert_comes_back(&reader);
-        reader.presence.read(1_000);
+        reader.presence.mark_read(1_000);
         reader.schedule.ranked(1_000, (2_000, 3_000));
-        reader.published = Published { version: 5, said: Some(6), valid_until: 7 };
+        reader.published = Published { version: 5, body_hash: Some(6), valid_until: 7 };
         assert_comes_back(&reader);
     }
 }

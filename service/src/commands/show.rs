@@ -6,7 +6,7 @@ use connectors::redis::Reader;
 use millstream::{Clock, SystemClock};
 use schemas::{FeedBody, UserId};
 use topologies::ranking::Weights;
-use topologies::ranking::reread::reread;
+use topologies::ranking::rerank::rerank;
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -43,7 +43,7 @@ pub fn table(body: &FeedBody, now_ms: i64, limit: usize) -> String {
         "author",
         "post"
     );
-    for (position, served) in (1..).zip(reread(body, &weights, now_ms)).take(limit) {
+    for (position, served) in (1..).zip(rerank(body, &weights, now_ms)).take(limit) {
         let (item, terms) = (&served.item, &served.terms);
         let sources = item.sources.names().collect::<Vec<_>>().join("+");
         let minutes = now_ms.saturating_sub(item.created_at_ms).max(0) / 60_000;

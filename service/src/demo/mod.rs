@@ -26,7 +26,7 @@ use schemas::{FeedItem, UserId};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use topologies::ranking::Weights;
-use topologies::ranking::reread::{Served, reread};
+use topologies::ranking::rerank::{Served, rerank};
 use uuid::Uuid;
 
 use crate::cli::Demo;
@@ -170,7 +170,7 @@ impl Stage {
             format!("no feed within {} s; RUST_LOG=info tells more", PATIENCE.as_secs())
         })?;
         let now = SystemClock.now().0;
-        let mut served = reread(&held.body, &Weights::of(&held.body), now);
+        let mut served = rerank(&held.body, &Weights::of(&held.body), now);
         served.truncate(ITEMS_SHOWN);
         print(&page::feed(self.reader(reader), &served, &Known(&self.world), now))?;
         Ok(Some(served.into_iter().map(|Served { item, .. }| item).collect()))

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use schemas::{FeedItem, Rule, UserId};
 use topologies::ranking::Weights;
-use topologies::ranking::reread::Served;
+use topologies::ranking::rerank::Served;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;

@@ -7,7 +7,7 @@ use connectors::postgres::{Timeline, TimelinePost};
 use schemas::{FeedBody, PostId, Rule, Sources, UserId, V1};
 use serde::Serialize;
 use topologies::ranking::Weights;
-use topologies::ranking::reread::{Served, reread};
+use topologies::ranking::rerank::{Served, rerank};
 use topologies::ranking::spacing::Spacer;
 use uuid::Uuid;
 use warp::http::StatusCode;
@@ -221,7 +221,7 @@ pub fn feed(found: &Found, asked: Asked, now_ms: i64, request: Uuid) -> Feed {
 
 fn ranked(body: &FeedBody, asked: Asked, now_ms: i64, ctx: impl Fn(usize) -> Ctx) -> Vec<Item> {
     let weights = Weights::of(body);
-    let served = reread(body, &weights, now_ms).into_iter().take(asked.limit);
+    let served = rerank(body, &weights, now_ms).into_iter().take(asked.limit);
     let item = |(position, served): (usize, Served)| Item {
         post_id: served.item.post,
         author_id: served.item.author,

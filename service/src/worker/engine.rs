@@ -9,7 +9,7 @@ use millstream::{
     Streams,
 };
 use schemas::UserId;
-use topologies::feed::{Feed, Settings, feed};
+use topologies::feed::{Feed, FeedSettings, feed};
 
 use crate::config::Config;
 use crate::read::{Held, StateFault, StateFeeds};
@@ -74,12 +74,12 @@ fn failed(words: &dyn std::fmt::Display) -> Ended {
     Ended { exit: Exit::Failed, why: words.to_string() }
 }
 
-fn settings(config: &Config) -> Settings {
-    Settings {
+fn settings(config: &Config) -> FeedSettings {
+    FeedSettings {
         app: config.app.clone(),
         cdc_epoch: config.worker.cdc_epoch,
         feeds_epoch: config.worker.feeds_epoch,
-        ..Settings::default()
+        ..FeedSettings::default()
     }
 }
 
@@ -120,7 +120,7 @@ pub fn describe(config: &Config) -> Result<String, String> {
 /// The state of readers, ranked on demand.
 struct State {
     feed: Feed,
-    settings: Settings,
+    settings: FeedSettings,
     query: Query,
     streams: Arc<Streams>,
 }

@@ -1,6 +1,6 @@
 //! When a post's line is sent: its state as the readers' side has it, against its state here.
 //!
-//! A post that appears or goes, in any way, is told at once; so is a change of its counts that moves a
+//! A post that appears or goes, in any way, is sent at once; so is a change of its counts that moves a
 //! score. Smaller changes wait 5 s for the next, 60 s at most: lines are exact at rest, and within 0.002
 //! of the score before.
 
@@ -10,7 +10,7 @@ use crate::ranking::{Weights, score};
 
 /// How patient a line is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Patience {
+pub struct LinePolicy {
     /// A change of the weighted engagement term above this is sent at once.
     pub score_max: f64,
     /// So long after the last change a line is sent.
@@ -21,7 +21,7 @@ pub struct Patience {
     pub age_ms_max: i64,
 }
 
-impl Default for Patience {
+impl Default for LinePolicy {
     fn default() -> Self {
         // A ranking is as of a time that has just passed: what it may still choose must not be gone
         // because the clock went on. Ranking itself is exact to the millisecond about 7 days.
@@ -66,13 +66,13 @@ impl Sent {
         wanted: Option<PostLine>,
         changed: bool,
         now: i64,
-        (patience, weights): (&Patience, &Weights),
+        (policy, weights): (&LinePolicy, &Weights),
     ) -> Step {
         if wanted == self.line {
             self.unsent = None;
             return Step::Rest;
         }
-        if at_once(self.line, wanted, patience, weights) {
+        if at_once(self.line, wanted, policy, weights) {
             return self.send(wanted);
         }
         let unsent = match self.unsent {
@@ -80,7 +80,7 @@ impl Sent {
             Some(unsent) => unsent,
             None => Unsent { first_ms: now, last_ms: now },
         };
-        let due = due(unsent, patience);
+        let due = due(unsent, policy);
         if due <= now {
             return self.send(wanted);
         }
@@ -95,15 +95,15 @@ impl Sent {
 }
 
 /// When unsent changes are sent if nothing else happens.
-pub fn due(unsent: Unsent, patience: &Patience) -> i64 {
-    let quiet = unsent.last_ms.saturating_add(patience.quiet_ms);
-    quiet.min(unsent.first_ms.saturating_add(patience.unsent_ms_max))
+pub fn due(unsent: Unsent, policy: &LinePolicy) -> i64 {
+    let quiet = unsent.last_ms.saturating_add(policy.quiet_ms);
+    quiet.min(unsent.first_ms.saturating_add(policy.unsent_ms_max))
 }
 
 fn at_once(
     sent: Option<PostLine>,
     wanted: Option<PostLine>,
-    patience: &Patience,
+    policy: &LinePolicy,
     weights: &Weights,
 ) -> bool {
     let (Some(sent), Some(wanted)) = (sent, wanted) else { return true };
@@ -111,7 +111,7 @@ fn at_once(
     let term = |line: &PostLine| score::engagement(weights, counts(line));
     let itself = |line: &PostLine| (line.author, line.created_at_ms, line.content_hash);
     let moved = weights.engagement * (term(&wanted) - term(&sent)).abs();
-    itself(&sent) != itself(&wanted) || moved > patience.score_max
+    itself(&sent) != itself(&wanted) || moved > policy.score_max
 }
 
 #[cfg(test)]
@@ -123,11 +123,11 @@ mod tests {
     }
 
     fn step(sent: &mut Sent, wanted: Option<PostLine>, now: i64) -> Step {
-        sent.step(wanted, true, now, (&Patience::default(), &Weights::v1()))
+        sent.step(wanted, true, now, (&LinePolicy::default(), &Weights::v1()))
     }
 
     #[test]
-    fn a_post_that_appears_or_goes_is_told_at_once_and_once() {
+    fn a_post_that_appears_or_goes_is_sent_at_once_and_once() {
         let mut sent = Sent::default();
         assert_eq!(step(&mut sent, line(0, 0), 0), Step::Send(line(0, 0)));
         assert_eq!(step(&mut sent, line(0, 0), 1), Step::Rest);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_moves_a_score_is_told_at_once() {
+    fn a_change_that_moves_a_score_is_sent_at_once() {
         let mut sent = Sent { line: line(0, 100), unsent: None };
         assert_eq!(step(&mut sent, line(1, 100), 0), Step::Send(line(1, 100)));
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_that_end_where_they_began_are_not_told() {
+    fn changes_that_end_where_they_began_are_not_sent() {
         let mut sent = Sent { line: line(5, 1_000_000), unsent: None };
         assert_eq!(step(&mut sent, line(6, 1_000_000), 0), Step::Wait(5_000));
         assert_eq!(step(&mut sent, line(5, 1_000_000), 1), Step::Rest);

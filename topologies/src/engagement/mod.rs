@@ -1,28 +1,28 @@
-//! Engagement: what was done to a post, what of it counts, and when the others hear of it.
+//! Engagement: what was done to a post, what of it counts, and when others are told.
 //!
-//! Key of everything is the post. [`acts`] keeps, for each user, what counts and when; [`post`] keeps
-//! the post's life and its counts; [`line`] decides when the post's line is broadcast. Interactions may
-//! come before their post: they count under its key at once, and are told to their users when its
+//! Key of everything is the post. [`interactions`] keeps, for each user, what counts and when; [`post`] keeps
+//! whether the post is live and its counts; [`line`] decides when the post's line is broadcast. Interactions may
+//! come before their post: they count under its key at once, and reach their users when its
 //! author is known.
 
-pub mod acts;
+pub mod interactions;
 pub mod line;
 pub mod post;
 
 use schemas::{Delta, ToUser, UserId, day_of};
 
-use acts::Changed;
+use interactions::CountChange;
 
-/// What the changes of one user's acts mean to that user, as interactions with `author`.
-pub fn interactions(author: UserId, changes: &[Changed], out: &mut Vec<ToUser>) {
+/// What the changes of one user's interactions mean to that user, as interactions with `author`.
+pub fn affinity_updates(author: UserId, changes: &[CountChange], out: &mut Vec<ToUser>) {
     for change in changes {
-        let told = |delta| ToUser::Interaction { author, day: day_of(change.at_ms), delta };
-        out.push(told(change.delta));
+        let interaction = |delta| ToUser::Interaction { author, day: day_of(change.at_ms), delta };
+        out.push(interaction(change.delta));
     }
 }
 
 /// What it means to a user that a post on which they did `counted` is by `to`, and no longer by `from`.
-pub fn reattributed(
+pub fn reattributions(
     (from, to): (Option<UserId>, UserId),
     counted: impl Iterator<Item = i64>,
     out: &mut Vec<ToUser>,
@@ -43,7 +43,7 @@ mod tests {
     fn what_changes_its_author_is_taken_from_one_and_given_to_the_other() {
         let (a, b) = (UserId([1; 16]), UserId([2; 16]));
         let mut out = Vec::new();
-        reattributed((Some(a), b), [86_400_000].into_iter(), &mut out);
+        reattributions((Some(a), b), [86_400_000].into_iter(), &mut out);
         let expected = [
             ToUser::Interaction { author: a, day: 1, delta: Delta::Minus },
             ToUser::Interaction { author: b, day: 1, delta: Delta::Plus },

@@ -1,4 +1,4 @@
-//! A post: its life, its counts, and what was last told of it.
+//! A post: its row, its counts, and the line last sent.
 //!
 //! Deletes win: of changes with equal marks the deletion counts, and a newer live image brings the post
 //! back with all its counts. A post of which no image came yet is unknown; what was done to it waits for
@@ -6,9 +6,9 @@
 
 use schemas::{Action, Delta, Mark, PostImage, PostLine, UserId};
 
-use super::acts::{Changed, Kind};
-use super::line::{self, Patience, Sent};
-use crate::ingest::row::{Life, newer};
+use super::interactions::{CountChange, Kind};
+use super::line::{self, LinePolicy, Sent};
+use crate::ingest::row::{RowVersion, is_newer};
 
 /// What is done to an unknown post waits so long.
 pub const WAIT_MS: i64 = 7 * 86_400_000;
@@ -32,12 +32,12 @@ pub struct Counts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Post {
     /// Its newest change; none until one came.
-    pub life: Option<Life>,
+    pub version: Option<RowVersion>,
     /// Its last image; none while it is unknown.
     pub image: Option<PostImage>,
     /// Its counts.
     pub counts: Counts,
-    /// What was last told.
+    /// The line last sent.
     pub sent: Sent,
     /// Until when what was done to it waits, while it is unknown.
     pub waits_until: Option<i64>,
@@ -45,10 +45,10 @@ pub struct Post {
 
 /// What a change of the post itself means for what was done to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Author {
+pub enum AuthorChange {
     /// The same author as before, or still none.
-    Same,
-    /// All acts are on a post by `to`, and no longer by `from`.
+    Unchanged,
+    /// All interactions are on a post by `to`, and no longer by `from`.
     Changed {
         /// The former author; none if the post was unknown.
         from: Option<UserId>,
@@ -59,27 +59,27 @@ pub enum Author {
 
 impl Post {
     /// Takes a change of the post itself; an older one than the newest means nothing.
-    pub fn change(&mut self, mark: Mark, image: Option<PostImage>, live: bool) -> Author {
-        let next = Life { mark, live };
-        if !newer(next, self.life) {
-            return Author::Same;
+    pub fn change(&mut self, mark: Mark, image: Option<PostImage>, live: bool) -> AuthorChange {
+        let next = RowVersion { mark, live };
+        if !is_newer(next, self.version) {
+            return AuthorChange::Unchanged;
         }
-        self.life = Some(next);
-        let Some(mut new) = image else { return Author::Same };
+        self.version = Some(next);
+        let Some(mut new) = image else { return AuthorChange::Unchanged };
         let old = self.image;
         new.content_hash = new.content_hash.or(old.and_then(|old| old.content_hash));
         self.image = Some(new);
         self.waits_until = None;
         let from = old.map(|old| old.author);
         if from == Some(new.author) {
-            Author::Same
+            AuthorChange::Unchanged
         } else {
-            Author::Changed { from, to: new.author }
+            AuthorChange::Changed { from, to: new.author }
         }
     }
 
     /// Takes what counts more or less.
-    pub fn count(&mut self, changes: &[Changed]) {
+    pub fn count(&mut self, changes: &[CountChange]) {
         for change in changes {
             let count = match change.kind {
                 Kind::Like => &mut self.counts.likes,
@@ -94,7 +94,7 @@ impl Post {
     }
 
     /// Takes an impression or a view; the other actions are none.
-    pub fn expose(&mut self, action: Action) {
+    pub fn count_exposure(&mut self, action: Action) {
         let Counts { impressions, views, .. } = &mut self.counts;
         match action {
             Action::Impression => *impressions = impressions.saturating_add(1),
@@ -111,19 +111,19 @@ impl Post {
     }
 
     /// Whether everything done to the post has waited too long; then it is dropped, here and by the
-    /// caller, who keeps the acts.
-    pub fn forget(&mut self, now: i64) -> bool {
-        let late = self.waits_until.is_some_and(|until| until <= now);
-        if late {
+    /// caller, who keeps the interactions.
+    pub fn expire(&mut self, now: i64) -> bool {
+        let expired = self.waits_until.is_some_and(|until| until <= now);
+        if expired {
             (self.counts, self.waits_until) = (Counts::default(), None);
         }
-        late
+        expired
     }
 
     /// The line that readers should have at `now`; none if the post is not live, or too old.
-    pub fn line(&self, now: i64, patience: &Patience) -> Option<PostLine> {
-        let image = self.image.filter(|_| self.life.is_some_and(|life| life.live))?;
-        if now.saturating_sub(image.created_at_ms) > patience.age_ms_max {
+    pub fn line(&self, now: i64, policy: &LinePolicy) -> Option<PostLine> {
+        let image = self.image.filter(|_| self.version.is_some_and(|version| version.live))?;
+        if now.saturating_sub(image.created_at_ms) > policy.age_ms_max {
             return None;
         }
         let Counts { likes, comments, shares, impressions, views } = self.counts;
@@ -140,12 +140,12 @@ impl Post {
 
     /// When the post must be looked at if nothing happens: an unsent line is due, its line ends with
     /// age, or what waits is dropped.
-    pub fn next_look(&self, patience: &Patience) -> Option<i64> {
-        let unsent = self.sent.unsent.map(|unsent| line::due(unsent, patience));
+    pub fn next_deadline(&self, policy: &LinePolicy) -> Option<i64> {
+        let unsent = self.sent.unsent.map(|unsent| line::due(unsent, policy));
         let ends = self
             .sent
             .line
-            .map(|line| line.created_at_ms.saturating_add(patience.age_ms_max).saturating_add(1));
+            .map(|line| line.created_at_ms.saturating_add(policy.age_ms_max).saturating_add(1));
         [unsent, ends, self.waits_until].into_iter().flatten().min()
     }
 }
@@ -164,11 +164,11 @@ mod tests {
     }
 
     fn likes(post: &Post) -> Option<u32> {
-        post.line(0, &Patience::default()).map(|line| line.likes)
+        post.line(0, &LinePolicy::default()).map(|line| line.likes)
     }
 
     fn like(post: &mut Post) {
-        post.count(&[Changed { kind: Kind::Like, at_ms: 0, delta: Delta::Plus }]);
+        post.count(&[CountChange { kind: Kind::Like, at_ms: 0, delta: Delta::Plus }]);
     }
 
     #[test]
@@ -188,21 +188,21 @@ mod tests {
     fn an_older_change_means_nothing() {
         let mut post = Post::default();
         post.change(mark(2), None, false);
-        assert_eq!(post.change(mark(1), image(1), true), Author::Same);
+        assert_eq!(post.change(mark(1), image(1), true), AuthorChange::Unchanged);
         assert_eq!(likes(&post), None);
     }
 
     #[test]
-    fn a_known_author_is_told_and_so_is_another_one() {
+    fn a_first_author_is_a_change_and_so_is_another_one() {
         let mut post = Post::default();
         let (first, second) = (UserId([1; 16]), UserId([2; 16]));
         let known = post.change(mark(1), image(1), true);
         let same = post.change(mark(2), image(1), false);
         let other = post.change(mark(3), image(2), true);
         let expected = [
-            Author::Changed { from: None, to: first },
-            Author::Same,
-            Author::Changed { from: Some(first), to: second },
+            AuthorChange::Changed { from: None, to: first },
+            AuthorChange::Unchanged,
+            AuthorChange::Changed { from: Some(first), to: second },
         ];
         assert_eq!([known, same, other], expected);
     }
@@ -211,8 +211,8 @@ mod tests {
     fn content_that_the_log_does_not_repeat_is_kept() {
         let mut post = Post::default();
         post.change(mark(1), image(1), true);
-        let unsaid = image(1).map(|image| PostImage { content_hash: None, ..image });
-        post.change(mark(2), unsaid, true);
+        let unrepeated = image(1).map(|image| PostImage { content_hash: None, ..image });
+        post.change(mark(2), unrepeated, true);
         assert_eq!(post.image, image(1));
     }
 
@@ -223,19 +223,19 @@ mod tests {
             like(&mut post);
             post.wait(now);
         }
-        assert!(!post.forget(WAIT_MS));
-        assert!(post.forget(1_000 + WAIT_MS));
+        assert!(!post.expire(WAIT_MS));
+        assert!(post.expire(1_000 + WAIT_MS));
         assert_eq!(post, Post::default());
     }
 
     #[test]
     fn a_line_ends_an_hour_after_the_post_is_seven_days_old() {
-        let (mut post, patience) = (Post::default(), Patience::default());
+        let (mut post, policy) = (Post::default(), LinePolicy::default());
         post.change(mark(1), image(1), true);
         let last = 7 * 86_400_000 + 3_600_000;
-        post.sent.line = post.line(0, &patience);
-        assert!(post.line(last, &patience).is_some());
-        assert_eq!(post.line(last + 1, &patience), None);
-        assert_eq!(post.next_look(&patience), Some(last + 1));
+        post.sent.line = post.line(0, &policy);
+        assert!(post.line(last, &policy).is_some());
+        assert_eq!(post.line(last + 1, &policy), None);
+        assert_eq!(post.next_deadline(&policy), Some(last + 1));
     }
 }

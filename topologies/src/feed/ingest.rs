@@ -1,4 +1,4 @@
-//! The inputs: each record decoded, checked against its row's last change, and told to whom it concerns.
+//! The inputs: each record decoded, checked against its row's last change, and routed to whom it concerns.
 //!
 //! This is the only place that decodes what others wrote, and the only one that dead-letters it: bytes
 //! that give no record go there with the reason, and the next record is taken.
@@ -9,9 +9,9 @@ use schemas::{
     UserId, Wire,
 };
 
-use crate::ingest::act::Act;
 use crate::ingest::events::{self, REPEATS_MS_MAX};
-use crate::ingest::row::Life;
+use crate::ingest::interaction_row::InteractionRow;
+use crate::ingest::row::RowVersion;
 use crate::ingest::{Effect, Routed, comments, follows, likes, posts, users};
 use crate::layout::Pair;
 use crate::state::Time;
@@ -20,7 +20,7 @@ use crate::state::Time;
 const DISORDER_MS: i64 = 3_600_000;
 
 type Bytes = Option<Vec<u8>>;
-type Told<'a> = Context<'a, (), Routed>;
+type IngestContext<'a> = Context<'a, (), Routed>;
 
 /// A table whose rows are kept by primary key.
 pub(super) trait Table: Row {
@@ -34,7 +34,7 @@ pub(super) trait Table: Row {
 
     /// Takes a change.
     fn change(
-        held: &mut Option<Self::Kept>,
+        stored: &mut Option<Self::Kept>,
         change: &Change<Self>,
         epoch: u32,
         out: &mut Vec<Routed>,
@@ -52,22 +52,22 @@ macro_rules! tables {
             }
 
             fn change(
-                held: &mut Option<$kept>,
+                stored: &mut Option<$kept>,
                 change: &Change<Self>,
                 epoch: u32,
                 out: &mut Vec<Routed>,
             ) -> Effect {
-                $module::change(held, change, epoch, out)
+                $module::change(stored, change, epoch, out)
             }
         }
     )*};
 }
 
 tables! {
-    User as UserId, Life in users, |key| key;
-    Follow as Pair<UserId, UserId>, Life in follows, |key| Pair(key.follower, key.followee);
-    Comment as CommentId, Act in comments, |key| key;
-    Like as LikeId, Act in likes, |key| key;
+    User as UserId, RowVersion in users, |key| key;
+    Follow as Pair<UserId, UserId>, RowVersion in follows, |key| Pair(key.follower, key.followee);
+    Comment as CommentId, InteractionRow in comments, |key| key;
+    Like as LikeId, InteractionRow in likes, |key| key;
 }
 
 /// The rows of one table.
@@ -89,23 +89,23 @@ impl<R: Table + 'static> Processor for Ingest<R> {
     type KeyOut = ();
     type ValueOut = Routed;
 
-    fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut Told<'_>) -> Result<()> {
+    fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut IngestContext<'_>) -> Result<()> {
         let change = match Cdc::<R>::decode(record.key.as_deref(), record.value.as_deref()) {
             Ok(Cdc::Change(change)) => change,
             Ok(Cdc::Tombstone | Cdc::Message) => return Ok(()),
-            Err(poison) => return bury(&poison, cx),
+            Err(poison) => return dead_letter(&poison, cx),
         };
         // A delete that names no row deletes nothing.
         let Some(key) = change.key else { return Ok(()) };
         let id = R::id(key);
         let rows = cx.store(self.rows)?;
-        let mut held = rows.get(&id)?.copied();
+        let mut stored = rows.get(&id)?.copied();
         self.out.clear();
-        let effect = R::change(&mut held, &change, self.epoch, &mut self.out);
-        if let Some(held) = held.filter(|_| effect != Effect::Stale) {
-            rows.put(&id, held)?;
+        let effect = R::change(&mut stored, &change, self.epoch, &mut self.out);
+        if let Some(stored) = stored.filter(|_| effect != Effect::Stale) {
+            rows.put(&id, stored)?;
         }
-        tell(&self.out, cx)
+        forward_all(&self.out, cx)
     }
 }
 
@@ -127,15 +127,15 @@ impl Processor for IngestPosts {
     type KeyOut = ();
     type ValueOut = Routed;
 
-    fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut Told<'_>) -> Result<()> {
+    fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut IngestContext<'_>) -> Result<()> {
         match Cdc::<Post>::decode(record.key.as_deref(), record.value.as_deref()) {
             Ok(Cdc::Change(change)) => {
                 self.out.clear();
                 posts::change(&change, self.epoch, &mut self.out);
-                tell(&self.out, cx)
+                forward_all(&self.out, cx)
             }
             Ok(Cdc::Tombstone | Cdc::Message) => Ok(()),
-            Err(poison) => bury(&poison, cx),
+            Err(poison) => dead_letter(&poison, cx),
         }
     }
 }
@@ -143,13 +143,13 @@ impl Processor for IngestPosts {
 /// Events: each id of a user once in 24 h.
 pub(super) struct IngestEvents {
     first: Store<Pair<UserId, EventId>, Time>,
-    forget: Timers<UserId>,
+    expiry: Timers<UserId>,
     out: Vec<Routed>,
 }
 
 impl IngestEvents {
-    pub(super) fn new(first: Store<Pair<UserId, EventId>, Time>, forget: Timers<UserId>) -> Self {
-        Self { first, forget, out: Vec::new() }
+    pub(super) fn new(first: Store<Pair<UserId, EventId>, Time>, expiry: Timers<UserId>) -> Self {
+        Self { first, expiry, out: Vec::new() }
     }
 }
 
@@ -159,49 +159,49 @@ impl Processor for IngestEvents {
     type KeyOut = ();
     type ValueOut = Routed;
 
-    fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut Told<'_>) -> Result<()> {
+    fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut IngestContext<'_>) -> Result<()> {
         let event = match Event::decode(record.value.as_deref().unwrap_or_default()) {
             Ok(event) => event,
-            Err(poison) => return bury(&poison, cx),
+            Err(poison) => return dead_letter(&poison, cx),
         };
         if event.too_far(record.at.0) {
-            return bury(&event.ahead().of("event"), cx);
+            return dead_letter(&event.ahead().of("event"), cx);
         }
         let id = Pair(event.user, event.id);
         let first = cx.store(self.first)?;
-        let mut held = first.get(&id)?.map(|first| first.0);
+        let mut stored = first.get(&id)?.map(|first| first.0);
         self.out.clear();
-        if events::happen(&mut held, &event, record.at.0, &mut self.out) == Effect::Stale {
+        if events::apply(&mut stored, &event, record.at.0, &mut self.out) == Effect::Stale {
             return Ok(());
         }
-        if let Some(held) = held {
-            first.put(&id, Time(held))?;
+        if let Some(stored) = stored {
+            first.put(&id, Time(stored))?;
         }
-        let timers = cx.timers(self.forget)?;
+        let timers = cx.timers(self.expiry)?;
         if timers.deadline(&event.user).is_none() {
             timers.set(&event.user, after(record.at.0))?;
         }
-        tell(&self.out, cx)
+        forward_all(&self.out, cx)
     }
 
     /// Forgets the ids of a user that no record will repeat in time any more.
-    fn on_timer(&mut self, due: Due<'_>, cx: &mut Told<'_>) -> Result<()> {
-        let Some(user) = due.of(self.forget) else { return Ok(()) };
+    fn on_timer(&mut self, due: Due<'_>, cx: &mut IngestContext<'_>) -> Result<()> {
+        let Some(user) = due.of(self.expiry) else { return Ok(()) };
         let stream_time = cx.stream_time().0;
-        let (mut late, mut next) = (Vec::new(), None::<i64>);
+        let (mut expired, mut next) = (Vec::new(), None::<i64>);
         let first = cx.store(self.first)?;
         first.scan_prefix(&user.0, |id, first| {
             if after(first.0).0 <= stream_time {
-                late.push(*id);
+                expired.push(*id);
             } else {
                 next = Some(next.map_or(first.0, |next| next.min(first.0)));
             }
             true
         })?;
-        late.iter().try_for_each(|id| first.delete(id))?;
-        // Where the input stands still nothing is late by its time: look again when the clock says so.
+        expired.iter().try_for_each(|id| first.delete(id))?;
+        // Where the input stands still nothing has expired by its time: look again when the clock says so.
         let again = next.map(|first| after(first).max(due.at.plus(ONE_DAY)));
-        again.map_or(Ok(()), |again| cx.timers(self.forget)?.set(user, again))
+        again.map_or(Ok(()), |again| cx.timers(self.expiry)?.set(user, again))
     }
 }
 
@@ -212,10 +212,10 @@ fn after(first: i64) -> Timestamp {
     Timestamp(first.saturating_add(REPEATS_MS_MAX + DISORDER_MS))
 }
 
-fn tell(routed: &[Routed], cx: &mut Told<'_>) -> Result<()> {
+fn forward_all(routed: &[Routed], cx: &mut IngestContext<'_>) -> Result<()> {
     routed.iter().try_for_each(|routed| cx.forward(&(), routed))
 }
 
-fn bury(poison: &Poison, cx: &mut Told<'_>) -> Result<()> {
+fn dead_letter(poison: &Poison, cx: &mut IngestContext<'_>) -> Result<()> {
     cx.dead_letter(&poison.to_string())
 }

@@ -15,18 +15,18 @@ use millstream::{Broadcast, Builder, Bytes, Internal, Nullable, Result, Store, S
 use schemas::{Gone, PostId, PostLine, ToPost, ToUser, UserId, topic};
 
 use self::ingest::{Ingest, IngestEvents, IngestPosts};
-use crate::engagement::line::Patience;
+use crate::engagement::line::LinePolicy;
 use crate::ingest::Routed;
-use crate::layout::{Pair, Wired};
+use crate::layout::{Pair, WireSerde};
 use crate::live::{GoneUsers, PostsByAuthor};
 use crate::ranking::Weights;
-use crate::reader::Reader;
+use crate::reader::ReaderStatus;
 use crate::reader::days::Days;
 use crate::state::{Count, Time};
 
 /// What a feed's topology is made with.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct FeedSettings {
     /// The application's name; it names the group, the changelogs and the dead letters.
     pub app: String,
     /// Raised by hand when the database is restored from a backup.
@@ -36,21 +36,21 @@ pub struct Settings {
     /// Every number of selection and score.
     pub weights: Weights,
     /// When lines are sent, and how old a post may be to have one.
-    pub patience: Patience,
+    pub line_policy: LinePolicy,
     /// So long a feed holds after its ranking.
     pub valid_ms: i64,
     /// After a start, a move or an abort the active readers of a task are ranked within this.
     pub spread_ms: i64,
 }
 
-impl Default for Settings {
+impl Default for FeedSettings {
     fn default() -> Self {
         Self {
             app: "feed".into(),
             cdc_epoch: 0,
             feeds_epoch: 0,
             weights: Weights::v1(),
-            patience: Patience::default(),
+            line_policy: LinePolicy::default(),
             valid_ms: 600_000,
             spread_ms: 10_000,
         }
@@ -66,7 +66,7 @@ pub type UsersGone = Broadcast<UserId, Gone, GoneUsers>;
 #[derive(Clone, Copy)]
 pub struct ReaderStores {
     /// Whether they are active, what is due, what was published.
-    pub readers: Store<UserId, Reader>,
+    pub readers: Store<UserId, ReaderStatus>,
     /// How many live rows say that the first follows the second; none is zero.
     pub follows: Store<Pair<UserId, UserId>, Count>,
     /// What the first did to posts of the second, by day.
@@ -95,16 +95,16 @@ struct Between {
 }
 
 /// Builds the feed's topology.
-pub fn feed(settings: &Settings) -> Result<Feed> {
+pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     let builder = Builder::new(&settings.app);
     let between = Between {
-        posts: builder.internal(topic::BY_POST.name, Wired, Wired),
-        users: builder.internal(topic::BY_USER.name, Wired, Wired),
+        posts: builder.internal(topic::BY_POST.name, WireSerde, WireSerde),
+        users: builder.internal(topic::BY_USER.name, WireSerde, WireSerde),
     };
     inputs(&builder, settings, &between);
     engagement::attach(&builder, settings, &between);
-    let posts = builder.broadcast_indexed(topic::POSTS_LIVE.name, Wired, Wired);
-    let gone = builder.broadcast_indexed(topic::GONE.name, Wired, Wired);
+    let posts = builder.broadcast_indexed(topic::POSTS_LIVE.name, WireSerde, WireSerde);
+    let gone = builder.broadcast_indexed(topic::GONE.name, WireSerde, WireSerde);
     let stores = reader::attach(&builder, settings, (&between, posts, gone));
     let topology = builder.build()?;
     Ok(Feed { topology, stores, posts, gone })
@@ -112,66 +112,70 @@ pub fn feed(settings: &Settings) -> Result<Feed> {
 
 type Raw = Stream<Option<Vec<u8>>, Option<Vec<u8>>>;
 
-fn inputs(builder: &Builder, settings: &Settings, between: &Between) {
+fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
     let epoch = settings.cdc_epoch;
     let source =
         |of: topic::Topic| -> Raw { builder.stream(of.name, Nullable(Bytes), Nullable(Bytes)) };
-    let users = builder.store("user-rows", Wired, Wired);
-    let told = source(topic::CDC_USERS).process("ingest-users", &[users.into()], move || {
+    let users = builder.store("user-rows", WireSerde, WireSerde);
+    let routed = source(topic::CDC_USERS).process("ingest-users", &[users.into()], move || {
         Ingest::<schemas::User>::new(users, epoch)
     });
-    route_to_users(&told, "ingest-users", between);
-    told.flat_map("ingest-users-gone", |routed, out| match routed.value {
-        Routed::Gone(user, gone) => out.emit(user, gone),
-        Routed::ToPost(..) | Routed::ToUser(..) => Ok(()),
-    })
-    .to(topic::GONE.name, Wired, Nullable(Wired));
+    route_to_users(&routed, "ingest-users", between);
+    routed
+        .flat_map("ingest-users-gone", |routed, out| match routed.value {
+            Routed::Gone(user, gone) => out.emit(user, gone),
+            Routed::ToPost(..) | Routed::ToUser(..) => Ok(()),
+        })
+        .to(topic::GONE.name, WireSerde, Nullable(WireSerde));
 
-    let told =
+    let routed =
         source(topic::CDC_POSTS).process("ingest-posts", &[], move || IngestPosts::new(epoch));
-    route(&told, "ingest-posts", between);
+    route(&routed, "ingest-posts", between);
 
-    let follows = builder.store("follow-rows", Wired, Wired);
-    let told = source(topic::CDC_FOLLOWS).process("ingest-follows", &[follows.into()], move || {
-        Ingest::<schemas::Follow>::new(follows, epoch)
-    });
-    route_to_users(&told, "ingest-follows", between);
+    let follows = builder.store("follow-rows", WireSerde, WireSerde);
+    let routed =
+        source(topic::CDC_FOLLOWS).process("ingest-follows", &[follows.into()], move || {
+            Ingest::<schemas::Follow>::new(follows, epoch)
+        });
+    route_to_users(&routed, "ingest-follows", between);
 
-    let comments = builder.store("comment-rows", Wired, Wired);
-    let told =
+    let comments = builder.store("comment-rows", WireSerde, WireSerde);
+    let routed =
         source(topic::CDC_COMMENTS).process("ingest-comments", &[comments.into()], move || {
             Ingest::<schemas::Comment>::new(comments, epoch)
         });
-    route(&told, "ingest-comments", between);
+    route(&routed, "ingest-comments", between);
 
-    let likes = builder.store("like-rows", Wired, Wired);
-    let told = source(topic::CDC_LIKES).process("ingest-likes", &[likes.into()], move || {
+    let likes = builder.store("like-rows", WireSerde, WireSerde);
+    let routed = source(topic::CDC_LIKES).process("ingest-likes", &[likes.into()], move || {
         Ingest::<schemas::Like>::new(likes, epoch)
     });
-    route(&told, "ingest-likes", between);
+    route(&routed, "ingest-likes", between);
 
-    let events = builder.store("event-ids", Wired, Wired);
-    let forget = builder.timers("event-ids-due", Wired);
-    let uses = [events.into(), forget.into()];
-    let told = source(topic::EVENTS)
-        .process("ingest-events", &uses, move || IngestEvents::new(events, forget));
-    route(&told, "ingest-events", between);
+    let events = builder.store("event-ids", WireSerde, WireSerde);
+    let expiry = builder.timers("event-ids-due", WireSerde);
+    let uses = [events.into(), expiry.into()];
+    let routed = source(topic::EVENTS)
+        .process("ingest-events", &uses, move || IngestEvents::new(events, expiry));
+    route(&routed, "ingest-events", between);
 }
 
 /// Sends what an input means to posts and users.
-fn route(told: &Stream<(), Routed>, name: &str, between: &Between) {
-    told.flat_map(&format!("{name}-to-posts"), |routed, out| match routed.value {
-        Routed::ToPost(post, fact) => out.emit(post, fact),
-        Routed::ToUser(..) | Routed::Gone(..) => Ok(()),
-    })
-    .into_internal(&between.posts);
-    route_to_users(told, name, between);
+fn route(routed: &Stream<(), Routed>, name: &str, between: &Between) {
+    routed
+        .flat_map(&format!("{name}-to-posts"), |routed, out| match routed.value {
+            Routed::ToPost(post, fact) => out.emit(post, fact),
+            Routed::ToUser(..) | Routed::Gone(..) => Ok(()),
+        })
+        .into_internal(&between.posts);
+    route_to_users(routed, name, between);
 }
 
-fn route_to_users(told: &Stream<(), Routed>, name: &str, between: &Between) {
-    told.flat_map(&format!("{name}-to-users"), |routed, out| match routed.value {
-        Routed::ToUser(user, fact) => out.emit(user, fact),
-        Routed::ToPost(..) | Routed::Gone(..) => Ok(()),
-    })
-    .into_internal(&between.users);
+fn route_to_users(routed: &Stream<(), Routed>, name: &str, between: &Between) {
+    routed
+        .flat_map(&format!("{name}-to-users"), |routed, out| match routed.value {
+            Routed::ToUser(user, fact) => out.emit(user, fact),
+            Routed::ToPost(..) | Routed::Gone(..) => Ok(()),
+        })
+        .into_internal(&between.users);
 }

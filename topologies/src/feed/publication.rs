@@ -24,9 +24,9 @@ impl Serde<Publication> for Body {
     }
 
     fn decode(&self, bytes: &[u8], _version: u8, slot: &mut Option<Publication>) -> Result<()> {
-        let held = slot.get_or_insert_default();
-        held.version = FeedVersion::default();
-        FeedBody::decode_into(bytes, &mut held.body)
+        let stored = slot.get_or_insert_default();
+        stored.version = FeedVersion::default();
+        FeedBody::decode_into(bytes, &mut stored.body)
             .map_err(|poison| Fault::Reject(poison.to_string()))
     }
 

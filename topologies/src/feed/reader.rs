@@ -3,7 +3,7 @@
 //! Nothing is ranked while a record or a change is in hand: it is noted as due in the reader's schedule,
 //! and the reader's timer, which is the first thing that is due, ranks. So many changes are one ranking.
 //! A reader whom this task has not ranked since its start is due within the spread: what happened
-//! while nobody listened shows then.
+//! while the task was away shows then.
 
 use std::rc::Rc;
 
@@ -16,11 +16,11 @@ use millstream::{
 use schemas::{Delta, FeedVersion, Gone, PostId, PostLine, Read, ToUser, UserId, day_of, topic};
 
 use super::publication::{Body, Publication, headers};
-use super::{Between, PostsLive, ReaderStores, Settings, UsersGone, reading};
-use crate::layout::{Pair, Wired};
+use super::{Between, FeedSettings, PostsLive, ReaderStores, UsersGone, reading};
+use crate::layout::{Pair, WireSerde};
 use crate::live::{GoneUsers, PostsByAuthor};
 use crate::ranking::{Ranker, ReaderState, World};
-use crate::reader::Reader;
+use crate::reader::ReaderStatus;
 use crate::reader::presence::Presence;
 use crate::reader::schedule::{Class, Schedule};
 use crate::state::Count;
@@ -28,8 +28,8 @@ use crate::state::Count;
 /// What was seen stays in the store so long beyond the time it matters.
 const SEEN_SLACK_MS: i64 = 3_600_000;
 
-/// What a reader hears.
-enum Heard {
+/// What the sub-topology takes in.
+enum ReaderInput {
     /// Something of `by-user`.
     Fact(ToUser),
     /// A read of the feed.
@@ -39,23 +39,23 @@ enum Heard {
 /// Reads `by-user`, `reads` and the broadcasts; writes `feeds`.
 pub(super) fn attach(
     builder: &Builder,
-    settings: &Settings,
+    settings: &FeedSettings,
     (between, posts, gone): (&Between, PostsLive, UsersGone),
 ) -> ReaderStores {
     let stores = ReaderStores {
-        readers: builder.store("readers", Wired, Wired),
-        follows: builder.store("follows", Wired, Wired),
-        affinity: builder.store("affinity", Wired, Wired),
-        seen: builder.store("seen", Wired, Wired),
+        readers: builder.store("readers", WireSerde, WireSerde),
+        follows: builder.store("follows", WireSerde, WireSerde),
+        affinity: builder.store("affinity", WireSerde, WireSerde),
+        seen: builder.store("seen", WireSerde, WireSerde),
     };
-    let audience = builder.store("audience", Wired, Unit);
-    let due = builder.timers("readers-due", Wired);
-    let told = builder
+    let audience = builder.store("audience", WireSerde, Unit);
+    let due = builder.timers("readers-due", WireSerde);
+    let facts = builder
         .from(&between.users)
-        .flat_map("reader", |told, out| out.emit(told.key, &Heard::Fact(*told.value)));
+        .flat_map("reader", |fact, out| out.emit(fact.key, &ReaderInput::Fact(*fact.value)));
     let reads = builder
-        .stream(topic::READS.name, Wired, Wired)
-        .flat_map("reader-reads", |read, out| out.emit(read.key, &Heard::Read(*read.value)));
+        .stream(topic::READS.name, WireSerde, WireSerde)
+        .flat_map("reader-reads", |read, out| out.emit(read.key, &ReaderInput::Read(*read.value)));
     let uses = [
         stores.readers.into(),
         stores.follows.into(),
@@ -67,50 +67,51 @@ pub(super) fn attach(
         gone.into(),
     ];
     let settings = settings.clone();
-    told.merge(&reads)
-        .process("reader-ranks", &uses, move || Ranks {
+    facts
+        .merge(&reads)
+        .process("reader-ranks", &uses, move || ReaderProcessor {
             stores,
             audience,
             due,
             posts,
             gone,
             settings: settings.clone(),
-            born: i64::MIN,
-            heard: (0, 0),
+            started_at: i64::MIN,
+            changes_seen: (0, 0),
             ranker: Ranker::default(),
             state: ReaderState::default(),
             publication: Publication::default(),
         })
-        .to_with_headers(topic::FEEDS.name, Wired, Body, headers);
+        .to_with_headers(topic::FEEDS.name, WireSerde, Body, headers);
     stores
 }
 
-struct Ranks {
+struct ReaderProcessor {
     stores: ReaderStores,
     audience: Store<Pair<UserId, UserId>, ()>,
     due: Timers<UserId>,
     posts: PostsLive,
     gone: UsersGone,
-    settings: Settings,
+    settings: FeedSettings,
     /// When this task started, ms UTC.
-    born: i64,
+    started_at: i64,
     /// Changes of posts there were in the view before the current one, and in this.
-    heard: (u64, u64),
+    changes_seen: (u64, u64),
     ranker: Ranker,
     state: ReaderState,
     publication: Publication,
 }
 
-type Publishing<'a> = Context<'a, UserId, Publication>;
-type Seen = (Rc<Snapshot<PostId, PostLine, PostsByAuthor>>, Rc<Snapshot<UserId, Gone, GoneUsers>>);
+type ReaderContext<'a> = Context<'a, UserId, Publication>;
+type Views = (Rc<Snapshot<PostId, PostLine, PostsByAuthor>>, Rc<Snapshot<UserId, Gone, GoneUsers>>);
 
-impl Ranks {
+impl ReaderProcessor {
     /// Changes a reader, and sets the timer to the first thing that is due.
     fn change(
         &self,
         user: &UserId,
-        cx: &mut Publishing<'_>,
-        change: impl FnOnce(&mut Reader, i64),
+        cx: &mut ReaderContext<'_>,
+        change: impl FnOnce(&mut ReaderStatus, i64),
     ) -> Result<()> {
         let now = cx.wall_time().0;
         let readers = cx.store(self.stores.readers)?;
@@ -123,7 +124,12 @@ impl Ranks {
         self.set_timer(user, &reader, cx)
     }
 
-    fn set_timer(&self, user: &UserId, reader: &Reader, cx: &mut Publishing<'_>) -> Result<()> {
+    fn set_timer(
+        &self,
+        user: &UserId,
+        reader: &ReaderStatus,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
         let deadline = self.deadline(user, reader, cx.wall_time().0);
         let timers = cx.timers(self.due)?;
         match deadline {
@@ -132,25 +138,25 @@ impl Ranks {
         }
     }
 
-    fn deadline(&self, user: &UserId, reader: &Reader, now: i64) -> Option<i64> {
+    fn deadline(&self, user: &UserId, reader: &ReaderStatus, now: i64) -> Option<i64> {
         if !reader.presence.is_active(now) {
-            return reader.published.said.map(|_| now);
+            return reader.published.body_hash.map(|_| now);
         }
         let unranked = self.is_unranked(reader).then(|| {
             let place = i64::from(murmur2(&user.0) & 0x7fff_ffff);
-            self.born.saturating_add(place.rem_euclid(self.settings.spread_ms.max(1)))
+            self.started_at.saturating_add(place.rem_euclid(self.settings.spread_ms.max(1)))
         });
         let next = reader.schedule.next(&listening(reader), now);
         let lapses = Some(reader.presence.active_until);
         [unranked, next, lapses].into_iter().flatten().min()
     }
 
-    fn is_unranked(&self, reader: &Reader) -> bool {
-        reader.schedule.ranked.is_none_or(|ranked| ranked < self.born)
+    fn is_unranked(&self, reader: &ReaderStatus) -> bool {
+        reader.schedule.ranked.is_none_or(|ranked| ranked < self.started_at)
     }
 
     /// Notes that something changed for a reader.
-    fn touch(&self, user: &UserId, class: Class, cx: &mut Publishing<'_>) -> Result<()> {
+    fn touch(&self, user: &UserId, class: Class, cx: &mut ReaderContext<'_>) -> Result<()> {
         self.change(user, cx, |reader, now| {
             if reader.presence.is_active(now) {
                 reader.schedule.touch(class, now);
@@ -159,7 +165,12 @@ impl Ranks {
     }
 
     /// Notes that something changed for everyone who follows `author`, or did something to their posts.
-    fn touch_audience(&self, author: &UserId, class: Class, cx: &mut Publishing<'_>) -> Result<()> {
+    fn touch_audience(
+        &self,
+        author: &UserId,
+        class: Class,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
         let mut users = Vec::new();
         cx.store(self.audience)?.scan_prefix(&author.0, |Pair(_, user), ()| {
             users.push(*user);
@@ -170,14 +181,14 @@ impl Ranks {
 
     /// Touches whoever the line of `post` concerns, or concerned: soon if the post came or went, softly if
     /// its counts changed. A task that lags may take a post that came for one that was counted.
-    fn post_changed(&mut self, post: &PostId, cx: &mut Publishing<'_>) -> Result<()> {
+    fn post_changed(&mut self, post: &PostId, cx: &mut ReaderContext<'_>) -> Result<()> {
         let view = cx.view(self.posts)?;
         let index = view.index();
-        if index.changes() != self.heard.1 {
-            self.heard = (self.heard.1, index.changes());
+        if index.changes() != self.changes_seen.1 {
+            self.changes_seen = (self.changes_seen.1, index.changes());
         }
         let author = view.get(post).map(|line| line.author);
-        let class = match author.is_none() || index.appeared_after(post, self.heard.0) {
+        let class = match author.is_none() || index.appeared_after(post, self.changes_seen.0) {
             true => Class::Urgent,
             false => Class::Soft,
         };
@@ -190,12 +201,12 @@ impl Ranks {
         authors.try_for_each(|author| self.touch_audience(author, class, cx))
     }
 
-    fn touch_all(&self, class: Class, cx: &mut Publishing<'_>) -> Result<()> {
+    fn touch_all(&self, class: Class, cx: &mut ReaderContext<'_>) -> Result<()> {
         let users = self.active(cx)?;
         users.iter().try_for_each(|user| self.touch(user, class, cx))
     }
 
-    fn active(&self, cx: &mut Publishing<'_>) -> Result<Vec<UserId>> {
+    fn active(&self, cx: &mut ReaderContext<'_>) -> Result<Vec<UserId>> {
         let now = cx.wall_time().0;
         let mut users = Vec::new();
         cx.store(self.stores.readers)?.scan_prefix(&[], |user, reader| {
@@ -207,8 +218,8 @@ impl Ranks {
         Ok(users)
     }
 
-    /// Keeps a fact; tells whether it may change the feed.
-    fn keep(&self, user: UserId, fact: ToUser, cx: &mut Publishing<'_>) -> Result<bool> {
+    /// Keeps a fact; says whether it may change the feed.
+    fn keep(&self, user: UserId, fact: ToUser, cx: &mut ReaderContext<'_>) -> Result<bool> {
         let now = cx.wall_time().0;
         let limits = &self.settings.weights.limits;
         match fact {
@@ -221,7 +232,7 @@ impl Ranks {
                     0 => follows.delete(&pair)?,
                     _ => follows.put(&pair, Count(count))?,
                 }
-                self.attend(user, author, cx)?;
+                self.update_audience(user, author, cx)?;
             }
             ToUser::Seen { post, at_ms } => {
                 if at_ms < now - limits.seen_ms - SEEN_SLACK_MS {
@@ -245,19 +256,24 @@ impl Ranks {
                 } else {
                     affinity.put(&pair, days)?;
                 }
-                self.attend(user, author, cx)?;
+                self.update_audience(user, author, cx)?;
             }
         }
         Ok(true)
     }
 
     /// Keeps whether changes of `author` touch `user`.
-    fn attend(&self, user: UserId, author: UserId, cx: &mut Publishing<'_>) -> Result<()> {
+    fn update_audience(
+        &self,
+        user: UserId,
+        author: UserId,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
         let pair = Pair(user, author);
-        let attends = cx.store(self.stores.follows)?.get(&pair)?.is_some()
+        let is_audience = cx.store(self.stores.follows)?.get(&pair)?.is_some()
             || cx.store(self.stores.affinity)?.get(&pair)?.is_some();
         let (audience, place) = (cx.store(self.audience)?, Pair(author, user));
-        match (audience.get(&place)?.is_some(), attends) {
+        match (audience.get(&place)?.is_some(), is_audience) {
             (false, true) => audience.put(&place, ()),
             (true, false) => audience.delete(&place),
             (true, true) | (false, false) => Ok(()),
@@ -265,32 +281,37 @@ impl Ranks {
     }
 
     /// Gathers the state of `user`, and forgets what was seen too long ago.
-    fn gather(&mut self, user: UserId, cx: &mut Publishing<'_>) -> Result<()> {
+    fn gather(&mut self, user: UserId, cx: &mut ReaderContext<'_>) -> Result<()> {
         let state = &mut self.state;
         state.begin(user);
         reading::follows(&mut cx.store(self.stores.follows)?.read_only(), user, state)?;
         reading::affinity(&mut cx.store(self.stores.affinity)?.read_only(), user, state)?;
         let seen_ms = self.settings.weights.limits.seen_ms;
-        let forget = cx.wall_time().0.saturating_sub(seen_ms).saturating_sub(SEEN_SLACK_MS);
+        let oldest = cx.wall_time().0.saturating_sub(seen_ms).saturating_sub(SEEN_SLACK_MS);
         let seen = cx.store(self.stores.seen)?;
-        let mut late = Vec::new();
+        let mut expired = Vec::new();
         seen.scan_prefix(&user.0, |Pair(_, post), at| {
-            if at.0 < forget {
-                late.push(*post);
+            if at.0 < oldest {
+                expired.push(*post);
             } else {
                 state.seen.push((*post, at.0));
             }
             true
         })?;
-        late.into_iter().try_for_each(|post| seen.delete(&Pair(user, post)))
+        expired.into_iter().try_for_each(|post| seen.delete(&Pair(user, post)))
     }
 
-    fn views(&self, cx: &mut Publishing<'_>) -> Result<Seen> {
+    fn views(&self, cx: &mut ReaderContext<'_>) -> Result<Views> {
         Ok((cx.view(self.posts)?, cx.view(self.gone)?))
     }
 
-    /// Ranks a reader as of now, and publishes the body; of one who is gone, that there is none.
-    fn rank(&mut self, user: &UserId, reader: &mut Reader, cx: &mut Publishing<'_>) -> Result<()> {
+    /// ReaderProcessor a reader as of now, and publishes the body; of one who is gone, that there is none.
+    fn rank(
+        &mut self,
+        user: &UserId,
+        reader: &mut ReaderStatus,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
         let now = cx.wall_time().0;
         let (posts, gone) = self.views(cx)?;
         let until = now.saturating_add(self.settings.valid_ms);
@@ -312,8 +333,8 @@ impl Ranks {
     fn publish_null(
         &self,
         user: &UserId,
-        reader: &mut Reader,
-        cx: &mut Publishing<'_>,
+        reader: &mut ReaderStatus,
+        cx: &mut ReaderContext<'_>,
     ) -> Result<()> {
         let Some(version) = reader.published.null() else { return Ok(()) };
         let version = FeedVersion { feeds_epoch: self.settings.feeds_epoch, version };
@@ -322,29 +343,33 @@ impl Ranks {
 }
 
 /// A reader's presence, as soft changes judge it: whoever is active hears of them.
-fn listening(reader: &Reader) -> Presence {
+fn listening(reader: &ReaderStatus) -> Presence {
     Presence { online_until: reader.presence.active_until, ..reader.presence }
 }
 
-impl Processor for Ranks {
+impl Processor for ReaderProcessor {
     type KeyIn = UserId;
-    type ValueIn = Heard;
+    type ValueIn = ReaderInput;
     type KeyOut = UserId;
     type ValueOut = Publication;
 
-    fn process(&mut self, record: Rec<'_, UserId, Heard>, cx: &mut Publishing<'_>) -> Result<()> {
+    fn process(
+        &mut self,
+        record: Rec<'_, UserId, ReaderInput>,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
         let user = record.key;
         let touched = match record.value {
-            Heard::Fact(fact) => self.keep(*user, *fact, cx)?,
-            Heard::Read(_) => false,
+            ReaderInput::Fact(fact) => self.keep(*user, *fact, cx)?,
+            ReaderInput::Read(_) => false,
         };
         self.change(user, cx, |reader, now| {
             let was_active = reader.presence.is_active(now);
             match record.value {
-                Heard::Fact(ToUser::Active { at_ms }) => reader.presence.acted(*at_ms),
-                Heard::Fact(_) => {}
-                Heard::Read(read) => {
-                    reader.presence.read(read.at_ms);
+                ReaderInput::Fact(ToUser::Active { at_ms }) => reader.presence.mark_active(*at_ms),
+                ReaderInput::Fact(_) => {}
+                ReaderInput::Read(read) => {
+                    reader.presence.mark_read(read.at_ms);
                     reader.schedule.read(read.miss, now);
                 }
             }
@@ -354,7 +379,7 @@ impl Processor for Ranks {
         })
     }
 
-    fn on_timer(&mut self, due: Due<'_>, cx: &mut Publishing<'_>) -> Result<()> {
+    fn on_timer(&mut self, due: Due<'_>, cx: &mut ReaderContext<'_>) -> Result<()> {
         let Some(user) = due.of(self.due) else { return Ok(()) };
         let now = cx.wall_time().0;
         let Some(mut reader) = cx.store(self.stores.readers)?.get(user)?.copied() else {
@@ -375,7 +400,7 @@ impl Processor for Ranks {
         self.set_timer(user, &reader, cx)
     }
 
-    fn on_change(&mut self, change: BroadcastChange<'_>, cx: &mut Publishing<'_>) -> Result<()> {
+    fn on_change(&mut self, change: BroadcastChange<'_>, cx: &mut ReaderContext<'_>) -> Result<()> {
         match change.of(self.gone) {
             Some(ChangedKey::Key(user)) => {
                 self.touch(user, Class::Urgent, cx)?;
@@ -391,8 +416,8 @@ impl Processor for Ranks {
         }
     }
 
-    fn on_start(&mut self, cx: &mut Publishing<'_>) -> Result<()> {
-        self.born = cx.wall_time().0;
+    fn on_start(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
+        self.started_at = cx.wall_time().0;
         for user in self.active(cx)? {
             self.change(&user, cx, |_, _| {})?;
         }

@@ -7,7 +7,7 @@ use millstream::store::ReadOnlyStore;
 use millstream::{Query, QueryError, Result};
 use schemas::{FeedBody, FeedVersion, UserId, topic};
 
-use super::{Feed, Settings};
+use super::{Feed, FeedSettings};
 use crate::layout::Pair;
 use crate::ranking::{AffinityDay, Ranker, ReaderState, World};
 use crate::reader::days::Days;
@@ -50,7 +50,7 @@ impl Feed {
     pub fn rank(
         &self,
         query: &Query,
-        settings: &Settings,
+        settings: &FeedSettings,
         user: UserId,
         now_ms: i64,
     ) -> Result<Option<(FeedVersion, FeedBody)>, QueryError> {

@@ -10,18 +10,18 @@ use super::{Effect, Routed};
 /// For so long a repetition is known as one.
 pub const REPEATS_MS_MAX: i64 = 86_400_000;
 
-/// Takes an event whose record has the time `record_ms`; `held` is the record time that is kept under
+/// Takes an event whose record has the time `record_ms`; `stored` is the record time that is kept under
 /// its user and id.
-pub fn happen(
-    held: &mut Option<i64>,
+pub fn apply(
+    stored: &mut Option<i64>,
     event: &Event,
     record_ms: i64,
     out: &mut Vec<Routed>,
 ) -> Effect {
-    if held.is_some_and(|first| record_ms.saturating_sub(first) <= REPEATS_MS_MAX) {
+    if stored.is_some_and(|first| record_ms.saturating_sub(first) <= REPEATS_MS_MAX) {
         return Effect::Stale;
     }
-    *held = Some(record_ms);
+    *stored = Some(record_ms);
     let Event { id, user, post, action, at_ms, .. } = *event;
     out.push(Routed::ToPost(post, ToPost::Event { user, action, at_ms, event: id }));
     if action.marks_seen() {
@@ -43,9 +43,9 @@ mod tests {
     }
 
     fn effects(record_times: &[i64]) -> Vec<Effect> {
-        let (mut held, mut out) = (None, Vec::new());
+        let (mut stored, mut out) = (None, Vec::new());
         let times = record_times.iter();
-        times.map(|at| happen(&mut held, &event(Action::View), *at, &mut out)).collect()
+        times.map(|at| apply(&mut stored, &event(Action::View), *at, &mut out)).collect()
     }
 
     #[test]
@@ -58,10 +58,10 @@ mod tests {
     #[test]
     fn an_impression_reaches_the_post_but_is_not_seen() {
         let mut out = Vec::new();
-        happen(&mut None, &event(Action::Impression), 1_000, &mut out);
+        apply(&mut None, &event(Action::Impression), 1_000, &mut out);
         let (user, post, action) = (UserId([2; 16]), PostId([3; 16]), Action::Impression);
-        let told = ToPost::Event { user, action, at_ms: 500, event: EventId([1; 16]) };
+        let fact = ToPost::Event { user, action, at_ms: 500, event: EventId([1; 16]) };
         let active = ToUser::Active { at_ms: 500 };
-        assert_eq!(out, [Routed::ToPost(post, told), Routed::ToUser(user, active)]);
+        assert_eq!(out, [Routed::ToPost(post, fact), Routed::ToUser(user, active)]);
     }
 }

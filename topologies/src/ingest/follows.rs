@@ -2,23 +2,23 @@
 
 use schemas::{Change, Delta, Follow, ToUser};
 
-use super::row::{Life, newer};
+use super::row::{RowVersion, is_newer};
 use super::{Effect, Routed};
 
-/// Takes a change of a follow; `held` is what is kept under its primary key, follower and followee.
+/// Takes a change of a follow; `stored` is what is kept under its primary key, follower and followee.
 pub fn change(
-    held: &mut Option<Life>,
+    stored: &mut Option<RowVersion>,
     change: &Change<Follow>,
     epoch: u32,
     out: &mut Vec<Routed>,
 ) -> Effect {
     let Some(key) = change.key else { return Effect::Unknown };
-    let next = Life { mark: change.mark(epoch), live: change.live().is_some() };
-    if !newer(next, *held) {
+    let next = RowVersion { mark: change.mark(epoch), live: change.live().is_some() };
+    if !is_newer(next, *stored) {
         return Effect::Stale;
     }
-    let was_live = held.is_some_and(|held| held.live);
-    *held = Some(next);
+    let was_live = stored.is_some_and(|stored| stored.live);
+    *stored = Some(next);
     let delta = match (was_live, next.live) {
         (false, true) => Some(Delta::Plus),
         (true, false) => Some(Delta::Minus),
@@ -39,13 +39,13 @@ mod tests {
 
     const KEY: FollowKey = FollowKey { follower: UserId([1; 16]), followee: UserId([2; 16]) };
 
-    fn take(held: &mut Option<Life>, lsn: u64, live: bool) -> Vec<Routed> {
+    fn take(stored: &mut Option<RowVersion>, lsn: u64, live: bool) -> Vec<Routed> {
         let row = Follow { key: KEY, created_at_ms: 1_000, deleted: false };
         let op = if live { Op::Create } else { Op::Delete };
         let after = live.then_some(row);
-        let told = Change { op, key: Some(KEY), lsn, before: None, after, source_ms: None };
+        let row_change = Change { op, key: Some(KEY), lsn, before: None, after, source_ms: None };
         let mut out = Vec::new();
-        change(held, &told, 0, &mut out);
+        change(stored, &row_change, 0, &mut out);
         out
     }
 
@@ -54,12 +54,12 @@ mod tests {
     }
 
     #[test]
-    fn a_follow_adds_its_deletion_takes_away_and_an_update_says_nothing_new() {
-        let mut held = None;
+    fn a_follow_adds_its_deletion_takes_away_and_an_update_changes_nothing() {
+        let mut stored = None;
         let active = Routed::ToUser(KEY.follower, ToUser::Active { at_ms: 1_000 });
-        assert_eq!(take(&mut held, 1, true), [follow(Delta::Plus), active]);
-        assert_eq!(take(&mut held, 2, true), [active]);
-        assert_eq!(take(&mut held, 3, false), [follow(Delta::Minus)]);
-        assert_eq!(take(&mut held, 1, true), []);
+        assert_eq!(take(&mut stored, 1, true), [follow(Delta::Plus), active]);
+        assert_eq!(take(&mut stored, 2, true), [active]);
+        assert_eq!(take(&mut stored, 3, false), [follow(Delta::Minus)]);
+        assert_eq!(take(&mut stored, 1, true), []);
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! One file a topic. Each is a pure transition: the state kept under the record's key and the decoded
 //! record go in; the new state and what to tell others come out. A change of a row counts only if its
-//! mark is newer than that of the row's last one ([`row::newer`]), so that duplicates and replayed
+//! mark is newer than that of the row's last one ([`row::is_newer`]), so that duplicates and replayed
 //! snapshots say nothing. Afterwards nobody needs the order between topics.
 
-pub mod act;
 pub mod comments;
 pub mod events;
 pub mod follows;
+pub mod interaction_row;
 pub mod likes;
 pub mod posts;
 pub mod row;

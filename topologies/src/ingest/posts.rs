@@ -8,12 +8,12 @@ use super::{Effect, Routed};
 pub fn change(change: &Change<Post>, epoch: u32, out: &mut Vec<Routed>) -> Effect {
     let Some(post) = change.key else { return Effect::Unknown };
     let live = change.live();
-    let told = ToPost::Post {
+    let fact = ToPost::Post {
         mark: change.mark(epoch),
         image: change.image().map(Post::image),
         live: live.is_some(),
     };
-    out.push(Routed::ToPost(post, told));
+    out.push(Routed::ToPost(post, fact));
     let active = live.map(|row| (row.author, ToUser::Active { at_ms: row.created_at_ms }));
     out.extend(active.map(|(author, active)| Routed::ToUser(author, active)));
     Effect::Applied

@@ -1,6 +1,6 @@
 //! Which posts may come into a feed: the followees' (F1) and those of authors with affinity (F3).
 //!
-//! 1. [`Candidates::meet`] joins followees and affinity into one list of authors.
+//! 1. [`Candidates::join_authors`] joins followees and affinity into one list of authors.
 //! 2. F3 walks the authors by affinity, descending, then by id, and takes each one's newest.
 //! 3. F1 takes the newest of all followees.
 //! 4. A post that both propose stands once, with both sources.
@@ -17,7 +17,7 @@ use super::removal::{self, Removed};
 use super::score::age_ms;
 use super::weights::Weights;
 use super::{World, score};
-use crate::live::{Line, ShelfIndex};
+use crate::live::{AuthorSlot, Line};
 
 /// An author whose posts may be candidates of this reader.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ pub struct Author {
     /// The affinity term they give.
     pub affinity: f64,
     followed: bool,
-    shelf: Option<ShelfIndex>,
+    slot: Option<AuthorSlot>,
     removed: Option<Removed>,
     /// The oldest post that F3 took of this author; it took all newer ones that are not removed.
     taken_to: Option<Age>,
@@ -44,13 +44,13 @@ pub struct Pick {
     age: Age,
     /// Its author, by position in [`Candidates::authors`].
     pub author: u32,
-    /// Its line, by position in the author's shelf.
+    /// Its line, by position in the author's slot.
     pub line: u32,
     /// The sources that propose it.
     pub sources: Sources,
 }
 
-/// The candidates of one reader as of one time, and what else was met on the way.
+/// The candidates of one reader as of one time, and what else was found on the way.
 #[derive(Debug, Default)]
 pub struct Candidates {
     /// Followees and authors with affinity, ascending.
@@ -74,7 +74,7 @@ impl Candidates {
         self.removed.clear();
         self.by_follow.clear();
         (self.returns_at, self.quota_frees_at) = (None, None);
-        self.meet(reader, world, at);
+        self.join_authors(reader, world, at);
         self.take_by_affinity(reader, world, at);
         self.take_by_follow(reader, world, at);
         self.unite();
@@ -82,11 +82,11 @@ impl Candidates {
 
     /// The line and the author of a pick.
     pub fn line<'w>(&self, author: u32, line: u32, world: &World<'w>) -> Option<&'w Line> {
-        let shelf = self.authors.get(author as usize)?.shelf?;
-        world.posts.lines(shelf).get(line as usize)
+        let slot = self.authors.get(author as usize)?.slot?;
+        world.posts.lines(slot).get(line as usize)
     }
 
-    fn meet(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
+    fn join_authors(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
         self.authors.clear();
         let window = Window::at(at, world.weights);
         let mut follows = reader.follows.iter().peekable();
@@ -157,10 +157,10 @@ impl Candidates {
         to: &mut Vec<Pick>,
     ) {
         let Some(who) = self.authors.get(walk.author as usize) else { return };
-        let Some(shelf) = who.shelf else { return };
+        let Some(slot) = who.slot else { return };
         let seen_ms = world.weights.limits.seen_ms;
         let end = to.len() + walk.most;
-        for (line, post) in (0_u32..).zip(world.posts.lines(shelf)) {
+        for (line, post) in (0_u32..).zip(world.posts.lines(slot)) {
             if to.len() == end || age_ms(post.known.created_at_ms, walk.at) > walk.age_ms_max {
                 return;
             }
@@ -202,7 +202,7 @@ impl Candidates {
     }
 }
 
-/// One walk along an author's shelf.
+/// One walk along an author's posts.
 #[derive(Clone, Copy)]
 struct Walk {
     author: u32,
@@ -240,7 +240,7 @@ fn author(
     (reader, world): (&ReaderState, &World<'_>),
 ) -> Author {
     let affinity = if interactions == 0 { 0.0 } else { score::affinity(interactions) };
-    let shelf = world.posts.shelf(&id);
+    let slot = world.posts.slot(&id);
     let removed = removal::of_author(reader, &id, world.gone);
-    Author { id, interactions, affinity, followed, shelf, removed, taken_to: None }
+    Author { id, interactions, affinity, followed, slot, removed, taken_to: None }
 }

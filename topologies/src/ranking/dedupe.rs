@@ -6,7 +6,7 @@ use std::hash::BuildHasherDefault;
 
 use crate::live::IdHasher;
 
-/// The contents met so far in one ranking.
+/// The contents seen so far in one ranking.
 #[derive(Debug, Default)]
 pub struct Contents(HashSet<u64, BuildHasherDefault<IdHasher>>);
 
@@ -16,7 +16,7 @@ impl Contents {
         self.0.clear();
     }
 
-    /// Whether this content was not met before; it is met from then on.
+    /// Whether this content was not seen before; it is from then on.
     pub fn is_new(&mut self, content_hash: u64) -> bool {
         content_hash == 0 || self.0.insert(content_hash)
     }

@@ -3,14 +3,14 @@
 //! In this order, one file each: [`candidates`] gathers what the sources propose, with [`removal`] first;
 //! [`score`] gives each its terms; [`order`] puts the best first; [`dedupe`] leaves one of equal content;
 //! [`spacing`] keeps authors apart; [`validity`] says until when the result holds. [`weights`] has every
-//! number. [`reread`] repeats the last steps on a kept body as of a later time.
+//! number. [`rerank`] repeats the last steps on a kept body as of a later time.
 
 pub mod candidates;
 pub mod dedupe;
 pub mod order;
 pub mod reader;
 pub mod removal;
-pub mod reread;
+pub mod rerank;
 pub mod score;
 pub mod spacing;
 pub mod validity;

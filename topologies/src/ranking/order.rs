@@ -22,7 +22,7 @@ pub struct Candidate {
     pub post: PostId,
     /// Its author, by position in the list of this ranking.
     pub author: u32,
-    /// Its line, by position in its author's shelf.
+    /// Its line, by position in its author's slot.
     pub line: u32,
     /// The sources that propose it.
     pub sources: Sources,

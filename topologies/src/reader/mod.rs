@@ -15,7 +15,7 @@ use schedule::Schedule;
 
 /// What is kept of a reader beside follows, affinity and seen posts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reader {
+pub struct ReaderStatus {
     /// Until when the reader is active and online.
     pub presence: Presence,
     /// What is due.

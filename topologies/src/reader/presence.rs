@@ -3,7 +3,7 @@
 //! Whatever a user did makes them active for 7 days after it; only a read makes them online, for 10
 //! minutes. Only active readers are kept ranked; online ones hear soonest.
 
-/// An act keeps its user active so long.
+/// An interaction keeps its user active so long.
 pub const ACTIVE_MS: i64 = 7 * 86_400_000;
 /// A read keeps its reader online so long.
 pub const ONLINE_MS: i64 = 600_000;
@@ -25,13 +25,13 @@ impl Default for Presence {
 
 impl Presence {
     /// The user did something at `at`, which may be long ago.
-    pub fn acted(&mut self, at: i64) {
+    pub fn mark_active(&mut self, at: i64) {
         self.active_until = self.active_until.max(at.saturating_add(ACTIVE_MS));
     }
 
     /// The user read their feed at `at`.
-    pub fn read(&mut self, at: i64) {
-        self.acted(at);
+    pub fn mark_read(&mut self, at: i64) {
+        self.mark_active(at);
         self.online_until = self.online_until.max(at.saturating_add(ONLINE_MS));
     }
 
@@ -51,19 +51,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_act_makes_active_for_seven_days_and_never_online() {
+    fn an_interaction_makes_active_for_seven_days_and_never_online() {
         let mut presence = Presence::default();
-        presence.acted(0);
+        presence.mark_active(0);
         let active = [0, ACTIVE_MS - 1, ACTIVE_MS].map(|now| presence.is_active(now));
         assert_eq!(active, [true, true, false]);
         assert!(!presence.is_online(0));
     }
 
     #[test]
-    fn an_older_act_shortens_nothing() {
+    fn an_older_interaction_shortens_nothing() {
         let mut presence = Presence::default();
-        presence.read(1_000);
-        presence.acted(0);
+        presence.mark_read(1_000);
+        presence.mark_active(0);
         assert_eq!(presence.active_until, 1_000 + ACTIVE_MS);
         assert_eq!(presence.online_until, 1_000 + ONLINE_MS);
     }

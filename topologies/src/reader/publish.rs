@@ -10,8 +10,8 @@ use schemas::{FeedBody, Wire};
 pub struct Published {
     /// The reader's publish sequence: how many went out.
     pub version: u64,
-    /// What the last one said; none if it was a null, or there was none.
-    pub said: Option<u64>,
+    /// The hash of the last body; none if it was a null, or there was none.
+    pub body_hash: Option<u64>,
     /// Until when the last one holds.
     pub valid_until: i64,
 }
@@ -19,17 +19,17 @@ pub struct Published {
 impl Published {
     /// Takes a body ranked at its `as_of_ms`; the version to publish it as, or none if it says nothing new.
     pub fn body(&mut self, body: &FeedBody, always: bool) -> Option<u64> {
-        let says = Some(said(body));
-        if !always && says == self.said && body.as_of_ms < self.valid_until {
+        let hash = Some(body_hash(body));
+        if !always && hash == self.body_hash && body.as_of_ms < self.valid_until {
             return None;
         }
-        (self.said, self.valid_until) = (says, body.valid_until_ms);
+        (self.body_hash, self.valid_until) = (hash, body.valid_until_ms);
         Some(self.advance())
     }
 
     /// Takes the feed away; the version of the null, or none if there is nothing to take.
     pub fn null(&mut self) -> Option<u64> {
-        self.said.take()?;
+        self.body_hash.take()?;
         Some(self.advance())
     }
 
@@ -40,12 +40,12 @@ impl Published {
 }
 
 /// A hash of what a body says: items, order, counts and flags.
-fn said(body: &FeedBody) -> u64 {
+fn body_hash(body: &FeedBody) -> u64 {
     const PRIME: u64 = 0x0100_0000_01b3;
     let times = size_of_val(&body.as_of_ms) + size_of_val(&body.valid_until_ms);
     let bytes = body.to_bytes();
-    let says = bytes.get(times..).unwrap_or_default();
-    says.iter()
+    let hash = bytes.get(times..).unwrap_or_default();
+    hash.iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
 }
 

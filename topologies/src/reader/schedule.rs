@@ -122,13 +122,13 @@ mod tests {
 
     fn online() -> Presence {
         let mut presence = Presence::default();
-        presence.read(0);
+        presence.mark_read(0);
         presence
     }
 
     fn offline() -> Presence {
         let mut presence = Presence::default();
-        presence.acted(0);
+        presence.mark_active(0);
         presence
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::{ActRow, Behaviour, Change, Did, Id, Input, What};
-use crate::ledger::{accepted, first_events_with_arrival};
+use crate::deduplication::{accepted, first_events_with_arrival};
+use crate::history::{Action, BehaviourEvent, Id, Input, LikeOrComment, Payload, RowChange};
 
 const DAY: i64 = 86_400_000;
 
@@ -12,70 +12,69 @@ const DAY: i64 = 86_400_000;
 pub struct Counted {
     pub user: Id,
     pub post: Id,
-    pub did: Did,
+    pub action: Action,
     pub at: i64,
 }
 
 /// All that was done to posts, but for what waited too long for its post.
-pub struct Acts<'h> {
-    events: Vec<&'h Behaviour>,
-    rows: Vec<(Did, &'h ActRow, bool)>,
-    spoken: BTreeSet<(Id, Id, Did)>,
+pub struct Interactions<'h> {
+    events: Vec<&'h BehaviourEvent>,
+    rows: Vec<(Action, &'h LikeOrComment, bool)>,
+    from_database: BTreeSet<(Id, Id, Action)>,
 }
 
-impl<'h> Acts<'h> {
+impl<'h> Interactions<'h> {
     pub fn of(history: &'h [Input]) -> Self {
-        let forgotten = forgotten(history);
-        let kept =
-            |post: Id, arrived: i64| forgotten.get(&post).is_none_or(|until| arrived > *until);
+        let dropped = dropped(history);
+        let kept = |post: Id, arrived: i64| dropped.get(&post).is_none_or(|until| arrived > *until);
         let events = first_events_with_arrival(history)
             .into_iter()
             .filter(|(arrived, event)| kept(event.post, *arrived))
             .map(|(_, event)| event)
             .collect();
-        let mut acts = Self { events, rows: Vec::new(), spoken: BTreeSet::new() };
-        for (did, changes) in tables(history) {
-            let mut last: BTreeMap<&Id, &ActRow> = BTreeMap::new();
-            let mut live: BTreeMap<&Id, (&ActRow, bool)> = BTreeMap::new();
+        let mut interactions = Self { events, rows: Vec::new(), from_database: BTreeSet::new() };
+        for (action, changes) in tables(history) {
+            let mut last: BTreeMap<&Id, &LikeOrComment> = BTreeMap::new();
+            let mut live: BTreeMap<&Id, (&LikeOrComment, bool)> = BTreeMap::new();
             for (arrived, change) in changes {
                 let id = &change.key[0];
                 let before = last.get(id).copied();
                 let after = change.image.row();
                 for row in before.into_iter().chain(after) {
                     if kept(row.post, arrived) {
-                        acts.spoken.insert((row.user, row.post, did));
+                        interactions.from_database.insert((row.user, row.post, action));
                     }
                 }
                 last.extend(after.map(|row| (id, row)));
                 live.remove(id);
                 live.extend(change.image.live().map(|row| (id, (row, kept(row.post, arrived)))));
             }
-            acts.rows.extend(live.into_values().map(|(row, kept)| (did, row, kept)));
+            interactions.rows.extend(live.into_values().map(|(row, kept)| (action, row, kept)));
         }
-        acts.rows.retain(|(_, _, kept)| *kept);
-        acts
+        interactions.rows.retain(|(_, _, kept)| *kept);
+        interactions
     }
 
     /// The likes, comments and shares that count.
     pub fn counted(&self) -> Vec<Counted> {
-        let mut bags: BTreeMap<(Id, Id, Did), Vec<i64>> = BTreeMap::new();
+        let mut bags: BTreeMap<(Id, Id, Action), Vec<i64>> = BTreeMap::new();
         for event in &self.events {
             let triple = (event.user, event.post, event.action);
-            let interacts = matches!(event.action, Did::Like | Did::Comment | Did::Share);
-            if interacts && !self.spoken.contains(&triple) {
+            let interacts = matches!(event.action, Action::Like | Action::Comment | Action::Share);
+            if interacts && !self.from_database.contains(&triple) {
                 bags.entry(triple).or_default().push(event.time);
             }
         }
-        for (did, row, _) in &self.rows {
-            bags.entry((row.user, row.post, *did)).or_default().push(row.created_at);
+        for (action, row, _) in &self.rows {
+            bags.entry((row.user, row.post, *action)).or_default().push(row.created_at);
         }
         let mut counted = Vec::new();
-        for ((user, post, did), mut times) in bags {
+        for ((user, post, action), mut times) in bags {
             times.sort();
-            if did == Did::Like {
+            if action == Action::Like {
                 times.truncate(1);
             }
-            counted.extend(times.into_iter().map(|at| Counted { user, post, did, at }));
+            counted.extend(times.into_iter().map(|at| Counted { user, post, action, at }));
         }
         counted
     }
@@ -85,34 +84,34 @@ impl<'h> Acts<'h> {
         let mut both: BTreeMap<Id, (u32, u32)> = BTreeMap::new();
         for event in &self.events {
             let (impressions, views) = both.entry(event.post).or_default();
-            *impressions += u32::from(event.action == Did::Impression);
-            *views += u32::from(event.action == Did::View);
+            *impressions += u32::from(event.action == Action::Impression);
+            *views += u32::from(event.action == Action::View);
         }
         both.into_iter().map(|(post, (i, v))| (post, i.max(v))).collect()
     }
 }
 
-type Told<'h> = Vec<(i64, &'h Change<ActRow>)>;
+type Logged<'h> = Vec<(i64, &'h RowChange<LikeOrComment>)>;
 
 /// The accepted changes of the two tables, each with its arrival.
-fn tables(history: &[Input]) -> [(Did, Told<'_>); 2] {
-    let likes = accepted(history, |what| match what {
-        What::Like(change) => Some(change),
+fn tables(history: &[Input]) -> [(Action, Logged<'_>); 2] {
+    let likes = accepted(history, |payload| match payload {
+        Payload::Like(change) => Some(change),
         _ => None,
     });
-    let comments = accepted(history, |what| match what {
-        What::Comment(change) => Some(change),
+    let comments = accepted(history, |payload| match payload {
+        Payload::Comment(change) => Some(change),
         _ => None,
     });
-    [(Did::Like, likes), (Did::Comment, comments)]
+    [(Action::Like, likes), (Action::Comment, comments)]
 }
 
-/// Up to which arrival everything done to a post is forgotten, because nobody knew the post for 7 days
+/// Up to which arrival everything done to a post is dropped, because nobody knew the post for 7 days
 /// after the last of it.
-fn forgotten(history: &[Input]) -> BTreeMap<Id, i64> {
+fn dropped(history: &[Input]) -> BTreeMap<Id, i64> {
     let mut known: BTreeMap<Id, i64> = BTreeMap::new();
-    let posts = accepted(history, |what| match what {
-        What::Post(change) => Some(change),
+    let posts = accepted(history, |payload| match payload {
+        Payload::Post(change) => Some(change),
         _ => None,
     });
     for (arrived, change) in posts {
@@ -129,13 +128,13 @@ fn forgotten(history: &[Input]) -> BTreeMap<Id, i64> {
             arrivals.entry(row.post).or_default().push(arrived);
         }
     }
-    let mut forgotten = BTreeMap::new();
+    let mut dropped = BTreeMap::new();
     for (post, mut times) in arrivals {
         times.sort();
         let known = known.get(&post).copied().unwrap_or(i64::MAX);
         let waiting: Vec<_> = times.into_iter().filter(|at| *at < known).chain([known]).collect();
         let late = waiting.windows(2).filter(|pair| pair[1].saturating_sub(pair[0]) >= 7 * DAY);
-        forgotten.extend(late.map(|pair| (post, pair[0])));
+        dropped.extend(late.map(|pair| (post, pair[0])));
     }
-    forgotten
+    dropped
 }

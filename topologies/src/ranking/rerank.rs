@@ -23,7 +23,7 @@ pub struct Served {
 
 /// The items of `body`, scored, ordered and spaced as of `now`. A body made by another weight set is
 /// read by the one given.
-pub fn reread(body: &FeedBody, weights: &Weights, now: i64) -> Vec<Served> {
+pub fn rerank(body: &FeedBody, weights: &Weights, now: i64) -> Vec<Served> {
     let mut scored: Vec<_> = body.items.iter().map(|item| score(item, weights, now)).collect();
     scored.sort_unstable_by(|(a, a_terms), (b, b_terms)| {
         (b_terms.score.total_cmp(&a_terms.score))
@@ -63,7 +63,7 @@ mod tests {
         let items = vec![item(1, 20 * HOUR_MS, 0), item(2, 0, 5)];
         let body = FeedBody { items, ..FeedBody::default() };
         let order = |now| {
-            let served = reread(&body, &Weights::v1(), now);
+            let served = rerank(&body, &Weights::v1(), now);
             served.iter().map(|served| served.item.post.0[0]).collect::<Vec<_>>()
         };
         assert_eq!(order(20 * HOUR_MS), [1, 2]);

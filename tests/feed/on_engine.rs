@@ -10,13 +10,13 @@ use std::time::Duration;
 use millstream::testing::Driver;
 use millstream::{Bytes, FailPoint, Result, Timestamp};
 use schemas::{FeedBody, UserId, Wire};
-use topologies::feed::{Settings, feed};
+use topologies::feed::{FeedSettings, feed};
 
 use crate::comparison::assert_feed_equals;
 use crate::history::{Id, Input};
 use crate::oracle::Oracle;
 use crate::records::{Record, record};
-use crate::worlds::{self, Dice};
+use crate::worlds::{self, Random};
 
 /// How a world is run.
 #[derive(Clone, Copy, Debug)]
@@ -66,15 +66,15 @@ pub fn check(run: Run) -> Result<usize> {
         true => worlds::delayed(&straight, run.seed),
         false => straight,
     };
-    let (mut driver, mut dice) = (start(&history, run)?, Dice::of(run.seed ^ 0x5eed));
+    let (mut driver, mut random) = (start(&history, run)?, Random::of(run.seed ^ 0x5eed));
     let (mut number, mut items) = (0, 0);
     let last = history.len() - ALONE.min(history.len());
     while number < last {
-        let end = last.min(number + 1 + dice.below(history.len() / 4 + 1));
+        let end = last.min(number + 1 + random.below(history.len() / 4 + 1));
         play(&mut driver, &history, number..end)?;
-        if run.crashes && dice.below(2) == 0 {
-            let point = FailPoint::ALL[dice.below(FailPoint::ALL.len())];
-            driver.arm(point, dice.below(6));
+        if run.crashes && random.below(2) == 0 {
+            let point = FailPoint::ALL[random.below(FailPoint::ALL.len())];
+            driver.arm(point, random.below(6));
         }
         driver.settle()?;
         number = end;
@@ -110,7 +110,7 @@ fn compare(driver: &Driver, history: &[Input], run: Run) -> Result<usize> {
 }
 
 fn start(history: &[Input], run: Run) -> Result<Driver> {
-    let mut settings = Settings::default();
+    let mut settings = FeedSettings::default();
     if run.holds {
         settings.valid_ms = 1 << 40;
     }

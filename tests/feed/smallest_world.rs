@@ -1,6 +1,6 @@
 //! The smallest world with a feed in it: a post, a reader who follows its author, a like by a third.
 
-use crate::history::{ActRow, Change, FollowRow, Id, Image, Input, PostRow, What};
+use crate::history::{FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow, RowChange};
 use crate::records::{Record, record};
 
 /// When everything happens, ms UTC.
@@ -15,12 +15,16 @@ pub fn history() -> Vec<Record> {
     let created_at = NOW;
     let post = PostRow { id: POST, user: AUTHOR, content: Some("hello".into()), created_at };
     let follow = FollowRow { follower: READER, followee: AUTHOR, created_at };
-    let like = ActRow { id: [5; 16], post: POST, user: OTHER, created_at };
-    let told = [
-        What::Like(Change { lsn: 3, key: vec![[5; 16]], image: Image::Live(like) }),
-        What::Follow(Change { lsn: 2, key: vec![READER, AUTHOR], image: Image::Live(follow) }),
-        What::Post(Change { lsn: 1, key: vec![POST], image: Image::Live(post) }),
+    let like = LikeOrComment { id: [5; 16], post: POST, user: OTHER, created_at };
+    let logged = [
+        Payload::Like(RowChange { lsn: 3, key: vec![[5; 16]], image: Image::Live(like) }),
+        Payload::Follow(RowChange {
+            lsn: 2,
+            key: vec![READER, AUTHOR],
+            image: Image::Live(follow),
+        }),
+        Payload::Post(RowChange { lsn: 1, key: vec![POST], image: Image::Live(post) }),
     ];
-    let inputs = told.map(|what| Input { arrived: NOW, what });
+    let inputs = logged.map(|payload| Input { arrived: NOW, payload });
     inputs.iter().enumerate().map(|(number, input)| record(input, number)).collect()
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use millstream::testing::{Driver, Row};
 use millstream::{Bytes, Result, Timestamp};
 use schemas::UserId;
-use topologies::feed::{Settings, feed};
+use topologies::feed::{FeedSettings, feed};
 
-use crate::driven::{feeds, quiesce, send};
-use crate::hour::{self, NOW};
+use crate::on_engine::{feeds, quiesce, send};
 use crate::records::Record;
+use crate::smallest_world::{self, NOW};
 
 /// A letter: from which topic and offset, why, and how many bytes of the value it kept.
 type Letter = (String, String, String, usize);
@@ -34,8 +34,8 @@ fn bad(topic: &'static str, value: impl Into<Vec<u8>>) -> Record {
 }
 
 #[test]
-fn poison_is_buried_with_its_reason_and_what_follows_is_processed() -> Result<()> {
-    let topology = feed(&Settings::default())?.topology;
+fn poison_is_dead_lettered_with_its_reason_and_what_follows_is_processed() -> Result<()> {
+    let topology = feed(&FeedSettings::default())?.topology;
     let mut driver = Driver::of(topology).began(Timestamp(NOW)).start()?;
     driver.broker().take_records_up_to(16 << 20);
     let like = r#""id":"0190a6c2-0000-7000-a000-000000000001""#;
@@ -51,12 +51,12 @@ fn poison_is_buried_with_its_reason_and_what_follows_is_processed() -> Result<()
         send(&driver, record, NOW)?;
     }
     driver.settle()?;
-    for record in hour::history() {
+    for record in smallest_world::history() {
         send(&driver, &record, NOW)?;
     }
     quiesce(&mut driver)?;
     let found = letters(&driver)?;
-    let said: Vec<_> = found
+    let reasons: Vec<_> = found
         .iter()
         .map(|(topic, offset, error, kept)| {
             let error = error.split(" at line ").next().unwrap_or_default();
@@ -73,33 +73,39 @@ fn poison_is_buried_with_its_reason_and_what_follows_is_processed() -> Result<()
         "events 0 262144: record of 10485760 bytes, at most 1048576 are taken",
         "reads 0 5: decode key: null where a value is required",
     ];
-    assert_eq!(said, expected);
-    let body = feeds(&driver)?[&hour::READER].clone().unwrap();
+    assert_eq!(reasons, expected);
+    let body = feeds(&driver)?[&smallest_world::READER].clone().unwrap();
     assert_eq!(body.items.len(), 1);
     Ok(())
 }
 
 #[test]
 fn a_post_a_follow_and_a_like_make_a_feed_that_lapses_after_seven_days() -> Result<()> {
-    let settings = Settings { feeds_epoch: 3, ..Settings::default() };
+    let settings = FeedSettings { feeds_epoch: 3, ..FeedSettings::default() };
     let mut driver =
         Driver::of(feed(&settings)?.topology).partitions(3).began(Timestamp(NOW)).start()?;
-    for record in hour::history() {
+    for record in smallest_world::history() {
         send(&driver, &record, NOW)?;
     }
     quiesce(&mut driver)?;
-    let body = feeds(&driver)?[&hour::READER].clone().unwrap();
+    let body = feeds(&driver)?[&smallest_world::READER].clone().unwrap();
     let item = body.items[0];
-    assert_eq!((item.post.0, item.author.0), (hour::POST, hour::AUTHOR));
+    assert_eq!((item.post.0, item.author.0), (smallest_world::POST, smallest_world::AUTHOR));
     assert_eq!((item.likes, item.affinity, item.sources.bits()), (1, 0, 1));
     assert_eq!(body.valid_until_ms, body.as_of_ms + 600_000);
     let output = driver.output::<Vec<u8>, Vec<u8>>("feeds", Bytes, Bytes);
-    let of_reader = |row: &Row<Vec<u8>, Vec<u8>>| row.key.as_deref() == Some(&hour::READER[..]);
+    let of_reader =
+        |row: &Row<Vec<u8>, Vec<u8>>| row.key.as_deref() == Some(&smallest_world::READER[..]);
     let rows: Vec<_> = output.rows()?.into_iter().filter(of_reader).collect();
     let header = |row: usize, name: &str| rows[row].headers[name].clone();
     assert_eq!(header(0, "version"), "\u{1}\0\0\0\0\0\0\0");
     assert_eq!(header(0, "feeds_epoch"), "\u{3}\0\0\0\0\0\0\0");
     driver.advance(Duration::from_secs(8 * 86_400))?;
-    assert_eq!(feeds(&driver)?[&hour::READER], None, "of {}", UserId(hour::READER));
+    assert_eq!(
+        feeds(&driver)?[&smallest_world::READER],
+        None,
+        "of {}",
+        UserId(smallest_world::READER)
+    );
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! The referee itself, on worlds small enough to work out by hand.
 
-use crate::history::{ActRow, Behaviour, Change, Did, FollowRow, Id, Image, Input, PostRow, What};
+use crate::history::{
+    Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow, RowChange,
+};
 use crate::oracle::{Expected, Oracle};
 
 const HOUR: i64 = 3_600_000;
@@ -12,31 +14,42 @@ const READER: Id = [1; 16];
 const AUTHOR: Id = [2; 16];
 const OTHER: Id = [3; 16];
 
-fn told(what: What) -> Input {
-    Input { arrived: NOON, what }
+fn input(payload: Payload) -> Input {
+    Input { arrived: NOON, payload }
 }
 
 fn post(lsn: u64, post: u8, user: Id, image: impl Fn(PostRow) -> Image<PostRow>) -> Input {
     let (id, content) = ([post; 16], Some(format!("post {post}")));
     let row = PostRow { id, user, content, created_at: NOON - i64::from(post) * HOUR };
-    told(What::Post(Change { lsn, key: vec![id], image: image(row) }))
+    input(Payload::Post(RowChange { lsn, key: vec![id], image: image(row) }))
 }
 
 fn follow(lsn: u64, followee: Id) -> Input {
     let row = FollowRow { follower: READER, followee, created_at: NOON };
     let image = Image::Live(row);
-    told(What::Follow(Change { lsn, key: vec![READER, followee], image }))
+    input(Payload::Follow(RowChange { lsn, key: vec![READER, followee], image }))
 }
 
-fn like(lsn: u64, post: u8, days_ago: i64, image: impl Fn(ActRow) -> Image<ActRow>) -> Input {
+fn like(
+    lsn: u64,
+    post: u8,
+    days_ago: i64,
+    image: impl Fn(LikeOrComment) -> Image<LikeOrComment>,
+) -> Input {
     let (id, post) = ([100 + post; 16], [post; 16]);
-    let row = ActRow { id, post, user: READER, created_at: NOON - days_ago * DAY };
-    told(What::Like(Change { lsn, key: vec![id], image: image(row) }))
+    let row = LikeOrComment { id, post, user: READER, created_at: NOON - days_ago * DAY };
+    input(Payload::Like(RowChange { lsn, key: vec![id], image: image(row) }))
 }
 
-fn event(user: Id, id: u8, post: u8, action: Did, days_ago: i64) -> Input {
+fn event(user: Id, id: u8, post: u8, action: Action, days_ago: i64) -> Input {
     let time = NOON - days_ago * DAY;
-    told(What::Event(Behaviour { event: Some([id; 16]), user, post: [post; 16], action, time }))
+    input(Payload::Event(BehaviourEvent {
+        event: Some([id; 16]),
+        user,
+        post: [post; 16],
+        action,
+        time,
+    }))
 }
 
 fn ranked(history: &[Input]) -> Expected {
@@ -63,9 +76,9 @@ fn the_score_of_a_followee_s_post_is_worked_out_term_by_term() {
     let history = [
         post(1, 24, AUTHOR, Image::Live),
         follow(2, AUTHOR),
-        event(OTHER, 1, 24, Did::Share, 0),
-        event(OTHER, 2, 24, Did::View, 0),
-        event(OTHER, 3, 24, Did::View, 0),
+        event(OTHER, 1, 24, Action::Share, 0),
+        event(OTHER, 2, 24, Action::View, 0),
+        event(OTHER, 3, 24, Action::View, 0),
     ];
     let expected = ranked(&history);
     let item = &expected.items[0];
@@ -75,9 +88,9 @@ fn the_score_of_a_followee_s_post_is_worked_out_term_by_term() {
 }
 
 #[test]
-fn the_database_decides_about_a_like_once_it_has_spoken() {
+fn the_database_decides_about_a_like_once_it_has_a_row() {
     let base = [post(1, 1, AUTHOR, Image::Live), post(2, 2, AUTHOR, Image::Live)];
-    let by_event = [&base[..], &[event(READER, 1, 1, Did::Like, 2)]].concat();
+    let by_event = [&base[..], &[event(READER, 1, 1, Action::Like, 2)]].concat();
     let by_both = [&by_event[..], &[like(3, 1, 3, Image::Live)]].concat();
     let taken_back = [&by_both[..], &[like(4, 1, 3, |_| Image::DeletedByKey)]].concat();
     assert_eq!(affinities(&by_event), [(1, 1), (2, 1)]);
@@ -87,8 +100,9 @@ fn the_database_decides_about_a_like_once_it_has_spoken() {
 
 #[test]
 fn an_interaction_counts_on_its_day_and_for_89_more() {
-    let world =
-        |days_ago| vec![post(1, 1, AUTHOR, Image::Live), event(READER, 1, 1, Did::Share, days_ago)];
+    let world = |days_ago| {
+        vec![post(1, 1, AUTHOR, Image::Live), event(READER, 1, 1, Action::Share, days_ago)]
+    };
     assert_eq!(affinities(&world(89)), [(1, 1)]);
     assert_eq!(affinities(&world(90)), []);
 }
@@ -102,9 +116,9 @@ fn a_view_hides_a_post_for_less_than_a_day_and_an_impression_does_not() {
             event(READER, 1, 1, action, days_ago),
         ]
     };
-    assert_eq!(posts(&world(Did::View, 0)), [0; 0]);
-    assert_eq!(posts(&world(Did::View, 1)), [1]);
-    assert_eq!(posts(&world(Did::Impression, 0)), [1]);
+    assert_eq!(posts(&world(Action::View, 0)), [0; 0]);
+    assert_eq!(posts(&world(Action::View, 1)), [1]);
+    assert_eq!(posts(&world(Action::Impression, 0)), [1]);
 }
 
 #[test]
@@ -112,9 +126,9 @@ fn one_event_id_counts_once_for_each_of_two_users() {
     let history = [
         post(1, 1, AUTHOR, Image::Live),
         follow(2, AUTHOR),
-        event(OTHER, 9, 1, Did::Share, 0),
-        event(OTHER, 9, 1, Did::Share, 0),
-        event(AUTHOR, 9, 1, Did::Share, 0),
+        event(OTHER, 9, 1, Action::Share, 0),
+        event(OTHER, 9, 1, Action::Share, 0),
+        event(AUTHOR, 9, 1, Action::Share, 0),
     ];
     assert_eq!(ranked(&history).items[0].shares, 2);
 }
@@ -125,7 +139,7 @@ fn a_deleted_post_is_nowhere_but_what_was_done_to_it_counts_for_its_author() {
         post(1, 1, AUTHOR, Image::Live),
         post(2, 2, AUTHOR, Image::Live),
         post(3, 1, AUTHOR, |_| Image::DeletedByKey),
-        event(READER, 1, 1, Did::Share, 2),
+        event(READER, 1, 1, Action::Share, 2),
     ];
     assert_eq!(affinities(&history), [(2, 1)]);
 }
@@ -157,9 +171,9 @@ fn two_authors_stand_apart_as_long_as_they_last() {
 }
 
 #[test]
-fn what_was_done_to_a_post_nobody_knew_for_seven_days_is_forgotten() {
+fn what_was_done_to_a_post_nobody_knew_for_seven_days_is_dropped() {
     let late = |input: Input, days| Input { arrived: NOON + days * DAY, ..input };
-    let share = event(READER, 1, 1, Did::Share, 0);
+    let share = event(READER, 1, 1, Action::Share, 0);
     let world = |days| vec![share.clone(), late(post(1, 1, AUTHOR, Image::Live), days)];
     let shares = |days| {
         let items = Oracle::of(&world(days)).ranked(READER, NOON + DAY).items;

@@ -1,6 +1,6 @@
 //! What one user did to one post: likes, comments and shares, and when each counts.
 //!
-//! For likes and for comments the database decides as soon as it has spoken: then its live rows count
+//! For likes and for comments the database decides as soon as a row of it was seen: then its live rows count
 //! and events no longer do. A like counts once, at its earliest time; every comment and every share
 //! counts at its own. What is taken back is taken back at the time at which it was counted.
 
@@ -19,7 +19,7 @@ pub enum Kind {
 
 /// One thing more or less that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Changed {
+pub struct CountChange {
     /// What.
     pub kind: Kind,
     /// When it counts, ms UTC; in a minus when it was counted.
@@ -60,58 +60,64 @@ impl Times {
     }
 }
 
-/// What is known of one user's likes, or comments, of one post: from events, until the database speaks.
+/// What is known of one user's likes, or comments, of one post: from events until a row of the database is seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Tally {
     /// Whether a row was ever seen.
-    pub spoken: bool,
-    /// The times of its live rows; before it has spoken, of the events.
+    pub from_database: bool,
+    /// The times of its live rows; before any was seen, of the events.
     pub times: Times,
 }
 
 /// What one user did to one post.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Acts {
+pub struct Interactions {
     /// Likes.
-    pub likes: Told,
+    pub likes: Tally,
     /// Comments.
-    pub comments: Told,
+    pub comments: Tally,
     /// Shares, from events alone.
     pub shares: Times,
 }
 
-impl Acts {
-    /// Takes a row more, a row less, or the word that there was one.
-    pub fn row(&mut self, kind: RowKind, at_ms: i64, delta: Option<Delta>, out: &mut Vec<Changed>) {
-        self.change(kind, out, |told| {
-            if !told.spoken {
-                told.spoken = true;
-                told.times = Times::default();
+impl Interactions {
+    /// Takes a row more, a row less, or a row that was never live.
+    pub fn row(
+        &mut self,
+        kind: RowKind,
+        at_ms: i64,
+        delta: Option<Delta>,
+        out: &mut Vec<CountChange>,
+    ) {
+        self.change(kind, out, |tally| {
+            if !tally.from_database {
+                tally.from_database = true;
+                tally.times = Times::default();
             }
             match delta {
-                Some(Delta::Plus) => told.times.add(at_ms),
+                Some(Delta::Plus) => tally.times.add(at_ms),
                 // A row that waited too long for its post is forgotten: its deletion finds nothing.
-                Some(Delta::Minus) => drop(told.times.take(at_ms)),
+                Some(Delta::Minus) => drop(tally.times.take(at_ms)),
                 None => {}
             }
         });
     }
 
     /// Takes an event; impressions, views, clicks and dwell are none of this.
-    pub fn event(&mut self, action: Action, at_ms: i64, out: &mut Vec<Changed>) {
+    pub fn event(&mut self, action: Action, at_ms: i64, out: &mut Vec<CountChange>) {
         let kind = match action {
             Action::Like => RowKind::Like,
             Action::Comment => RowKind::Comment,
             Action::Share => {
                 self.shares.add(at_ms);
-                out.push(Changed { kind: Kind::Share, at_ms, delta: Delta::Plus });
+                out.push(CountChange { kind: Kind::Share, at_ms, delta: Delta::Plus });
                 return;
             }
             Action::Impression | Action::View | Action::Click | Action::Dwell => return,
         };
-        self.change(kind, out, |told| {
-            if !told.spoken {
-                told.times.add(at_ms);
+        self.change(kind, out, |tally| {
+            if !tally.from_database {
+                tally.times.add(at_ms);
             }
         });
     }
@@ -129,8 +135,13 @@ impl Acts {
         *self == Self::default()
     }
 
-    /// Changes what is told of one kind, and says what counts more or less by that.
-    fn change(&mut self, kind: RowKind, out: &mut Vec<Changed>, change: impl FnOnce(&mut Told)) {
+    /// Changes the tally of one kind, and says what counts more or less by that.
+    fn change(
+        &mut self,
+        kind: RowKind,
+        out: &mut Vec<CountChange>,
+        change: impl FnOnce(&mut Tally),
+    ) {
         match kind {
             RowKind::Like => {
                 let before = self.likes.times.first();
@@ -148,7 +159,7 @@ impl Acts {
 }
 
 /// What turns `before` into `after`; both ascend.
-fn differ(kind: Kind, mut before: &[i64], mut after: &[i64], out: &mut Vec<Changed>) {
+fn differ(kind: Kind, mut before: &[i64], mut after: &[i64], out: &mut Vec<CountChange>) {
     loop {
         match (before.split_first(), after.split_first()) {
             (None, None) => return,
@@ -156,11 +167,11 @@ fn differ(kind: Kind, mut before: &[i64], mut after: &[i64], out: &mut Vec<Chang
                 (before, after) = (old_rest, new_rest);
             }
             (Some((old, rest)), new) if new.is_none_or(|(new, _)| old < new) => {
-                out.push(Changed { kind, at_ms: *old, delta: Delta::Minus });
+                out.push(CountChange { kind, at_ms: *old, delta: Delta::Minus });
                 before = rest;
             }
             (_, Some((new, rest))) => {
-                out.push(Changed { kind, at_ms: *new, delta: Delta::Plus });
+                out.push(CountChange { kind, at_ms: *new, delta: Delta::Plus });
                 after = rest;
             }
             (Some(_), None) => return,
@@ -176,29 +187,38 @@ mod tests {
     const LIKE: RowKind = RowKind::Like;
     const COMMENT: RowKind = RowKind::Comment;
 
-    /// Does something to the acts and gives what changed, as (time, by how much).
-    fn changes(acts: &mut Acts, act: impl FnOnce(&mut Acts, &mut Vec<Changed>)) -> Vec<(i64, i64)> {
+    /// Does something to the interactions and gives what changed, as (time, by how much).
+    fn changes(
+        interactions: &mut Interactions,
+        step: impl FnOnce(&mut Interactions, &mut Vec<CountChange>),
+    ) -> Vec<(i64, i64)> {
         let mut out = Vec::new();
-        act(acts, &mut out);
+        step(interactions, &mut out);
         out.iter().map(|changed| (changed.at_ms, changed.delta.value())).collect()
     }
 
-    fn counted(acts: &Acts) -> Vec<(Kind, i64)> {
-        acts.counted().collect()
+    fn counted(interactions: &Interactions) -> Vec<(Kind, i64)> {
+        interactions.counted().collect()
     }
 
     #[test]
     fn a_like_event_counts_until_the_row_speaks_and_then_the_row_does() {
-        let mut acts = Acts::default();
-        let event = changes(&mut acts, |acts, out| acts.event(Action::Like, 10, out));
-        let row = changes(&mut acts, |acts, out| acts.row(LIKE, 20, Some(Plus), out));
-        let late = changes(&mut acts, |acts, out| acts.event(Action::Like, 5, out));
+        let mut interactions = Interactions::default();
+        let event = changes(&mut interactions, |interactions, out| {
+            interactions.event(Action::Like, 10, out)
+        });
+        let row = changes(&mut interactions, |interactions, out| {
+            interactions.row(LIKE, 20, Some(Plus), out)
+        });
+        let late = changes(&mut interactions, |interactions, out| {
+            interactions.event(Action::Like, 5, out)
+        });
         assert_eq!((event, row, late), (vec![(10, 1)], vec![(10, -1), (20, 1)], vec![]));
     }
 
     #[test]
     fn events_and_rows_count_the_same_in_either_order() {
-        let (mut first, mut last) = (Acts::default(), Acts::default());
+        let (mut first, mut last) = (Interactions::default(), Interactions::default());
         let mut out = Vec::new();
         first.event(Action::Like, 10, &mut out);
         first.row(LIKE, 20, Some(Plus), &mut out);
@@ -209,10 +229,16 @@ mod tests {
 
     #[test]
     fn two_rows_of_a_like_count_once_at_the_earlier_time() {
-        let mut acts = Acts::default();
-        let late = changes(&mut acts, |acts, out| acts.row(LIKE, 20, Some(Plus), out));
-        let early = changes(&mut acts, |acts, out| acts.row(LIKE, 10, Some(Plus), out));
-        let gone = changes(&mut acts, |acts, out| acts.row(LIKE, 10, Some(Minus), out));
+        let mut interactions = Interactions::default();
+        let late = changes(&mut interactions, |interactions, out| {
+            interactions.row(LIKE, 20, Some(Plus), out)
+        });
+        let early = changes(&mut interactions, |interactions, out| {
+            interactions.row(LIKE, 10, Some(Plus), out)
+        });
+        let gone = changes(&mut interactions, |interactions, out| {
+            interactions.row(LIKE, 10, Some(Minus), out)
+        });
         let expected = (vec![(20, 1)], vec![(10, 1), (20, -1)], vec![(10, -1), (20, 1)]);
         let sorted = |mut list: Vec<(i64, i64)>| {
             list.sort();
@@ -223,48 +249,53 @@ mod tests {
 
     #[test]
     fn a_like_taken_back_leaves_nothing_and_keeps_events_out() {
-        let mut acts = Acts::default();
+        let mut interactions = Interactions::default();
         let mut out = Vec::new();
-        acts.event(Action::Like, 5, &mut out);
-        acts.row(LIKE, 10, Some(Plus), &mut out);
-        acts.row(LIKE, 10, Some(Minus), &mut out);
-        acts.event(Action::Like, 15, &mut out);
-        assert_eq!(counted(&acts), []);
+        interactions.event(Action::Like, 5, &mut out);
+        interactions.row(LIKE, 10, Some(Plus), &mut out);
+        interactions.row(LIKE, 10, Some(Minus), &mut out);
+        interactions.event(Action::Like, 15, &mut out);
+        assert_eq!(counted(&interactions), []);
     }
 
     #[test]
     fn a_row_that_was_never_live_ends_what_events_told() {
-        let mut acts = Acts::default();
-        let event = changes(&mut acts, |acts, out| acts.event(Action::Comment, 5, out));
-        let spoken = changes(&mut acts, |acts, out| acts.row(COMMENT, 9, None, out));
-        assert_eq!((event, spoken), (vec![(5, 1)], vec![(5, -1)]));
+        let mut interactions = Interactions::default();
+        let event = changes(&mut interactions, |interactions, out| {
+            interactions.event(Action::Comment, 5, out)
+        });
+        let by_row =
+            changes(&mut interactions, |interactions, out| interactions.row(COMMENT, 9, None, out));
+        assert_eq!((event, by_row), (vec![(5, 1)], vec![(5, -1)]));
     }
 
     #[test]
     fn every_comment_counts_at_its_own_time() {
-        let mut acts = Acts::default();
+        let mut interactions = Interactions::default();
         let mut out = Vec::new();
-        acts.row(COMMENT, 20, Some(Plus), &mut out);
-        acts.row(COMMENT, 10, Some(Plus), &mut out);
-        acts.row(COMMENT, 10, Some(Plus), &mut out);
-        acts.row(COMMENT, 20, Some(Minus), &mut out);
-        assert_eq!(counted(&acts), [(Kind::Comment, 10), (Kind::Comment, 10)]);
+        interactions.row(COMMENT, 20, Some(Plus), &mut out);
+        interactions.row(COMMENT, 10, Some(Plus), &mut out);
+        interactions.row(COMMENT, 10, Some(Plus), &mut out);
+        interactions.row(COMMENT, 20, Some(Minus), &mut out);
+        assert_eq!(counted(&interactions), [(Kind::Comment, 10), (Kind::Comment, 10)]);
     }
 
     #[test]
     fn every_share_counts_and_views_do_not() {
-        let mut acts = Acts::default();
+        let mut interactions = Interactions::default();
         let mut out = Vec::new();
         for action in [Action::Share, Action::View, Action::Share, Action::Dwell] {
-            acts.event(action, 7, &mut out);
+            interactions.event(action, 7, &mut out);
         }
-        assert_eq!(counted(&acts), [(Kind::Share, 7), (Kind::Share, 7)]);
+        assert_eq!(counted(&interactions), [(Kind::Share, 7), (Kind::Share, 7)]);
     }
 
     #[test]
     fn the_deletion_of_a_forgotten_row_takes_nothing_away() {
-        let mut acts = Acts::default();
-        let gone = changes(&mut acts, |acts, out| acts.row(LIKE, 10, Some(Minus), out));
-        assert_eq!((gone, acts.likes.spoken), (vec![], true));
+        let mut interactions = Interactions::default();
+        let gone = changes(&mut interactions, |interactions, out| {
+            interactions.row(LIKE, 10, Some(Minus), out)
+        });
+        assert_eq!((gone, interactions.likes.from_database), (vec![], true));
     }
 }
