@@ -9,7 +9,7 @@
 //! | names and keys | [`topic`], the ids ([`UserId`], [`PostId`], ...) |
 //! | rows of the database | [`Cdc`], [`Change`] of [`User`], [`Post`], [`Follow`], [`Comment`], [`Like`] |
 //! | behaviour events | [`Event`], [`Action`], [`Trace`] |
-//! | internal values | [`ToPost`], [`ToUser`], [`Read`], [`Gone`], [`PostLine`]: all [`Wire`] |
+//! | internal values | [`ToPost`], [`ToUser`], [`Read`], [`Gone`], [`PostLine`], [`Trending`]: all [`Wire`] |
 //! | what comes out | [`FeedBody`], [`FeedVersion`], [`RedisValue`] |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -40,6 +40,7 @@ mod to_post;
 mod to_user;
 pub mod topic;
 mod trace;
+mod trending;
 mod user;
 mod wire;
 
@@ -62,5 +63,9 @@ pub use row::{Columns, Row};
 pub use to_post::{Delta, PostImage, RowKind, ToPost};
 pub use to_user::{ToUser, day_of};
 pub use trace::{FeedContext, Trace};
+pub use trending::{
+    TRENDING_KEY, TRENDING_MAX, Trending, TrendingEntry, TrendingKey, TrendingList, TrendingPart,
+    TrendingPost, TrendingWindow,
+};
 pub use user::User;
 pub use wire::{Cursor, Wire};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How many partitions a topic has, unless the configuration says otherwise.
+/// How many partitions a topic has, unless the configuration or [`Topic::partitions`] says otherwise.
 pub const PARTITIONS: i32 = 12;
 
 /// What the bytes of a key are.
@@ -23,6 +23,8 @@ pub enum Key {
     User,
     /// The 16 bytes of a post id.
     Post,
+    /// [`crate::TRENDING_KEY`].
+    Trending,
 }
 
 /// What the bytes of a value are.
@@ -42,6 +44,10 @@ pub enum Value {
     PostLine,
     /// [`crate::Gone`]; null: the user is back.
     Gone,
+    /// [`crate::TrendingPart`].
+    TrendingPart,
+    /// [`crate::Trending`].
+    Trending,
     /// [`crate::FeedBody`], with the headers of [`crate::FeedVersion`]; null: inactive or gone.
     Feed,
     /// The record as it came, cut at 256 KiB.
@@ -76,7 +82,7 @@ impl Cleanup {
     }
 }
 
-/// One topic. All of them have the same number of partitions, [`PARTITIONS`] by default.
+/// One topic. All but those of trending have the same number of partitions, [`PARTITIONS`] by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topic {
     /// Its name, exactly.
@@ -87,10 +93,20 @@ pub struct Topic {
     pub value: Value,
     /// What becomes of old records.
     pub cleanup: Cleanup,
+    /// How many partitions it always has.
+    pub partitions: Option<i32>,
+}
+
+const fn topic(name: &'static str, key: Key, value: Value, cleanup: Cleanup) -> Topic {
+    Topic { name, key, value, cleanup, partitions: None }
+}
+
+const fn keep_days(days: u64) -> Cleanup {
+    Cleanup::KeepFor(Duration::from_secs(days * DAY.as_secs()))
 }
 
 const fn cdc(name: &'static str) -> Topic {
-    Topic { name, key: Key::Row, value: Value::Envelope, cleanup: Cleanup::Keep }
+    topic(name, Key::Row, Value::Envelope, Cleanup::Keep)
 }
 
 /// Rows of `users`.
@@ -105,43 +121,40 @@ pub const CDC_COMMENTS: Topic = cdc("cdc.comments");
 pub const CDC_LIKES: Topic = cdc("cdc.likes");
 
 /// Behaviour events, from the API or any producer; all of a user in one partition.
-pub const EVENTS: Topic = Topic {
-    name: "events",
-    key: Key::UserText,
-    value: Value::Event,
-    cleanup: Cleanup::KeepFor(Duration::from_secs(100 * DAY.as_secs())),
-};
+pub const EVENTS: Topic = topic("events", Key::UserText, Value::Event, keep_days(100));
 
 /// Reads of a feed, from the API. Kept as long as Kafka keeps the position of a group that is away.
-pub const READS: Topic = Topic {
-    name: "reads",
-    key: Key::User,
-    value: Value::Read,
-    cleanup: Cleanup::KeepFor(Duration::from_secs(7 * DAY.as_secs())),
-};
+pub const READS: Topic = topic("reads", Key::User, Value::Read, keep_days(7));
 
 /// What posts must hear, from ingest.
-pub const BY_POST: Topic =
-    Topic { name: "by-post", key: Key::Post, value: Value::ToPost, cleanup: Cleanup::Purge };
+pub const BY_POST: Topic = topic("by-post", Key::Post, Value::ToPost, Cleanup::Purge);
 
 /// What readers must hear, from ingest and engagement.
-pub const BY_USER: Topic =
-    Topic { name: "by-user", key: Key::User, value: Value::ToUser, cleanup: Cleanup::Purge };
+pub const BY_USER: Topic = topic("by-user", Key::User, Value::ToUser, Cleanup::Purge);
 
 /// Broadcast: every live post within the horizon.
-pub const POSTS_LIVE: Topic =
-    Topic { name: "posts-live", key: Key::Post, value: Value::PostLine, cleanup: Cleanup::Compact };
+pub const POSTS_LIVE: Topic = topic("posts-live", Key::Post, Value::PostLine, Cleanup::Compact);
 
 /// Broadcast: the users who are gone.
-pub const GONE: Topic =
-    Topic { name: "gone", key: Key::User, value: Value::Gone, cleanup: Cleanup::Compact };
+pub const GONE: Topic = topic("gone", Key::User, Value::Gone, Cleanup::Compact);
+
+/// The trending posts of each task of engagement.
+pub const TRENDING_PARTS: Topic = Topic {
+    partitions: Some(1),
+    ..topic("trending-parts", Key::Trending, Value::TrendingPart, Cleanup::Purge)
+};
+
+/// Broadcast: the trending posts of all.
+pub const TRENDING: Topic = Topic {
+    partitions: Some(1),
+    ..topic("trending", Key::Trending, Value::Trending, Cleanup::Compact)
+};
 
 /// The ranked feeds.
-pub const FEEDS: Topic =
-    Topic { name: "feeds", key: Key::User, value: Value::Feed, cleanup: Cleanup::Compact };
+pub const FEEDS: Topic = topic("feeds", Key::User, Value::Feed, Cleanup::Compact);
 
 /// All of them but dead letters, inputs first.
-pub const ALL: [Topic; 12] = [
+pub const ALL: [Topic; 14] = [
     CDC_USERS,
     CDC_POSTS,
     CDC_FOLLOWS,
@@ -153,6 +166,8 @@ pub const ALL: [Topic; 12] = [
     BY_USER,
     POSTS_LIVE,
     GONE,
+    TRENDING_PARTS,
+    TRENDING,
     FEEDS,
 ];
 
@@ -162,7 +177,7 @@ pub fn dead_letters(app: &str) -> String {
 }
 
 /// How long dead letters are kept.
-pub const DEAD_LETTERS_CLEANUP: Cleanup = Cleanup::KeepFor(Duration::from_secs(30 * DAY.as_secs()));
+pub const DEAD_LETTERS_CLEANUP: Cleanup = keep_days(30);
 
 #[cfg(test)]
 mod tests {
@@ -178,9 +193,12 @@ mod tests {
             names(|topic| topic.cleanup == Cleanup::Keep),
             ["cdc.users", "cdc.posts", "cdc.follows", "cdc.comments", "cdc.likes"]
         );
-        assert_eq!(names(|topic| topic.cleanup.is_compact()), ["posts-live", "gone", "feeds"]);
+        assert_eq!(
+            names(|topic| topic.cleanup.is_compact()),
+            ["posts-live", "gone", "trending", "feeds"]
+        );
         let purged = names(|topic| topic.cleanup == Cleanup::Purge);
-        assert_eq!(purged, ["by-post", "by-user"]);
+        assert_eq!(purged, ["by-post", "by-user", "trending-parts"]);
         assert_eq!(READS.cleanup.retention(), Some(7 * DAY));
         assert_eq!(EVENTS.cleanup.retention(), Some(100 * DAY));
         assert_eq!(DEAD_LETTERS_CLEANUP.retention(), Some(30 * DAY));

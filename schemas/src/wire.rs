@@ -120,6 +120,11 @@ impl<'a> Cursor<'a> {
         FieldFault::new(field, expected, found).of(self.what)
     }
 
+    /// What was not read yet, for a value that stands within another one, at its end.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Checks that nothing is left.
     pub fn end(self) -> Result<(), Poison> {
         if self.rest.is_empty() {

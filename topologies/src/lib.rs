@@ -14,3 +14,4 @@ pub mod live;
 pub mod ranking;
 pub mod reader;
 pub mod state;
+pub mod trending;

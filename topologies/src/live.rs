@@ -151,11 +151,17 @@ impl PostsByAuthor {
 
     /// The line of one post.
     pub fn line(&self, post: &PostId) -> Option<&Line> {
+        let (slot, line) = self.place(post)?;
+        self.lines(slot).get(line as usize)
+    }
+
+    /// Where a post stands: its author's slot, and its place among their lines.
+    pub fn place(&self, post: &PostId) -> Option<(AuthorSlot, u32)> {
         let place = self.places.get(post)?;
-        let slot = self.slots.get(place.slot as usize)?;
+        let author = self.slots.get(place.slot as usize)?;
         let key = (Reverse(place.created_at), *post);
-        let at = slot.lines.binary_search_by_key(&key, newest_first).ok()?;
-        slot.lines.get(at)
+        let at = author.lines.binary_search_by_key(&key, newest_first).ok()?;
+        Some((AuthorSlot(place.slot), u32::try_from(at).ok()?))
     }
 
     /// How many changes there were.

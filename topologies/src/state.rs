@@ -16,6 +16,8 @@ use crate::reader::days::Days;
 use crate::reader::presence::Presence;
 use crate::reader::publish::Published;
 use crate::reader::schedule::Schedule;
+use crate::trending::buckets::Buckets;
+use crate::trending::hot::Hot;
 
 const LINE_BYTES: usize = 49;
 
@@ -151,6 +153,7 @@ impl Wire for Post {
             out.extend_from_slice(&unsent.last_ms.to_le_bytes());
         });
         put_time(self.waits_until, out);
+        put_time(self.trends_until, out);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
@@ -175,8 +178,36 @@ impl Wire for Post {
             Ok(Unsent { first_ms: fields.i64("first")?, last_ms: fields.i64("last")? })
         })?;
         let waits_until = fields.option("waits", |fields| fields.i64("waits_until"))?;
+        let trends_until = fields.option("trends", |fields| fields.i64("trends_until"))?;
         fields.end()?;
-        Ok(Self { version, image, counts, sent: Sent { line, unsent }, waits_until })
+        Ok(Self { version, image, counts, sent: Sent { line, unsent }, waits_until, trends_until })
+    }
+}
+
+impl Wire for Hot {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_option(self.live, out, |(author, created_at_ms), out| {
+            out.extend_from_slice(&author.0);
+            out.extend_from_slice(&created_at_ms.to_le_bytes());
+        });
+        for row in self.buckets.rows() {
+            put_list(row, out, |(bucket, points), out| {
+                out.extend_from_slice(&bucket.to_le_bytes());
+                out.extend_from_slice(&points.to_le_bytes());
+            });
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Cursor::new("points", bytes);
+        let live = fields.option("live", |fields| {
+            Ok((UserId(fields.bytes("author")?), fields.i64("created_at")?))
+        })?;
+        let mut row =
+            || fields.list("buckets", |fields| Ok((fields.i64("bucket")?, fields.u32("points")?)));
+        let rows = [row()?, row()?, row()?];
+        fields.end()?;
+        Ok(Self { live, buckets: Buckets::of(rows) })
     }
 }
 
@@ -286,8 +317,18 @@ mod tests {
         let counts = Counts { likes: 1, comments: 2, shares: 3, impressions: 4, views: 5 };
         let unsent = Some(Unsent { first_ms: 1, last_ms: 2 });
         let sent = Sent { line: Some(PostLine { author, ..PostLine::default() }), unsent };
-        assert_comes_back(&Post { version: Some(VERSION), image, counts, sent, waits_until: None });
+        let (version, trends_until) = (Some(VERSION), Some(6));
+        let post = Post { version, image, counts, sent, waits_until: None, trends_until };
+        assert_comes_back(&post);
         assert_comes_back(&Post { waits_until: Some(4), ..Post::default() });
+    }
+
+    #[test]
+    fn points_come_back() {
+        let mut buckets = Buckets::default();
+        buckets.add(1_000, 7, 2_000);
+        assert_comes_back(&Hot { live: Some((UserId([3; 16]), 12)), buckets });
+        assert_comes_back(&Hot::default());
     }
 
     #[test]

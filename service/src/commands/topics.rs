@@ -41,16 +41,16 @@ pub fn create(admin: &mut dyn Admin, app: &str, partitions: i32) -> Result<Strin
 
 /// What the contract declares.
 pub fn specs(app: &str, partitions: i32) -> Vec<TopicSpec> {
-    let spec = |name: &str, cleanup: topic::Cleanup| TopicSpec {
+    let spec = |name: &str, cleanup: topic::Cleanup, fixed: Option<i32>| TopicSpec {
         name: Topic::from(name),
-        partitions,
+        partitions: fixed.unwrap_or(partitions),
         cleanup: if cleanup.is_compact() {
             Cleanup::Compact
         } else {
             Cleanup::Delete(cleanup.retention())
         },
     };
-    let declared = topic::ALL.iter().map(|topic| spec(topic.name, topic.cleanup));
-    let letters = spec(&topic::dead_letters(app), topic::DEAD_LETTERS_CLEANUP);
+    let declared = topic::ALL.iter().map(|topic| spec(topic.name, topic.cleanup, topic.partitions));
+    let letters = spec(&topic::dead_letters(app), topic::DEAD_LETTERS_CLEANUP, None);
     declared.chain([letters]).collect()
 }

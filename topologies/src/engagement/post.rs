@@ -41,6 +41,8 @@ pub struct Post {
     pub sent: Sent,
     /// Until when what was done to it waits, while it is unknown.
     pub waits_until: Option<i64>,
+    /// Until when lists of trending posts may have it: so long it has a line, however old it is.
+    pub trends_until: Option<i64>,
 }
 
 /// What a change of the post itself means for what was done to it.
@@ -115,15 +117,15 @@ impl Post {
     pub fn expire(&mut self, now: i64) -> bool {
         let expired = self.waits_until.is_some_and(|until| until <= now);
         if expired {
-            (self.counts, self.waits_until) = (Counts::default(), None);
+            (self.counts, self.waits_until, self.trends_until) = (Counts::default(), None, None);
         }
         expired
     }
 
-    /// The line that readers should have at `now`; none if the post is not live, or too old.
+    /// The line that readers should have at `now`; none if the post is not live, or too old and trending nowhere.
     pub fn line(&self, now: i64, policy: &LinePolicy) -> Option<PostLine> {
-        let image = self.image.filter(|_| self.version.is_some_and(|version| version.live))?;
-        if now.saturating_sub(image.created_at_ms) > policy.age_ms_max {
+        let image = self.live_image()?;
+        if now >= self.line_ends_at(image.created_at_ms, policy) {
             return None;
         }
         let Counts { likes, comments, shares, impressions, views } = self.counts;
@@ -138,14 +140,21 @@ impl Post {
         })
     }
 
+    /// The post's image, while it exists undeleted.
+    pub fn live_image(&self) -> Option<PostImage> {
+        self.image.filter(|_| self.version.is_some_and(|version| version.live))
+    }
+
+    fn line_ends_at(&self, created_at_ms: i64, policy: &LinePolicy) -> i64 {
+        let too_old_at = created_at_ms.saturating_add(policy.age_ms_max).saturating_add(1);
+        self.trends_until.map_or(too_old_at, |until| until.max(too_old_at))
+    }
+
     /// When the post must be looked at if nothing happens: an unsent line is due, its line ends with
     /// age, or what waits is dropped.
     pub fn next_deadline(&self, policy: &LinePolicy) -> Option<i64> {
         let unsent = self.sent.unsent.map(|unsent| line::due(unsent, policy));
-        let ends = self
-            .sent
-            .line
-            .map(|line| line.created_at_ms.saturating_add(policy.age_ms_max).saturating_add(1));
+        let ends = self.sent.line.map(|line| self.line_ends_at(line.created_at_ms, policy));
         [unsent, ends, self.waits_until].into_iter().flatten().min()
     }
 }
@@ -226,6 +235,19 @@ mod tests {
         assert!(!post.expire(WAIT_MS));
         assert!(post.expire(1_000 + WAIT_MS));
         assert_eq!(post, Post::default());
+    }
+
+    #[test]
+    fn an_old_post_has_a_line_while_it_trends() {
+        let (mut post, policy) = (Post::default(), LinePolicy::default());
+        post.change(mark(1), image(1), true);
+        let old = 30 * 86_400_000;
+        assert_eq!(post.line(old, &policy), None);
+        post.trends_until = Some(old + 1);
+        post.sent.line = post.line(old, &policy);
+        assert!(post.sent.line.is_some());
+        assert_eq!(post.next_deadline(&policy), Some(old + 1));
+        assert_eq!(post.line(old + 1, &policy), None);
     }
 
     #[test]

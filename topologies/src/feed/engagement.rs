@@ -4,11 +4,13 @@
 //! its timer set for when it must be, or for when what waits for an unknown post is dropped.
 
 use millstream::{
-    Builder, Context, Due, Nullable, Processor, Rec, Result, Store, Timers, Timestamp,
+    BroadcastChange, Builder, Context, Due, Nullable, Processor, Rec, Result, Store, Timers,
+    Timestamp,
 };
-use schemas::{PostId, PostLine, ToPost, ToUser, UserId, topic};
+use schemas::{PostId, PostLine, TRENDING_KEY, ToPost, ToUser, TrendingPart, UserId, topic};
 
-use super::{Between, FeedSettings};
+use super::task_trending::{TaskTrending, TrendingStores};
+use super::{Between, FeedSettings, UsersGone};
 use crate::engagement::interactions::{CountChange, Interactions};
 use crate::engagement::line::{LinePolicy, Step};
 use crate::engagement::post::{AuthorChange, Post};
@@ -17,41 +19,55 @@ use crate::layout::{Pair, WireSerde};
 use crate::ranking::Weights;
 
 /// What engagement emits.
-enum Emitted {
+pub(super) enum Emitted {
     /// A user, that something counts, or no longer.
     User(UserId, ToUser),
     /// Everybody, what is known of a post; none: it is gone.
     Line(PostId, Option<PostLine>),
+    /// Sub-topology trending, what trends here.
+    Trending(TrendingPart),
 }
 
-/// Reads `by-post`; writes `by-user` and `posts-live`.
-pub(super) fn attach(builder: &Builder, settings: &FeedSettings, between: &Between) {
+/// Reads `by-post` and the broadcast `gone`; writes `by-user`, `posts-live` and `trending-parts`.
+pub(super) fn attach(
+    builder: &Builder,
+    settings: &FeedSettings,
+    (between, gone): (&Between, UsersGone),
+) {
     let posts = builder.store("posts", WireSerde, WireSerde);
     let interactions = builder.store("acts", WireSerde, WireSerde);
     let due = builder.timers("posts-due", WireSerde);
-    let (policy, weights) = (settings.line_policy, settings.weights.clone());
-    let uses = [posts.into(), interactions.into(), due.into()];
+    let trending = TrendingStores::declare(builder, gone);
+    let settings = settings.clone();
+    let uses = [&[posts.into(), interactions.into(), due.into()][..], &trending.uses()].concat();
     let emitted = builder.from(&between.posts).process("engagement", &uses, move || Engagement {
         posts,
         interactions,
         due,
-        policy,
-        weights: weights.clone(),
+        policy: settings.line_policy,
+        weights: settings.weights.clone(),
+        trending: TaskTrending::new(trending, &settings),
         changed: Vec::new(),
         users: Vec::new(),
     });
     emitted
         .flat_map("engagement-to-users", |emitted, out| match emitted.value {
             Emitted::User(user, fact) => out.emit(user, fact),
-            Emitted::Line(..) => Ok(()),
+            Emitted::Line(..) | Emitted::Trending(_) => Ok(()),
         })
         .into_internal(&between.users);
     emitted
         .flat_map("engagement-lines", |emitted, out| match emitted.value {
             Emitted::Line(post, line) => out.emit(post, line),
-            Emitted::User(..) => Ok(()),
+            Emitted::User(..) | Emitted::Trending(_) => Ok(()),
         })
         .to(topic::POSTS_LIVE.name, WireSerde, Nullable(WireSerde));
+    emitted
+        .flat_map("engagement-trending", |emitted, out| match emitted.value {
+            Emitted::Trending(part) => out.emit(&TRENDING_KEY, part),
+            Emitted::User(..) | Emitted::Line(..) => Ok(()),
+        })
+        .into_internal(&between.trending);
 }
 
 struct Engagement {
@@ -60,6 +76,7 @@ struct Engagement {
     due: Timers<PostId>,
     policy: LinePolicy,
     weights: Weights,
+    trending: TaskTrending,
     changed: Vec<CountChange>,
     users: Vec<(UserId, ToUser)>,
 }
@@ -72,10 +89,16 @@ impl Engagement {
     }
 
     /// Drops what waited too long.
-    fn expire(&self, id: PostId, post: &mut Post, cx: &mut EngagementContext<'_>) -> Result<()> {
+    fn expire(
+        &mut self,
+        id: PostId,
+        post: &mut Post,
+        cx: &mut EngagementContext<'_>,
+    ) -> Result<()> {
         if !post.expire(cx.wall_time().0) {
             return Ok(());
         }
+        self.trending.drop_post(&id, cx)?;
         let interactions = cx.store(self.interactions)?;
         let mut users = Vec::new();
         interactions.scan_prefix(&id.0, |Pair(_, user), _| {
@@ -87,13 +110,14 @@ impl Engagement {
 
     /// Sends the post's line if that is due, keeps the post, and sets its timer.
     fn update_line(
-        &self,
+        &mut self,
         id: PostId,
         mut post: Post,
         changed: bool,
         cx: &mut EngagementContext<'_>,
     ) -> Result<()> {
         let now = cx.wall_time().0;
+        post.trends_until = self.trending.update(&id, &post, cx)?;
         let wanted = post.line(now, &self.policy);
         match post.sent.step(wanted, changed, now, (&self.policy, &self.weights)) {
             Step::Send(line) => cx.forward(&(), &Emitted::Line(id, line))?,
@@ -141,7 +165,7 @@ impl Engagement {
         fact: &ToPost,
         cx: &mut EngagementContext<'_>,
     ) -> Result<()> {
-        let changed = &mut self.changed;
+        let Self { changed, trending, .. } = self;
         cx.store(self.interactions)?.update_if(&Pair(id, user), |interactions| {
             let before = interactions.clone();
             match *fact {
@@ -151,6 +175,7 @@ impl Engagement {
                 ToPost::Event { action, at_ms, .. } => interactions.event(action, at_ms, changed),
                 ToPost::Post { .. } => {}
             }
+            trending.count((&before, interactions), changed);
             *interactions != before
         })?;
         post.count(&self.changed);
@@ -193,9 +218,24 @@ impl Processor for Engagement {
     }
 
     fn on_timer(&mut self, due: Due<'_>, cx: &mut EngagementContext<'_>) -> Result<()> {
+        if self.trending.is_due(&due) {
+            return self.trending.send(self.posts, cx);
+        }
         let Some(id) = due.of(self.due) else { return Ok(()) };
         let mut post = self.load(id, cx)?;
         self.expire(*id, &mut post, cx)?;
         self.update_line(*id, post, false, cx)
+    }
+
+    fn on_change(
+        &mut self,
+        _change: BroadcastChange<'_>,
+        cx: &mut EngagementContext<'_>,
+    ) -> Result<()> {
+        self.trending.on_gone(cx)
+    }
+
+    fn on_start(&mut self, cx: &mut EngagementContext<'_>) -> Result<()> {
+        self.trending.start(cx)
     }
 }

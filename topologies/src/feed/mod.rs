@@ -6,13 +6,16 @@
 //! so that their partition counts need not agree.
 
 mod engagement;
+mod fan_out;
 mod ingest;
 pub mod publication;
 mod reader;
 mod reading;
+mod task_trending;
+mod trending;
 
 use millstream::{Broadcast, Builder, Bytes, Internal, Nullable, Result, Store, Stream, Topology};
-use schemas::{Gone, PostId, PostLine, ToPost, ToUser, UserId, topic};
+use schemas::{Gone, PostId, PostLine, ToPost, ToUser, TrendingKey, TrendingPart, UserId, topic};
 
 use self::ingest::{Ingest, IngestEvents, IngestPosts};
 use crate::engagement::line::LinePolicy;
@@ -23,6 +26,9 @@ use crate::ranking::Weights;
 use crate::reader::ReaderStatus;
 use crate::reader::days::Days;
 use crate::state::{Count, Time};
+use crate::trending::points::Formula;
+
+pub use self::trending::TrendingPosts;
 
 /// What a feed's topology is made with.
 #[derive(Clone, Debug)]
@@ -37,8 +43,8 @@ pub struct FeedSettings {
     pub weights: Weights,
     /// When lines are sent, and how old a post may be to have one.
     pub line_policy: LinePolicy,
-    /// So long a feed holds after its ranking.
-    pub valid_ms: i64,
+    /// What interactions are worth in lists of trending posts.
+    pub trending: Formula,
     /// After a start, a move or an abort the active readers of a task are ranked within this.
     pub spread_ms: i64,
 }
@@ -51,7 +57,7 @@ impl Default for FeedSettings {
             feeds_epoch: 0,
             weights: Weights::v1(),
             line_policy: LinePolicy::default(),
-            valid_ms: 600_000,
+            trending: Formula::default(),
             spread_ms: 10_000,
         }
     }
@@ -86,12 +92,15 @@ pub struct Feed {
     pub posts: PostsLive,
     /// The users who are gone.
     pub gone: UsersGone,
+    /// The trending posts.
+    pub trending: TrendingPosts,
 }
 
-/// The two topics between the sub-topologies.
+/// The topics between the sub-topologies.
 struct Between {
     posts: Internal<PostId, ToPost>,
     users: Internal<UserId, ToUser>,
+    trending: Internal<TrendingKey, TrendingPart>,
 }
 
 /// Builds the feed's topology.
@@ -100,14 +109,17 @@ pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     let between = Between {
         posts: builder.internal(topic::BY_POST.name, WireSerde, WireSerde),
         users: builder.internal(topic::BY_USER.name, WireSerde, WireSerde),
+        trending: builder.internal(topic::TRENDING_PARTS.name, WireSerde, WireSerde),
     };
     inputs(&builder, settings, &between);
-    engagement::attach(&builder, settings, &between);
     let posts = builder.broadcast_indexed(topic::POSTS_LIVE.name, WireSerde, WireSerde);
     let gone = builder.broadcast_indexed(topic::GONE.name, WireSerde, WireSerde);
-    let stores = reader::attach(&builder, settings, (&between, posts, gone));
+    let trending = builder.broadcast(topic::TRENDING.name, WireSerde, WireSerde);
+    engagement::attach(&builder, settings, (&between, gone));
+    trending::attach(&builder, &between);
+    let stores = reader::attach(&builder, settings, (&between, posts, gone, trending));
     let topology = builder.build()?;
-    Ok(Feed { topology, stores, posts, gone })
+    Ok(Feed { topology, stores, posts, gone, trending })
 }
 
 type Raw = Stream<Option<Vec<u8>>, Option<Vec<u8>>>;

@@ -5,31 +5,29 @@
 //! A reader whom this task has not ranked since its start is due within the spread: what happened
 //! while the task was away shows then.
 
-use std::rc::Rc;
-
-use millstream::broker::murmur2;
-use millstream::store::Snapshot;
 use millstream::{
-    BroadcastChange, Builder, ChangedKey, Context, Due, Processor, Rec, Result, Store, Timers,
-    Timestamp, Unit,
+    BroadcastChange, Builder, Context, Due, Processor, Rec, Result, Store, Timers, Timestamp, Unit,
 };
-use schemas::{Delta, FeedVersion, Gone, PostId, PostLine, Read, ToUser, UserId, day_of, topic};
+use schemas::{
+    Delta, FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId, day_of, topic,
+};
 
+use super::fan_out::place_of;
 use super::publication::{Body, Publication, headers};
-use super::{Between, FeedSettings, PostsLive, ReaderStores, UsersGone, reading};
+use super::{
+    Between, FeedSettings, PostsLive, ReaderStores, TrendingPosts, UsersGone, reading, trending,
+};
 use crate::layout::{Pair, WireSerde};
-use crate::live::{GoneUsers, PostsByAuthor};
-use crate::ranking::{Ranker, ReaderState, World};
+use crate::ranking::{Ranker, ReaderState, World, validity};
 use crate::reader::ReaderStatus;
-use crate::reader::presence::Presence;
-use crate::reader::schedule::{Class, Schedule};
+use crate::reader::schedule::{Class, Schedule, Why};
 use crate::state::Count;
 
 /// What was seen stays in the store so long beyond the time it matters.
 const SEEN_SLACK_MS: i64 = 3_600_000;
 
 /// What the sub-topology takes in.
-enum ReaderInput {
+pub(super) enum ReaderInput {
     /// Something of `by-user`.
     Fact(ToUser),
     /// A read of the feed.
@@ -40,7 +38,7 @@ enum ReaderInput {
 pub(super) fn attach(
     builder: &Builder,
     settings: &FeedSettings,
-    (between, posts, gone): (&Between, PostsLive, UsersGone),
+    (between, posts, gone, trending): (&Between, PostsLive, UsersGone, TrendingPosts),
 ) -> ReaderStores {
     let stores = ReaderStores {
         readers: builder.store("readers", WireSerde, WireSerde),
@@ -50,6 +48,7 @@ pub(super) fn attach(
     };
     let audience = builder.store("audience", WireSerde, Unit);
     let due = builder.timers("readers-due", WireSerde);
+    let everybody_due = builder.timers("everybody-due", WireSerde);
     let facts = builder
         .from(&between.users)
         .flat_map("reader", |fact, out| out.emit(fact.key, &ReaderInput::Fact(*fact.value)));
@@ -63,8 +62,10 @@ pub(super) fn attach(
         stores.seen.into(),
         audience.into(),
         due.into(),
+        everybody_due.into(),
         posts.into(),
         gone.into(),
+        trending.into(),
     ];
     let settings = settings.clone();
     facts
@@ -73,11 +74,15 @@ pub(super) fn attach(
             stores,
             audience,
             due,
+            everybody_due,
             posts,
             gone,
+            trending,
             settings: settings.clone(),
             started_at: i64::MIN,
             changes_seen: (0, 0),
+            members: Vec::new(),
+            everybody_touched_at: i64::MIN,
             ranker: Ranker::default(),
             state: ReaderState::default(),
             publication: Publication::default(),
@@ -86,28 +91,33 @@ pub(super) fn attach(
     stores
 }
 
-struct ReaderProcessor {
+pub(super) struct ReaderProcessor {
     stores: ReaderStores,
-    audience: Store<Pair<UserId, UserId>, ()>,
+    pub(super) audience: Store<Pair<UserId, UserId>, ()>,
     due: Timers<UserId>,
-    posts: PostsLive,
+    pub(super) everybody_due: Timers<TrendingKey>,
+    pub(super) posts: PostsLive,
     gone: UsersGone,
+    pub(super) trending: TrendingPosts,
     settings: FeedSettings,
     /// When this task started, ms UTC.
     started_at: i64,
     /// Changes of posts there were in the view before the current one, and in this.
-    changes_seen: (u64, u64),
+    pub(super) changes_seen: (u64, u64),
+    /// The posts of the list of 24 h that readers were last touched for, ascending.
+    pub(super) members: Vec<PostId>,
+    /// When everybody was last touched: who was not online then was not ranked for it.
+    pub(super) everybody_touched_at: i64,
     ranker: Ranker,
     state: ReaderState,
     publication: Publication,
 }
 
-type ReaderContext<'a> = Context<'a, UserId, Publication>;
-type Views = (Rc<Snapshot<PostId, PostLine, PostsByAuthor>>, Rc<Snapshot<UserId, Gone, GoneUsers>>);
+pub(super) type ReaderContext<'a> = Context<'a, UserId, Publication>;
 
 impl ReaderProcessor {
     /// Changes a reader, and sets the timer to the first thing that is due.
-    fn change(
+    pub(super) fn change(
         &self,
         user: &UserId,
         cx: &mut ReaderContext<'_>,
@@ -142,75 +152,36 @@ impl ReaderProcessor {
         if !reader.presence.is_active(now) {
             return reader.published.body_hash.map(|_| now);
         }
-        let unranked = self.is_unranked(reader).then(|| {
-            let place = i64::from(murmur2(&user.0) & 0x7fff_ffff);
-            self.started_at.saturating_add(place.rem_euclid(self.settings.spread_ms.max(1)))
-        });
-        let next = reader.schedule.next(&listening(reader), now);
+        let unranked = self
+            .awaits_first_ranking(reader, now)
+            .then(|| self.started_at.saturating_add(place_of(user, self.settings.spread_ms)));
+        let next = reader.schedule.next(&reader.presence, now);
         let lapses = Some(reader.presence.active_until);
         [unranked, next, lapses].into_iter().flatten().min()
     }
 
-    fn is_unranked(&self, reader: &ReaderStatus) -> bool {
-        reader.schedule.ranked.is_none_or(|ranked| ranked < self.started_at)
+    /// Whether a reader is online whom this task has not ranked since its start.
+    fn awaits_first_ranking(&self, reader: &ReaderStatus, now: i64) -> bool {
+        reader.presence.is_online(now) && ranked_before(reader, self.started_at)
     }
 
-    /// Notes that something changed for a reader.
-    fn touch(&self, user: &UserId, class: Class, cx: &mut ReaderContext<'_>) -> Result<()> {
-        self.change(user, cx, |reader, now| {
-            if reader.presence.is_active(now) {
-                reader.schedule.touch(class, now);
-            }
-        })
+    /// Why a reader is ranked at `now`, if one of the reasons holds.
+    fn due(&self, user: &UserId, reader: &ReaderStatus, now: i64) -> Option<Why> {
+        let first = self.started_at.saturating_add(place_of(user, self.settings.spread_ms));
+        let unranked = self.awaits_first_ranking(reader, now) && first <= now;
+        reader.schedule.due(&reader.presence, now).or(unranked.then_some(Why::Soft))
     }
 
-    /// Notes that something changed for everyone who follows `author`, or did something to their posts.
-    fn touch_audience(
+    /// The readers of this task whom `holds` names.
+    pub(super) fn readers(
         &self,
-        author: &UserId,
-        class: Class,
         cx: &mut ReaderContext<'_>,
-    ) -> Result<()> {
-        let mut users = Vec::new();
-        cx.store(self.audience)?.scan_prefix(&author.0, |Pair(_, user), ()| {
-            users.push(*user);
-            true
-        })?;
-        users.iter().try_for_each(|user| self.touch(user, class, cx))
-    }
-
-    /// Touches whoever the line of `post` concerns, or concerned: soon if the post came or went, softly if
-    /// its counts changed. A task that lags may take a post that came for one that was counted.
-    fn post_changed(&mut self, post: &PostId, cx: &mut ReaderContext<'_>) -> Result<()> {
-        let view = cx.view(self.posts)?;
-        let index = view.index();
-        if index.changes() != self.changes_seen.1 {
-            self.changes_seen = (self.changes_seen.1, index.changes());
-        }
-        let author = view.get(post).map(|line| line.author);
-        let class = match author.is_none() || index.appeared_after(post, self.changes_seen.0) {
-            true => Class::Urgent,
-            false => Class::Soft,
-        };
-        let former = index.former_authors(post);
-        if author.is_none() && former.is_empty() {
-            return self.touch_all(Class::Soft, cx);
-        }
-        let mut authors =
-            author.iter().chain(former.iter().filter(|former| author != Some(**former)));
-        authors.try_for_each(|author| self.touch_audience(author, class, cx))
-    }
-
-    fn touch_all(&self, class: Class, cx: &mut ReaderContext<'_>) -> Result<()> {
-        let users = self.active(cx)?;
-        users.iter().try_for_each(|user| self.touch(user, class, cx))
-    }
-
-    fn active(&self, cx: &mut ReaderContext<'_>) -> Result<Vec<UserId>> {
+        holds: impl Fn(&ReaderStatus, i64) -> bool,
+    ) -> Result<Vec<UserId>> {
         let now = cx.wall_time().0;
         let mut users = Vec::new();
         cx.store(self.stores.readers)?.scan_prefix(&[], |user, reader| {
-            if reader.presence.is_active(now) {
+            if holds(reader, now) {
                 users.push(*user);
             }
             true
@@ -301,31 +272,38 @@ impl ReaderProcessor {
         expired.into_iter().try_for_each(|post| seen.delete(&Pair(user, post)))
     }
 
-    fn views(&self, cx: &mut ReaderContext<'_>) -> Result<Views> {
-        Ok((cx.view(self.posts)?, cx.view(self.gone)?))
-    }
-
-    /// ReaderProcessor a reader as of now, and publishes the body; of one who is gone, that there is none.
+    /// Ranks a reader, and publishes the body if it says something new; of one who is gone, that there is none.
     fn rank(
         &mut self,
         user: &UserId,
-        reader: &mut ReaderStatus,
+        (reader, why): (&mut ReaderStatus, Why),
         cx: &mut ReaderContext<'_>,
     ) -> Result<()> {
         let now = cx.wall_time().0;
-        let (posts, gone) = self.views(cx)?;
-        let until = now.saturating_add(self.settings.valid_ms);
-        reader.schedule.ranked(now, (until, until));
+        let weights = &self.settings.weights;
+        let grid = validity::next_grid_time(user, now, weights);
+        let as_of = match why {
+            Why::Grid => grid - weights.limits.grid_ms,
+            Why::Expired => reader.schedule.expires.unwrap_or(now),
+            Why::Miss | Why::Urgent | Why::Soft => now,
+        };
+        let (posts, gone, trending) =
+            (cx.view(self.posts)?, cx.view(self.gone)?, cx.view(self.trending)?);
+        reader.schedule.ranked(now, (grid, grid));
         if gone.get(user).is_some() {
             return self.publish_null(user, reader, cx);
         }
         self.gather(*user, cx)?;
-        let weights = &self.settings.weights;
-        let world = World { posts: posts.index(), gone: gone.index(), weights };
+        let list = trending::list(trending.get(&TRENDING_KEY), as_of);
+        let (posts, gone, weights) = (posts.index(), gone.index(), &self.settings.weights);
+        let world = World { posts, gone, trending: &list, weights };
         let body = self.publication.body.get_or_insert_default();
-        self.ranker.rank_into(&self.state, &world, now, body);
-        body.valid_until_ms = until;
-        let Some(version) = reader.published.body(body, true) else { return Ok(()) };
+        self.ranker.rank_into(&self.state, &world, as_of, body);
+        let version = reader.published.body(body, why.always_publishes());
+        // What is not published again holds as long as what was; the clock may change the feed before.
+        let expires = body.valid_until_ms.min(reader.published.valid_until);
+        reader.schedule.ranked(now, (expires, grid));
+        let Some(version) = version else { return Ok(()) };
         self.publication.version = FeedVersion { feeds_epoch: self.settings.feeds_epoch, version };
         cx.forward(user, &self.publication)
     }
@@ -340,11 +318,6 @@ impl ReaderProcessor {
         let version = FeedVersion { feeds_epoch: self.settings.feeds_epoch, version };
         cx.forward(user, &Publication { version, body: None })
     }
-}
-
-/// A reader's presence, as soft changes judge it: whoever is active hears of them.
-fn listening(reader: &ReaderStatus) -> Presence {
-    Presence { online_until: reader.presence.active_until, ..reader.presence }
 }
 
 impl Processor for ReaderProcessor {
@@ -363,6 +336,7 @@ impl Processor for ReaderProcessor {
             ReaderInput::Fact(fact) => self.keep(*user, *fact, cx)?,
             ReaderInput::Read(_) => false,
         };
+        let changed_at = self.started_at.max(self.everybody_touched_at);
         self.change(user, cx, |reader, now| {
             let was_active = reader.presence.is_active(now);
             match record.value {
@@ -373,14 +347,16 @@ impl Processor for ReaderProcessor {
                     reader.schedule.read(read.miss, now);
                 }
             }
-            if reader.presence.is_active(now) && (touched || !was_active) {
+            let read = matches!(record.value, ReaderInput::Read(_));
+            let unranked = read && ranked_before(reader, changed_at);
+            if reader.presence.is_active(now) && (touched || !was_active || unranked) {
                 reader.schedule.touch(Class::Urgent, now);
             }
         })
     }
 
     fn on_timer(&mut self, due: Due<'_>, cx: &mut ReaderContext<'_>) -> Result<()> {
-        let Some(user) = due.of(self.due) else { return Ok(()) };
+        let Some(user) = due.of(self.due) else { return self.touch_everybody_softly(cx) };
         let now = cx.wall_time().0;
         let Some(mut reader) = cx.store(self.stores.readers)?.get(user)?.copied() else {
             return Ok(());
@@ -389,10 +365,8 @@ impl Processor for ReaderProcessor {
         if !reader.presence.is_active(now) {
             reader.schedule = Schedule::default();
             self.publish_null(user, &mut reader, cx)?;
-        } else if reader.schedule.due(&listening(&reader), now).is_some()
-            || self.is_unranked(&reader)
-        {
-            self.rank(user, &mut reader, cx)?;
+        } else if let Some(why) = self.due(user, &reader, now) {
+            self.rank(user, (&mut reader, why), cx)?;
         }
         if reader != before {
             cx.store(self.stores.readers)?.put(user, reader)?;
@@ -401,26 +375,28 @@ impl Processor for ReaderProcessor {
     }
 
     fn on_change(&mut self, change: BroadcastChange<'_>, cx: &mut ReaderContext<'_>) -> Result<()> {
-        match change.of(self.gone) {
-            Some(ChangedKey::Key(user)) => {
-                self.touch(user, Class::Urgent, cx)?;
-                return self.touch_audience(user, Class::Urgent, cx);
-            }
-            Some(ChangedKey::Resync) => return self.touch_all(Class::Soft, cx),
-            None => {}
+        if let Some(user) = change.of(self.gone) {
+            return self.user_changed(user, cx);
         }
         match change.of(self.posts) {
-            Some(ChangedKey::Key(post)) => self.post_changed(post, cx),
-            Some(ChangedKey::Resync) => self.touch_all(Class::Soft, cx),
-            None => Ok(()),
+            Some(post) => self.post_changed(post, cx),
+            None => self.trending_changed(cx),
         }
     }
 
     fn on_start(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
-        self.started_at = cx.wall_time().0;
-        for user in self.active(cx)? {
+        let now = cx.wall_time().0;
+        self.started_at = now;
+        let view = cx.view(self.trending)?;
+        self.members = trending::members(view.get(&TRENDING_KEY), now);
+        for user in self.readers(cx, |reader, now| reader.presence.is_active(now))? {
             self.change(&user, cx, |_, _| {})?;
         }
         Ok(())
     }
+}
+
+/// Whether a reader was last ranked before `at`, or never.
+fn ranked_before(reader: &ReaderStatus, at: i64) -> bool {
+    reader.schedule.ranked.is_none_or(|ranked| ranked < at)
 }

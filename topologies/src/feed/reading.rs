@@ -5,9 +5,9 @@
 
 use millstream::store::ReadOnlyStore;
 use millstream::{Query, QueryError, Result};
-use schemas::{FeedBody, FeedVersion, UserId, topic};
+use schemas::{FeedBody, FeedVersion, TRENDING_KEY, UserId, topic};
 
-use super::{Feed, FeedSettings};
+use super::{Feed, FeedSettings, trending};
 use crate::layout::Pair;
 use crate::ranking::{AffinityDay, Ranker, ReaderState, World};
 use crate::reader::days::Days;
@@ -74,9 +74,11 @@ impl Feed {
         if gone.get(&user).is_some() {
             state.begin(user);
         }
-        let world = World { posts: posts.index(), gone: gone.index(), weights: &settings.weights };
-        let mut body = Ranker::default().rank(&state, &world, now_ms);
-        body.valid_until_ms = now_ms.saturating_add(settings.valid_ms);
+        let Some(trending) = query.view(self.trending) else { return Ok(None) };
+        let list = trending::list(trending.get(&TRENDING_KEY), now_ms);
+        let (posts, gone, weights) = (posts.index(), gone.index(), &settings.weights);
+        let world = World { posts, gone, trending: &list, weights };
+        let body = Ranker::default().rank(&state, &world, now_ms);
         let version = reader.map_or(0, |reader| reader.published.version);
         Ok(Some((FeedVersion { feeds_epoch: settings.feeds_epoch, version }, body)))
     }

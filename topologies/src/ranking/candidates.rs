@@ -1,11 +1,14 @@
-//! Which posts may come into a feed: the followees' (F1) and those of authors with affinity (F3).
+//! Which posts may come into a feed: the followees' (F1), the trending ones (F2) and those of authors with affinity (F3).
 //!
 //! 1. [`Candidates::join_authors`] joins followees and affinity into one list of authors.
 //! 2. F3 walks the authors by affinity, descending, then by id, and takes each one's newest.
 //! 3. F1 takes the newest of all followees.
-//! 4. A post that both propose stands once, with both sources.
+//! 4. F2 takes what trends, in [`trending`].
+//! 5. A post that several propose stands once, with all its sources.
 //!
-//! Removal comes first in both, so that what is removed uses up no cap. Buffers are reused.
+//! Removal comes first in F1 and F3, so that what is removed uses up no cap. Buffers are reused.
+
+mod trending;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -33,6 +36,8 @@ pub struct Author {
     removed: Option<Removed>,
     /// The oldest post that F3 took of this author; it took all newer ones that are not removed.
     taken_to: Option<Age>,
+    /// Whether F2 has any of their posts.
+    trends: bool,
 }
 
 /// A post's place among others by age: newest first, ties by id.
@@ -53,8 +58,10 @@ pub struct Pick {
 /// The candidates of one reader as of one time, and what else was found on the way.
 #[derive(Debug, Default)]
 pub struct Candidates {
-    /// Followees and authors with affinity, ascending.
+    /// Followees and authors with affinity, ascending; behind them other authors of what trends.
     pub authors: Vec<Author>,
+    /// How many of them are followees or have affinity.
+    pub known_authors: usize,
     /// The union of the sources.
     pub picks: Vec<Pick>,
     /// What removal took out, with the reason.
@@ -65,6 +72,9 @@ pub struct Candidates {
     pub quota_frees_at: Option<i64>,
     by_affinity: BinaryHeap<(u32, Reverse<UserId>, u32)>,
     by_follow: Vec<Pick>,
+    by_trending: Vec<Pick>,
+    /// The authors that only F2 has, with their places.
+    strangers: Vec<(UserId, u32)>,
 }
 
 impl Candidates {
@@ -73,11 +83,16 @@ impl Candidates {
         self.picks.clear();
         self.removed.clear();
         self.by_follow.clear();
+        self.by_trending.clear();
+        self.strangers.clear();
         (self.returns_at, self.quota_frees_at) = (None, None);
         self.join_authors(reader, world, at);
+        self.known_authors = self.authors.len();
         self.take_by_affinity(reader, world, at);
         self.take_by_follow(reader, world, at);
+        self.take_by_trending(reader, world, at);
         self.unite();
+        self.unite_trending();
     }
 
     /// The line and the author of a pick.
@@ -242,5 +257,5 @@ fn author(
     let affinity = if interactions == 0 { 0.0 } else { score::affinity(interactions) };
     let slot = world.posts.slot(&id);
     let removed = removal::of_author(reader, &id, world.gone);
-    Author { id, interactions, affinity, followed, slot, removed, taken_to: None }
+    Author { id, interactions, affinity, followed, slot, removed, taken_to: None, trends: false }
 }

@@ -35,6 +35,8 @@ pub struct World<'w> {
     pub posts: &'w PostsByAuthor,
     /// The users who are gone.
     pub gone: &'w GoneUsers,
+    /// The list of what trends as of the ranking, the best first.
+    pub trending: &'w [PostId],
     /// The weight set.
     pub weights: &'w Weights,
 }
@@ -68,7 +70,7 @@ impl Ranker {
         body.weight_set = world.weights.id;
         body.items.clear();
         self.candidates.gather(reader, world, as_of);
-        body.cold_start = self.candidates.authors.is_empty();
+        body.cold_start = self.candidates.known_authors == 0;
         if !world.gone.contains(&reader.id) {
             self.score(world, as_of);
             self.place(world, body);

@@ -48,7 +48,11 @@ fn reader(follows: &[u8], affinity: &[(u8, u32)]) -> ReaderState {
 
 fn rank(reader: &ReaderState, posts: &PostsByAuthor) -> FeedBody {
     let (gone, weights) = (GoneUsers::default(), Weights::v1());
-    Ranker::default().rank(reader, &World { posts, gone: &gone, weights: &weights }, NOON)
+    Ranker::default().rank(
+        reader,
+        &World { posts, gone: &gone, trending: &[], weights: &weights },
+        NOON,
+    )
 }
 
 fn ids(body: &FeedBody) -> Vec<PostId> {
@@ -116,7 +120,7 @@ fn a_reader_who_is_gone_has_an_empty_feed() {
     let mut posts = PostsByAuthor::default();
     write(&mut posts, 1, [(1, 0)]);
     let (gone, weights) = (GoneUsers::from_iter([READER]), Weights::v1());
-    let world = World { posts: &posts, gone: &gone, weights: &weights };
+    let world = World { posts: &posts, gone: &gone, trending: &[], weights: &weights };
     let body = Ranker::default().rank(&reader(&[1], &[]), &world, NOON);
     assert_eq!((body.items.len(), body.cold_start), (0, false));
 }
@@ -174,7 +178,8 @@ fn a_feed_of_the_last_affinity_day_holds_until_midnight() {
     let mut state = reader(&[], &[(1, 1)]);
     state.affinity[0].day = TODAY - 89;
     let last_minute = i64::from(TODAY + 1) * DAY_MS - 1;
-    let world = World { posts: &posts, gone: &GoneUsers::default(), weights: &weights };
+    let world =
+        World { posts: &posts, gone: &GoneUsers::default(), trending: &[], weights: &weights };
     let body = Ranker::default().rank(&state, &world, last_minute);
     assert_eq!(body.valid_until_ms, last_minute + 1);
 }

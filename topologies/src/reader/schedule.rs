@@ -2,7 +2,8 @@
 //!
 //! What a reader did themselves, and posts that come or go, are urgent: ranked at once, then at most
 //! every 250 ms. Changes of counts are soft: within 2 s for who is online, else at the next read or grid
-//! time. The clock makes two more: the feed's `valid_until`, and the refresh grid, which nothing stops.
+//! time. The clock makes two more: the feed's `valid_until`, and the refresh grid, which nothing stops. What the
+//! clock makes due is ranked as of the time it was due, so that a late timer gives the same feed as one in time.
 
 use super::presence::Presence;
 
@@ -54,11 +55,11 @@ pub struct Schedule {
     pub urgent: Option<i64>,
     /// When a soft change is due for a reader who is online.
     pub soft: Option<i64>,
-    /// Until when the published feed holds.
+    /// When the clock alone changes the feed, or ends the published one.
     pub expires: Option<i64>,
     /// A read missed, and is still to be answered.
     pub missed: bool,
-    /// When the reader was last ranked.
+    /// When the reader was last ranked, by the wall clock.
     pub ranked: Option<i64>,
 }
 
@@ -70,10 +71,13 @@ impl Schedule {
                 let next = self.ranked.map_or(now, |ranked| ranked.saturating_add(URGENT_MS));
                 self.urgent.get_or_insert(next.max(now));
             }
-            Class::Soft => {
-                self.soft.get_or_insert(now.saturating_add(SOFT_MS));
-            }
+            Class::Soft => self.touch_softly(now.saturating_add(SOFT_MS)),
         }
+    }
+
+    /// Notes a soft change that is due at `at`.
+    pub fn touch_softly(&mut self, at: i64) {
+        self.soft = Some(self.soft.map_or(at, |soft| soft.min(at)));
     }
 
     /// Notes a read at `now`: urgent are one that missed, one that was served what holds no longer, and what soft
@@ -92,10 +96,10 @@ impl Schedule {
         let urgent = is_due(self.urgent);
         let reasons = [
             (is_due(self.grid), Why::Grid),
+            (is_due(self.expires), Why::Expired),
             (urgent && self.missed, Why::Miss),
             (urgent, Why::Urgent),
             (is_due(self.soft) && presence.is_online(now), Why::Soft),
-            (is_due(self.expires), Why::Expired),
         ];
         reasons.into_iter().find_map(|(holds, why)| holds.then_some(why))
     }
@@ -106,8 +110,8 @@ impl Schedule {
         [self.grid, self.urgent, soft, self.expires].into_iter().flatten().min()
     }
 
-    /// Notes that the reader was ranked at `now`: the feed holds until `expires`, the grid's next time
-    /// is `grid`.
+    /// Notes that the reader was ranked at `now`: the clock changes the feed at `expires`, the grid's next time is
+    /// `grid`.
     pub fn ranked(&mut self, now: i64, (expires, grid): (i64, i64)) {
         *self =
             Self { grid: Some(grid), expires: Some(expires), ranked: Some(now), ..Self::default() };
