@@ -12,7 +12,7 @@ use millstream::store::Snapshot;
 use millstream::{
     Builder, Change, Changed, Context, Due, Processor, Rec, Result, Store, Timers, Timestamp, Unit,
 };
-use schemas::{Delta, FeedVersion, Gone, PostId, PostLine, Read, ToUser, UserId, day_of, topic};
+use schemas::{FeedVersion, Gone, PostId, PostLine, Read, ToUser, UserId, day_of, topic};
 
 use super::publication::{Body, Publication, headers};
 use super::{Between, FeedSettings, PostsLive, ReaderStores, UsersGone, reading};
@@ -244,12 +244,11 @@ impl ReaderProcessor {
                     later
                 });
             }
-            ToUser::Interaction { author, day, delta } => {
-                let delta = if delta == Delta::Plus { 1 } else { -1 };
+            ToUser::Interaction { author, day, count } => {
                 let first = day_of(now).saturating_sub(limits.affinity_days);
                 let (pair, affinity) = (Pair(user, author), cx.store(self.stores.affinity)?);
                 let mut days = affinity.get(&pair)?.cloned().unwrap_or_default();
-                days.add(day, delta, first);
+                days.add(day, count, first);
                 if days.is_empty() {
                     affinity.delete(&pair)?;
                 } else {
