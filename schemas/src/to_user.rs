@@ -5,7 +5,7 @@
 //! * 1 `Active`: at i64.
 //! * 2 `Follow`: author, delta i8.
 //! * 3 `Seen`: post, at i64.
-//! * 4 `Interaction`: author, day i32, delta i8.
+//! * 4 `Interaction`: author, day i32, count i32.
 
 use crate::ids::{PostId, UserId};
 use crate::poison::Poison;
@@ -47,14 +47,14 @@ pub enum ToUser {
         /// When, in ms UTC; the latest counts.
         at_ms: i64,
     },
-    /// A like, comment or share of the user on a post of `author` counts, or no longer.
+    /// Likes, comments or shares of the user on a post of `author` count, or no longer.
     Interaction {
         /// Whose post.
         author: UserId,
         /// The UTC day it counts on, as [`day_of`] has it; in a minus the day it was counted on.
         day: i32,
-        /// One more or less.
-        delta: Delta,
+        /// How many more; below zero: how many less.
+        count: i32,
     },
 }
 
@@ -75,11 +75,11 @@ impl Wire for ToUser {
                 out.extend_from_slice(&post.0);
                 out.extend_from_slice(&at_ms.to_le_bytes());
             }
-            Self::Interaction { author, day, delta } => {
+            Self::Interaction { author, day, count } => {
                 out.push(INTERACTION);
                 out.extend_from_slice(&author.0);
                 out.extend_from_slice(&day.to_le_bytes());
-                out.push(delta.byte());
+                out.extend_from_slice(&count.to_le_bytes());
             }
         }
     }
@@ -96,7 +96,7 @@ impl Wire for ToUser {
             INTERACTION => Self::Interaction {
                 author: UserId(cursor.bytes("author")?),
                 day: cursor.i32("day")?,
-                delta: decode_delta(&mut cursor)?,
+                count: cursor.i32("count")?,
             },
             other => return Err(cursor.fault("kind", "1 to 4", other)),
         };
@@ -121,7 +121,7 @@ mod tests {
         assert_round_trip(&ToUser::Active { at_ms: 5 }, 9);
         assert_round_trip(&ToUser::Follow { author, delta: Delta::Minus }, 18);
         assert_round_trip(&ToUser::Seen { post: PostId([2; 16]), at_ms: -1 }, 25);
-        assert_round_trip(&ToUser::Interaction { author, day: -3, delta: Delta::Plus }, 22);
+        assert_round_trip(&ToUser::Interaction { author, day: -3, count: -7 }, 25);
     }
 
     #[test]

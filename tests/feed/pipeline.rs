@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use schemas::{
-    Change, Comment, Delta, Event, EventId, FeedBody, Follow, FollowKey, Like, Op, Post, PostId,
-    ToPost, ToUser, User, UserId,
+    Change, Comment, Event, EventId, FeedBody, Follow, FollowKey, Like, Op, Post, PostId, ToPost,
+    ToUser, User, UserId,
 };
 use topologies::engagement::interactions::{CountChange, Interactions};
 use topologies::engagement::line::{LinePolicy, Step};
 use topologies::engagement::post::{AuthorChange, Post as Kept};
+use topologies::engagement::times::AsOf;
 use topologies::engagement::{affinity_updates, reattributions};
 use topologies::ingest::interaction_row::InteractionRow;
 use topologies::ingest::row::RowVersion;
@@ -129,16 +130,18 @@ impl Pipeline {
 
     fn route(&mut self, routed: Routed, now: i64) {
         match routed {
-            Routed::ToPost(post, fact) => self.to_post(post, fact, now),
-            Routed::ToUser(user, fact) => self.to_user(user, fact),
+            Routed::ToPost(post, fact) => self.apply_to_post(post, fact, now),
+            Routed::ToUser(user, fact) => self.apply_to_user(user, fact),
             Routed::Gone(user, Some(_)) => self.gone.set(user, true),
             Routed::Gone(user, None) => self.gone.set(user, false),
         }
     }
 
-    fn to_post(&mut self, id: PostId, fact: ToPost, now: i64) {
+    fn apply_to_post(&mut self, id: PostId, fact: ToPost, now: i64) {
         self.update_line(id, false, now);
         let post = self.posts.entry(id).or_default();
+        let days = self.weights.limits.affinity_days;
+        let as_of = AsOf { now_ms: now, days };
         let mut to_users = Vec::new();
         let mut changed: Vec<CountChange> = Vec::new();
         let user = match fact {
@@ -149,7 +152,7 @@ impl Pipeline {
                         let mut updates = Vec::new();
                         reattributions(
                             (from, to),
-                            interactions.counted().map(|(_, at)| at),
+                            interactions.counted().map(|(_, at, count)| (at, count)),
                             &mut updates,
                         );
                         to_users.extend(updates.into_iter().map(|update| (*user, update)));
@@ -159,16 +162,19 @@ impl Pipeline {
             }
             ToPost::Row { user, kind, at_ms, delta } => {
                 self.interactions.entry((id, user)).or_default().row(
-                    kind,
-                    at_ms,
-                    delta,
+                    (kind, at_ms, delta),
+                    as_of,
                     &mut changed,
                 );
                 Some(user)
             }
             ToPost::Event { user, action, at_ms, .. } => {
                 post.count_exposure(action);
-                self.interactions.entry((id, user)).or_default().event(action, at_ms, &mut changed);
+                self.interactions.entry((id, user)).or_default().event(
+                    (action, at_ms),
+                    as_of,
+                    &mut changed,
+                );
                 Some(user)
             }
         };
@@ -183,7 +189,7 @@ impl Pipeline {
         }
         self.update_line(id, true, now);
         for (user, fact) in to_users {
-            self.to_user(user, fact);
+            self.apply_to_user(user, fact);
         }
     }
 
@@ -201,7 +207,7 @@ impl Pipeline {
         }
     }
 
-    fn to_user(&mut self, user: UserId, fact: ToUser) {
+    fn apply_to_user(&mut self, user: UserId, fact: ToUser) {
         match fact {
             ToUser::Active { at_ms } => self.presence.entry(user).or_default().mark_active(at_ms),
             ToUser::Follow { author, delta } => {
@@ -211,9 +217,8 @@ impl Pipeline {
                 let seen = self.seen.entry((user, post)).or_insert(i64::MIN);
                 *seen = at_ms.max(*seen);
             }
-            ToUser::Interaction { author, day, delta } => {
-                let delta = if delta == Delta::Plus { 1 } else { -1 };
-                self.affinity.entry((user, author)).or_default().add(day, delta, i32::MIN);
+            ToUser::Interaction { author, day, count } => {
+                self.affinity.entry((user, author)).or_default().add(day, count, i32::MIN);
             }
         }
     }

@@ -2,17 +2,31 @@
 //!
 //! Fields stand in the order of their declaration. Times are i64, counts u32; what may be absent has a
 //! flag before it, a list its length.
+//!
+//! What one user can make grow, and how far:
+//!
+//! | store | rows | bytes of a row, at most |
+//! | --- | --- | --- |
+//! | `user-rows`, `follow-rows`, `like-rows`, `comment-rows` | one a row of the database, kept for ever | 54 |
+//! | `event-ids` | one an event id of a user in 25 h of record time | 8 |
+//! | `posts` | one a post, kept; of an unknown one for 7 days after the last done to it | 171 |
+//! | `acts` | one a post and user, kept; of an unknown post for the same 7 days | [`INTERACTIONS_BYTES_MAX`] |
+//! | `readers` | one a user | 84 |
+//! | `follows`, `audience` | one a follower and followee | 8, 0 |
+//! | `affinity` | one a user and author with an interaction in the window | [`DAYS_BYTES_MAX`] |
+//! | `seen` | one a user and post seen in 25 h; of who is not ranked until the next ranking | 8 |
 
 use schemas::{Cursor, Mark, Poison, PostId, PostImage, PostLine, UserId, Wire};
 
-use crate::engagement::interactions::{Interactions, Tally, Times};
+use crate::engagement::interactions::{Interactions, Tally};
 use crate::engagement::line::{Sent, Unsent};
 use crate::engagement::post::{Counts, Post};
+use crate::engagement::times::{Times, entries_max};
 use crate::ingest::interaction_row::{InteractionImage, InteractionRow};
 use crate::ingest::row::RowVersion;
 use crate::layout::{put_list, put_option, put_time};
 use crate::reader::ReaderStatus;
-use crate::reader::days::Days;
+use crate::reader::days::{DAYS_MAX, Days};
 use crate::reader::presence::Presence;
 use crate::reader::publish::Published;
 use crate::reader::schedule::Schedule;
@@ -20,6 +34,11 @@ use crate::trending::buckets::Buckets;
 use crate::trending::hot::Hot;
 
 const LINE_BYTES: usize = 49;
+
+/// The longest row of what one user did to one post, where affinity reaches back 90 days.
+pub const INTERACTIONS_BYTES_MAX: usize = 2 + 3 * (1 + 4 + 12 * entries_max(90));
+/// The longest row of what one reader did to the posts of one author.
+pub const DAYS_BYTES_MAX: usize = 4 + 8 * DAYS_MAX;
 
 /// A time as a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,11 +123,17 @@ impl Wire for InteractionRow {
 }
 
 fn put_times(times: &Times, out: &mut Vec<u8>) {
-    put_list(times.all(), out, |time, out| out.extend_from_slice(&time.to_le_bytes()));
+    out.push(u8::from(times.is_bucketed()));
+    put_list(times.all(), out, |(time, count), out| {
+        out.extend_from_slice(&time.to_le_bytes());
+        out.extend_from_slice(&count.to_le_bytes());
+    });
 }
 
 fn times(fields: &mut Cursor<'_>) -> Result<Times, Poison> {
-    fields.list("times", |fields| fields.i64("time")).map(Times::of)
+    let bucketed = fields.flag("bucketed")?;
+    let entry = |fields: &mut Cursor<'_>| Ok((fields.i64("time")?, fields.u32("count")?));
+    Ok(Times::of(bucketed, fields.list("times", entry)?))
 }
 
 fn tally(fields: &mut Cursor<'_>) -> Result<Tally, Poison> {
@@ -125,7 +150,7 @@ impl Wire for Interactions {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
-        let mut fields = Cursor::new("acts", bytes);
+        let mut fields = Cursor::new("interactions", bytes);
         let (likes, comments) = (tally(&mut fields)?, tally(&mut fields)?);
         let shares = times(&mut fields)?;
         fields.end()?;
@@ -273,6 +298,8 @@ mod tests {
     use schemas::{Delta, RowKind};
 
     use super::*;
+    use crate::engagement::interactions::Kind;
+    use crate::engagement::times::AsOf;
     use crate::layout::Pair;
 
     /// Checks that a value comes back, and that no shortened or lengthened form of it does.
@@ -299,15 +326,35 @@ mod tests {
     }
 
     #[test]
-    fn acts_and_days_come_back() {
-        let (mut acts, mut days, mut out) = (Interactions::default(), Days::default(), Vec::new());
-        assert_comes_back(&acts);
-        acts.row(RowKind::Comment, 5, Some(Delta::Plus), &mut out);
-        acts.row(RowKind::Like, 7, None, &mut out);
-        acts.event(schemas::Action::Share, 9, &mut out);
-        assert_comes_back(&acts);
+    fn interactions_and_days_come_back() {
+        let (mut interactions, mut days, mut out) =
+            (Interactions::default(), Days::default(), Vec::new());
+        assert_comes_back(&interactions);
+        let as_of = AsOf { now_ms: 100, days: 90 };
+        interactions.row((RowKind::Comment, 5, Some(Delta::Plus)), as_of, &mut out);
+        interactions.row((RowKind::Like, 7, None), as_of, &mut out);
+        interactions.event((schemas::Action::Share, 9), as_of, &mut out);
+        assert_comes_back(&interactions);
         days.add(20_000, 3, 0);
         assert_comes_back(&days);
+    }
+
+    #[test]
+    fn no_sequence_of_events_and_rows_makes_a_longer_row_of_interactions_than_the_bound() {
+        let (mut interactions, mut out) = (Interactions::default(), Vec::new());
+        let now_ms = 20_000 * 86_400_000;
+        let as_of = AsOf { now_ms, days: 90 };
+        for n in 0..6_000 {
+            let at_ms = now_ms + (n - 1_500) * 60_000 - n % 2 * (n % 90) * 86_400_000;
+            interactions.event((schemas::Action::Share, at_ms), as_of, &mut out);
+            interactions.row((RowKind::Comment, at_ms, Some(Delta::Plus)), as_of, &mut out);
+            interactions.row((RowKind::Like, at_ms, Some(Delta::Plus)), as_of, &mut out);
+            out.clear();
+        }
+        let bytes = interactions.to_bytes().len();
+        assert!((10_000..=INTERACTIONS_BYTES_MAX).contains(&bytes), "{bytes}");
+        let shares = interactions.counted().filter(|(kind, ..)| *kind == Kind::Share);
+        assert_eq!(shares.map(|(_, _, count)| count).sum::<u32>(), 6_000);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 use schemas::{Action, Delta, RowKind};
 
+use super::times::{AsOf, Times};
+
 /// What counts on a post, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -17,47 +19,15 @@ pub enum Kind {
     Share,
 }
 
-/// One thing more or less that counts.
+/// So much more or less that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountChange {
     /// What.
     pub kind: Kind,
-    /// When it counts, ms UTC; in a minus when it was counted.
+    /// When it counts, ms UTC; of what is taken back when it was counted, or the start of its bucket.
     pub at_ms: i64,
-    /// More or less.
-    pub delta: Delta,
-}
-
-/// Times at which something was done, ascending; the same time may stand twice.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Times(Vec<i64>);
-
-impl Times {
-    /// The times, ascending.
-    pub fn all(&self) -> &[i64] {
-        &self.0
-    }
-
-    /// Reads times from anywhere.
-    pub fn of(mut times: Vec<i64>) -> Self {
-        times.sort_unstable();
-        Self(times)
-    }
-
-    fn first(&self) -> Option<i64> {
-        self.0.first().copied()
-    }
-
-    fn add(&mut self, at_ms: i64) {
-        let place = self.0.partition_point(|other| *other <= at_ms);
-        self.0.insert(place, at_ms);
-    }
-
-    /// Takes one away; false if there is none.
-    fn take(&mut self, at_ms: i64) -> bool {
-        let place = self.0.binary_search(&at_ms);
-        place.map(|place| self.0.remove(place)).is_ok()
-    }
+    /// How many more; below zero: how many less.
+    pub count: i64,
 }
 
 /// What is known of one user's likes, or comments, of one post: from events until a row of the database is seen.
@@ -65,7 +35,7 @@ impl Times {
 pub struct Tally {
     /// Whether a row was ever seen.
     pub from_database: bool,
-    /// The times of its live rows; before any was seen, of the events.
+    /// The times of its live rows; before any was seen, of the events (of like events the earliest).
     pub times: Times,
 }
 
@@ -84,98 +54,103 @@ impl Interactions {
     /// Takes a row more, a row less, or a row that was never live.
     pub fn row(
         &mut self,
-        kind: RowKind,
-        at_ms: i64,
-        delta: Option<Delta>,
+        (kind, at_ms, delta): (RowKind, i64, Option<Delta>),
+        as_of: AsOf,
         out: &mut Vec<CountChange>,
     ) {
-        self.change(kind, out, |tally| {
-            if !tally.from_database {
-                tally.from_database = true;
-                tally.times = Times::default();
+        match kind {
+            RowKind::Like => {
+                let before = self.likes.times.first();
+                self.likes.take_over();
+                self.likes.change(at_ms, delta, as_of);
+                moved(before, self.likes.times.first(), out);
             }
-            match delta {
-                Some(Delta::Plus) => tally.times.add(at_ms),
-                // A row that waited too long for its post is forgotten: its deletion finds nothing.
-                Some(Delta::Minus) => drop(tally.times.take(at_ms)),
-                None => {}
+            RowKind::Comment => {
+                let kind = Kind::Comment;
+                let events = self.comments.take_over();
+                out.extend(events.all().iter().map(|(at, count)| CountChange {
+                    kind,
+                    at_ms: *at,
+                    count: -i64::from(*count),
+                }));
+                let count = self.comments.change(at_ms, delta, as_of);
+                out.extend((count != 0).then_some(CountChange { kind, at_ms, count }));
             }
-        });
+        }
     }
 
     /// Takes an event; impressions, views, clicks and dwell are none of this.
-    pub fn event(&mut self, action: Action, at_ms: i64, out: &mut Vec<CountChange>) {
-        let kind = match action {
-            Action::Like => RowKind::Like,
-            Action::Comment => RowKind::Comment,
+    pub fn event(
+        &mut self,
+        (action, at_ms): (Action, i64),
+        as_of: AsOf,
+        out: &mut Vec<CountChange>,
+    ) {
+        match action {
+            Action::Like if !self.likes.from_database => {
+                let before = self.likes.times.first();
+                self.likes.times.keep_first(at_ms);
+                moved(before, self.likes.times.first(), out);
+            }
+            Action::Comment if !self.comments.from_database => {
+                self.comments.times.add(at_ms, as_of);
+                out.push(CountChange { kind: Kind::Comment, at_ms, count: 1 });
+            }
             Action::Share => {
-                self.shares.add(at_ms);
-                out.push(CountChange { kind: Kind::Share, at_ms, delta: Delta::Plus });
-                return;
+                self.shares.add(at_ms, as_of);
+                out.push(CountChange { kind: Kind::Share, at_ms, count: 1 });
             }
-            Action::Impression | Action::View | Action::Click | Action::Dwell => return,
-        };
-        self.change(kind, out, |tally| {
-            if !tally.from_database {
-                tally.times.add(at_ms);
-            }
-        });
+            Action::Like | Action::Comment => {}
+            Action::Impression | Action::View | Action::Click | Action::Dwell => {}
+        }
     }
 
-    /// Everything that counts.
-    pub fn counted(&self) -> impl Iterator<Item = (Kind, i64)> {
-        let likes = self.likes.times.first().map(|at| (Kind::Like, at));
-        let comments = self.comments.times.all().iter().map(|at| (Kind::Comment, *at));
-        let shares = self.shares.all().iter().map(|at| (Kind::Share, *at));
-        likes.into_iter().chain(comments).chain(shares)
+    /// Everything that counts: what, when, and how often.
+    pub fn counted(&self) -> impl Iterator<Item = (Kind, i64, u32)> {
+        let likes = self.likes.times.first().map(|at| (Kind::Like, at, 1));
+        let of = |kind, times: &Times| {
+            times.all().iter().map(move |(at, count)| (kind, *at, *count)).collect::<Vec<_>>()
+        };
+        let comments = of(Kind::Comment, &self.comments.times);
+        likes.into_iter().chain(comments).chain(of(Kind::Share, &self.shares))
     }
 
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
 
-    /// Changes the tally of one kind, and says what counts more or less by that.
-    fn change(
-        &mut self,
-        kind: RowKind,
-        out: &mut Vec<CountChange>,
-        change: impl FnOnce(&mut Tally),
-    ) {
-        match kind {
-            RowKind::Like => {
-                let before = self.likes.times.first();
-                change(&mut self.likes);
-                let after = self.likes.times.first();
-                differ(Kind::Like, before.as_slice(), after.as_slice(), out);
+impl Tally {
+    /// Lets the database decide from now on; gives what events had counted.
+    fn take_over(&mut self) -> Times {
+        if self.from_database {
+            return Times::default();
+        }
+        self.from_database = true;
+        std::mem::take(&mut self.times)
+    }
+
+    /// Takes a row; how many more count by it.
+    fn change(&mut self, at_ms: i64, delta: Option<Delta>, as_of: AsOf) -> i64 {
+        match delta {
+            Some(Delta::Plus) => {
+                self.times.add(at_ms, as_of);
+                1
             }
-            RowKind::Comment => {
-                let before = self.comments.times.clone();
-                change(&mut self.comments);
-                differ(Kind::Comment, before.all(), self.comments.times.all(), out);
-            }
+            // A row that waited too long for its post was dropped: its deletion finds nothing.
+            Some(Delta::Minus) => -i64::from(self.times.take(at_ms, as_of)),
+            None => 0,
         }
     }
 }
 
-/// What turns `before` into `after`; both ascend.
-fn differ(kind: Kind, mut before: &[i64], mut after: &[i64], out: &mut Vec<CountChange>) {
-    loop {
-        match (before.split_first(), after.split_first()) {
-            (None, None) => return,
-            (Some((old, old_rest)), Some((new, new_rest))) if old == new => {
-                (before, after) = (old_rest, new_rest);
-            }
-            (Some((old, rest)), new) if new.is_none_or(|(new, _)| old < new) => {
-                out.push(CountChange { kind, at_ms: *old, delta: Delta::Minus });
-                before = rest;
-            }
-            (_, Some((new, rest))) => {
-                out.push(CountChange { kind, at_ms: *new, delta: Delta::Plus });
-                after = rest;
-            }
-            (Some(_), None) => return,
-        }
+/// What it means that a like counts at another time, for the first time, or no longer.
+fn moved(before: Option<i64>, after: Option<i64>, out: &mut Vec<CountChange>) {
+    if before != after {
+        let change = |count| move |at_ms| CountChange { kind: Kind::Like, at_ms, count };
+        out.extend(before.map(change(-1)));
+        out.extend(after.map(change(1)));
     }
 }
 
@@ -185,6 +160,7 @@ mod tests {
     use Delta::{Minus, Plus};
 
     const LIKE: RowKind = RowKind::Like;
+    const AS_OF: AsOf = AsOf { now_ms: 100, days: 90 };
     const COMMENT: RowKind = RowKind::Comment;
 
     /// Does something to the interactions and gives what changed, as (time, by how much).
@@ -194,24 +170,24 @@ mod tests {
     ) -> Vec<(i64, i64)> {
         let mut out = Vec::new();
         step(interactions, &mut out);
-        out.iter().map(|changed| (changed.at_ms, changed.delta.value())).collect()
+        out.iter().map(|changed| (changed.at_ms, changed.count)).collect()
     }
 
-    fn counted(interactions: &Interactions) -> Vec<(Kind, i64)> {
+    fn counted(interactions: &Interactions) -> Vec<(Kind, i64, u32)> {
         interactions.counted().collect()
     }
 
     #[test]
-    fn a_like_event_counts_until_the_row_speaks_and_then_the_row_does() {
+    fn a_like_event_counts_until_a_row_is_seen_and_then_the_row_does() {
         let mut interactions = Interactions::default();
         let event = changes(&mut interactions, |interactions, out| {
-            interactions.event(Action::Like, 10, out)
+            interactions.event((Action::Like, 10), AS_OF, out)
         });
         let row = changes(&mut interactions, |interactions, out| {
-            interactions.row(LIKE, 20, Some(Plus), out)
+            interactions.row((LIKE, 20, Some(Plus)), AS_OF, out)
         });
         let late = changes(&mut interactions, |interactions, out| {
-            interactions.event(Action::Like, 5, out)
+            interactions.event((Action::Like, 5), AS_OF, out)
         });
         assert_eq!((event, row, late), (vec![(10, 1)], vec![(10, -1), (20, 1)], vec![]));
     }
@@ -220,10 +196,10 @@ mod tests {
     fn events_and_rows_count_the_same_in_either_order() {
         let (mut first, mut last) = (Interactions::default(), Interactions::default());
         let mut out = Vec::new();
-        first.event(Action::Like, 10, &mut out);
-        first.row(LIKE, 20, Some(Plus), &mut out);
-        last.row(LIKE, 20, Some(Plus), &mut out);
-        last.event(Action::Like, 10, &mut out);
+        first.event((Action::Like, 10), AS_OF, &mut out);
+        first.row((LIKE, 20, Some(Plus)), AS_OF, &mut out);
+        last.row((LIKE, 20, Some(Plus)), AS_OF, &mut out);
+        last.event((Action::Like, 10), AS_OF, &mut out);
         assert_eq!(first, last);
     }
 
@@ -231,13 +207,13 @@ mod tests {
     fn two_rows_of_a_like_count_once_at_the_earlier_time() {
         let mut interactions = Interactions::default();
         let late = changes(&mut interactions, |interactions, out| {
-            interactions.row(LIKE, 20, Some(Plus), out)
+            interactions.row((LIKE, 20, Some(Plus)), AS_OF, out)
         });
         let early = changes(&mut interactions, |interactions, out| {
-            interactions.row(LIKE, 10, Some(Plus), out)
+            interactions.row((LIKE, 10, Some(Plus)), AS_OF, out)
         });
         let gone = changes(&mut interactions, |interactions, out| {
-            interactions.row(LIKE, 10, Some(Minus), out)
+            interactions.row((LIKE, 10, Some(Minus)), AS_OF, out)
         });
         let expected = (vec![(20, 1)], vec![(10, 1), (20, -1)], vec![(10, -1), (20, 1)]);
         let sorted = |mut list: Vec<(i64, i64)>| {
@@ -251,21 +227,22 @@ mod tests {
     fn a_like_taken_back_leaves_nothing_and_keeps_events_out() {
         let mut interactions = Interactions::default();
         let mut out = Vec::new();
-        interactions.event(Action::Like, 5, &mut out);
-        interactions.row(LIKE, 10, Some(Plus), &mut out);
-        interactions.row(LIKE, 10, Some(Minus), &mut out);
-        interactions.event(Action::Like, 15, &mut out);
+        interactions.event((Action::Like, 5), AS_OF, &mut out);
+        interactions.row((LIKE, 10, Some(Plus)), AS_OF, &mut out);
+        interactions.row((LIKE, 10, Some(Minus)), AS_OF, &mut out);
+        interactions.event((Action::Like, 15), AS_OF, &mut out);
         assert_eq!(counted(&interactions), []);
     }
 
     #[test]
-    fn a_row_that_was_never_live_ends_what_events_told() {
+    fn a_row_that_was_never_live_ends_what_events_counted() {
         let mut interactions = Interactions::default();
         let event = changes(&mut interactions, |interactions, out| {
-            interactions.event(Action::Comment, 5, out)
+            interactions.event((Action::Comment, 5), AS_OF, out)
         });
-        let by_row =
-            changes(&mut interactions, |interactions, out| interactions.row(COMMENT, 9, None, out));
+        let by_row = changes(&mut interactions, |interactions, out| {
+            interactions.row((COMMENT, 9, None), AS_OF, out)
+        });
         assert_eq!((event, by_row), (vec![(5, 1)], vec![(5, -1)]));
     }
 
@@ -273,11 +250,11 @@ mod tests {
     fn every_comment_counts_at_its_own_time() {
         let mut interactions = Interactions::default();
         let mut out = Vec::new();
-        interactions.row(COMMENT, 20, Some(Plus), &mut out);
-        interactions.row(COMMENT, 10, Some(Plus), &mut out);
-        interactions.row(COMMENT, 10, Some(Plus), &mut out);
-        interactions.row(COMMENT, 20, Some(Minus), &mut out);
-        assert_eq!(counted(&interactions), [(Kind::Comment, 10), (Kind::Comment, 10)]);
+        interactions.row((COMMENT, 20, Some(Plus)), AS_OF, &mut out);
+        interactions.row((COMMENT, 10, Some(Plus)), AS_OF, &mut out);
+        interactions.row((COMMENT, 10, Some(Plus)), AS_OF, &mut out);
+        interactions.row((COMMENT, 20, Some(Minus)), AS_OF, &mut out);
+        assert_eq!(counted(&interactions), [(Kind::Comment, 10, 2)]);
     }
 
     #[test]
@@ -285,16 +262,16 @@ mod tests {
         let mut interactions = Interactions::default();
         let mut out = Vec::new();
         for action in [Action::Share, Action::View, Action::Share, Action::Dwell] {
-            interactions.event(action, 7, &mut out);
+            interactions.event((action, 7), AS_OF, &mut out);
         }
-        assert_eq!(counted(&interactions), [(Kind::Share, 7), (Kind::Share, 7)]);
+        assert_eq!(counted(&interactions), [(Kind::Share, 7, 2)]);
     }
 
     #[test]
-    fn the_deletion_of_a_forgotten_row_takes_nothing_away() {
+    fn the_deletion_of_a_dropped_row_takes_nothing_away() {
         let mut interactions = Interactions::default();
         let gone = changes(&mut interactions, |interactions, out| {
-            interactions.row(LIKE, 10, Some(Minus), out)
+            interactions.row((LIKE, 10, Some(Minus)), AS_OF, out)
         });
         assert_eq!((gone, interactions.likes.from_database), (vec![], true));
     }

@@ -1,6 +1,6 @@
 //! Engagement: what was done to a post, what of it counts, and when others are told.
 //!
-//! Key of everything is the post. [`interactions`] keeps, for each user, what counts and when; [`post`] keeps
+//! Key of everything is the post. [`interactions`] keeps, for each user, what counts and when, [`times`] in a bounded row; [`post`] keeps
 //! whether the post is live and its counts; [`line`] decides when the post's line is broadcast. Interactions may
 //! come before their post: they count under its key at once, and reach their users when its
 //! author is known.
@@ -8,31 +8,37 @@
 pub mod interactions;
 pub mod line;
 pub mod post;
+pub mod times;
 
-use schemas::{Delta, ToUser, UserId, day_of};
+use schemas::{ToUser, UserId, day_of};
 
 use interactions::CountChange;
 
 /// What the changes of one user's interactions mean to that user, as interactions with `author`.
 pub fn affinity_updates(author: UserId, changes: &[CountChange], out: &mut Vec<ToUser>) {
     for change in changes {
-        let interaction = |delta| ToUser::Interaction { author, day: day_of(change.at_ms), delta };
-        out.push(interaction(change.delta));
+        let day = day_of(change.at_ms);
+        out.push(ToUser::Interaction { author, day, count: bounded(change.count) });
     }
 }
 
 /// What it means to a user that a post on which they did `counted` is by `to`, and no longer by `from`.
 pub fn reattributions(
     (from, to): (Option<UserId>, UserId),
-    counted: impl Iterator<Item = i64>,
+    counted: impl Iterator<Item = (i64, u32)>,
     out: &mut Vec<ToUser>,
 ) {
-    for at_ms in counted {
-        let day = day_of(at_ms);
-        let less = from.map(|author| ToUser::Interaction { author, day, delta: Delta::Minus });
-        out.extend(less);
-        out.push(ToUser::Interaction { author: to, day, delta: Delta::Plus });
+    for (at_ms, count) in counted {
+        let (day, count) = (day_of(at_ms), bounded(i64::from(count)));
+        out.extend(from.map(|author| ToUser::Interaction { author, day, count: -count }));
+        out.push(ToUser::Interaction { author: to, day, count });
     }
+}
+
+/// A count as records carry it.
+fn bounded(count: i64) -> i32 {
+    let most = i64::from(i32::MAX);
+    i32::try_from(count.clamp(-most, most)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -43,10 +49,10 @@ mod tests {
     fn what_changes_its_author_is_taken_from_one_and_given_to_the_other() {
         let (a, b) = (UserId([1; 16]), UserId([2; 16]));
         let mut out = Vec::new();
-        reattributions((Some(a), b), [86_400_000].into_iter(), &mut out);
+        reattributions((Some(a), b), [(86_400_000, 3)].into_iter(), &mut out);
         let expected = [
-            ToUser::Interaction { author: a, day: 1, delta: Delta::Minus },
-            ToUser::Interaction { author: b, day: 1, delta: Delta::Plus },
+            ToUser::Interaction { author: a, day: 1, count: -3 },
+            ToUser::Interaction { author: b, day: 1, count: 3 },
         ];
         assert_eq!(out, expected);
     }

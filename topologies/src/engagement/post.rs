@@ -4,7 +4,7 @@
 //! back with all its counts. A post of which no image came yet is unknown; what was done to it waits for
 //! 7 days after the last of it, then all of it is dropped.
 
-use schemas::{Action, Delta, Mark, PostImage, PostLine, UserId};
+use schemas::{Action, Mark, PostImage, PostLine, UserId};
 
 use super::interactions::{CountChange, Kind};
 use super::line::{self, LinePolicy, Sent};
@@ -88,10 +88,8 @@ impl Post {
                 Kind::Comment => &mut self.counts.comments,
                 Kind::Share => &mut self.counts.shares,
             };
-            *count = match change.delta {
-                Delta::Plus => count.saturating_add(1),
-                Delta::Minus => count.saturating_sub(1),
-            };
+            let changed = i64::from(*count).saturating_add(change.count);
+            *count = u32::try_from(changed.clamp(0, i64::from(u32::MAX))).unwrap_or(u32::MAX);
         }
     }
 
@@ -177,7 +175,7 @@ mod tests {
     }
 
     fn like(post: &mut Post) {
-        post.count(&[CountChange { kind: Kind::Like, at_ms: 0, delta: Delta::Plus }]);
+        post.count(&[CountChange { kind: Kind::Like, at_ms: 0, count: 1 }]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{Between, FeedSettings, UsersGone};
 use crate::engagement::interactions::{CountChange, Interactions};
 use crate::engagement::line::{LinePolicy, Step};
 use crate::engagement::post::{AuthorChange, Post};
+use crate::engagement::times::AsOf;
 use crate::engagement::{affinity_updates, reattributions};
 use crate::layout::{Pair, WireSerde};
 use crate::ranking::Weights;
@@ -151,7 +152,11 @@ impl Engagement {
         let users = &mut self.users;
         cx.store(self.interactions)?.scan_prefix(&id.0, |Pair(_, user), interactions| {
             let mut updates = Vec::new();
-            reattributions((from, to), interactions.counted().map(|(_, at)| at), &mut updates);
+            reattributions(
+                (from, to),
+                interactions.counted().map(|(_, at, count)| (at, count)),
+                &mut updates,
+            );
             users.extend(updates.into_iter().map(|update| (*user, update)));
             true
         })
@@ -165,14 +170,18 @@ impl Engagement {
         fact: &ToPost,
         cx: &mut EngagementContext<'_>,
     ) -> Result<()> {
+        let days = self.weights.limits.affinity_days;
+        let as_of = AsOf { now_ms: cx.wall_time().0, days };
         let Self { changed, trending, .. } = self;
         cx.store(self.interactions)?.update_if(&Pair(id, user), |interactions| {
             let before = interactions.clone();
             match *fact {
                 ToPost::Row { kind, at_ms, delta, .. } => {
-                    interactions.row(kind, at_ms, delta, changed)
+                    interactions.row((kind, at_ms, delta), as_of, changed)
                 }
-                ToPost::Event { action, at_ms, .. } => interactions.event(action, at_ms, changed),
+                ToPost::Event { action, at_ms, .. } => {
+                    interactions.event((action, at_ms), as_of, changed)
+                }
                 ToPost::Post { .. } => {}
             }
             trending.count((&before, interactions), changed);

@@ -9,7 +9,7 @@ use millstream::{
     BroadcastChange, Builder, Context, Due, Processor, Rec, Result, Store, Timers, Timestamp, Unit,
 };
 use schemas::{
-    Delta, FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId, day_of, topic,
+    FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId, day_of, topic,
 };
 
 use super::fan_out::place_of;
@@ -216,12 +216,11 @@ impl ReaderProcessor {
                     later
                 });
             }
-            ToUser::Interaction { author, day, delta } => {
-                let delta = if delta == Delta::Plus { 1 } else { -1 };
+            ToUser::Interaction { author, day, count } => {
                 let first = day_of(now).saturating_sub(limits.affinity_days);
                 let (pair, affinity) = (Pair(user, author), cx.store(self.stores.affinity)?);
                 let mut days = affinity.get(&pair)?.cloned().unwrap_or_default();
-                days.add(day, delta, first);
+                days.add(day, count, first);
                 if days.is_empty() {
                     affinity.delete(&pair)?;
                 } else {

@@ -1,7 +1,11 @@
 //! The interactions of a reader with one author's posts, by UTC day.
 //!
-//! Days that no window will reach again are forgotten when the author is touched. Counts may pass below
+//! Days that no window will reach again are forgotten when the author is touched, and of more than
+//! [`DAYS_MAX`] those furthest ahead: ingest refuses rows that are more than a day ahead. Counts may pass below
 //! zero on the way, when a minus comes from another post's task before a plus; they end where they must.
+
+/// So many days are kept at most.
+pub const DAYS_MAX: usize = 512;
 
 /// Counts by day, ascending; no count is zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +38,7 @@ impl Days {
             Err(place) => self.0.insert(place, (day, delta)),
         }
         self.0.retain(|(day, count)| *count != 0 && *day >= first);
+        self.0.truncate(DAYS_MAX);
     }
 }
 
@@ -56,6 +61,13 @@ mod tests {
         days.add(7, -1, 0);
         days.add(7, 1, 0);
         assert!(days.is_empty());
+    }
+
+    #[test]
+    fn a_row_has_512_days_at_most_whatever_the_rows_say() {
+        let mut days = Days::default();
+        (0..2_000).for_each(|day| days.add(day, 1, 0));
+        assert_eq!(days.all().len(), DAYS_MAX);
     }
 
     #[test]

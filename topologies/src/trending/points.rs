@@ -33,7 +33,7 @@ impl Formula {
     ) {
         match self {
             Self::Interactions => out.extend(changes.iter().map(|change| {
-                (change.at_ms, change.delta.value() * i64::from(of_kind(worth, change.kind)))
+                (change.at_ms, change.count.saturating_mul(i64::from(of_kind(worth, change.kind))))
             })),
             Self::People { .. } if changes.is_empty() => {}
             Self::People { points_max } => {
@@ -48,10 +48,10 @@ impl Formula {
 /// A person's points on a post, the latest first, as far as the cap allows.
 fn capped(interactions: &Interactions, worth: Points, points_max: u32) -> Vec<(i64, i64)> {
     let mut made: Vec<_> = interactions.counted().collect();
-    made.sort_unstable_by_key(|(kind, at)| std::cmp::Reverse((*at, *kind)));
+    made.sort_unstable_by_key(|(kind, at, _)| std::cmp::Reverse((*at, *kind)));
     let mut left = points_max;
-    let counted = made.into_iter().map_while(|(kind, at)| {
-        let points = of_kind(worth, kind).min(left);
+    let counted = made.into_iter().map_while(|(kind, at, count)| {
+        let points = of_kind(worth, kind).saturating_mul(count).min(left);
         left -= points;
         (points > 0).then_some((at, i64::from(points)))
     });
@@ -71,6 +71,7 @@ mod tests {
     use schemas::Action;
 
     use super::*;
+    use crate::engagement::times::AsOf;
 
     const WORTH: Points = Points { like: 1, comment: 2, share: 3 };
 
@@ -79,7 +80,8 @@ mod tests {
         let mut interactions = Interactions::default();
         let take = |(action, at): &(Action, i64)| {
             let (before, mut changes) = (interactions.clone(), Vec::new());
-            interactions.event(*action, *at, &mut changes);
+            let as_of = AsOf { now_ms: 10, days: 90 };
+            interactions.event((*action, *at), as_of, &mut changes);
             let mut out = Vec::new();
             formula.moved(WORTH, (&before, &interactions), &changes, &mut out);
             out
