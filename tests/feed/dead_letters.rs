@@ -7,7 +7,7 @@ use millstream::{Bytes, Result, Timestamp};
 use schemas::UserId;
 use topologies::feed::{FeedSettings, feed};
 
-use crate::on_engine::{feeds, quiesce, send};
+use crate::on_engine::{feeds, rest, send};
 use crate::records::Record;
 use crate::smallest_world::{self, NOW};
 
@@ -54,7 +54,7 @@ fn poison_is_dead_lettered_with_its_reason_and_what_follows_is_processed() -> Re
     for record in smallest_world::history() {
         send(&driver, &record, NOW)?;
     }
-    quiesce(&mut driver)?;
+    rest(&mut driver)?;
     let found = letters(&driver)?;
     let reasons: Vec<_> = found
         .iter()
@@ -87,11 +87,11 @@ fn a_post_a_follow_and_a_like_make_a_feed_that_lapses_after_seven_days() -> Resu
     for record in smallest_world::history() {
         send(&driver, &record, NOW)?;
     }
-    quiesce(&mut driver)?;
+    rest(&mut driver)?;
     let body = feeds(&driver)?[&smallest_world::READER].clone().unwrap();
     let item = body.items[0];
     assert_eq!((item.post.0, item.author.0), (smallest_world::POST, smallest_world::AUTHOR));
-    assert_eq!((item.likes, item.affinity, item.sources.bits()), (1, 0, 1));
+    assert_eq!((item.likes, item.affinity, item.sources.bits()), (1, 0, 3));
     assert_eq!(body.valid_until_ms, body.as_of_ms + 600_000);
     let output = driver.output::<Vec<u8>, Vec<u8>>("feeds", Bytes, Bytes);
     let of_reader =

@@ -32,7 +32,7 @@ pub struct ExpectedItem {
     pub shares: u32,
     pub exposures: u32,
     pub affinity: u32,
-    /// 1 follow, 4 affinity.
+    /// 1 follow, 2 trending, 4 affinity.
     pub sources: u8,
     /// 0 none, 1 spaced, 2 distance dropped, 3 top five dropped.
     pub rule: u8,
@@ -47,6 +47,7 @@ pub struct Oracle<'h> {
     exposures: BTreeMap<Id, u32>,
     gone: BTreeSet<Id>,
     follows: BTreeSet<(Id, Id)>,
+    list_at: Option<i64>,
 }
 
 /// The last image of a post.
@@ -65,7 +66,14 @@ impl<'h> Oracle<'h> {
             exposures: interactions.exposures(),
             gone: gone_users(history),
             follows: live_follows(history),
+            list_at: None,
         }
+    }
+
+    /// Takes the trending list as of `at`, whatever time a feed is of: where nothing but a change ranks a reader, what
+    /// is dated into hours that are over ranks nobody.
+    pub fn with_list_at(self, at: i64) -> Self {
+        Self { list_at: Some(at), ..self }
     }
 
     /// Every user that any input names as doing something.
@@ -97,6 +105,11 @@ impl<'h> Oracle<'h> {
         for post in by_affinity(&shown, &affinity, as_of) {
             *sources.entry(post).or_default() |= 4;
         }
+        for post in self.trending(self.list_at.unwrap_or(as_of)) {
+            if shown.iter().any(|row| row.id == post) {
+                *sources.entry(post).or_default() |= 2;
+            }
+        }
         let mut items: Vec<_> =
             sources.iter().map(|(post, bits)| self.item(*post, *bits, &affinity, as_of)).collect();
         items.sort_by(|a, b| {
@@ -109,6 +122,32 @@ impl<'h> Oracle<'h> {
             content.is_none_or(|content| contents.insert(content))
         });
         Expected { cold_start, items: spaced(items) }
+    }
+
+    /// F2: the 200 best of the current UTC hour and the 23 before, of any age, the same for everybody.
+    pub fn trending(&self, as_of: i64) -> Vec<Id> {
+        let hour = as_of.div_euclid(HOUR);
+        let mut scores: BTreeMap<Id, u32> = BTreeMap::new();
+        for done in &self.counted {
+            let bucket = done.at.div_euclid(HOUR);
+            if hour - 23 <= bucket && bucket <= hour {
+                *scores.entry(done.post).or_default() += match done.action {
+                    Action::Like => 1,
+                    Action::Comment => 2,
+                    _ => 3,
+                };
+            }
+        }
+        let live = |id: &Id| {
+            let post = self.posts.get(id).filter(|post| post.live)?;
+            (!self.gone.contains(&post.row.user)).then_some(post.row.created_at)
+        };
+        let mut best: Vec<_> = scores
+            .into_iter()
+            .filter_map(|(id, score)| live(&id).map(|created| (id, score, created)))
+            .collect();
+        best.sort_by(|a, b| b.1.cmp(&a.1).then(b.2.cmp(&a.2)).then(a.0.cmp(&b.0)));
+        best.into_iter().take(200).map(|(id, _, _)| id).collect()
     }
 
     /// Live posts that are not removed for this reader, newest first.

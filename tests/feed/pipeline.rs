@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use schemas::{
     Change, Comment, Event, EventId, FeedBody, Follow, FollowKey, Like, Op, Post, PostId, ToPost,
-    ToUser, User, UserId,
+    ToUser, TrendingWindow, User, UserId,
 };
 use topologies::engagement::interactions::{CountChange, Interactions};
 use topologies::engagement::line::{LinePolicy, Step};
@@ -21,6 +21,9 @@ use topologies::live::{GoneUsers, PostsByAuthor};
 use topologies::ranking::{AffinityDay, Ranker, ReaderState, Weights, World};
 use topologies::reader::days::Days;
 use topologies::reader::presence::Presence;
+use topologies::trending::hot::Hot;
+use topologies::trending::lists;
+use topologies::trending::points::Formula;
 
 use crate::history::{self, Action, Image, Input, Payload};
 
@@ -40,6 +43,7 @@ pub struct Pipeline {
     affinity: BTreeMap<(UserId, UserId), Days>,
     seen: BTreeMap<(UserId, PostId), i64>,
     presence: BTreeMap<UserId, Presence>,
+    hot: BTreeMap<PostId, Hot>,
     weights: Weights,
     policy: LinePolicy,
 }
@@ -87,7 +91,12 @@ impl Pipeline {
                 .collect(),
             seen: of(reader, &self.seen).map(|(post, at)| (post, *at)).collect(),
         };
-        let world = World { posts: &self.live, gone: &self.gone, weights: &self.weights };
+        let trending = lists::of_task(&self.hot, &self.gone, as_of, |_| Ok([0; 3])).unwrap();
+        let list = trending.list(TrendingWindow::Day, as_of);
+        let posts = list.into_iter().flat_map(|list| trending.posts_of(list));
+        let list: Vec<_> = posts.map(|(post, _)| post.post).collect();
+        let (posts, gone, weights) = (&self.live, &self.gone, &self.weights);
+        let world = World { posts, gone, trending: &list, weights };
         Ranker::default().rank(&state, &world, as_of)
     }
 
@@ -142,6 +151,11 @@ impl Pipeline {
         let post = self.posts.entry(id).or_default();
         let days = self.weights.limits.affinity_days;
         let as_of = AsOf { now_ms: now, days };
+        let of_user = |user: &UserId| self.interactions.get(&(id, *user)).cloned();
+        let before = match &fact {
+            ToPost::Row { user, .. } | ToPost::Event { user, .. } => of_user(user),
+            ToPost::Post { .. } => None,
+        };
         let mut to_users = Vec::new();
         let mut changed: Vec<CountChange> = Vec::new();
         let user = match fact {
@@ -179,6 +193,16 @@ impl Pipeline {
             }
         };
         post.count(&changed);
+        let hot = self.hot.entry(id).or_default();
+        hot.live = post.live_image().map(|image| (image.author, image.created_at_ms));
+        if let Some(user) = user {
+            let (before, key) = (before.unwrap_or_default(), (id, user));
+            let after = self.interactions.get(&key).cloned().unwrap_or_default();
+            let (mut moved, worth) = (Vec::new(), self.weights.points);
+            Formula::default().moved(worth, (&before, &after), &changed, &mut moved);
+            moved.into_iter().for_each(|(at, points)| hot.buckets.add(at, points, now));
+        }
+        post.trends_until = hot.buckets.day_ends_at();
         if let Some(user) = user {
             post.wait(now);
             let mut updates = Vec::new();
@@ -197,6 +221,7 @@ impl Pipeline {
     fn update_line(&mut self, id: PostId, changed: bool, now: i64) {
         let Some(post) = self.posts.get_mut(&id) else { return };
         if post.expire(now) {
+            self.hot.remove(&id);
             self.interactions.retain(|(of, _), _| *of != id);
         }
         let wanted = post.line(now, &self.policy);

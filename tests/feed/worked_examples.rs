@@ -84,7 +84,7 @@ fn the_score_of_a_followee_s_post_is_worked_out_term_by_term() {
     let item = &expected.items[0];
     let score = 0.30 * 0.090_717_953_289_412 + 0.40 * 2.5_f64.ln();
     assert!((item.score - score).abs() < 1e-12, "{}", item.score);
-    assert_eq!((item.shares, item.exposures, item.sources, item.rule), (1, 2, 1, 0));
+    assert_eq!((item.shares, item.exposures, item.sources, item.rule), (1, 2, 3, 0));
 }
 
 #[test]

@@ -335,7 +335,8 @@ impl Processor for ReaderProcessor {
             ReaderInput::Fact(fact) => self.keep(*user, *fact, cx)?,
             ReaderInput::Read(_) => false,
         };
-        let changed_at = self.started_at.max(self.everybody_touched_at);
+        // Who was ranked in the same moment may have been so before.
+        let changed_at = self.started_at.max(self.everybody_touched_at.saturating_add(1));
         self.change(user, cx, |reader, now| {
             let was_active = reader.presence.is_active(now);
             match record.value {
