@@ -89,6 +89,7 @@ impl Task {
         self.positions.iter_mut().for_each(|position| position.next = position.committed);
         (self.worked, self.staged, self.started) = (self.fresh, false, false);
         (self.processed, self.core.dead_lettered) = (0, 0);
+        self.core.counted.clear();
         self.search.undone();
         self.nodes = Nodes::wire(&self.ground, spec, self.core.task())?;
         self.recall()?;

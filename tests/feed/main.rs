@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod comparison;
+mod counters;
 mod dead_letters;
 mod deduplication;
 mod history;

@@ -8,7 +8,7 @@ use millstream::{
 };
 use schemas::{PostId, PostLine, ToPost, ToUser, UserId, topic};
 
-use super::{Between, FeedSettings};
+use super::{Between, FeedSettings, INTERACTIONS_DROPPED};
 use crate::engagement::interactions::{CountChange, Interactions};
 use crate::engagement::line::{LinePolicy, Step};
 use crate::engagement::post::{AuthorChange, Post};
@@ -74,9 +74,8 @@ impl Engagement {
 
     /// Drops what waited too long.
     fn expire(&self, id: PostId, post: &mut Post, cx: &mut EngagementContext<'_>) -> Result<()> {
-        if !post.expire(cx.wall_time().0) {
-            return Ok(());
-        }
+        let Some(dropped) = post.expire(cx.wall_time().0) else { return Ok(()) };
+        cx.count(INTERACTIONS_DROPPED, dropped);
         let interactions = cx.store(self.interactions)?;
         let mut users = Vec::new();
         interactions.scan_prefix(&id.0, |Pair(_, user), _| {
@@ -199,6 +198,11 @@ impl Processor for Engagement {
         }
         self.update_line(id, post, true, cx)?;
         self.users.iter().try_for_each(|(user, fact)| cx.forward(&(), &Emitted::User(*user, *fact)))
+    }
+
+    fn on_start(&mut self, cx: &mut EngagementContext<'_>) -> Result<()> {
+        cx.count(INTERACTIONS_DROPPED, 0);
+        Ok(())
     }
 
     fn on_timer(&mut self, due: Due<'_>, cx: &mut EngagementContext<'_>) -> Result<()> {

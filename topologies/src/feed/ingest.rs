@@ -9,6 +9,7 @@ use schemas::{
     UserId, Wire,
 };
 
+use super::DELETES_UNKNOWN;
 use crate::ingest::events::{self, REPEATS_MS_MAX};
 use crate::ingest::interaction_row::InteractionRow;
 use crate::ingest::row::RowVersion;
@@ -96,7 +97,10 @@ impl<R: Table + 'static> Processor for Ingest<R> {
             Err(poison) => return dead_letter(&poison, cx),
         };
         // A delete that names no row deletes nothing.
-        let Some(key) = change.key else { return Ok(()) };
+        let Some(key) = change.key else {
+            cx.count(DELETES_UNKNOWN, 1);
+            return Ok(());
+        };
         let id = R::id(key);
         let rows = cx.store(self.rows)?;
         let mut stored = rows.get(&id)?.copied();
@@ -105,6 +109,7 @@ impl<R: Table + 'static> Processor for Ingest<R> {
         if let Some(stored) = stored.filter(|_| effect != Effect::Stale) {
             rows.put(&id, stored)?;
         }
+        cx.count(DELETES_UNKNOWN, u64::from(effect == Effect::Unknown));
         forward_all(&self.out, cx)
     }
 }
@@ -131,7 +136,8 @@ impl Processor for IngestPosts {
         match Cdc::<Post>::decode(record.key.as_deref(), record.value.as_deref()) {
             Ok(Cdc::Change(change)) => {
                 self.out.clear();
-                posts::change(&change, self.epoch, &mut self.out);
+                let effect = posts::change(&change, self.epoch, &mut self.out);
+                cx.count(DELETES_UNKNOWN, u64::from(effect == Effect::Unknown));
                 forward_all(&self.out, cx)
             }
             Ok(Cdc::Tombstone | Cdc::Message) => Ok(()),

@@ -24,6 +24,11 @@ use crate::reader::ReaderStatus;
 use crate::reader::days::Days;
 use crate::state::{Count, Time};
 
+/// Counts what was done to posts of which nobody knew for 7 days after, and was dropped.
+pub const INTERACTIONS_DROPPED: &str = "feedmill_interactions_dropped_total";
+/// Counts changes that delete a row which they do not name, or of which no columns were ever seen.
+pub const DELETES_UNKNOWN: &str = "feedmill_unknown_deletes_total";
+
 /// What a feed's topology is made with.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
