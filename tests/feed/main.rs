@@ -11,6 +11,7 @@ mod on_engine;
 mod oracle;
 mod pipeline;
 mod records;
+mod removals;
 mod smallest_world;
 mod worked_examples;
 mod worlds;

@@ -191,10 +191,12 @@ impl ReaderProcessor {
             true => Class::Urgent,
             false => Class::Soft,
         };
-        let former = index.former_authors(post);
-        if author.is_none() && former.is_empty() {
-            return self.touch_all(Class::Soft, cx);
-        }
+        // A line that ends and never was in this process is in no feed ranked here; feeds that were ranked elsewhere
+        // are ranked anew after the task's move.
+        let former = match (author, index.former_authors(post)) {
+            (None, None) => return self.touch_all(Class::Soft, cx),
+            (_, former) => former.unwrap_or_default(),
+        };
         let mut authors =
             author.iter().chain(former.iter().filter(|former| author != Some(**former)));
         authors.try_for_each(|author| self.touch_audience(author, class, cx))
