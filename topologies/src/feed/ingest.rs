@@ -96,6 +96,9 @@ impl<R: Table + 'static> Processor for Ingest<R> {
             Ok(Cdc::Tombstone | Cdc::Message) => return Ok(()),
             Err(poison) => return dead_letter(&poison, cx),
         };
+        if let Some(poison) = change.implausible(record.at.0) {
+            return dead_letter(&poison, cx);
+        }
         // A delete that names no row deletes nothing.
         let Some(key) = change.key else {
             cx.count(DELETES_UNKNOWN, 1);
@@ -135,6 +138,9 @@ impl Processor for IngestPosts {
     fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut IngestContext<'_>) -> Result<()> {
         match Cdc::<Post>::decode(record.key.as_deref(), record.value.as_deref()) {
             Ok(Cdc::Change(change)) => {
+                if let Some(poison) = change.implausible(record.at.0) {
+                    return dead_letter(&poison, cx);
+                }
                 self.out.clear();
                 let effect = posts::change(&change, self.epoch, &mut self.out);
                 cx.count(DELETES_UNKNOWN, u64::from(effect == Effect::Unknown));
