@@ -1,6 +1,8 @@
 //! What is counted, flushed per commit, never per record.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Counters of one process. Relaxed: they are read by people.
 #[derive(Debug, Default)]
@@ -14,6 +16,7 @@ pub struct Metrics {
     rebuilds: AtomicU64,
     stopped_tasks: AtomicU64,
     broadcast_rejects: AtomicU64,
+    named: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 /// A counter by name.
@@ -72,6 +75,21 @@ impl Metrics {
     /// Adds `n`.
     pub(crate) fn add(&self, counter: Counter, n: u64) {
         self.cell(counter).fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Adds to what processors count, by name.
+    pub(crate) fn add_named(&self, counted: &[(&'static str, u64)]) {
+        if counted.is_empty() {
+            return;
+        }
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.iter().for_each(|(name, n)| *named.entry(name).or_default() += n);
+    }
+
+    /// What processors have counted in committed transactions, ascending by name.
+    pub fn named(&self) -> Vec<(&'static str, u64)> {
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.iter().map(|(name, n)| (*name, *n)).collect()
     }
 
     /// What it stands at.

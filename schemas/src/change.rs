@@ -14,9 +14,11 @@
 use serde::Deserialize;
 
 use crate::column::{Column, Object, Raw, number, text};
+use crate::flattened::Flattened;
 use crate::mark::Mark;
 use crate::poison::{FieldFault, Poison};
 use crate::row::{Columns, Row};
+use crate::time;
 
 /// The first byte of Confluent's wire format.
 const CONFLUENT_MAGIC: u8 = 0;
@@ -66,6 +68,16 @@ impl<R: Row> Change<R> {
     /// The row as it is from now on: `None` if it was deleted, either way.
     pub fn live(&self) -> Option<&R> {
         self.after.as_ref().filter(|row| !row.is_deleted())
+    }
+
+    /// What is wrong with the time of a live row in a record of `record_ms`, if that time cannot be meant.
+    pub fn implausible(&self, record_ms: i64) -> Option<Poison> {
+        let at_ms = self.live()?.created_at_ms();
+        let (plausible, expected) = match R::COUNTS_AT_CREATION {
+            true => (time::is_plausible(at_ms, record_ms), time::PLAUSIBLE),
+            false => (!time::is_ahead(at_ms, record_ms), time::NOT_AHEAD),
+        };
+        (!plausible).then(|| FieldFault::new("created_at", expected, at_ms).of(R::WHAT))
     }
 
     /// The best image that the change carries: the one after, else the one before.
@@ -144,15 +156,39 @@ fn decode_value<R: Row>(key: Option<&[u8]>, value: &[u8]) -> Result<Cdc<R>, Fiel
         Some("d") => Op::Delete,
         Some("m") => return Ok(Cdc::Message),
         Some("t") => return Err(FieldFault::new("op", ONE_ROW, TRUNCATE)),
+        None if envelope.op.is_none() => return decode_flattened(key, value),
         _ => return Err(Column::new("op", envelope.op).unknown(ONE_ROW)),
     };
     let (lsn, source_ms) = position(envelope.source.as_ref())?;
-    let (before, after) = (envelope.before.as_ref(), envelope.after.as_ref());
+    let Envelope { before, after, .. } = envelope;
+    change((op, lsn, source_ms), before, after, key).map(Cdc::Change)
+}
+
+/// Reads a row without an envelope.
+fn decode_flattened<R: Row>(key: Option<&[u8]>, value: &[u8]) -> Result<Cdc<R>, FieldFault> {
+    let Flattened { op, lsn, source_ms, columns } = Flattened::read(value)?;
+    let columns = Some(Object(columns));
+    let (op, before, after) = match op {
+        'd' => (Op::Delete, columns, None),
+        'r' => (Op::Snapshot, None, columns),
+        'c' => (Op::Create, None, columns),
+        _ => (Op::Update, None, columns),
+    };
+    change((op, lsn, source_ms), before, after, key).map(Cdc::Change)
+}
+
+fn change<R: Row>(
+    (op, lsn, source_ms): (Op, u64, Option<i64>),
+    before: Option<Object<Columns<'_>>>,
+    after: Option<Object<Columns<'_>>>,
+    key: Option<&[u8]>,
+) -> Result<Change<R>, FieldFault> {
+    let (before, after) = (before.as_ref(), after.as_ref());
     let old = before.and_then(|Object(columns)| R::read(columns).ok());
     if op == Op::Delete {
         let key = deleted_key::<R>(before, key)?;
         let before = old.filter(|row| row.created_at_ms() != MADE_UP_MS);
-        return Ok(Cdc::Change(Change { op, key, lsn, before, after: None, source_ms }));
+        return Ok(Change { op, key, lsn, before, after: None, source_ms });
     }
     let Some(Object(columns)) = after else {
         return Err(FieldFault::missing("after", "a row"));
@@ -162,7 +198,7 @@ fn decode_value<R: Row>(key: Option<&[u8]>, value: &[u8]) -> Result<Cdc<R>, Fiel
     if let Some(old) = &old {
         new.complete(old);
     }
-    Ok(Cdc::Change(Change { op, key, lsn, before: old, after: Some(new), source_ms }))
+    Ok(Change { op, key, lsn, before: old, after: Some(new), source_ms })
 }
 
 /// Reads the envelope out of a value.
@@ -289,7 +325,7 @@ mod tests {
     #[test]
     fn what_is_no_envelope_is_poison_with_the_reason() {
         let op = "decode like: op: expected r, c, u, d or m, found ";
-        assert_eq!(poison::<Like>(r#"{"id":"x"}"#), format!("{op}nothing"));
+        assert_eq!(poison::<Like>(r#"{"x":"y"}"#), format!("{op}nothing"));
         assert_eq!(poison::<Like>(r#"{"op":"x"}"#), format!("{op}\"x\""));
         assert_eq!(poison::<Like>(r#"{"op":7}"#), format!("{op}7"));
         let after = "decode like: after: expected a row, found nothing";

@@ -22,6 +22,7 @@ pub struct Comment {
 impl Row for Comment {
     type Key = CommentId;
     const WHAT: &'static str = "comment";
+    const COUNTS_AT_CREATION: bool = true;
 
     fn key(columns: &Columns<'_>) -> Result<CommentId, FieldFault> {
         columns.id().id()

@@ -27,6 +27,7 @@ pub struct Follow {
 impl Row for Follow {
     type Key = FollowKey;
     const WHAT: &'static str = "follow";
+    const COUNTS_AT_CREATION: bool = false;
 
     fn key(columns: &Columns<'_>) -> Result<FollowKey, FieldFault> {
         Ok(FollowKey {

@@ -23,7 +23,10 @@ mod comment;
 mod event;
 mod feed_body;
 mod feed_version;
+mod flattened;
 mod follow;
+#[cfg(test)]
+mod forms;
 #[cfg(test)]
 mod golden;
 mod gone;

@@ -22,6 +22,7 @@ pub struct Like {
 impl Row for Like {
     type Key = LikeId;
     const WHAT: &'static str = "like";
+    const COUNTS_AT_CREATION: bool = true;
 
     fn key(columns: &Columns<'_>) -> Result<LikeId, FieldFault> {
         columns.id().id()

@@ -40,6 +40,7 @@ impl Post {
 impl Row for Post {
     type Key = PostId;
     const WHAT: &'static str = "post";
+    const COUNTS_AT_CREATION: bool = true;
 
     fn key(columns: &Columns<'_>) -> Result<PostId, FieldFault> {
         columns.id().id()

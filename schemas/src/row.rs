@@ -20,6 +20,8 @@ pub trait Row: Sized {
     type Key: Copy + Debug + Eq + Ord + Hash;
     /// What errors call it.
     const WHAT: &'static str;
+    /// Whether its `created_at` is when it counts; else it only marks its user active.
+    const COUNTS_AT_CREATION: bool;
 
     /// Reads the primary key.
     fn key(columns: &Columns<'_>) -> Result<Self::Key, FieldFault>;

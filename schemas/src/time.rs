@@ -1,15 +1,46 @@
 //! A point in time as databases, connectors and clients write it, floored to milliseconds.
 //!
-//! Read are: a whole number of milliseconds since 1970, a whole number of microseconds (every number
-//! whose size is 10^14 or more: as milliseconds that would be the year 5138), and ISO 8601 text with a
-//! date, a time to at most 9 decimals, and `Z`, an offset, or nothing for UTC. Nothing is guessed.
+//! Read are ISO 8601 text with a date, a time to at most 9 decimals, and `Z`, an offset, or nothing for
+//! UTC; and whole numbers since 1970, whose size says what they count:
+//!
+//! | size | counts | from, to |
+//! | --- | --- | --- |
+//! | below 10^14 | milliseconds | 1970, the year 5138 |
+//! | below 10^17 | microseconds | 1973, the year 5138 |
+//! | 10^17 and more | nanoseconds | 1973, the year 2262 |
+//!
+//! Nothing is guessed: seconds are read as milliseconds of January 1970. So where a row's time counts it must be
+//! [plausible](is_plausible): from 1990 to a day after its record's timestamp.
 
 /// From this size on a bare number counts microseconds.
 const MICROSECONDS_MIN: u64 = 100_000_000_000_000;
+/// From this size on a bare number counts nanoseconds.
+const NANOSECONDS_MIN: u64 = 100_000_000_000_000_000;
+/// 1990-01-01, in ms UTC.
+const PLAUSIBLE_MS_MIN: i64 = 631_152_000_000;
+/// How far a row's time may lie ahead of its record's.
+const AHEAD_MS_MAX: i64 = 86_400_000;
+
+pub(crate) const PLAUSIBLE: &str = "a time from 1990 to a day after the record's, in ms, us or ns";
+pub(crate) const NOT_AHEAD: &str = "a time at most a day after the record's, in ms, us or ns";
+
+/// Whether a row whose record has the time `record_ms` can have been created at `at_ms`.
+pub(crate) fn is_plausible(at_ms: i64, record_ms: i64) -> bool {
+    at_ms >= PLAUSIBLE_MS_MIN && !is_ahead(at_ms, record_ms)
+}
+
+/// Whether `at_ms` lies too far ahead of the record's time.
+pub(crate) fn is_ahead(at_ms: i64, record_ms: i64) -> bool {
+    at_ms > record_ms.saturating_add(AHEAD_MS_MAX)
+}
 
 /// The milliseconds of a bare number.
 pub(crate) fn from_number(number: i64) -> i64 {
-    if number.unsigned_abs() >= MICROSECONDS_MIN { number.div_euclid(1000) } else { number }
+    match number.unsigned_abs() {
+        NANOSECONDS_MIN.. => number.div_euclid(1_000_000),
+        MICROSECONDS_MIN.. => number.div_euclid(1_000),
+        _ => number,
+    }
 }
 
 /// The milliseconds of ISO 8601 text; `None` if it is anything else or no such day exists.
@@ -117,9 +148,22 @@ mod tests {
             (100_000_000_000_000, 100_000_000_000),
             (1_763_000_000_123_999, 1_763_000_000_123),
             (-100_000_000_000_001, -100_000_000_001),
-            (i64::MAX, i64::MAX / 1000),
+            (99_999_999_999_999_999, 99_999_999_999_999),
+            (100_000_000_000_000_000, 100_000_000_000),
+            (1_763_000_000_123_999_999, 1_763_000_000_123),
+            (-100_000_000_000_000_001, -100_000_000_001),
+            (i64::MAX, i64::MAX / 1_000_000),
         ];
         assert_eq!(numbers.map(|(number, _)| from_number(number)), numbers.map(|(_, ms)| ms));
+    }
+
+    #[test]
+    fn a_row_s_time_is_plausible_from_1990_to_a_day_after_its_record() {
+        let now = 1_763_000_000_000;
+        let times = [631_151_999_999, 631_152_000_000, now + 86_400_000, now + 86_400_001];
+        assert_eq!(times.map(|at| is_plausible(at, now)), [false, true, true, false]);
+        let seconds = from_number(1_763_000_000);
+        assert!(!is_plausible(seconds, now));
     }
 
     #[test]

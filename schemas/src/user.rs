@@ -18,6 +18,7 @@ pub struct User {
 impl Row for User {
     type Key = UserId;
     const WHAT: &'static str = "user";
+    const COUNTS_AT_CREATION: bool = false;
 
     fn key(columns: &Columns<'_>) -> Result<UserId, FieldFault> {
         columns.id().id()

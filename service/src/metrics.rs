@@ -108,6 +108,7 @@ impl Metrics {
         };
         if let Some(engine) = self.engine.get() {
             Counter::ALL.iter().for_each(|(counter, name)| tell(name, engine.read(*counter)));
+            engine.named().into_iter().for_each(|(name, value)| tell(name, value));
         }
         if let Some(counts) = self.sink.get() {
             counts().into_iter().for_each(|(name, value)| tell(name, value));

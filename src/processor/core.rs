@@ -71,6 +71,8 @@ pub struct Core {
     round_robin: u32,
     in_hand: bool,
     pub(crate) dead_lettered: u64,
+    /// What processors counted, by name.
+    pub(crate) counted: Vec<(&'static str, u64)>,
     key: Vec<u8>,
     value: Vec<u8>,
 }
@@ -95,6 +97,7 @@ impl Core {
             round_robin: 0,
             in_hand: false,
             dead_lettered: 0,
+            counted: Vec::new(),
             key: Vec::new(),
             value: Vec::new(),
         }
@@ -181,6 +184,14 @@ impl Core {
             headers,
         });
         Ok(())
+    }
+
+    /// Counts `n` more under `name`.
+    pub(crate) fn count(&mut self, name: &'static str, n: u64) {
+        match self.counted.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, counted)) => *counted += n,
+            None => self.counted.push((name, n)),
+        }
     }
 
     /// Sends the record in hand to the dead letters, with where it came from and why (after KIP-1034).

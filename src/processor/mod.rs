@@ -201,6 +201,11 @@ impl<'a, K, V> Context<'a, K, V> {
         self.core.dead_letter(why)
     }
 
+    /// Counts `n` more under `name`, a Prometheus counter's name, once the transaction is committed; 0 makes it appear.
+    pub fn count(&mut self, name: &'static str, n: u64) {
+        self.core.count(name, n);
+    }
+
     /// The record in hand as it was fetched; none in a timer or a change.
     pub fn origin(&self) -> Option<RawRecord<'_>> {
         self.core.origin()

@@ -298,6 +298,11 @@ impl Task {
         self.positions.iter().map(|position| (position.source.clone(), position.committed))
     }
 
+    /// What processors counted since it was asked last or was rewound.
+    pub(crate) fn take_counted(&mut self) -> Vec<(&'static str, u64)> {
+        std::mem::take(&mut self.core.counted)
+    }
+
     /// Records worked off, and records dead-lettered, since it was asked last or was rewound.
     pub(crate) fn take_counts(&mut self) -> (u64, u64) {
         (std::mem::take(&mut self.processed), std::mem::take(&mut self.core.dead_lettered))

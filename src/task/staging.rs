@@ -89,6 +89,7 @@ impl Task {
         self.positions.iter_mut().for_each(|position| position.next = position.committed);
         (self.worked, self.staged, self.started) = (self.fresh, false, false);
         (self.processed, self.core.dead_lettered) = (0, 0);
+        self.core.counted.clear();
         self.bisection.aborted();
         self.nodes = Nodes::wire(&self.context, spec, self.core.task())?;
         self.load_progress()?;

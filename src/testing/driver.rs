@@ -304,6 +304,12 @@ impl Driver {
         self.processes.iter().flatten().map(|process| process.instance.metrics.read(counter)).sum()
     }
 
+    /// What processors counted under `name`, in all processes together; `None` if nobody did.
+    pub fn counted_as(&self, name: &str) -> Option<u64> {
+        let named = self.processes.iter().flatten().flat_map(|of| of.instance.metrics.named());
+        named.filter(|(other, _)| *other == name).map(|(_, n)| n).reduce(|a, b| a + b)
+    }
+
     /// The topic of dead letters.
     pub fn dead_letters(&self) -> Topic {
         self.setup.topology.dead_letters()

@@ -55,6 +55,8 @@ pub(crate) struct Transaction {
     last: Timestamp,
     records: u64,
     dead_letters: u64,
+    /// What processors counted, by name.
+    counted: Vec<(&'static str, u64)>,
     /// What each task that worked holds in memory.
     bytes: BTreeMap<TaskId, usize>,
     sent_bytes: usize,
@@ -73,6 +75,7 @@ impl Transaction {
             last: Timestamp::MIN,
             records: 0,
             dead_letters: 0,
+            counted: Vec::new(),
             bytes: BTreeMap::new(),
             sent_bytes: 0,
             mean_commit: Duration::ZERO,
@@ -92,6 +95,7 @@ impl Transaction {
         let (records, dead_letters) = task.take_counts();
         self.records += records;
         self.dead_letters += dead_letters;
+        self.counted.extend(task.take_counted());
         match self.bytes.get_mut(id) {
             Some(bytes) => *bytes = task.open_bytes(),
             None => drop(self.bytes.insert(id.clone(), task.open_bytes())),
@@ -220,6 +224,7 @@ impl Transaction {
         metrics.add(Counter::Commits, 1);
         metrics.add(Counter::Records, self.records);
         metrics.add(Counter::DeadLetters, self.dead_letters);
+        metrics.add_named(&self.counted);
         metrics.add(Counter::CommitMicros, took.as_micros() as u64);
         self.mean_commit = (self.mean_commit * 7 + took) / 8;
         self.last = now;
@@ -229,6 +234,7 @@ impl Transaction {
     fn reset(&mut self) {
         (self.begun, self.opened_at) = (false, None);
         (self.records, self.dead_letters, self.sent_bytes) = (0, 0, 0);
+        self.counted.clear();
         self.bytes.clear();
     }
 

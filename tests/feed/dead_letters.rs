@@ -80,6 +80,30 @@ fn poison_is_dead_lettered_with_its_reason_and_what_follows_is_processed() -> Re
 }
 
 #[test]
+fn a_row_whose_time_cannot_be_meant_is_dead_lettered_where_it_counts() -> Result<()> {
+    let topology = feed(&FeedSettings::default())?.topology;
+    let mut driver = Driver::of(topology).began(Timestamp(NOW)).start()?;
+    let (a, b) = ("0190a6c2-0000-7000-9000-000000000001", "0190a6c2-0000-7000-8000-000000000002");
+    let row = |at: i64| {
+        let row = format!(r#""id":"{a}","user_id":"{b}","post_id":"{a}","created_at":{at}"#);
+        format!(r#"{{"op":"c","source":{{"lsn":1}},"after":{{{row}}}}}"#)
+    };
+    // Seconds, read as January 1970, in every table; microseconds, nanoseconds and a day ahead are taken.
+    for topic in ["cdc.posts", "cdc.likes", "cdc.comments", "cdc.users"] {
+        for at in [NOW / 1_000, NOW * 1_000, NOW * 1_000_000, NOW + 86_400_000] {
+            send(&driver, &bad(topic, row(at)), NOW)?;
+        }
+    }
+    send(&driver, &bad("cdc.users", row(NOW + 86_400_001)), NOW)?;
+    driver.settle()?;
+    let found = letters(&driver)?;
+    let found: Vec<_> =
+        found.iter().map(|(topic, offset, ..)| format!("{topic} {offset}")).collect();
+    assert_eq!(found, ["cdc.comments 0", "cdc.likes 0", "cdc.posts 0", "cdc.users 4"]);
+    Ok(())
+}
+
+#[test]
 fn a_post_a_follow_and_a_like_make_a_feed_that_lapses_after_seven_days() -> Result<()> {
     let settings = FeedSettings { feeds_epoch: 3, ..FeedSettings::default() };
     let mut driver =

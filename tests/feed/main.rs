@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod comparison;
+mod counters;
 mod dead_letters;
 mod deduplication;
 mod history;
@@ -10,6 +11,7 @@ mod on_engine;
 mod oracle;
 mod pipeline;
 mod records;
+mod removals;
 mod smallest_world;
 mod worked_examples;
 mod worlds;

@@ -61,7 +61,7 @@ pub fn rest(driver: &mut Driver) -> Result<()> {
 
 /// Goes on until no line is unsent and no part of what trends is on its way: a minute for the line, two seconds for
 /// the part that it moves, two for the lists.
-fn quiesce(driver: &mut Driver) -> Result<()> {
+pub fn quiesce(driver: &mut Driver) -> Result<()> {
     driver.settle()?;
     [70, 2, 2].into_iter().try_for_each(|secs| driver.advance(Duration::from_secs(secs)))
 }

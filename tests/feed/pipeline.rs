@@ -220,7 +220,7 @@ impl Pipeline {
     /// Drops what waited too long, and sends the post's line if that is due.
     fn update_line(&mut self, id: PostId, changed: bool, now: i64) {
         let Some(post) = self.posts.get_mut(&id) else { return };
-        if post.expire(now) {
+        if post.expire(now).is_some() {
             self.hot.remove(&id);
             self.interactions.retain(|(of, _), _| *of != id);
         }

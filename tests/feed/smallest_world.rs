@@ -8,7 +8,7 @@ pub const NOW: i64 = 1_780_000_000_000;
 pub const READER: Id = [1; 16];
 pub const AUTHOR: Id = [2; 16];
 pub const POST: Id = [4; 16];
-const OTHER: Id = [3; 16];
+pub const OTHER: Id = [3; 16];
 
 /// The records.
 pub fn history() -> Vec<Record> {

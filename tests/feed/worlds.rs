@@ -237,8 +237,9 @@ impl World {
         // One author in two posts most, so that caps bind.
         let user = if self.random.one_in(2) { self.users[1] } else { self.user() };
         let created_at = match self.random.below(12) {
-            0 => END + 3 * HOUR,
-            1 => END - 72 * HOUR,
+            // A row is taken up to a day ahead of its record.
+            0 => (END + 3 * HOUR).min(self.now + 23 * HOUR),
+            1 => (END - 72 * HOUR).min(self.now + 23 * HOUR),
             _ => self.now - self.random.below(2 * DAY as usize) as i64,
         };
         let content = match self.random.below(8) {

@@ -79,6 +79,8 @@ pub struct PostsByAuthor {
 struct FormerAuthors {
     authors: HashMap<PostId, Vec<UserId>, BuildHasherDefault<IdHasher>>,
     order: VecDeque<PostId>,
+    /// Whether one was ever forgotten because there were too many.
+    incomplete: bool,
 }
 
 impl FormerAuthors {
@@ -94,6 +96,7 @@ impl FormerAuthors {
         }
         if self.order.len() > Self::POSTS_MAX {
             self.order.pop_front().map(|oldest| self.authors.remove(&oldest));
+            self.incomplete = true;
         }
     }
 }
@@ -174,9 +177,12 @@ impl PostsByAuthor {
         self.places.get(post).is_some_and(|place| place.appeared > changes)
     }
 
-    /// Whose a post was before; none if nobody is remembered.
-    pub fn former_authors(&self, post: &PostId) -> &[UserId] {
-        self.former.authors.get(post).map_or(&[], Vec::as_slice)
+    /// Whose a post was before; `None` if that was forgotten, none if it had no line here.
+    pub fn former_authors(&self, post: &PostId) -> Option<&[UserId]> {
+        match self.former.authors.get(post) {
+            Some(authors) => Some(authors),
+            None => (!self.former.incomplete).then_some(&[]),
+        }
     }
 
     fn slot_for(&mut self, author: UserId) -> u32 {
@@ -214,6 +220,12 @@ fn newest_first(line: &Line) -> (Reverse<i64>, PostId) {
     (Reverse(line.known.created_at_ms), line.post)
 }
 
+/// The two halves of a number, the lower first.
+fn split(wide: u128) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = wide.to_le_bytes();
+    [[a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]].map(u64::from_le_bytes)
+}
+
 /// Hashes what is spread already: random ids and hashes of contents.
 #[derive(Debug, Default)]
 pub struct IdHasher(u64);
@@ -228,9 +240,11 @@ impl Hasher for IdHasher {
     }
 
     fn write_u64(&mut self, word: u64) {
-        // Ids made one after the other differ in few bits: the multiplication spreads them.
-        let mixed = (self.0.rotate_left(26) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 32);
+        // Ids made one after the other differ in few bits, high or low: the upper half of the product has the high
+        // ones, without which numbered ids would all meet in one bucket.
+        let word = u128::from(self.0.rotate_left(26) ^ word);
+        let [low, high] = split(word * 0x9e37_79b9_7f4a_7c15);
+        self.0 = low ^ high;
     }
 
     fn write_usize(&mut self, _length: usize) {}
@@ -262,6 +276,31 @@ mod tests {
             put(&mut posts, 1, post);
         }
         assert_eq!(posts_of(&posts, 1), [2, 1, 3, 4]);
+    }
+
+    #[test]
+    fn numbered_ids_differ_in_the_low_bits_of_their_hashes() {
+        use std::hash::BuildHasher;
+        let hash = |id: [u8; 16]| BuildHasherDefault::<IdHasher>::default().hash_one(PostId(id));
+        let low = |id| hash(id) & 0xffff;
+        let numbers = 0..4_096_u128;
+        let big: HashSet<_> = numbers.clone().map(|n| low(n.to_be_bytes())).collect();
+        let little: HashSet<_> = numbers.map(|n| low(n.to_le_bytes())).collect();
+        assert!(big.len() > 3_500 && little.len() > 3_500, "{} {}", big.len(), little.len());
+    }
+
+    #[test]
+    fn a_former_author_is_known_until_too_many_posts_went_after() {
+        let (mut posts, author) = (PostsByAuthor::default(), UserId([1; 16]));
+        let line = PostLine { author, ..PostLine::default() };
+        let id = |n: usize| PostId((n as u128).to_be_bytes());
+        assert_eq!(posts.former_authors(&id(0)), Some(&[][..]));
+        for n in 0..FormerAuthors::POSTS_MAX {
+            posts.changed(&id(n), Some(&line), None);
+        }
+        assert_eq!(posts.former_authors(&id(0)), Some(&[author][..]));
+        posts.changed(&id(FormerAuthors::POSTS_MAX), Some(&line), None);
+        assert_eq!(posts.former_authors(&id(0)), None);
     }
 
     #[test]

@@ -110,14 +110,14 @@ impl Post {
         }
     }
 
-    /// Whether everything done to the post has waited too long; then it is dropped, here and by the
-    /// caller, who keeps the interactions.
-    pub fn expire(&mut self, now: i64) -> bool {
-        let expired = self.waits_until.is_some_and(|until| until <= now);
-        if expired {
-            (self.counts, self.waits_until, self.trends_until) = (Counts::default(), None, None);
-        }
-        expired
+    /// If everything done to the post has waited too long: how many things that are. They are dropped, here
+    /// and by the caller, who keeps the interactions.
+    pub fn expire(&mut self, now: i64) -> Option<u64> {
+        self.waits_until.filter(|until| *until <= now)?;
+        let Counts { likes, comments, shares, impressions, views } =
+            std::mem::take(&mut self.counts);
+        (self.waits_until, self.trends_until) = (None, None);
+        Some([likes, comments, shares, impressions, views].into_iter().map(u64::from).sum())
     }
 
     /// The line that readers should have at `now`; none if the post is not live, or too old and trending nowhere.
@@ -230,8 +230,8 @@ mod tests {
             like(&mut post);
             post.wait(now);
         }
-        assert!(!post.expire(WAIT_MS));
-        assert!(post.expire(1_000 + WAIT_MS));
+        assert_eq!(post.expire(WAIT_MS), None);
+        assert_eq!(post.expire(1_000 + WAIT_MS), Some(2));
         assert_eq!(post, Post::default());
     }
 

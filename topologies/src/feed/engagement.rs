@@ -10,7 +10,7 @@ use millstream::{
 use schemas::{PostId, PostLine, TRENDING_KEY, ToPost, ToUser, TrendingPart, UserId, topic};
 
 use super::task_trending::{TaskTrending, TrendingStores};
-use super::{Between, FeedSettings, UsersGone};
+use super::{Between, FeedSettings, INTERACTIONS_DROPPED, UsersGone};
 use crate::engagement::interactions::{CountChange, Interactions};
 use crate::engagement::line::{LinePolicy, Step};
 use crate::engagement::post::{AuthorChange, Post};
@@ -96,9 +96,8 @@ impl Engagement {
         post: &mut Post,
         cx: &mut EngagementContext<'_>,
     ) -> Result<()> {
-        if !post.expire(cx.wall_time().0) {
-            return Ok(());
-        }
+        let Some(dropped) = post.expire(cx.wall_time().0) else { return Ok(()) };
+        cx.count(INTERACTIONS_DROPPED, dropped);
         self.trending.drop_post(&id, cx)?;
         let interactions = cx.store(self.interactions)?;
         let mut users = Vec::new();
@@ -245,6 +244,7 @@ impl Processor for Engagement {
     }
 
     fn on_start(&mut self, cx: &mut EngagementContext<'_>) -> Result<()> {
+        cx.count(INTERACTIONS_DROPPED, 0);
         self.trending.start(cx)
     }
 }

@@ -84,13 +84,24 @@ impl ReaderProcessor {
             (true, Class::Soft) => self.schedule_everybody(COUNTS_MS, cx)?,
             (false, _) => {}
         }
-        let former = index.former_authors(post);
-        if author.is_none() && former.is_empty() {
-            return self.touch_everybody_softly(cx);
-        }
+        let former = match (author, index.former_authors(post)) {
+            (None, None) => return self.touch_everybody_softly(cx),
+            (None, Some([])) => return self.rank_all_once(cx),
+            (_, former) => former.unwrap_or_default(),
+        };
         let mut authors =
             author.iter().chain(former.iter().filter(|former| author != Some(**former)));
         authors.try_for_each(|author| self.touch_audience(author, class, cx))
+    }
+
+    /// A line ended that never was in this process. It is in no feed that was ranked here; feeds that were ranked
+    /// before the task came here may have it, so that all of those are ranked anew.
+    fn rank_all_once(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
+        if std::mem::replace(&mut self.ranks_all, true) {
+            return Ok(());
+        }
+        let users = self.readers(cx, |reader, now| reader.presence.is_active(now))?;
+        users.iter().try_for_each(|user| self.change(user, cx, |_, _| {}))
     }
 
     /// There are new lists of what trends.

@@ -9,6 +9,7 @@ use schemas::{
     UserId, Wire,
 };
 
+use super::DELETES_UNKNOWN;
 use crate::ingest::events::{self, REPEATS_MS_MAX};
 use crate::ingest::interaction_row::InteractionRow;
 use crate::ingest::row::RowVersion;
@@ -95,8 +96,14 @@ impl<R: Table + 'static> Processor for Ingest<R> {
             Ok(Cdc::Tombstone | Cdc::Message) => return Ok(()),
             Err(poison) => return dead_letter(&poison, cx),
         };
+        if let Some(poison) = change.implausible(record.at.0) {
+            return dead_letter(&poison, cx);
+        }
         // A delete that names no row deletes nothing.
-        let Some(key) = change.key else { return Ok(()) };
+        let Some(key) = change.key else {
+            cx.count(DELETES_UNKNOWN, 1);
+            return Ok(());
+        };
         let id = R::id(key);
         let rows = cx.store(self.rows)?;
         let mut stored = rows.get(&id)?.copied();
@@ -105,6 +112,7 @@ impl<R: Table + 'static> Processor for Ingest<R> {
         if let Some(stored) = stored.filter(|_| effect != Effect::Stale) {
             rows.put(&id, stored)?;
         }
+        cx.count(DELETES_UNKNOWN, u64::from(effect == Effect::Unknown));
         forward_all(&self.out, cx)
     }
 }
@@ -130,8 +138,12 @@ impl Processor for IngestPosts {
     fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut IngestContext<'_>) -> Result<()> {
         match Cdc::<Post>::decode(record.key.as_deref(), record.value.as_deref()) {
             Ok(Cdc::Change(change)) => {
+                if let Some(poison) = change.implausible(record.at.0) {
+                    return dead_letter(&poison, cx);
+                }
                 self.out.clear();
-                posts::change(&change, self.epoch, &mut self.out);
+                let effect = posts::change(&change, self.epoch, &mut self.out);
+                cx.count(DELETES_UNKNOWN, u64::from(effect == Effect::Unknown));
                 forward_all(&self.out, cx)
             }
             Ok(Cdc::Tombstone | Cdc::Message) => Ok(()),

@@ -30,6 +30,11 @@ use crate::trending::points::Formula;
 
 pub use self::trending::TrendingPosts;
 
+/// Counts what was done to posts of which nobody knew for 7 days after, and was dropped.
+pub const INTERACTIONS_DROPPED: &str = "feedmill_interactions_dropped_total";
+/// Counts changes that delete a row which they do not name, or of which no columns were ever seen.
+pub const DELETES_UNKNOWN: &str = "feedmill_unknown_deletes_total";
+
 /// What a feed's topology is made with.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {

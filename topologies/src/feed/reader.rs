@@ -82,6 +82,7 @@ pub(super) fn attach(
             started_at: i64::MIN,
             changes_seen: (0, 0),
             members: Vec::new(),
+            ranks_all: false,
             everybody_touched_at: i64::MIN,
             ranker: Ranker::default(),
             state: ReaderState::default(),
@@ -106,6 +107,8 @@ pub(super) struct ReaderProcessor {
     pub(super) changes_seen: (u64, u64),
     /// The posts of the list of 24 h that readers were last touched for, ascending.
     pub(super) members: Vec<PostId>,
+    /// Whether readers who are not online are ranked once after the start too.
+    pub(super) ranks_all: bool,
     /// When everybody was last touched: who was not online then was not ranked for it.
     pub(super) everybody_touched_at: i64,
     ranker: Ranker,
@@ -160,9 +163,9 @@ impl ReaderProcessor {
         [unranked, next, lapses].into_iter().flatten().min()
     }
 
-    /// Whether a reader is online whom this task has not ranked since its start.
+    /// Whether this task has not ranked a reader since its start, and must: one who is online, or everybody.
     fn awaits_first_ranking(&self, reader: &ReaderStatus, now: i64) -> bool {
-        reader.presence.is_online(now) && ranked_before(reader, self.started_at)
+        (reader.presence.is_online(now) || self.ranks_all) && ranked_before(reader, self.started_at)
     }
 
     /// Why a reader is ranked at `now`, if one of the reasons holds.
