@@ -63,7 +63,7 @@ impl From<Crashed> for Stop {
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
-        Self::Exit(Exit::Failed, failure.to_string())
+        Self::Exit(failure.exit(), failure.to_string())
     }
 }
 
