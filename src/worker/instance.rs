@@ -143,11 +143,13 @@ impl Instance {
         *lock(&self.group) = Some(metadata);
     }
 
+    /// Whether every one of these partitions is still owned under its epoch; one without an epoch is not.
     pub(crate) fn still_owns(
         &self,
-        pairs: impl IntoIterator<Item = (i32, AssignmentEpoch)>,
+        partitions: impl IntoIterator<Item = i32>,
+        epochs: &BTreeMap<i32, AssignmentEpoch>,
     ) -> bool {
-        self.ownership().are_current(pairs)
+        self.ownership().are_current(partitions, epochs)
     }
 
     pub(crate) fn restore(&self, job: RestoreJob) {

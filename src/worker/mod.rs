@@ -321,3 +321,6 @@ impl Worker {
         self.release(&assigned)
     }
 }
+
+#[cfg(test)]
+mod tests;

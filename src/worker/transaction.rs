@@ -198,8 +198,7 @@ impl Transaction {
                 .abortable()
                 .into());
         };
-        let pairs = tasks.iter().filter_map(|(id, _)| epochs.get_key_value(&id.partition));
-        if !self.instance.still_owns(pairs.map(|(partition, epoch)| (*partition, *epoch))) {
+        if !self.instance.still_owns(tasks.iter().map(|(id, _)| id.partition), epochs) {
             let words = "a partition worked in this transaction is not owned any more";
             let failure = Failure::new(Call::SendOffsets, Code::IllegalGeneration, words);
             return Err(failure.abortable().into());
