@@ -7,6 +7,7 @@ mod faults;
 mod headers;
 mod kept;
 mod lost;
+mod opening;
 mod poison;
 mod rebalance;
 mod restore;
