@@ -292,7 +292,12 @@ impl Watch {
 }
 
 fn follow_broadcasts(instance: &Arc<Instance>) -> Result<(), Stop> {
-    let mut broadcasts = BroadcastLoader::new(instance.clone())?;
+    let mut broadcasts = match BroadcastLoader::new(instance.clone()) {
+        Ok(broadcasts) => broadcasts,
+        // Asked to stop, it gave up asking where the logs end.
+        Err(_) if instance.is_stopping() => return Ok(()),
+        Err(failure) => return Err(failure.into()),
+    };
     if instance.context.broadcasts.is_empty() {
         return Ok(());
     }

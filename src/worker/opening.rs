@@ -77,6 +77,10 @@ impl Worker {
         let mut moved = false;
         let ids: Vec<_> = self.tasks.keys().cloned().collect();
         for id in ids {
+            // Each may take its time to be opened, and none has anything to commit yet.
+            if self.instance.is_stopping() {
+                break;
+            }
             let outcome = match self.tasks.get(&id) {
                 Some(TaskState::Waiting(since)) if now.has_passed(*since, OPEN_RETRY_AFTER) => {
                     self.open(&id, now)

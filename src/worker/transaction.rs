@@ -14,7 +14,7 @@ use super::instance::Instance;
 use super::ownership::AssignmentEpoch;
 use super::retry::retry_in_transaction;
 use super::{Stop, Task};
-use crate::broker::{Acknowledged, Call, Code, Failure, Producer};
+use crate::broker::{Acknowledged, Call, Code, Failure, Producer, Reaction, classify};
 use crate::fail_points::{Crashed, FailPoint};
 use crate::metrics::Counter;
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
@@ -22,6 +22,8 @@ use crate::task::{Limits, Open, Reason, drained_after, due};
 
 /// Outputs gathered in a task before they go to the producer.
 const SEND_BYTES: usize = 128 << 10;
+/// How long one call to register the producer may take: it is made again, unless the process stops meanwhile.
+const INIT_WAIT: Duration = Duration::from_millis(500);
 /// Within this time three fencings mean that another process has this identity.
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -50,6 +52,8 @@ pub(crate) struct Transaction {
     instance: Arc<Instance>,
     worker: usize,
     producer: Option<Box<dyn Producer>>,
+    /// Whether `producer` is registered at the coordinator.
+    initialised: bool,
     begun: bool,
     opened_at: Option<Timestamp>,
     last: Timestamp,
@@ -68,6 +72,7 @@ impl Transaction {
             instance,
             worker,
             producer: None,
+            initialised: false,
             begun: false,
             opened_at: None,
             last: Timestamp::MIN,
@@ -134,11 +139,19 @@ impl Transaction {
 
     /// The producer, with a transaction begun.
     fn begin(&mut self) -> Result<&mut Box<dyn Producer>, TransactionError> {
-        let producer = match self.producer.take() {
-            Some(producer) => producer,
-            None => self.open_producer()?,
+        let began = Instant::now();
+        let patience = self.instance.transaction_timeout * 3;
+        while let Err(failure) = self.init_producer() {
+            let is_over = self.instance.is_stopping() || began.elapsed() >= patience;
+            if classify(&failure) != Reaction::Retry || is_over {
+                return Err(failure.into());
+            }
+        }
+        let Some(producer) = &mut self.producer else {
+            return Err(
+                Failure::new(Call::Begin, Code::InvalidTransactionState, "no producer").into()
+            );
         };
-        let producer = self.producer.insert(producer);
         if !self.begun {
             self.instance.fail_points.pass(FailPoint::BeforeBegin)?;
             producer.begin()?;
@@ -148,20 +161,23 @@ impl Transaction {
         Ok(producer)
     }
 
-    fn open_producer(&self) -> Result<Box<dyn Producer>, Failure> {
-        let mut producer = self.instance.producer(self.worker)?;
-        let patience = self.instance.transaction_timeout * 3;
-        producer.init(patience)?;
-        Ok(producer)
-    }
-
     /// Registers the producer, which ends what a crash of this worker left open: until then its last
-    /// transaction makes committed positions unstable.
+    /// transaction makes committed positions unstable. A failure that asks to try again leaves it half done; the next
+    /// call goes on.
     pub(crate) fn init_producer(&mut self) -> Result<(), Failure> {
-        if self.producer.is_none() {
-            self.producer = Some(self.open_producer()?);
+        if self.initialised {
+            return Ok(());
         }
-        Ok(())
+        let mut producer = match self.producer.take() {
+            Some(producer) => producer,
+            None => self.instance.producer(self.worker)?,
+        };
+        let outcome = producer.init(INIT_WAIT);
+        self.initialised = outcome.is_ok();
+        if outcome.as_ref().err().is_none_or(|failure| classify(failure) == Reaction::Retry) {
+            self.producer = Some(producer);
+        }
+        outcome
     }
 
     /// Commits the work of these tasks, which are staged, and puts it down.
@@ -261,7 +277,7 @@ impl Transaction {
 
     /// The producer is dead or its last outcome unknown.
     pub(crate) fn drop_producer(&mut self) {
-        self.producer = None;
+        (self.producer, self.initialised) = (None, false);
         self.reset();
     }
 
