@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::abort_proof::{AbortProof, Written};
 use super::instance::Instance;
 use super::ownership::AssignmentEpoch;
 use super::retry::retry_in_transaction;
@@ -62,6 +63,11 @@ pub(crate) struct Transaction {
     /// What each task that worked holds in memory.
     bytes: BTreeMap<TaskId, usize>,
     sent_bytes: usize,
+    /// Where it has written to, and whose positions it holds.
+    written: Written,
+    offered: Vec<TopicPartition>,
+    /// What is to be proven before the next one begins.
+    pub(super) proof: AbortProof,
     mean_commit: Duration,
     fencings: Vec<Timestamp>,
 }
@@ -80,6 +86,9 @@ impl Transaction {
             dead_letters: 0,
             bytes: BTreeMap::new(),
             sent_bytes: 0,
+            written: Written::default(),
+            offered: Vec::new(),
+            proof: AbortProof::default(),
             mean_commit: Duration::ZERO,
             fencings: Vec::new(),
         }
@@ -129,6 +138,7 @@ impl Transaction {
             return Ok(());
         }
         self.instance.fail_points.pass(FailPoint::BeforeProduce)?;
+        self.written.note(task.out());
         let producer = self.begin()?;
         let sent = producer.send(task.out());
         self.sent_bytes += task.out().bytes();
@@ -139,6 +149,16 @@ impl Transaction {
 
     /// The producer, with a transaction begun.
     fn begin(&mut self) -> Result<&mut Box<dyn Producer>, TransactionError> {
+        if !self.begun && !self.proof.is_complete() {
+            let words = "it is not proven that the last transaction has ended everywhere";
+            let failure = Failure::new(Call::Begin, Code::ConcurrentTransactions, words);
+            return Err(failure.abortable().into());
+        }
+        self.begin_unproven()
+    }
+
+    /// The same, for a transaction that is aborted whatever comes.
+    fn begin_unproven(&mut self) -> Result<&mut Box<dyn Producer>, TransactionError> {
         let began = Instant::now();
         let patience = self.instance.transaction_timeout * 3;
         while let Err(failure) = self.init_producer() {
@@ -220,6 +240,7 @@ impl Transaction {
             return Err(failure.abortable().into());
         }
         let offsets: Vec<_> = tasks.iter().flat_map(|(_, task)| task.offsets()).collect();
+        self.offered = offsets.iter().map(|(of, _)| of.clone()).collect();
         let fail_points = self.instance.fail_points.clone();
         let producer = self.begin()?;
         fail_points.pass(FailPoint::BeforeOffsets)?;
@@ -245,6 +266,16 @@ impl Transaction {
         (self.begun, self.opened_at) = (false, None);
         (self.records, self.dead_letters, self.sent_bytes) = (0, 0, 0);
         self.bytes.clear();
+        self.written.clear();
+        self.offered.clear();
+    }
+
+    /// What the open transaction has done is void: that it ended everywhere is to be proven.
+    fn demand_proof(&mut self) {
+        if self.begun {
+            let logs = self.written.take(&self.instance.topics);
+            self.proof.demand(logs, std::mem::take(&mut self.offered));
+        }
     }
 
     /// Opens a transaction that names these positions, and aborts it: its marker ends what an earlier transaction of
@@ -256,7 +287,7 @@ impl Transaction {
         let Some(group) = self.instance.membership().filter(|_| self.opened_at.is_none()) else {
             return Ok(());
         };
-        let producer = self.begin()?;
+        let producer = self.begin_unproven()?;
         let sent = retry_in_transaction(|| producer.send_offsets(positions, &group));
         let aborted = self.abort();
         if sent.is_err() || aborted.is_err() {
@@ -268,6 +299,7 @@ impl Transaction {
     /// Aborts what is open, at the broker too if it got that far.
     pub(crate) fn abort(&mut self) -> Result<(), Failure> {
         let begun = self.begun;
+        self.demand_proof();
         self.reset();
         match &mut self.producer {
             Some(producer) if begun => retry_in_transaction(|| producer.abort()),
@@ -277,6 +309,7 @@ impl Transaction {
 
     /// The producer is dead or its last outcome unknown.
     pub(crate) fn drop_producer(&mut self) {
+        self.demand_proof();
         (self.producer, self.initialised) = (None, false);
         self.reset();
     }
