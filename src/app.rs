@@ -4,6 +4,7 @@
 //! at the topics. A thread that cannot go on ends the process's work with a named exit; the others commit and close. The
 //! membership thread polls only while every worker comes round: heartbeats must not hide a hung worker.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Builder as Thread, JoinHandle};
 use std::time::{Duration, Instant};
@@ -150,6 +151,12 @@ impl Streams {
         self.instance.readable()
     }
 
+    /// The tasks of this process that a fault has stopped, with its words; they are opened again by the next start, or
+    /// by the process that the group gives their partitions to.
+    pub fn stopped_tasks(&self) -> BTreeMap<TaskId, String> {
+        self.instance.stopped_tasks()
+    }
+
     /// Whether this process is a member of its group.
     pub fn is_member(&self) -> bool {
         self.instance.membership().is_some()
@@ -198,6 +205,10 @@ impl RunningTasks for Instance {
 
     fn owns(&self, partition: i32) -> bool {
         self.ownership().owns(partition)
+    }
+
+    fn stopped(&self, id: &TaskId) -> Option<String> {
+        self.stopped_tasks().remove(id)
     }
 
     fn partitions(&self, topic: &str) -> Option<i32> {
@@ -281,7 +292,12 @@ impl Watch {
 }
 
 fn follow_broadcasts(instance: &Arc<Instance>) -> Result<(), Stop> {
-    let mut broadcasts = BroadcastLoader::new(instance.clone())?;
+    let mut broadcasts = match BroadcastLoader::new(instance.clone()) {
+        Ok(broadcasts) => broadcasts,
+        // Asked to stop, it gave up asking where the logs end.
+        Err(_) if instance.is_stopping() => return Ok(()),
+        Err(failure) => return Err(failure.into()),
+    };
     if instance.context.broadcasts.is_empty() {
         return Ok(());
     }

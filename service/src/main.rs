@@ -149,9 +149,7 @@ fn cluster(config: &Config) -> Result<Arc<dyn Broker>, String> {
         overrides: config.kafka.client.clone(),
         ..KafkaSettings::new(config.kafka.bootstrap.as_str())
     };
-    // An option's value is judged by librdkafka alone, when a handle is opened; to open one asks nobody.
-    let checked = Kafka::new(settings).and_then(|kafka| kafka.admin().map(|_| kafka));
-    let kafka = checked.map_err(|failure| format!("kafka.client: {failure}"))?;
+    let kafka = Kafka::new(settings).map_err(|failure| format!("kafka.client: {failure}"))?;
     Ok(Arc::new(kafka))
 }
 

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::error::Exit;
+
 /// The call that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
@@ -119,6 +121,14 @@ impl Failure {
         Self { call, code, fatal: false, retriable: false, abortable: false, detail }
     }
 
+    /// The code for a process that ends because of it: options that no handle can be made of are a wrong configuration.
+    pub fn exit(&self) -> Exit {
+        match (self.call, self.code) {
+            (Call::Open, Code::InvalidArgument) => Exit::Usage,
+            (_, _) => Exit::Failed,
+        }
+    }
+
     /// The same, with the handle dead.
     pub fn fatal(self) -> Self {
         Self { fatal: true, ..self }
@@ -161,46 +171,63 @@ pub enum Reaction {
 /// The code decides where librdkafka's flags say too little (which is everywhere but in the transactional calls) or
 /// where retrying would never end; the flags decide the rest.
 pub fn classify(failure: &Failure) -> Reaction {
-    match failure.code {
-        Code::Denied | Code::Unsupported | Code::InvalidArgument => Reaction::Die,
+    let otherwise = match failure.code.cause() {
+        Cause::Caller => return Reaction::Die,
         // Of the member itself: a second process has its name. Of a commit's metadata: it was taken before.
-        Code::FencedInstance if failure.call != Call::SendOffsets => Reaction::Die,
-        Code::FencedInstance
-        | Code::IllegalGeneration
-        | Code::UnknownMember
-        | Code::StaleMemberEpoch => by_flags_or(failure, Reaction::AbortAndRewind),
-        // Another record must go out, or none: the same one would be refused for ever.
-        Code::MessageTooLarge => by_flags_or(failure, Reaction::AbortAndRewind),
-        Code::Purged | Code::OffsetOutOfRange => by_flags_or(failure, Reaction::AbortAndRewind),
-        Code::TimedOut
-        | Code::Transport
-        | Code::ConcurrentTransactions
-        | Code::Conflict
-        | Code::RebalanceInProgress
-        | Code::UnstableOffsets
-        | Code::CoordinatorNotAvailable
-        | Code::UnknownTopic
-        | Code::QueueFull
-            if !failure.call.is_transactional() =>
+        Cause::Group
+            if failure.code == Code::FencedInstance && failure.call != Call::SendOffsets =>
         {
-            by_flags_or(failure, Reaction::Retry)
+            return Reaction::Die;
         }
-        Code::TimedOut
-        | Code::Transport
-        | Code::ConcurrentTransactions
-        | Code::Conflict
-        | Code::RebalanceInProgress
-        | Code::UnstableOffsets
-        | Code::CoordinatorNotAvailable
-        | Code::UnknownTopic
-        | Code::QueueFull
-        | Code::Fenced
-        | Code::InvalidProducerEpoch
-        | Code::InvalidTransactionState
-        | Code::InvalidProducerIdMapping
-        | Code::UnknownProducerId
-        | Code::OutOfOrderSequence
-        | Code::Other(_) => by_flags_or(failure, Reaction::RebuildProducer),
+        Cause::Group | Cause::Record => Reaction::AbortAndRewind,
+        Cause::Passing if !failure.call.is_transactional() => Reaction::Retry,
+        Cause::Passing | Cause::Producer => Reaction::RebuildProducer,
+    };
+    by_flags_or(failure, otherwise)
+}
+
+/// What lies behind a code: all that [`classify`] asks of it, but for one of the group's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The request: no retry can help.
+    Caller,
+    /// The group has moved on without this member.
+    Group,
+    /// The record or the position: another must go out, or none; the same one would be refused for ever.
+    Record,
+    /// The cluster is busy, moving or away: it passes by itself.
+    Passing,
+    /// The producer, or something unknown.
+    Producer,
+}
+
+impl Code {
+    /// Total and without a wildcard, so that a new code asks for a decision.
+    pub(crate) fn cause(self) -> Cause {
+        match self {
+            Self::Denied | Self::Unsupported | Self::InvalidArgument => Cause::Caller,
+            Self::FencedInstance
+            | Self::IllegalGeneration
+            | Self::UnknownMember
+            | Self::StaleMemberEpoch => Cause::Group,
+            Self::MessageTooLarge | Self::Purged | Self::OffsetOutOfRange => Cause::Record,
+            Self::TimedOut
+            | Self::Transport
+            | Self::ConcurrentTransactions
+            | Self::Conflict
+            | Self::RebalanceInProgress
+            | Self::UnstableOffsets
+            | Self::CoordinatorNotAvailable
+            | Self::UnknownTopic
+            | Self::QueueFull => Cause::Passing,
+            Self::Fenced
+            | Self::InvalidProducerEpoch
+            | Self::InvalidTransactionState
+            | Self::InvalidProducerIdMapping
+            | Self::UnknownProducerId
+            | Self::OutOfOrderSequence
+            | Self::Other(_) => Cause::Producer,
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub mod kafka;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "kafka")]
+pub(crate) use failure::Cause;
 pub use failure::{Call, Code, Failure, Reaction, classify};
 
 pub use crate::batch::Batch;

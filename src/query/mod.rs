@@ -27,6 +27,9 @@ pub(crate) trait RunningTasks: Send + Sync {
     /// Whether the group has given this partition to this process, its tasks open or not.
     fn owns(&self, partition: i32) -> bool;
 
+    /// Why a fault has stopped this task, if one has.
+    fn stopped(&self, id: &TaskId) -> Option<String>;
+
     /// How many partitions a topic has.
     fn partitions(&self, topic: &str) -> Option<i32>;
 }
@@ -95,10 +98,12 @@ impl Query {
     }
 
     fn missed(&self, id: TaskId) -> QueryError {
-        if self.running.owns(id.partition) {
-            QueryError::Opening(id)
-        } else {
-            QueryError::NotHere(id)
+        match (self.running.owns(id.partition), self.running.stopped(&id)) {
+            (false, _) => QueryError::NotHere(id),
+            (true, None) => QueryError::Opening(id),
+            (true, Some(why)) => {
+                QueryError::Failed(Fault::Fatal(format!("{id} was stopped: {why}")))
+            }
         }
     }
 
@@ -129,7 +134,7 @@ mod tests {
     use crate::serde::{I64, Utf8};
     use crate::topology::Builder;
 
-    /// A process that owns partition 1 and has not opened its tasks.
+    /// A process that owns partitions 1 and 2; a task of 1 is not open yet, that of 2 was stopped.
     struct Restoring;
 
     impl RunningTasks for Restoring {
@@ -142,7 +147,11 @@ mod tests {
         }
 
         fn owns(&self, partition: i32) -> bool {
-            partition == 1
+            partition > 0
+        }
+
+        fn stopped(&self, id: &TaskId) -> Option<String> {
+            (id.partition == 2).then(|| "damaged".to_owned())
         }
 
         fn partitions(&self, _topic: &str) -> Option<i32> {
@@ -168,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn state_that_is_being_restored_here_is_told_from_state_that_is_elsewhere() {
+    fn state_that_is_being_restored_here_is_told_from_state_elsewhere_and_from_a_stopped_task() {
         let builder = Builder::new("app");
         let seen: Store<String, i64> = builder.store("seen", Utf8, I64);
         builder.stream("lines", Utf8, Utf8).process("idle", &[seen.into()], || Idle);
@@ -176,5 +185,7 @@ mod tests {
         let asked = |partition| query.store(seen, partition, |_| Ok(())).unwrap_err();
         assert!(matches!(asked(0), QueryError::NotHere(id) if id.partition == 0));
         assert!(matches!(asked(1), QueryError::Opening(id) if id.partition == 1));
+        let stopped = Fault::Fatal("idle_2 was stopped: damaged".into());
+        assert_eq!(asked(2), QueryError::Failed(stopped));
     }
 }

@@ -12,6 +12,7 @@ mod bisection;
 mod commit;
 mod genesis;
 mod nodes;
+mod phase;
 mod progress;
 mod restore;
 mod run;
@@ -25,6 +26,7 @@ use bisection::Bisection;
 pub(crate) use bisection::Blame;
 pub(crate) use commit::{Limits, Open, Reason, drained_after, due};
 pub(crate) use nodes::Nodes;
+use phase::{History, Phase};
 pub(crate) use restore::{RestoreError, RestoreJob, Restored, Restorer};
 pub(crate) use run::{TaskFailure, TimeSlice};
 
@@ -72,13 +74,7 @@ pub(crate) struct Task {
     /// Records that are dead-lettered instead of processed, with the reason.
     skips: BTreeMap<(TopicPartition, Offset), String>,
     bisection: Bisection,
-    /// Committed, but not yet put down: the disk refused. Nothing is processed until it is.
-    unapplied: bool,
-    worked: bool,
-    staged: bool,
-    started: bool,
-    /// Nothing was ever committed: the first transaction names the changelogs and commits the positions.
-    fresh: bool,
+    phase: Phase,
     processed: u64,
     unflushed_bytes: usize,
     flushed_at: Timestamp,
@@ -131,6 +127,7 @@ impl Task {
         let dead_letters = context.destinations.get(&dead_letters).cloned();
         let dead_letters =
             dead_letters.ok_or_else(|| Fault::Fatal("no topic for dead letters".into()))?;
+        let history = if from.fresh { History::None } else { History::Some };
         let mut from_positions = from.positions;
         from_positions.sort();
         let sources = from_positions.iter().map(|(source, _)| source.clone()).collect();
@@ -153,11 +150,7 @@ impl Task {
             changelogs: changelogs(&context, spec, id.partition)?,
             skips: BTreeMap::new(),
             bisection: Bisection::default(),
-            unapplied: false,
-            worked: from.fresh,
-            staged: false,
-            started: false,
-            fresh: from.fresh,
+            phase: Phase::first(history),
             processed: 0,
             unflushed_bytes: 0,
             flushed_at: Timestamp::MIN,
@@ -168,7 +161,7 @@ impl Task {
             task.store = Some(store);
         }
         task.load_progress()?;
-        if from.fresh {
+        if history == History::None {
             task.name_changelogs();
         }
         Ok(task)
@@ -220,7 +213,7 @@ impl Task {
 
     /// Whether what it has worked off is to be committed now, because a record is sought that cannot be.
     pub(crate) fn is_bisecting(&self) -> bool {
-        self.bisection.is_on() && self.worked
+        self.bisection.is_on() && self.phase.has_worked()
     }
 
     /// Dead-letters this record, with this reason, when it comes again.
@@ -245,12 +238,12 @@ impl Task {
 
     /// Whether anything happened since the last commit.
     pub(crate) fn has_worked(&self) -> bool {
-        self.worked
+        self.phase.has_worked()
     }
 
     /// Since when committed changes wait for the disk, if they do.
     pub(crate) fn unapplied_since(&self) -> Option<Timestamp> {
-        self.unapplied.then_some(self.checkpoint.committed_at)
+        (self.phase == Phase::Unapplied).then_some(self.checkpoint.committed_at)
     }
 
     /// Bytes the open transaction holds here.

@@ -16,6 +16,8 @@ pub(crate) struct Nodes {
     pub commit_emitters: Vec<(u16, Rc<dyn EmitOnCommit>)>,
     pub timer_nodes: Vec<(u16, Rc<dyn FireTimers>)>,
     pub broadcast_listeners: Vec<(Vec<u16>, Rc<dyn BroadcastListener>)>,
+    /// Whether they were told that the task starts.
+    pub started: bool,
 }
 
 impl Nodes {
@@ -32,6 +34,6 @@ impl Nodes {
         wiring.check()?;
         let Wiring { mut commit_emitters, timer_nodes, broadcast_listeners, .. } = wiring;
         commit_emitters.sort_by_key(|(id, _)| *id);
-        Ok(Self { sources, commit_emitters, timer_nodes, broadcast_listeners })
+        Ok(Self { sources, commit_emitters, timer_nodes, broadcast_listeners, started: false })
     }
 }

@@ -150,8 +150,13 @@ impl Restorer {
         !self.running.is_empty()
     }
 
-    /// Reads on; answers the stores that are done, and those that failed.
-    pub(crate) fn step(&mut self, wait: Duration) -> Result<Vec<Outcome>, Failure> {
+    /// Reads on; answers the stores that are done, and those that failed. Once `is_stopping`, nothing more is written:
+    /// what is gathered is read again by the next restore.
+    pub(crate) fn step(
+        &mut self,
+        wait: Duration,
+        is_stopping: impl Fn() -> bool,
+    ) -> Result<Vec<Outcome>, Failure> {
         let polled = self.consumer.poll(wait)?;
         let mut out = Vec::new();
         // Logs that are read on elsewhere: what else this poll brought of them is of before.
@@ -184,6 +189,10 @@ impl Restorer {
         }
         let (mut done, mut still) = (Vec::new(), Vec::new());
         for mut running in std::mem::take(&mut self.running) {
+            if is_stopping() {
+                still.push(running);
+                continue;
+            }
             let finished = running.open.is_empty();
             let full = running.changes.bytes() >= BATCH_BYTES;
             let put = if finished || full { running.put_down(finished) } else { Ok(()) };

@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::{Blame, Task};
+use super::{Blame, Phase, Task};
 use crate::error::{Fault, Result};
 use crate::record::Timestamp;
 
@@ -45,7 +45,7 @@ impl Task {
     /// Works off what there is: broadcast changes, due timers, then records. However short the turn is, some
     /// of each is done.
     pub(crate) fn run(&mut self, now: Timestamp, slice: &TimeSlice) -> Result<usize, TaskFailure> {
-        if self.unapplied {
+        if self.phase == Phase::Unapplied {
             return Ok(0);
         }
         self.core.set_wall_time(now);
@@ -55,7 +55,9 @@ impl Task {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.start()?;
             // Else changes and timers, of which there may be some at all times, would keep the record away for ever.
-            let alone = self.bisection.wants_single_record() && !self.worked && self.has_records();
+            let alone = self.bisection.wants_single_record()
+                && !self.phase.has_worked()
+                && self.has_records();
             if !alone {
                 self.run_broadcast_changes(slice)?;
                 self.run_timers(now, slice)?;
@@ -69,7 +71,7 @@ impl Task {
             Err(panic) => panicked(&*panic),
         };
         // Whatever it had done, a timer taken out perhaps, must be undone.
-        self.worked = true;
+        self.phase.open();
         let in_hand = self.core.origin().is_some().then(|| self.core.queue.current()).flatten();
         let blame = in_hand.map_or(Blame::NoRecord, |(source, record)| {
             Blame::Record(source.clone(), record.offset)
@@ -82,7 +84,9 @@ impl Task {
         if self.idle_since == Timestamp::MIN {
             self.idle_since = now;
         }
-        self.worked |= now.has_passed(self.idle_since, IDLE_MAX);
+        if now.has_passed(self.idle_since, IDLE_MAX) {
+            self.phase.open();
+        }
     }
 
     fn pin_broadcasts(&mut self) {
@@ -97,13 +101,12 @@ impl Task {
     }
 
     fn start(&mut self) -> Result<()> {
-        if self.started {
+        if std::mem::replace(&mut self.nodes.started, true) {
             return Ok(());
         }
-        self.started = true;
         for (_, node) in &self.nodes.broadcast_listeners {
             node.started(&mut self.core)?;
-            self.worked = true;
+            self.phase.open();
         }
         Ok(())
     }
@@ -120,7 +123,7 @@ impl Task {
             if listeners.is_empty() {
                 continue;
             }
-            self.worked = true;
+            self.phase.open();
             let mut at = view.end(*partition);
             if *cursor < view.horizon(*partition) {
                 listeners.iter().try_for_each(|node| node.changed(*handle, None, core))?;
@@ -152,7 +155,7 @@ impl Task {
                 if !node.fire_next(*timers, now, core)? {
                     break;
                 }
-                self.worked = true;
+                self.phase.open();
                 if slice.is_over() {
                     break;
                 }
@@ -162,15 +165,18 @@ impl Task {
     }
 
     fn run_records(&mut self, slice: &TimeSlice) -> Result<()> {
-        let room =
-            if self.bisection.is_on() { self.bisection.room(self.worked) } else { slice.records };
+        let room = if self.bisection.is_on() {
+            self.bisection.room(self.phase.has_worked())
+        } else {
+            slice.records
+        };
         for done in 0..slice.records.min(room) {
             if done % BETWEEN_LOOKS == BETWEEN_LOOKS - 1 && slice.is_over() {
                 return Ok(());
             }
             let Some(lane) = self.core.queue.choose() else { return Ok(()) };
             self.core.hold(true);
-            self.worked = true;
+            self.phase.open();
             if self.skips.is_empty() {
                 let Some(source) = self.nodes.sources.get_mut(lane) else { return Ok(()) };
                 source.process(&mut self.core)?;

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::run::panicked;
-use super::{Nodes, Task};
+use super::{History, Nodes, Phase, Task};
 use crate::broker::Acknowledged;
 use crate::error::{Fault, Result};
 use crate::outgoing::OutRecord;
@@ -13,7 +13,7 @@ use crate::store::{Committed, StateStore};
 impl Task {
     /// Emits what waits for the commit, and turns dirty state into changelog records.
     pub(crate) fn stage(&mut self) -> Result<()> {
-        if self.staged {
+        if matches!(self.phase, Phase::Staged(_)) {
             return Ok(());
         }
         let Self { core, nodes, .. } = self;
@@ -39,13 +39,13 @@ impl Task {
                 headers: Headers::default(),
             });
         }
-        self.staged = true;
+        self.phase.stage();
         Ok(())
     }
 
     /// Kafka said "committed": puts the staged changes down, with the checkpoint. Called again if it failed.
     pub(crate) fn applied(&mut self, acknowledged: &Acknowledged, now: Timestamp) -> Result<()> {
-        if !self.unapplied {
+        if self.phase != Phase::Unapplied {
             self.checkpoint.changelogs.resize(self.changelogs.len(), None);
             for (mark, (log, _)) in self.checkpoint.changelogs.iter_mut().zip(&self.changelogs) {
                 if let Some((_, last)) = acknowledged.iter().find(|(of, _)| of == log) {
@@ -57,8 +57,7 @@ impl Task {
             self.checkpoint.stream_time = self.core.stream_time();
             self.checkpoint.committed_at = now;
             self.idle_since = now;
-            self.unapplied = true;
-            (self.worked, self.staged, self.fresh) = (false, false, false);
+            self.phase = Phase::Unapplied;
             let positions = &self.positions;
             self.bisection.committed(positions.iter().map(|position| position.next));
             self.skips.retain(|(source, offset), _| {
@@ -68,7 +67,7 @@ impl Task {
         if let Some(store) = &mut self.store {
             store.apply(&self.changes, &self.checkpoint, &Committed::mint())?;
         }
-        self.unapplied = false;
+        self.phase = Phase::Idle;
         self.unflushed_bytes += self.changes.bytes();
         self.core.stores.iter_mut().flatten().for_each(|state| state.settle());
         self.progress.iter_mut().for_each(|progress| progress.settle());
@@ -87,13 +86,13 @@ impl Task {
         self.core.hold(false);
         self.changes.clear();
         self.positions.iter_mut().for_each(|position| position.next = position.committed);
-        (self.worked, self.staged, self.started) = (self.fresh, false, false);
+        let history = self.phase.rewind();
         (self.processed, self.core.dead_lettered) = (0, 0);
         self.core.counted.clear();
         self.bisection.aborted();
         self.nodes = Nodes::wire(&self.context, spec, self.core.task())?;
         self.load_progress()?;
-        if self.fresh {
+        if history == History::None {
             self.name_changelogs();
         }
         Ok(())

@@ -290,6 +290,13 @@ impl Driver {
         running.map_or(0, Process::tasks)
     }
 
+    /// The tasks that a fault has stopped, with its words.
+    pub fn stopped_tasks(&self) -> Vec<(String, String)> {
+        let running = self.processes.iter().flatten();
+        let stopped = running.flat_map(|process| process.instance.stopped_tasks());
+        stopped.map(|(id, why)| (id.to_string(), why)).collect()
+    }
+
     /// The committed state of every running task, by task.
     pub fn readers(&self) -> BTreeMap<TaskId, Arc<dyn StateReader>> {
         let mut readers = BTreeMap::new();

@@ -73,6 +73,7 @@ impl Worker {
             self.full.remove(&id);
             self.faults.remove(&id);
             self.unstable_since.remove(&id);
+            self.instance.set_stopped(&id, None);
             self.close(&id, state)?;
         }
         for partition in partitions {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::instance::Instance;
-use super::retry::retry_at_startup;
+use super::retry::retry_unless_stopping;
 use super::{Activity, Stop, log_and_go_on};
 use crate::broker::{Batch, Consumer, Failure, Isolation};
 use crate::error::Exit;
@@ -50,7 +50,8 @@ impl BroadcastLoader {
         for topic in stores.keys() {
             for partition in 0..context.partitions.get(topic).copied().unwrap_or(0) {
                 let at = TopicPartition::new(topic.clone(), partition);
-                let bounds = retry_at_startup(|| consumer.bounds(&at))?;
+                let is_stopping = || instance.is_stopping();
+                let bounds = retry_unless_stopping(is_stopping, || consumer.bounds(&at))?;
                 from.push((at.clone(), bounds.start));
                 if bounds.start < bounds.end {
                     missing.insert(at, bounds.end);

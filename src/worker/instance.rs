@@ -41,6 +41,8 @@ pub(crate) struct Instance {
     has_flush: Condvar,
     restored: Mutex<BTreeMap<TaskId, Result<Restored, RestoreError>>>,
     readers: Mutex<BTreeMap<TaskId, Arc<dyn StateReader>>>,
+    /// The tasks that a fault has stopped, with its words.
+    stopped: Mutex<BTreeMap<TaskId, String>>,
     heartbeats: Vec<AtomicI64>,
     broadcasts_loaded: AtomicBool,
     stopping: AtomicBool,
@@ -100,6 +102,7 @@ impl Instance {
             has_flush: Condvar::new(),
             restored: Mutex::default(),
             readers: Mutex::default(),
+            stopped: Mutex::default(),
             heartbeats,
             broadcasts_loaded,
             stopping: AtomicBool::new(false),
@@ -143,11 +146,13 @@ impl Instance {
         *lock(&self.group) = Some(metadata);
     }
 
+    /// Whether every one of these partitions is still owned under its epoch; one without an epoch is not.
     pub(crate) fn still_owns(
         &self,
-        pairs: impl IntoIterator<Item = (i32, AssignmentEpoch)>,
+        partitions: impl IntoIterator<Item = i32>,
+        epochs: &BTreeMap<i32, AssignmentEpoch>,
     ) -> bool {
-        self.ownership().are_current(pairs)
+        self.ownership().are_current(partitions, epochs)
     }
 
     pub(crate) fn restore(&self, job: RestoreJob) {
@@ -202,6 +207,19 @@ impl Instance {
 
     pub(crate) fn reader(&self, id: &TaskId) -> Option<Arc<dyn StateReader>> {
         lock(&self.readers).get(id).cloned()
+    }
+
+    /// A fault has stopped a task; `None`: it is not this process's any more, or it is opened anew.
+    pub(crate) fn set_stopped(&self, id: &TaskId, why: Option<String>) {
+        let mut stopped = lock(&self.stopped);
+        match why {
+            Some(why) => stopped.insert(id.clone(), why),
+            None => stopped.remove(id),
+        };
+    }
+
+    pub(crate) fn stopped_tasks(&self) -> BTreeMap<TaskId, String> {
+        lock(&self.stopped).clone()
     }
 
     /// Every task that can be read.

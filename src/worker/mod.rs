@@ -4,6 +4,7 @@
 //! it is time. It waits nowhere but in `poll`. One transaction at a time covers everything its tasks do; what
 //! ends a transaction is decided in `task/commit.rs`, how it is ended stands in `transaction.rs`.
 
+mod abort_proof;
 mod assignments;
 mod broadcast_loader;
 mod group_member;
@@ -63,7 +64,7 @@ impl From<Crashed> for Stop {
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
-        Self::Exit(Exit::Failed, failure.to_string())
+        Self::Exit(failure.exit(), failure.to_string())
     }
 }
 
@@ -142,10 +143,11 @@ impl Worker {
         self.instance.heartbeat(self.index, now);
         let moved = self.follow_assignments(now)?;
         let opened = self.open_waiting(now)?;
-        let busy = Activity::of(moved || opened || self.has_work(now));
+        let may_begin = self.prove_aborts(now)?;
+        let busy = Activity::of(moved || opened || may_begin && self.has_work(now));
         let wait = if busy == Activity::Busy { Duration::ZERO } else { wait };
         let polled = self.poll(wait)?;
-        let ran = self.run(now)?;
+        let ran = if may_begin { self.run(now)? } else { Activity::Idle };
         let committed = self.commit_if_due(now)?;
         self.balance_flow()?;
         self.purge_if_due(now);
@@ -156,6 +158,7 @@ impl Worker {
     #[cfg(feature = "testing")]
     pub(crate) fn is_settled(&self) -> bool {
         !self.transaction.is_open()
+            && self.transaction.proof.is_complete()
             && self.paused.is_empty()
             && self.tasks.values().all(|state| match state {
                 TaskState::Running(task) => !task.has_worked() && !task.is_behind_broadcasts(),
@@ -321,3 +324,6 @@ impl Worker {
         self.release(&assigned)
     }
 }
+
+#[cfg(test)]
+mod tests;

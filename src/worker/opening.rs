@@ -42,6 +42,8 @@ const OPEN_RETRY_AFTER: std::time::Duration = std::time::Duration::from_millis(1
 enum OpenError {
     /// Try again later.
     Later(String),
+    /// No retry can help this task; the others go on.
+    Fatal(String),
     /// The process must end.
     Stop(Stop),
 }
@@ -61,9 +63,7 @@ impl From<Fault> for OpenError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Retry(words) => Self::Later(words),
-            Fault::Reject(words) | Fault::Fatal(words) => {
-                Self::Stop(Stop::Exit(Exit::Failed, words))
-            }
+            Fault::Reject(words) | Fault::Fatal(words) => Self::Fatal(words),
         }
     }
 }
@@ -77,6 +77,10 @@ impl Worker {
         let mut moved = false;
         let ids: Vec<_> = self.tasks.keys().cloned().collect();
         for id in ids {
+            // Each may take its time to be opened, and none has anything to commit yet.
+            if self.instance.is_stopping() {
+                break;
+            }
             let outcome = match self.tasks.get(&id) {
                 Some(TaskState::Waiting(since)) if now.has_passed(*since, OPEN_RETRY_AFTER) => {
                     self.open(&id, now)
@@ -107,6 +111,7 @@ impl Worker {
                     // all of them in one round would pass for one that hangs.
                     break;
                 }
+                Err(OpenError::Fatal(why)) => self.stop_task(&id, why)?,
                 Err(OpenError::Stop(stop)) => return Err(stop),
             }
         }

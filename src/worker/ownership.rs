@@ -92,13 +92,15 @@ impl Ownership {
             .collect()
     }
 
-    /// Whether every pair is still owned.
+    /// Whether each of these has an epoch in `epochs`, and it is still the current one.
     pub(crate) fn are_current(
         &self,
-        pairs: impl IntoIterator<Item = (i32, AssignmentEpoch)>,
+        partitions: impl IntoIterator<Item = i32>,
+        epochs: &BTreeMap<i32, AssignmentEpoch>,
     ) -> bool {
-        pairs.into_iter().all(|(partition, epoch)| {
-            self.owned.get(&partition).is_some_and(|owned| owned.epoch == epoch)
+        partitions.into_iter().all(|partition| {
+            let current = self.owned.get(&partition).map(|owned| owned.epoch);
+            current.is_some() && current.as_ref() == epochs.get(&partition)
         })
     }
 
@@ -155,11 +157,21 @@ mod tests {
         let mut ownership = Ownership::default();
         ownership.assign(&[3], 1);
         let first = ownership.assignments(0)[0].epoch;
-        assert!(ownership.are_current([(3, first)]));
+        let epochs = BTreeMap::from([(3, first)]);
+        assert!(ownership.are_current([3], &epochs));
         ownership.remove(&[3]);
-        assert!(!ownership.are_current([(3, first)]));
+        assert!(!ownership.are_current([3], &epochs));
         ownership.assign(&[3], 1);
-        assert!(!ownership.are_current([(3, first)]));
+        assert!(!ownership.are_current([3], &epochs));
+    }
+
+    #[test]
+    fn a_partition_without_an_epoch_is_not_current_whether_it_is_owned_or_not() {
+        let mut ownership = Ownership::default();
+        assert!(!ownership.are_current([3], &BTreeMap::new()));
+        ownership.assign(&[3], 1);
+        assert!(!ownership.are_current([3], &BTreeMap::new()));
+        assert!(ownership.are_current([], &BTreeMap::new()));
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl RestoreThread {
         }
         let owned = self.instance.ownership().partitions();
         self.restorer.keep(|id| owned.contains(&id.partition))?;
-        let done = match self.restorer.step(wait) {
+        let done = match self.restorer.step(wait, || self.instance.is_stopping()) {
             Ok(done) => done,
             Err(failure) => {
                 let outcome = log_and_go_on(failure, "restoring");

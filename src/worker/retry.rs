@@ -24,7 +24,12 @@ const AT_STARTUP: RetryBudget = RetryBudget {
 };
 
 impl RetryBudget {
-    fn spend<T>(&self, mut call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    /// Makes `call` until it is answered, the budget is spent, or `is_over`.
+    fn spend<T>(
+        &self,
+        is_over: impl Fn() -> bool,
+        mut call: impl FnMut() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let began = Instant::now();
         let mut attempts = 1;
         loop {
@@ -32,7 +37,8 @@ impl RetryBudget {
                 Err(failure)
                     if classify(&failure) == Reaction::Retry
                         && attempts < self.attempts_max
-                        && began.elapsed() < self.within =>
+                        && began.elapsed() < self.within
+                        && !is_over() =>
                 {
                     tracing::debug!(%failure, "asking again");
                     attempts += 1;
@@ -50,10 +56,18 @@ impl RetryBudget {
 pub(super) fn retry_in_transaction<T>(
     call: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    IN_TRANSACTION.spend(call)
+    IN_TRANSACTION.spend(|| false, call)
 }
 
 /// Makes a call of the start again, with pauses.
 pub(super) fn retry_at_startup<T>(call: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    AT_STARTUP.spend(call)
+    AT_STARTUP.spend(|| false, call)
+}
+
+/// The same, on a thread that is told when to stop.
+pub(super) fn retry_unless_stopping<T>(
+    is_stopping: impl Fn() -> bool,
+    call: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    AT_STARTUP.spend(is_stopping, call)
 }

@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::abort_proof::{AbortProof, Written};
 use super::instance::Instance;
 use super::ownership::AssignmentEpoch;
 use super::retry::retry_in_transaction;
 use super::{Stop, Task};
-use crate::broker::{Acknowledged, Call, Code, Failure, Producer};
+use crate::broker::{Acknowledged, Call, Code, Failure, Producer, Reaction, classify};
 use crate::fail_points::{Crashed, FailPoint};
 use crate::metrics::Counter;
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
@@ -22,6 +23,8 @@ use crate::task::{Limits, Open, Reason, drained_after, due};
 
 /// Outputs gathered in a task before they go to the producer.
 const SEND_BYTES: usize = 128 << 10;
+/// How long one call to register the producer may take: it is made again, unless the process stops meanwhile.
+const INIT_WAIT: Duration = Duration::from_millis(500);
 /// Within this time three fencings mean that another process has this identity.
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -50,6 +53,8 @@ pub(crate) struct Transaction {
     instance: Arc<Instance>,
     worker: usize,
     producer: Option<Box<dyn Producer>>,
+    /// Whether `producer` is registered at the coordinator.
+    initialised: bool,
     begun: bool,
     opened_at: Option<Timestamp>,
     last: Timestamp,
@@ -60,6 +65,11 @@ pub(crate) struct Transaction {
     /// What each task that worked holds in memory.
     bytes: BTreeMap<TaskId, usize>,
     sent_bytes: usize,
+    /// Where it has written to, and whose positions it holds.
+    written: Written,
+    offered: Vec<TopicPartition>,
+    /// What is to be proven before the next one begins.
+    pub(super) proof: AbortProof,
     mean_commit: Duration,
     fencings: Vec<Timestamp>,
 }
@@ -70,6 +80,7 @@ impl Transaction {
             instance,
             worker,
             producer: None,
+            initialised: false,
             begun: false,
             opened_at: None,
             last: Timestamp::MIN,
@@ -78,6 +89,9 @@ impl Transaction {
             counted: Vec::new(),
             bytes: BTreeMap::new(),
             sent_bytes: 0,
+            written: Written::default(),
+            offered: Vec::new(),
+            proof: AbortProof::default(),
             mean_commit: Duration::ZERO,
             fencings: Vec::new(),
         }
@@ -128,6 +142,7 @@ impl Transaction {
             return Ok(());
         }
         self.instance.fail_points.pass(FailPoint::BeforeProduce)?;
+        self.written.note(task.out());
         let producer = self.begin()?;
         let sent = producer.send(task.out());
         self.sent_bytes += task.out().bytes();
@@ -138,11 +153,29 @@ impl Transaction {
 
     /// The producer, with a transaction begun.
     fn begin(&mut self) -> Result<&mut Box<dyn Producer>, TransactionError> {
-        let producer = match self.producer.take() {
-            Some(producer) => producer,
-            None => self.open_producer()?,
+        if !self.begun && !self.proof.is_complete() {
+            let words = "it is not proven that the last transaction has ended everywhere";
+            let failure = Failure::new(Call::Begin, Code::ConcurrentTransactions, words);
+            return Err(failure.abortable().into());
+        }
+        self.begin_unproven()
+    }
+
+    /// The same, for a transaction that is aborted whatever comes.
+    fn begin_unproven(&mut self) -> Result<&mut Box<dyn Producer>, TransactionError> {
+        let began = Instant::now();
+        let patience = self.instance.transaction_timeout * 3;
+        while let Err(failure) = self.init_producer() {
+            let is_over = self.instance.is_stopping() || began.elapsed() >= patience;
+            if classify(&failure) != Reaction::Retry || is_over {
+                return Err(failure.into());
+            }
+        }
+        let Some(producer) = &mut self.producer else {
+            return Err(
+                Failure::new(Call::Begin, Code::InvalidTransactionState, "no producer").into()
+            );
         };
-        let producer = self.producer.insert(producer);
         if !self.begun {
             self.instance.fail_points.pass(FailPoint::BeforeBegin)?;
             producer.begin()?;
@@ -152,20 +185,23 @@ impl Transaction {
         Ok(producer)
     }
 
-    fn open_producer(&self) -> Result<Box<dyn Producer>, Failure> {
-        let mut producer = self.instance.producer(self.worker)?;
-        let patience = self.instance.transaction_timeout * 3;
-        producer.init(patience)?;
-        Ok(producer)
-    }
-
     /// Registers the producer, which ends what a crash of this worker left open: until then its last
-    /// transaction makes committed positions unstable.
+    /// transaction makes committed positions unstable. A failure that asks to try again leaves it half done; the next
+    /// call goes on.
     pub(crate) fn init_producer(&mut self) -> Result<(), Failure> {
-        if self.producer.is_none() {
-            self.producer = Some(self.open_producer()?);
+        if self.initialised {
+            return Ok(());
         }
-        Ok(())
+        let mut producer = match self.producer.take() {
+            Some(producer) => producer,
+            None => self.instance.producer(self.worker)?,
+        };
+        let outcome = producer.init(INIT_WAIT);
+        self.initialised = outcome.is_ok();
+        if outcome.as_ref().err().is_none_or(|failure| classify(failure) == Reaction::Retry) {
+            self.producer = Some(producer);
+        }
+        outcome
     }
 
     /// Commits the work of these tasks, which are staged, and puts it down.
@@ -202,13 +238,13 @@ impl Transaction {
                 .abortable()
                 .into());
         };
-        let pairs = tasks.iter().filter_map(|(id, _)| epochs.get_key_value(&id.partition));
-        if !self.instance.still_owns(pairs.map(|(partition, epoch)| (*partition, *epoch))) {
+        if !self.instance.still_owns(tasks.iter().map(|(id, _)| id.partition), epochs) {
             let words = "a partition worked in this transaction is not owned any more";
             let failure = Failure::new(Call::SendOffsets, Code::IllegalGeneration, words);
             return Err(failure.abortable().into());
         }
         let offsets: Vec<_> = tasks.iter().flat_map(|(_, task)| task.offsets()).collect();
+        self.offered = offsets.iter().map(|(of, _)| of.clone()).collect();
         let fail_points = self.instance.fail_points.clone();
         let producer = self.begin()?;
         fail_points.pass(FailPoint::BeforeOffsets)?;
@@ -236,6 +272,16 @@ impl Transaction {
         (self.records, self.dead_letters, self.sent_bytes) = (0, 0, 0);
         self.counted.clear();
         self.bytes.clear();
+        self.written.clear();
+        self.offered.clear();
+    }
+
+    /// What the open transaction has done is void: that it ended everywhere is to be proven.
+    fn demand_proof(&mut self) {
+        if self.begun {
+            let logs = self.written.take(&self.instance.topics);
+            self.proof.demand(logs, std::mem::take(&mut self.offered));
+        }
     }
 
     /// Opens a transaction that names these positions, and aborts it: its marker ends what an earlier transaction of
@@ -247,7 +293,7 @@ impl Transaction {
         let Some(group) = self.instance.membership().filter(|_| self.opened_at.is_none()) else {
             return Ok(());
         };
-        let producer = self.begin()?;
+        let producer = self.begin_unproven()?;
         let sent = retry_in_transaction(|| producer.send_offsets(positions, &group));
         let aborted = self.abort();
         if sent.is_err() || aborted.is_err() {
@@ -259,6 +305,7 @@ impl Transaction {
     /// Aborts what is open, at the broker too if it got that far.
     pub(crate) fn abort(&mut self) -> Result<(), Failure> {
         let begun = self.begun;
+        self.demand_proof();
         self.reset();
         match &mut self.producer {
             Some(producer) if begun => retry_in_transaction(|| producer.abort()),
@@ -268,7 +315,8 @@ impl Transaction {
 
     /// The producer is dead or its last outcome unknown.
     pub(crate) fn drop_producer(&mut self) {
-        self.producer = None;
+        self.demand_proof();
+        (self.producer, self.initialised) = (None, false);
         self.reset();
     }
 

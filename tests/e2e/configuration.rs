@@ -31,3 +31,18 @@ fn an_option_that_the_kafka_client_does_not_understand_is_a_wrong_configuration(
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("kafka.client") && said.contains("carrier-pigeon"), "{said}");
 }
+
+#[test]
+fn options_of_the_kafka_client_that_no_handle_can_be_made_of_are_a_wrong_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("secret"), "s".repeat(32)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+    command.arg("worker").current_dir(dir.path());
+    command.env("FEEDMILL_STATE__SECRET_FILE", "secret");
+    // More than the most that is set for every handle.
+    command.env("FEEDMILL_KAFKA__CLIENT__RECONNECT__BACKOFF__MS", "5000");
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("reconnect.backoff.max.ms"), "{said}");
+}

@@ -13,6 +13,7 @@ mod kills;
 mod load;
 mod segments;
 mod state;
+mod stopping;
 mod victim;
 mod worker;
 mod world;

@@ -1,8 +1,10 @@
 //! Calls to the cluster that fail: what was committed counts, what was not is done again.
 
+use std::time::Duration;
+
 use millstream::broker::{Call, Code, Failure};
 use millstream::testing::Driver;
-use millstream::{Counter, Emit, I64, Result};
+use millstream::{Bytes, Counter, Emit, I64, Result, Utf8};
 
 use crate::world::{history, say, word_count};
 
@@ -48,6 +50,35 @@ fn a_commit_that_must_be_aborted_is_done_again_in_place() -> Result<()> {
     Ok(())
 }
 
+/// A commit that must be aborted, and an abort that the broker answers and does not write.
+fn abort_without_markers(driver: &Driver) {
+    let failure = Failure::new(Call::Commit, Code::InvalidTransactionState, "x").abortable();
+    driver.broker().faults().refuse_next(ID, failure);
+    driver.broker().faults().skip_next_markers(ID);
+}
+
+#[test]
+fn records_that_hang_after_an_abort_are_not_committed_by_the_next_transaction() -> Result<()> {
+    let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;
+    say(&driver, "x", LINE)?;
+    driver.settle()?;
+    abort_without_markers(&driver);
+    say(&driver, "y", LINE)?;
+    for _ in 0..1_000 {
+        driver.step()?;
+        driver.advance_clock(Duration::from_millis(10));
+    }
+    let words: Vec<_> = driver.output("word-count-words-repartition", Utf8, Bytes).rows()?;
+    assert_eq!(words.len(), 4, "committed beside what hangs: {words:?}");
+    driver.broker().faults().abort_hanging(ID);
+    driver.settle()?;
+    say(&driver, "z", LINE)?;
+    driver.settle()?;
+    let said = history(&driver, "word-counts", I64)?;
+    assert!(said.values().all(|counts| *counts == [1, 2, 3]), "{said:?}");
+    Ok(())
+}
+
 #[test]
 fn positions_that_another_generation_refuses_are_sent_again_in_the_next() -> Result<()> {
     let stale = || Failure::new(Call::SendOffsets, Code::IllegalGeneration, "x").abortable();
@@ -67,14 +98,14 @@ fn a_fatal_send_builds_a_new_producer() -> Result<()> {
 #[test]
 fn markers_that_come_late_hide_nothing_from_the_next_owner() -> Result<()> {
     let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;
-    driver.broker().faults().delay_markers(std::time::Duration::from_millis(300));
+    driver.broker().faults().delay_markers(Duration::from_millis(300));
     for who in ["x", "y", "z", "x"] {
         say(&driver, who, LINE)?;
         driver.settle()?;
         driver.restart(0)?;
     }
     driver.settle()?;
-    driver.advance(std::time::Duration::from_secs(1))?;
+    driver.advance(Duration::from_secs(1))?;
     let said = history(&driver, "word-counts", I64)?;
     assert!(said.values().all(|counts| *counts == [1, 2, 3, 4]), "{said:?}");
     Ok(())

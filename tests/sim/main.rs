@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod bisection;
 mod broadcasts;
 mod faults;
 mod headers;
 mod kept;
 mod lost;
+mod opening;
 mod poison;
 mod rebalance;
 mod restore;

@@ -17,11 +17,14 @@ pub fn create_all(broker: &dyn Broker, config: &Config) -> Result<String, Failed
 }
 
 /// Creates what a configuration needs and the cluster lacks, or tells which cluster would not.
-pub fn ensure(broker: &dyn Broker, config: &Config) -> Result<String, String> {
+pub fn ensure(broker: &dyn Broker, config: &Config) -> Result<String, Failed> {
     let made = broker
         .admin()
         .and_then(|mut admin| create(&mut *admin, &config.app, config.kafka.partitions));
-    made.map_err(|failure| format!("no topics on kafka at {}: {failure}", config.kafka.bootstrap))
+    made.map_err(|failure| {
+        let words = format!("no topics on kafka at {}: {failure}", config.kafka.bootstrap);
+        Failed(failure.exit(), words)
+    })
 }
 
 /// Creates what is missing, with so many partitions; tells what became of each, one a line.

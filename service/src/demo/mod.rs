@@ -69,7 +69,7 @@ pub fn run(asked: &Demo, config: Config, cluster: Cluster) -> Result<(), String>
         Some(_) => cluster(&config)?,
         None => Arc::new(Embedded::new(Arc::new(SystemClock))),
     };
-    commands::topics::ensure(&*broker, &config)?;
+    commands::topics::ensure(&*broker, &config).map_err(|crate::Failed(_, words)| words)?;
     runtime.block_on(meet_redis(&config))?;
     let pour = Pour::open(&*broker, database(&config, &runtime)?)?;
     token::ensure_keys(&config.auth)?;

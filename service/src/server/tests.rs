@@ -11,7 +11,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use millstream::broker::embedded::Embedded;
 use millstream::broker::{Broker, OutRecord, Outgoing, TopicIndex, partition_of};
-use millstream::{Clock, Headers, SystemClock, Topic};
+use millstream::store::rocks::RocksStores;
+use millstream::store::{Checkpoint, Column, StateChanges, Stores};
+use millstream::{Clock, Headers, SystemClock, TaskId, Topic};
 use serde_json::{Value, json};
 use tests::poll_until;
 use tokio::runtime::Runtime;
@@ -128,4 +130,48 @@ fn a_port_that_somebody_else_has_starts_no_engine() {
     let refused = runtime.block_on(Server::start(&config, Arc::new(broker), both)).err().unwrap();
     assert!(refused.why.starts_with("listen on 127.0.0.1:"), "{refused}");
     assert!(!config.worker.state_dir.exists(), "an engine claims its state directory first");
+}
+
+/// Writes what no build can read to where a task keeps its stream time.
+fn damage(config: &Config, task: &TaskId) {
+    let stores = RocksStores::new(config.worker.state_dir.join(&config.app), 8 << 20);
+    let columns = ["user-rows".into(), format!("{}-task", task.sub_topology).into()];
+    let mut store = stores.open(task, &columns).unwrap();
+    let mut changes = StateChanges::default();
+    changes.push(Column(1), b"stream-time", Some(b"?"));
+    store.restore(&changes, &Checkpoint::default()).unwrap();
+    store.close().unwrap();
+}
+
+#[test]
+fn a_task_that_cannot_be_opened_is_named_in_readiness_and_metrics_and_the_process_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let config = config(dir.path());
+    let broker = Embedded::new(Arc::new(SystemClock));
+    topics::create_all(&broker, &config).unwrap();
+    damage(&config, &TaskId { sub_topology: "ingest-users".into(), partition: 0 });
+    let worker = Roles { worker: true, api: false };
+    let starting = Server::start(&config, Arc::new(broker), worker);
+    let server = runtime.block_on(starting).unwrap();
+    let internal = server.internal;
+    let engine = || {
+        let (_, said) = runtime.block_on(get(format!("http://{internal}/ready"), ""));
+        let engine = &said["components"]["engine"];
+        let fault = engine["fault"].as_str().filter(|fault| fault.contains("stopped"))?;
+        Some((engine["up"].clone(), fault.to_owned()))
+    };
+    let (up, fault) = poll_until(Duration::from_secs(30), engine).unwrap();
+    assert!(fault.starts_with("task ingest-users_0 was stopped: "), "{fault}");
+    assert_eq!((up, server.is_running()), (json!(false), true));
+    let counted = runtime.block_on(text(format!("http://{internal}/metrics")));
+    assert!(counted.lines().any(|line| line == "millstream_stopped_tasks_total 1"), "{counted}");
+    assert_eq!(runtime.block_on(server.stop()), Ok(()));
+}
+
+async fn text(url: String) -> String {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let answer = client.request(Request::get(url).body(Empty::new()).unwrap()).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8_lossy(&body).into_owned()
 }

@@ -61,8 +61,17 @@ impl Engine {
     }
 }
 
-/// A member without a task is well: there may be more members than partitions.
+/// A worker with a stopped task is not well, though the others go on.
 fn look(streams: &Streams) -> Result<(), String> {
+    is_at_work(streams)?;
+    let stopped = streams.stopped_tasks();
+    let words = stopped.iter().map(|(id, why)| format!("task {id} was stopped: {why}"));
+    let words: Vec<_> = words.collect();
+    if words.is_empty() { Ok(()) } else { Err(words.join("; ")) }
+}
+
+/// A member without a task is well: there may be more members than partitions.
+fn is_at_work(streams: &Streams) -> Result<(), String> {
     match (streams.is_running(), streams.is_member()) {
         (false, _) => Err("the topology has stopped".to_owned()),
         (true, false) => Err("this process is no member of its group yet".to_owned()),
@@ -139,7 +148,7 @@ impl StateFeeds for State {
     }
 
     fn ready(&self) -> Result<(), String> {
-        look(&self.streams)?;
+        is_at_work(&self.streams)?;
         match self.streams.stateful_tasks() {
             0 => Err("no task runs here yet".to_owned()),
             _ => Ok(()),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::log::Budget;
+use super::log::{Budget, Ending};
 use super::{Embedded, Wake};
 use crate::broker::{Call, Failure};
 
@@ -24,6 +24,7 @@ pub(super) enum Lost {
 pub(super) struct Planned {
     refusals: VecDeque<(Arc<str>, Failure)>,
     commits: VecDeque<(Arc<str>, Lost)>,
+    skips: VecDeque<Arc<str>>,
     fetch: Budget,
     marker_delay: Duration,
 }
@@ -33,6 +34,7 @@ impl Default for Planned {
         Self {
             refusals: VecDeque::new(),
             commits: VecDeque::new(),
+            skips: VecDeque::new(),
             fetch: FETCH,
             marker_delay: Duration::ZERO,
         }
@@ -53,6 +55,12 @@ impl Planned {
     pub fn lost(&mut self, id: &str) -> Option<Lost> {
         let at = self.commits.iter().position(|(of, _)| &**of == id)?;
         self.commits.remove(at).map(|(_, lost)| lost)
+    }
+
+    /// Whether the transaction of `id` that ends was to end without markers in its logs.
+    pub fn skips_markers(&mut self, id: &str) -> bool {
+        let at = self.skips.iter().position(|of| &**of == id);
+        at.and_then(|at| self.skips.remove(at)).is_some()
     }
 
     /// How long after a transaction's end its markers are written.
@@ -98,6 +106,24 @@ impl Faults {
     /// id goes on. Until then readers and `committed` see the transaction as open, as they may on Kafka.
     pub fn delay_markers(&self, by: Duration) {
         self.0.with(|state, _| state.faults.marker_delay = by);
+    }
+
+    /// The next transaction of this id that ends is left open in every log, as a lone broker may leave it that is back
+    /// before its old session is over: the next transaction of the id ends it too, where it writes.
+    pub fn skip_next_markers(&self, transactional_id: &str) {
+        self.0.with(|state, _| state.faults.skips.push_back(transactional_id.into()));
+    }
+
+    /// Aborts what hangs of this id, as an operator does.
+    pub fn abort_hanging(&self, transactional_id: &str) {
+        self.0.with(|state, _| {
+            for (log, local) in state.coordinator.hung(transactional_id) {
+                if let Some(log) = state.topics.log_mut(log) {
+                    log.end_transaction(local, Ending::Aborted);
+                }
+            }
+        });
+        self.0.wake(Wake::Logs);
     }
 
     /// A poll brings at most so many records, from here on.

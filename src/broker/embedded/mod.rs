@@ -221,8 +221,12 @@ impl State {
         }
     }
 
-    fn write_markers(&mut self, id: &str, open: Open, ending: Ending) {
-        open.end(id, ending, &mut self.topics, &mut self.groups);
+    fn write_markers(&mut self, id: &str, mut open: Open, ending: Ending) {
+        if !self.faults.skips_markers(id) {
+            open.end_logs(ending, &mut self.topics);
+        }
+        let hung = open.end_groups(id, ending, &mut self.groups);
+        self.coordinator.hang(id, hung);
     }
 
     /// Something will be due at `at`.

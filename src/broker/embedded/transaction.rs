@@ -30,6 +30,7 @@ struct Transactional {
     epoch: Epoch,
     open: Option<Open>,
     decided: Option<Decided>,
+    hung: Hung,
 }
 
 /// A transaction whose end is certain and whose markers are still to be written.
@@ -40,11 +41,15 @@ pub(super) struct Decided {
     pub due: Timestamp,
 }
 
+/// Logs in which a transaction of this id was never ended. As on Kafka it is one with the next that writes there.
+pub(super) type Hung = BTreeMap<LogId, Local>;
+
 /// What an open transaction holds.
 #[derive(Debug)]
 pub(super) struct Open {
     since: Timestamp,
     logs: BTreeMap<LogId, Local>,
+    hung: Hung,
     groups: BTreeSet<Arc<str>>,
 }
 
@@ -54,7 +59,10 @@ impl Open {
         if let Some(local) = self.logs.get(&id) {
             return Some(*local);
         }
-        let local = topics.log_mut(id)?.open();
+        let local = match self.hung.remove(&id) {
+            Some(hung) => hung,
+            None => topics.log_mut(id)?.open(),
+        };
         self.logs.insert(id, local);
         Some(local)
     }
@@ -64,16 +72,23 @@ impl Open {
         self.groups.insert(group.clone());
     }
 
-    /// Writes what its end means into the logs and the groups it touched.
-    pub fn end(self, id: &str, ending: Ending, topics: &mut Topics, groups: &mut Groups) {
-        for (log, local) in self.logs {
+    /// Writes what its end means into the logs it touched.
+    pub fn end_logs(&mut self, ending: Ending, topics: &mut Topics) {
+        for (log, local) in std::mem::take(&mut self.logs) {
             if let Some(log) = topics.log_mut(log) {
                 log.end_transaction(local, ending);
             }
         }
+    }
+
+    /// Writes what its end means into the groups it touched; answers the logs in which it was not ended.
+    pub fn end_groups(self, id: &str, ending: Ending, groups: &mut Groups) -> Hung {
         for group in self.groups {
             groups.of(&group).offsets.end(id, ending);
         }
+        let Self { mut hung, logs, .. } = self;
+        hung.extend(logs);
+        hung
     }
 }
 
@@ -93,10 +108,11 @@ impl Coordinator {
         epoch: Epoch,
         now: Timestamp,
     ) -> Result<&mut Open, Failure> {
-        let of = self.current(call, id, epoch)?;
-        Ok(of.open.get_or_insert_with(|| Open {
+        let Transactional { open, hung, .. } = self.current(call, id, epoch)?;
+        Ok(open.get_or_insert_with(|| Open {
             since: now,
             logs: BTreeMap::new(),
+            hung: std::mem::take(hung),
             groups: BTreeSet::new(),
         }))
     }
@@ -117,6 +133,18 @@ impl Coordinator {
             }
         }
         taken
+    }
+
+    /// Notes logs in which a transaction of `id` was not ended.
+    pub fn hang(&mut self, id: &str, hung: Hung) {
+        if let Some(of) = self.ids.get_mut(id) {
+            of.hung.extend(hung);
+        }
+    }
+
+    /// Takes what hangs of `id`.
+    pub fn hung(&mut self, id: &str) -> Hung {
+        self.ids.get_mut(id).map(|of| std::mem::take(&mut of.hung)).unwrap_or_default()
     }
 
     /// Keeps a decided transaction until its markers are due.

@@ -12,8 +12,9 @@ use super::settings::KafkaSettings;
 use crate::broker::{Bounds, Call, Code, Consumer, Failure, Flow, Isolation, Polled};
 use crate::record::{Offset, TopicPartition};
 
-/// How long the group's offsets may stay unstable before the caller hears of it.
-const STABLE_WAIT: Duration = Duration::from_secs(2);
+/// How long the group's offsets may stay unstable, or a log's bounds unknown, before the caller hears of it: who asks is
+/// opening tasks, asks again, and must see meanwhile that it is to stop.
+const ANSWER_WAIT: Duration = Duration::from_secs(1);
 
 /// An assign-only consumer.
 #[derive(Debug)]
@@ -22,7 +23,6 @@ pub(super) struct KafkaConsumer {
     client: Client,
     positions: ReadPositions,
     isolation: Isolation,
-    answer_timeout: Duration,
     /// The failure that came with the last fetch; the next poll answers it, so that no record is lost.
     failed: Option<Failure>,
 }
@@ -39,7 +39,6 @@ impl KafkaConsumer {
             client,
             positions: ReadPositions::new(),
             isolation,
-            answer_timeout: settings.answer_timeout(),
             failed: None,
         })
     }
@@ -136,7 +135,7 @@ impl Consumer for KafkaConsumer {
             return Err(Failure::new(Call::Committed, Code::InvalidArgument, words));
         }
         let list = List::new(Call::Committed, of.iter().map(|of| (of, OffsetSpec::Unset)))?;
-        self.client.committed(&list, STABLE_WAIT).map_err(|failed| {
+        self.client.committed(&list, ANSWER_WAIT).map_err(|failed| {
             let unstable = failed.code == Code::TimedOut;
             let code = if unstable { Code::UnstableOffsets } else { failed.code };
             Failure { code, ..failed }
@@ -145,6 +144,6 @@ impl Consumer for KafkaConsumer {
     }
 
     fn bounds(&mut self, of: &TopicPartition) -> Result<Bounds, Failure> {
-        self.client.bounds(of, self.answer_timeout)
+        self.client.bounds(of, ANSWER_WAIT)
     }
 }

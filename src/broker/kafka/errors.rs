@@ -2,7 +2,7 @@
 
 use rdkafka_sys::rd_kafka_resp_err_t as Err;
 
-use crate::broker::{Call, Code, Failure};
+use crate::broker::{Call, Cause, Code, Failure};
 
 /// Every number with a word of its own; the rest are [`Code::Other`].
 const WORDS: [(Err, Code); 62] = [
@@ -84,22 +84,6 @@ pub(super) fn code_of(err: Err) -> Code {
 pub(super) fn failure(call: Call, err: Err, detail: String) -> Failure {
     let mut failed = Failure::new(call, code_of(err), detail);
     failed.fatal = err == Err::RD_KAFKA_RESP_ERR__FATAL;
-    failed.retriable = passes(failed.code);
+    failed.retriable = failed.code.cause() == Cause::Passing;
     failed
-}
-
-/// Whether the cause passes by itself: the cluster is busy, moving or away.
-fn passes(code: Code) -> bool {
-    matches!(
-        code,
-        Code::TimedOut
-            | Code::Transport
-            | Code::ConcurrentTransactions
-            | Code::Conflict
-            | Code::RebalanceInProgress
-            | Code::UnstableOffsets
-            | Code::CoordinatorNotAvailable
-            | Code::UnknownTopic
-            | Code::QueueFull
-    )
 }

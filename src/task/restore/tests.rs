@@ -55,7 +55,7 @@ fn restorer(broker: &Embedded) -> Restorer {
 
 /// How jobs ended, once something did: how many records were read, or that the store is stale.
 fn ends(restorer: &mut Restorer) -> Vec<Option<u64>> {
-    let steps = (0..10).map(|_| restorer.step(Duration::ZERO).unwrap());
+    let steps = (0..10).map(|_| restorer.step(Duration::ZERO, || false).unwrap());
     steps
         .flatten()
         .map(|end| match end {

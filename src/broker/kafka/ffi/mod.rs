@@ -159,6 +159,16 @@ impl Drop for Client {
     }
 }
 
+/// Judges settings as [`Client::open`] would, without making a handle.
+pub(super) fn validate(settings: &[(String, String)]) -> Result<(), Failure> {
+    // SAFETY: no arguments; the result is owned here and destroyed below.
+    let conf = unsafe { sys::rd_kafka_conf_new() };
+    let judged = configure(conf, settings);
+    // SAFETY: `conf` is ours and was not given away.
+    unsafe { sys::rd_kafka_conf_destroy(conf) };
+    judged
+}
+
 fn configure(
     conf: *mut sys::rd_kafka_conf_t,
     settings: &[(String, String)],

@@ -1,0 +1,102 @@
+//! A worker on the embedded broker, its parts stepped by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::broker::embedded::Embedded;
+use crate::broker::{Broker, Cleanup, OutRecord, Outgoing, TopicIndex, TopicSpec};
+use crate::clock::ManualClock;
+use crate::config::Config;
+use crate::fail_points::FailPoints;
+use crate::metrics::Counter;
+use crate::record::{Headers, Topic};
+use crate::serde::{I64, Utf8};
+use crate::store::memory::MemoryStores;
+use crate::topology::{Builder, Topology};
+
+const NOW: Timestamp = Timestamp(1_000);
+
+struct World {
+    broker: Embedded,
+    instance: Arc<Instance>,
+    member: GroupMember,
+    restoring: RestoreThread,
+    worker: Worker,
+}
+
+fn counts() -> Topology {
+    let builder = Builder::new("app");
+    builder.stream("lines", Utf8, Utf8).count("counts", Utf8).to("out", Utf8, I64);
+    builder.build().unwrap()
+}
+
+impl World {
+    /// A worker whose only task runs.
+    fn new() -> Self {
+        let broker = Embedded::new(Arc::new(ManualClock::at(NOW)));
+        let spec =
+            TopicSpec { name: "lines".into(), partitions: 1, cleanup: Cleanup::Delete(None) };
+        broker.admin().unwrap().create(&[spec]).unwrap();
+        let config = Config { instance: Some("one".into()), partitions: 1, ..Config::default() };
+        let (port, stores) = (Arc::new(broker.clone()), Arc::new(MemoryStores::default()));
+        let instance = prepare(&counts(), config, port, stores, FailPoints::default()).unwrap();
+        let mut world = Self {
+            broker,
+            member: GroupMember::new(instance.clone()).unwrap(),
+            restoring: RestoreThread::new(instance.clone()).unwrap(),
+            worker: Worker::new(instance.clone(), 0).unwrap(),
+            instance,
+        };
+        while world.instance.metrics.read(Counter::Commits) == 0 {
+            world.member.step(Duration::ZERO, &mut |_| {}).unwrap();
+            world.restoring.step(Duration::ZERO).unwrap();
+            world.worker.step(NOW, Duration::ZERO).unwrap();
+        }
+        world
+    }
+
+    /// Has the task process a line that is not committed.
+    fn work(&mut self) {
+        let topics: Arc<[Topic]> = Arc::new(["lines".into()]);
+        let mut producer = self.broker.producer(None, topics).unwrap();
+        let mut out = Outgoing::default();
+        out.push(OutRecord {
+            topic: TopicIndex(0),
+            partition: 0,
+            logged: false,
+            timestamp: NOW,
+            key: Some(b"key"),
+            value: Some(b"line"),
+            headers: Headers::default(),
+        });
+        producer.send(&out).unwrap();
+        self.worker.poll(Duration::ZERO).unwrap();
+        self.worker.run(NOW).unwrap();
+        assert!(self.worker.running().all(|(_, task)| task.has_worked()));
+    }
+
+    fn counted(&self) -> (u64, u64) {
+        let metrics = &self.instance.metrics;
+        (metrics.read(Counter::Commits), metrics.read(Counter::Aborts))
+    }
+}
+
+#[test]
+fn work_under_the_current_epoch_is_committed() {
+    let mut world = World::new();
+    let (commits, aborts) = world.counted();
+    world.work();
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    assert_eq!(world.counted(), (commits + 1, aborts));
+}
+
+#[test]
+fn work_on_a_partition_without_an_epoch_is_not_committed() {
+    let mut world = World::new();
+    let (commits, aborts) = world.counted();
+    world.work();
+    world.worker.assigned.clear();
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    assert_eq!(world.counted(), (commits, aborts + 1));
+}
