@@ -6,7 +6,9 @@ use ::redis::AsyncCommands;
 use ::redis::aio::ConnectionManager;
 use tokio::time::timeout;
 
-use schemas::{FeedBody, FeedVersion, Poison, RedisValue, UserId, Wire, redis_key};
+use schemas::{
+    FeedBody, FeedVersion, Poison, RedisValue, Trending, TrendingWindow, UserId, Wire, redis_key,
+};
 
 use super::{RedisFault, connect, fault};
 
@@ -41,15 +43,25 @@ impl Reader {
 
     /// The user's feed; `None` if there is none. Late is [`RedisFault::Unavailable`].
     pub async fn feed(&self, user: UserId) -> Result<Option<RedisFeed>, RedisFault> {
-        let mut connection = self.connection.clone();
-        let asked = timeout(self.wait, connection.get::<_, Option<Vec<u8>>>(redis_key(user)));
-        let late =
-            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
-        let Some(bytes) = asked.await.map_err(late)?.map_err(|e| fault(&e))? else {
-            return Ok(None);
-        };
+        let Some(bytes) = self.value(&redis_key(user)).await? else { return Ok(None) };
         let foreign = |poison| RedisFault::Refused(format!("{}: {poison}", redis_key(user)));
         RedisFeed::decode(&bytes).map(Some).map_err(foreign)
+    }
+
+    /// What trends in `window`; `None` if nothing does, or nobody said so for a minute.
+    pub async fn trending(&self, window: TrendingWindow) -> Result<Option<Trending>, RedisFault> {
+        let key = window.redis_key();
+        let Some(bytes) = self.value(&key).await? else { return Ok(None) };
+        let foreign = |poison| RedisFault::Refused(format!("{key}: {poison}"));
+        Trending::decode(&bytes).map(Some).map_err(foreign)
+    }
+
+    async fn value(&self, key: &str) -> Result<Option<Vec<u8>>, RedisFault> {
+        let mut connection = self.connection.clone();
+        let asked = timeout(self.wait, connection.get::<_, Option<Vec<u8>>>(key));
+        let late =
+            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
+        asked.await.map_err(late)?.map_err(|e| fault(&e))
     }
 
     /// Whether the server answers, for readiness.

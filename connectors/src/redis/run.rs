@@ -1,4 +1,4 @@
-//! The sink's loop: poll `feeds`, keep each user's newest, apply, then commit.
+//! The sink's loop: poll `feeds` and `trending`, keep the newest of each key, apply, then commit.
 //!
 //! A batch is applied completely before its position is committed, so a crash applies some of it twice,
 //! which the versions make harmless. While Redis is away the same batch is tried again, ever more slowly,
@@ -12,12 +12,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use millstream::broker::{Failure, GroupConsumer, Polled, Reaction, classify};
+use millstream::broker::{Batch, Failure, GroupConsumer, Polled, Reaction, classify};
 use millstream::{Offset, RawRecord, TopicPartition};
-use schemas::{FEEDS_EPOCH, FeedVersion, UserId, VERSION, Wire};
+use schemas::{FEEDS_EPOCH, FeedVersion, Trending, UserId, VERSION, Wire, topic};
 use tokio::runtime::Handle;
 
-use super::{RedisFault, Sink, Write};
+use super::{Applied, RedisFault, Sink, Write};
 
 const POLL: Duration = Duration::from_millis(100);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -78,10 +78,10 @@ pub fn run(mut sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
         if polled.batches.is_empty() {
             continue;
         }
-        let (writes, foreign) = newest(&polled);
+        let (work, foreign) = newest(&polled);
         sinking.progress.foreign.fetch_add(foreign, Ordering::Relaxed);
         sinking.progress.in_hand.store(oldest(&polled), Ordering::Relaxed);
-        if !apply(&mut sinking, &writes, runtime) {
+        if !apply(&mut sinking, &work, runtime) {
             return Ok(());
         }
         sinking.progress.in_hand.store(0, Ordering::Relaxed);
@@ -93,10 +93,10 @@ pub fn run(mut sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
 }
 
 /// Tries until it is done; `false` if it was asked to stop before.
-fn apply(sinking: &mut Sinking<'_>, writes: &[Write<'_>], runtime: &Handle) -> bool {
+fn apply(sinking: &mut Sinking<'_>, work: &Work<'_>, runtime: &Handle) -> bool {
     let (mut pause, mut outage) = (PAUSE_MIN, Outage::default());
     loop {
-        match runtime.block_on(sinking.sink.apply(writes)) {
+        match runtime.block_on(work.done_by(&mut sinking.sink)) {
             Ok(applied) => {
                 sinking.progress.written.fetch_add(applied.written, Ordering::Relaxed);
                 sinking.progress.older.fetch_add(applied.older, Ordering::Relaxed);
@@ -168,11 +168,39 @@ fn survive(failure: Failure) -> Result<(), Failure> {
     }
 }
 
-/// The newest write of each user, by user; and how many records are no feed.
-fn newest(polled: &Polled) -> (Vec<Write<'_>>, u64) {
+/// What a poll brought, as it goes to Redis.
+struct Work<'a> {
+    /// The newest feed of each user.
+    feeds: Vec<Write<'a>>,
+    /// The newest lists of what trends.
+    trending: Option<Trending>,
+}
+
+impl Work<'_> {
+    async fn done_by(&self, sink: &mut Sink) -> Result<Applied, RedisFault> {
+        let applied = sink.apply(&self.feeds).await?;
+        if let Some(trending) = &self.trending {
+            sink.trending(trending).await?;
+        }
+        Ok(applied)
+    }
+}
+
+/// What a poll brought; and how many records are none of it.
+fn newest(polled: &Polled) -> (Work<'_>, u64) {
     let mut newest: BTreeMap<UserId, Write<'_>> = BTreeMap::new();
-    let mut foreign = 0;
-    for record in polled.batches.iter().flat_map(|batch| batch.iter()) {
+    let (mut trending, mut foreign) = (None, 0);
+    let trends = |batch: &&Batch| *batch.source().topic == *topic::TRENDING.name;
+    for batch in polled.batches.iter().filter(trends) {
+        let last = batch.iter().last().and_then(|record| record.value);
+        match last.map(Trending::decode) {
+            Some(Ok(last)) => trending = Some(last),
+            Some(Err(_)) => foreign += 1,
+            None => {}
+        }
+    }
+    let feeds = polled.batches.iter().filter(|batch| !trends(batch));
+    for record in feeds.flat_map(|batch| batch.iter()) {
         let Some(write) = decode(&record) else {
             foreign += 1;
             continue;
@@ -182,7 +210,7 @@ fn newest(polled: &Polled) -> (Vec<Write<'_>>, u64) {
             *held = write;
         }
     }
-    (newest.into_values().collect(), foreign)
+    (Work { feeds: newest.into_values().collect(), trending }, foreign)
 }
 
 fn decode<'a>(record: &RawRecord<'a>) -> Option<Write<'a>> {

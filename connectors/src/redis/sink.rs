@@ -8,7 +8,7 @@ use std::time::Duration;
 use ::redis::aio::ConnectionManager;
 use ::redis::{ErrorKind, Pipeline, RedisError, Script, ServerErrorKind};
 use millstream::broker::murmur2;
-use schemas::{FeedVersion, UserId, redis_key};
+use schemas::{FeedVersion, Trending, TrendingWindow, UserId, Wire, redis_key};
 
 use super::{RedisFault, connect, fault};
 
@@ -18,6 +18,9 @@ const LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// How long a feed that is gone is remembered: longer than a late older write can be late.
 const GONE_LIFE: Duration = Duration::from_secs(3600);
+
+/// How long what trends is kept: it is written again every 20 s.
+const TRENDING_LIFE: Duration = Duration::from_secs(60);
 
 /// What follows the header of a feed that is gone.
 const GONE: &[u8] = b"-";
@@ -78,6 +81,17 @@ impl Sink {
         let answers = answers.map_err(|e| fault(&e))?;
         let written = answers.iter().filter(|answer| **answer == 1).count() as u64;
         Ok(Applied { written, older: answers.len() as u64 - written })
+    }
+
+    /// Writes what trends, each window under its own key, for a minute.
+    pub async fn trending(&mut self, trending: &Trending) -> Result<(), RedisFault> {
+        let mut pipeline = Pipeline::with_capacity(TrendingWindow::ALL.len());
+        for window in TrendingWindow::ALL {
+            let value = trending.only(window).to_bytes();
+            pipeline.cmd("SET").arg(window.redis_key()).arg(value).arg("PX");
+            pipeline.arg(TRENDING_LIFE.as_millis() as u64).ignore();
+        }
+        pipeline.query_async::<()>(&mut self.connection).await.map_err(|e| fault(&e))
     }
 
     async fn query(&mut self, pipeline: &Pipeline) -> Result<Vec<i64>, RedisError> {

@@ -1,6 +1,5 @@
 //! `GET /api/v1/feed`: the caller's feed, scored as of the current second, and who answered.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use connectors::postgres::{Timeline, TimelinePost};
@@ -14,6 +13,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::auth::Caller;
+use super::query::{fault, parameters};
 use super::{Api, Fault, Refusal, json};
 use crate::read::{Algo, Found, Source};
 
@@ -139,17 +139,9 @@ pub async fn get(api: &Api, caller: &Caller, query: &str) -> Result<Response, Re
 /// Reads the query; says everything that is wrong with it.
 pub fn asked(query: &str) -> Result<Asked, Vec<Fault>> {
     let mut asked = Asked { limit: LIMIT, algo: Algo::Ranked, explain: false };
-    let mut given = BTreeMap::new();
-    let mut faults = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if given.insert(name, value).is_some() {
-            faults.push(Fault::of(name, "is given twice"));
-        }
-    }
+    let (given, mut faults) = parameters(query);
     for (name, value) in given {
-        let fault =
-            |expected: &str| Fault::of(name, format!("expected {expected}, found {value:?}"));
+        let fault = |expected| fault(name, value, expected);
         match (name, value) {
             ("limit", _) => {
                 match value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)) {

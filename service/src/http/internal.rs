@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use schemas::{RedisValue, UserId, Wire};
+use schemas::{RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -68,7 +68,16 @@ pub fn internal(
             let answer = of.feed(&user, shown.as_deref()).await;
             Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
         });
-    let routes = health.or(ready).unify().or(metrics).unify().or(state).unify();
+    let trending = warp::path!("state" / "v1" / "trending" / String)
+        .and(warp::get())
+        .and(with(of))
+        .and(warp::header::optional("authorization"))
+        .and_then(|window: String, of: Arc<Internal>, shown: Option<String>| async move {
+            let answer = of.trending(&window, shown.as_deref()).await;
+            Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
+        });
+    let routes =
+        health.or(ready).unify().or(metrics).unify().or(state).unify().or(trending).unify();
     // No route of these takes a body.
     routes.recover(|rejection| recover(rejection, 0))
 }
@@ -78,13 +87,29 @@ fn bytes(body: Vec<u8>, kind: &'static str) -> Response {
 }
 
 impl Internal {
-    async fn feed(&self, user: &str, shown: Option<&str>) -> Result<Response, Refusal> {
+    /// Whether the caller showed the secret that is asked for.
+    fn admit(&self, shown: Option<&str>) -> Result<(), Refusal> {
         let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
         if let Some(secret) = &self.secret
             && shown.is_none_or(|shown| digest(shown) != *secret)
         {
             return Err(Refusal::unauthenticated());
         }
+        Ok(())
+    }
+
+    async fn trending(&self, window: &str, shown: Option<&str>) -> Result<Response, Refusal> {
+        self.admit(shown)?;
+        let window = TrendingWindow::of_name(window).ok_or_else(Refusal::not_found)?;
+        let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
+        let found = read::trending(Arc::clone(state)).await;
+        let found = found.map_err(|_| Refusal::unavailable("the state is not ready"))?;
+        let trending = found.ok_or_else(Refusal::not_found)?;
+        Ok(bytes(trending.only(window).to_bytes(), "application/octet-stream"))
+    }
+
+    async fn feed(&self, user: &str, shown: Option<&str>) -> Result<Response, Refusal> {
+        self.admit(shown)?;
         let user: UserId = user.parse().map_err(|_| Refusal::not_found())?;
         let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
         let found = read::feed(Arc::clone(state), user, self.clock.now().0).await;

@@ -8,9 +8,11 @@ mod events;
 mod feed;
 pub mod internal;
 pub mod listener;
+mod query;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod trending;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -62,6 +64,18 @@ pub fn public(
             };
             Ok::<_, Rejection>(api.finish("feed", asked).await)
         });
+    let trending = warp::path!("api" / "v1" / "feed" / "trending")
+        .and(warp::get())
+        .and(with(api))
+        .and(warp::header::optional("authorization"))
+        .and(raw_query())
+        .and_then(|api: Arc<Api>, authorization: Option<String>, query: String| async move {
+            let asked = async {
+                api.caller(authorization.as_deref())?;
+                trending::get(&api, &query).await
+            };
+            Ok::<_, Rejection>(api.finish("trending", asked).await)
+        });
     let events =
         warp::path!("api" / "v1" / "events")
             .and(warp::post())
@@ -83,7 +97,7 @@ pub fn public(
                 },
             );
     let bytes_max = api.body_bytes_max;
-    feed.or(events).recover(move |rejection| recover(rejection, bytes_max))
+    feed.or(trending).or(events).recover(move |rejection| recover(rejection, bytes_max))
 }
 
 impl Api {

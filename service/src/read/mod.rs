@@ -15,14 +15,14 @@ use std::sync::Arc;
 use connectors::postgres::{Database, Timeline};
 use futures_util::FutureExt;
 use millstream::{Clock, Timestamp};
-use schemas::{FeedBody, UserId};
+use schemas::{FeedBody, Trending, TrendingWindow, UserId};
 
 use crate::log::Log;
 use crate::metrics::Metrics;
 use flight::Flights;
 pub use guard::{Guard, Guarded};
 pub use notes::Notes;
-pub use tier::{Held, LocalState, RankedTier, RemoteState, StateFault, StateFeeds, feed};
+pub use tier::{Held, LocalState, RankedTier, RemoteState, StateFault, StateFeeds, feed, trending};
 
 /// How long beyond its `valid_until` a copy in Redis still counts as fresh: the next one is on its way.
 const GRACE_MS: i64 = 30_000;
@@ -147,6 +147,20 @@ impl Reads {
         let source = found.as_ref().map_or("none", |found| found.source().name());
         self.metrics.reads.with_label_values(&[algo.name(), source]).inc();
         found
+    }
+
+    /// What trends in `window`, and who had it: Redis, or else state; `None` if neither knows of anything.
+    pub async fn trending(&self, window: TrendingWindow) -> Option<(Trending, Source)> {
+        let tiers = [(&self.tiers.redis, Source::Redis), (&self.tiers.state, Source::State)];
+        for (tier, source) in tiers {
+            let Some(tier) = tier else { continue };
+            if let Ok(Some(found)) = tier.ask(&*self.clock, tier.tier().trending(window)).await {
+                self.metrics.reads.with_label_values(&["trending", source.name()]).inc();
+                return Some((found, source));
+            }
+        }
+        self.metrics.reads.with_label_values(&["trending", "none"]).inc();
+        None
     }
 
     /// Tells the log of a search: those who waited for one are one read.

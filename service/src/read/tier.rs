@@ -14,7 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use millstream::Clock;
-use schemas::{FeedBody, FeedVersion, RedisValue, UserId, Wire};
+use schemas::{FeedBody, FeedVersion, RedisValue, Trending, TrendingWindow, UserId, Wire};
 
 /// The longest answer taken from a worker: 100 items are 6 KiB.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -37,6 +37,9 @@ pub trait RankedTier: Send + Sync {
     /// The user's feed.
     fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, String>>;
 
+    /// What trends in `window`; `None` if it knows of nothing.
+    fn trending(&self, window: TrendingWindow) -> BoxFuture<'_, Result<Option<Trending>, String>>;
+
     /// Whether it can answer.
     fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
 }
@@ -48,6 +51,11 @@ impl RankedTier for Reader {
             Ok(found.and_then(|feed| Some(Held { version: feed.version, body: feed.body? })))
         }
         .boxed()
+    }
+
+    fn trending(&self, window: TrendingWindow) -> BoxFuture<'_, Result<Option<Trending>, String>> {
+        async move { Reader::trending(self, window).await.map_err(|fault| fault.to_string()) }
+            .boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -69,6 +77,9 @@ pub trait StateFeeds: Send + Sync {
     /// The user's feed, ranked as of `now_ms` from committed state; `None` if the reader is unknown.
     fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault>;
 
+    /// What trends, as this process has it; `None` if nobody said yet.
+    fn trending(&self) -> Result<Option<Trending>, StateFault>;
+
     /// Whether it can be asked: this process is a member of its group, with at least one task that has state.
     fn ready(&self) -> Result<(), String>;
 }
@@ -80,6 +91,12 @@ pub async fn feed(
     now_ms: i64,
 ) -> Result<Option<Held>, StateFault> {
     let asked = tokio::task::spawn_blocking(move || feeds.feed(user, now_ms));
+    asked.await.unwrap_or_else(|e| Err(StateFault::NotReady(format!("it did not answer: {e}"))))
+}
+
+/// What trends as the state of this process has it, on a thread that may wait.
+pub async fn trending(feeds: Arc<dyn StateFeeds>) -> Result<Option<Trending>, StateFault> {
+    let asked = tokio::task::spawn_blocking(move || feeds.trending());
     asked.await.unwrap_or_else(|e| Err(StateFault::NotReady(format!("it did not answer: {e}"))))
 }
 
@@ -105,6 +122,16 @@ impl RankedTier for LocalState {
                     None => Ok(None),
                 },
             }
+        }
+        .boxed()
+    }
+
+    fn trending(&self, _window: TrendingWindow) -> BoxFuture<'_, Result<Option<Trending>, String>> {
+        async move {
+            trending(Arc::clone(&self.feeds)).await.map_err(|fault| match fault {
+                StateFault::NotOwner => "this process has no lists".to_owned(),
+                StateFault::NotReady(words) => words,
+            })
         }
         .boxed()
     }
@@ -182,6 +209,25 @@ impl RankedTier for RemoteState {
         self.find(user).boxed()
     }
 
+    fn trending(&self, window: TrendingWindow) -> BoxFuture<'_, Result<Option<Trending>, String>> {
+        async move {
+            let mut said = "no worker is named".to_owned();
+            for worker in &self.workers {
+                match self.ask(worker, &format!("/state/v1/trending/{}", window.name())).await {
+                    Ok((StatusCode::OK, body)) => {
+                        let decoded = Trending::decode(&body);
+                        return decoded.map(Some).map_err(|fault| format!("{worker}: {fault}"));
+                    }
+                    Ok((StatusCode::NOT_FOUND, _)) => return Ok(None),
+                    Ok((status, _)) => said = format!("{worker}: {status}"),
+                    Err(fault) => said = fault,
+                }
+            }
+            Err(said)
+        }
+        .boxed()
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         async move {
             let mut said = "no worker is named".to_owned();
@@ -216,6 +262,10 @@ mod tests {
             Ok(None)
         }
 
+        fn trending(&self) -> Result<Option<Trending>, StateFault> {
+            Ok(None)
+        }
+
         fn ready(&self) -> Result<(), String> {
             Ok(())
         }
@@ -239,6 +289,10 @@ mod tests {
     impl StateFeeds for Others {
         fn feed(&self, _user: UserId, _now_ms: i64) -> Result<Option<Held>, StateFault> {
             Err(StateFault::NotOwner)
+        }
+
+        fn trending(&self) -> Result<Option<Trending>, StateFault> {
+            Ok(None)
         }
 
         fn ready(&self) -> Result<(), String> {

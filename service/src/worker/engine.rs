@@ -8,7 +8,7 @@ use millstream::{
     Config as EngineConfig, Ended, Environment, Exit, FailPoints, Metrics, Query, QueryError,
     Streams,
 };
-use schemas::UserId;
+use schemas::{Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, feed};
 
 use crate::config::Config;
@@ -145,6 +145,11 @@ impl StateFeeds for State {
             }
             Err(QueryError::Failed(fault)) => Err(StateFault::NotReady(fault.to_string())),
         }
+    }
+
+    fn trending(&self) -> Result<Option<Trending>, StateFault> {
+        self.ready().map_err(StateFault::NotReady)?;
+        Ok(self.feed.trending(&self.query))
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use connectors::redis::{Progress, Sink, Sinking, run};
 use millstream::Topic;
 use millstream::broker::{Broker, GroupConsumer};
-use schemas::topic::FEEDS;
+use schemas::topic::{FEEDS, TRENDING};
 use tokio::runtime::Handle;
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -119,7 +119,7 @@ impl RedisSink {
 impl Sinks {
     fn open(&self) -> Result<Opened, String> {
         let _inside = self.runtime.enter();
-        let topics = [Topic::from(FEEDS.name)];
+        let topics = [FEEDS, TRENDING].map(|topic| Topic::from(topic.name));
         let consumer = self.broker.group_consumer(&self.group, &topics);
         let consumer = consumer.map_err(|e| e.to_string())?;
         Ok((consumer, Sink::open(&self.url).map_err(|e| e.to_string())?))

@@ -5,7 +5,7 @@
 
 use millstream::store::ReadOnlyStore;
 use millstream::{Query, QueryError, Result};
-use schemas::{FeedBody, FeedVersion, TRENDING_KEY, UserId, topic};
+use schemas::{FeedBody, FeedVersion, TRENDING_KEY, Trending, UserId, topic};
 
 use super::{Feed, FeedSettings, trending};
 use crate::layout::Pair;
@@ -45,6 +45,11 @@ pub(super) fn affinity(
 }
 
 impl Feed {
+    /// What trends, as this process has it; `None` if nobody said yet, or the broadcast is not there.
+    pub fn trending(&self, query: &Query) -> Option<Trending> {
+        query.view(self.trending)?.get(&TRENDING_KEY).cloned()
+    }
+
     /// The feed of `user` as of `now_ms`, and the version it comes after; of a user who is gone it is empty.
     /// `None` while the broadcasts are not there; [`QueryError::NotHere`] if another instance owns the user.
     pub fn rank(

@@ -4,4 +4,5 @@ mod events;
 mod feed;
 mod internal;
 mod tiers;
+mod trending;
 mod world;

@@ -156,6 +156,13 @@ impl RankedTier for Slow {
         self.0.notified().map(|()| Ok(Some(held(2)))).boxed()
     }
 
+    fn trending(
+        &self,
+        _: schemas::TrendingWindow,
+    ) -> BoxFuture<'_, Result<Option<schemas::Trending>, String>> {
+        ready(Ok(None)).boxed()
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         ready(Ok(())).boxed()
     }

@@ -10,7 +10,7 @@ use hyper_util::service::TowerToHyperService;
 use millstream::broker::embedded::Embedded;
 use millstream::broker::{Broker, Isolation};
 use millstream::{Clock, ManualClock, Offset, SystemClock, Timestamp, Topic, TopicPartition};
-use schemas::{FeedBody, FeedItem, FeedVersion, PostId, Sources, UserId};
+use schemas::{FeedBody, FeedItem, FeedVersion, PostId, Sources, Trending, UserId};
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -34,9 +34,9 @@ pub const ME: Uuid = Uuid::from_bytes([1; 16]);
 pub const OTHER: Uuid = Uuid::from_bytes([2; 16]);
 pub const PARTITIONS: i32 = 3;
 
-/// Feeds by user, as a worker's state would hold them; `None` as a whole: it cannot answer.
+/// Feeds by user, as a worker's state would hold them; `None` as a whole: it cannot answer. And what trends.
 #[derive(Default)]
-pub struct Feeds(pub Mutex<Option<BTreeMap<UserId, Held>>>);
+pub struct Feeds(pub Mutex<Option<BTreeMap<UserId, Held>>>, pub Mutex<Option<Trending>>);
 
 impl StateFeeds for Feeds {
     fn feed(&self, user: UserId, _now_ms: i64) -> Result<Option<Held>, StateFault> {
@@ -44,6 +44,10 @@ impl StateFeeds for Feeds {
             Some(feeds) => Ok(feeds.get(&user).cloned()),
             None => Err(StateFault::NotReady("restoring".to_owned())),
         }
+    }
+
+    fn trending(&self) -> Result<Option<Trending>, StateFault> {
+        Ok(self.1.lock().unwrap().clone())
     }
 
     fn ready(&self) -> Result<(), String> {
@@ -119,7 +123,7 @@ impl World {
         let clock = Arc::new(ManualClock::at(Timestamp(NOW)));
         let time: Arc<dyn Clock> = clock.clone();
         let metrics = Arc::new(Metrics::new().unwrap());
-        let state = Arc::new(Feeds(Mutex::new(Some(BTreeMap::new()))));
+        let state = Arc::new(Feeds(Mutex::new(Some(BTreeMap::new())), Mutex::default()));
         let guard = |source| Guard {
             source,
             wait: Duration::from_secs(5),
