@@ -1,7 +1,7 @@
 //! Asked to stop before its tasks run: while it joins, opens or restores, a process has nothing to commit and goes.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use millstream::broker::{Broker, GroupMetadata, OutRecord, Outgoing, Producer, TopicIndex};
 use millstream::{Exit, Headers, Offset, Timestamp, Topic, TopicPartition};
@@ -16,6 +16,13 @@ fn stop(victim: &mut Victim, doing: &str) {
     let asked = Instant::now();
     assert_eq!(victim.terminate(), Some(Exit::Done.code()), "{}", victim.log());
     println!("stopped while {doing} in {} ms", asked.elapsed().as_millis());
+}
+
+/// The same, a while after `beat`, when still no task runs.
+fn stop_later(victim: &mut Victim, beat: u64, doing: &str) {
+    let waiting = victim.wait_until(doing, |status| status.beat > beat + 20);
+    assert_eq!(waiting.tasks, 0);
+    stop(victim, doing);
 }
 
 /// A transaction of somebody else.
@@ -75,10 +82,7 @@ fn a_process_that_is_asked_to_stop_before_its_tasks_run_goes_without_waiting_for
     let pending = pending_positions(&world);
     process.start();
     let member = process.wait_until("a member", |status| status.is_member);
-    let later = member.beat + 20;
-    let opening = process.wait_until("opening", |status| status.beat > later);
-    assert_eq!(opening.tasks, 0);
-    stop(&mut process, "its tasks open");
+    stop_later(&mut process, member.beat, "its tasks open");
     drop(pending);
 }
 
@@ -95,10 +99,7 @@ fn a_process_that_is_asked_to_stop_while_it_restores_goes_and_restores_the_rest_
     let mut open = open_changelog(&world);
     process.start();
     let member = process.wait_until("a member", |status| status.is_member);
-    let later = member.beat + 20;
-    let restoring = process.wait_until("restoring", |status| status.beat > later);
-    assert_eq!(restoring.tasks, 0);
-    stop(&mut process, "its tasks restore");
+    stop_later(&mut process, member.beat, "its tasks restore");
     open.abort().unwrap();
     process.start();
     process.wait_until("back", |status| status.tasks == 1);
@@ -106,8 +107,7 @@ fn a_process_that_is_asked_to_stop_while_it_restores_goes_and_restores_the_rest_
 }
 
 #[test]
-#[ignore = "prints a figure, for script/reliability"]
-fn a_process_that_is_asked_to_stop_without_a_broker_goes() {
+fn a_process_that_is_asked_to_stop_before_its_tasks_run_and_without_a_broker_goes() {
     let stack = tests::Stack::of(&[tests::Part::Kafka]).start().unwrap();
     let world = World::on(&stack, 2);
     let mut process = world.victim("one");
@@ -117,7 +117,6 @@ fn a_process_that_is_asked_to_stop_without_a_broker_goes() {
     process.start();
     process.wait_until("started", |status| status.beat > 0);
     stack.kill(tests::Part::Kafka).unwrap();
-    let seen = process.status().beat + (Duration::from_secs(1).as_millis() / 20) as u64;
-    process.wait_until("without a broker", |status| status.beat > seen);
-    stop(&mut process, "there is no broker");
+    let beat = process.status().beat;
+    stop_later(&mut process, beat, "there is no broker");
 }

@@ -6,24 +6,10 @@ use std::time::Duration;
 use millstream::testing::Driver;
 use millstream::{
     Broadcast, BroadcastChange, Builder, ChangedKey, Context, Counter, Due, I64, Processor, Rec,
-    Result, Serde, Store, Timers, Topology, Utf8,
+    Result, Store, Timers, Topology, Utf8,
 };
 
-use crate::world::{at, dead_letters};
-
-/// Numbers, but not the thirteenth: state that holds it cannot be committed.
-struct Superstitious;
-
-impl Serde<i64> for Superstitious {
-    fn encode(&self, value: &i64, out: &mut Vec<u8>) {
-        assert_ne!(*value, 13, "an unlucky number");
-        I64.encode(value, out);
-    }
-
-    fn decode(&self, bytes: &[u8], version: u8, slot: &mut Option<i64>) -> Result<()> {
-        I64.decode(bytes, version, slot)
-    }
-}
+use crate::world::{Superstitious, at, dead_letters};
 
 /// An alarm that rings sets itself again, due at once, until it has come down to 100: there is one due for several rounds.
 const ALARMS: i64 = 6_100;

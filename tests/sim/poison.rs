@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use millstream::testing::{Driver, table};
 use millstream::{
-    Builder, Context, Counter, Due, Emit, Fault, I64, Processor, Rec, Result, Serde, Store, Timers,
+    Builder, Context, Counter, Due, Emit, Fault, I64, Processor, Rec, Result, Store, Timers,
     Topology, Utf8,
 };
 
-use crate::world::{at, dead_letters, history};
+use crate::world::{Superstitious, at, dead_letters, history};
 
 /// Counts the lines of each key and says each with its number; fails at lines that ask for it, after it
 /// has written and forwarded.
@@ -295,20 +295,6 @@ fn a_timer_has_no_record_to_set_aside() -> Result<()> {
     assert_eq!(dead_letters(&driver)?, []);
     assert_eq!(driver.counted(Counter::StoppedTasks), 1);
     Ok(())
-}
-
-/// Numbers, but not the thirteenth.
-struct Superstitious;
-
-impl Serde<i64> for Superstitious {
-    fn encode(&self, value: &i64, out: &mut Vec<u8>) {
-        assert_ne!(*value, 13, "an unlucky number");
-        I64.encode(value, out);
-    }
-
-    fn decode(&self, bytes: &[u8], version: u8, slot: &mut Option<i64>) -> Result<()> {
-        I64.decode(bytes, version, slot)
-    }
 }
 
 #[test]
