@@ -9,9 +9,9 @@
 //! | --- | --- | --- |
 //! | `user-rows`, `follow-rows`, `like-rows`, `comment-rows` | one a row of the database, kept for ever | 54 |
 //! | `event-ids` | one an event id of a user in 25 h of record time | 8 |
-//! | `posts` | one a post, kept; of an unknown one for 7 days after the last done to it | 171 |
+//! | `posts` | one a post, kept; of an unknown one for 7 days after the last done to it | 144 |
 //! | `acts` | one a post and user, kept; of an unknown post for the same 7 days | [`INTERACTIONS_BYTES_MAX`] |
-//! | `readers` | one a user | 84 |
+//! | `readers` | one a user | 87 |
 //! | `follows`, `audience` | one a follower and followee | 8, 0 |
 //! | `affinity` | one a user and author with an interaction in the window | [`DAYS_BYTES_MAX`] |
 //! | `seen` | one a user and post seen in 25 h; of who is not ranked until the next ranking | 8 |

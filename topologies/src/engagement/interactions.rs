@@ -193,6 +193,18 @@ mod tests {
     }
 
     #[test]
+    fn of_several_like_events_the_earliest_counts() {
+        for times in [[10, 20, 30], [30, 10, 20], [20, 30, 10]] {
+            let (mut interactions, mut out) = (Interactions::default(), Vec::new());
+            for at in times {
+                interactions.event((Action::Like, at), AS_OF, &mut out);
+            }
+            assert_eq!(counted(&interactions), [(Kind::Like, 10, 1)]);
+            assert_eq!(out.iter().map(|change| change.count).sum::<i64>(), 1);
+        }
+    }
+
+    #[test]
     fn events_and_rows_count_the_same_in_either_order() {
         let (mut first, mut last) = (Interactions::default(), Interactions::default());
         let mut out = Vec::new();
