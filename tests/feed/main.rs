@@ -1,6 +1,7 @@
 //! The feed against a brute-force reading of what it promises.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod at_rest;
 mod comparison;
 mod counters;
 mod dead_letters;

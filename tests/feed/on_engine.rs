@@ -16,7 +16,7 @@ use topologies::feed::{FeedSettings, feed};
 
 use crate::comparison::assert_feed_equals;
 use crate::history::{Id, Input, Payload};
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, grid_time};
 use crate::records::{Record, record};
 use crate::worlds::{self, Random};
 
@@ -111,6 +111,49 @@ pub fn check(run: Run) -> Result<BTreeMap<Id, Option<FeedBody>>> {
     driver.advance(ahead)?;
     judge(&mut driver, &mut known, run)?;
     feeds(&driver)
+}
+
+/// Runs a world to rest, compares every reader's feed with the oracle's, and gives the values of `feeds` as they are. A
+/// null is no value: compaction takes it away, and a reader who came and went unseen never had one.
+pub fn at_rest(run: Run) -> Result<BTreeMap<Id, Vec<u8>>> {
+    let straight = worlds::world(run.seed, run.users, run.steps);
+    let history = match run.delayed {
+        true => worlds::delayed(&straight, run.seed),
+        false => straight,
+    };
+    let (mut driver, mut random) = (start(&history, run)?, Random::of(run.seed ^ 0x5eed));
+    let mut number = 0;
+    while number < history.len() {
+        let end = history.len().min(number + 1 + random.below(history.len() / 3 + 1));
+        play(&mut driver, &history, number..end)?;
+        if run.crashes {
+            let point = FailPoint::ALL[random.below(FailPoint::ALL.len())];
+            driver.arm(point, random.below(6));
+        }
+        driver.settle()?;
+        number = end;
+    }
+    driver.advance(Timestamp(worlds::END).since(driver.now()))?;
+    quiesce(&mut driver)?;
+    driver.advance(Timestamp(quiet_moment(&history)).since(driver.now()))?;
+    compare(&driver, &history, run)?;
+    let output = driver.output::<Vec<u8>, Vec<u8>>("feeds", Bytes, Bytes);
+    let rows = output.rows()?.into_iter();
+    let last: BTreeMap<Id, _> =
+        rows.map(|row| (row.key.unwrap().try_into().unwrap(), row.value)).collect();
+    Ok(last.into_iter().filter_map(|(reader, value)| Some((reader, value?))).collect())
+}
+
+/// A time after every reader's next grid time, and a while before any other: runs take unlike times to settle, by the
+/// rounds they need, and must not differ by that.
+fn quiet_moment(history: &[Input]) -> i64 {
+    const ROUNDS_MS: i64 = 10_000;
+    let readers = Oracle::of(history).readers();
+    let mut moment = worlds::END + 12 * 60_000;
+    while readers.iter().any(|reader| grid_time(*reader, moment + ROUNDS_MS) > moment) {
+        moment += 1_000;
+    }
+    moment
 }
 
 fn judge(driver: &mut Driver, history: &mut Vec<Input>, run: Run) -> Result<()> {

@@ -214,6 +214,26 @@ impl World {
                 self.follows.push((reader, author));
             }
         }
+        self.trending_edges(as_of);
+    }
+
+    /// Posts older than any other source takes, liked exactly at the edges of the trending hours as of `as_of`: the
+    /// first and the last moment that count, and those beside them.
+    fn trending_edges(&mut self, as_of: i64) {
+        let hour = as_of.div_euclid(HOUR);
+        let edges =
+            [(hour - 23) * HOUR - 1, (hour - 23) * HOUR, (hour + 1) * HOUR - 1, (hour + 1) * HOUR];
+        for (number, created_at) in edges.into_iter().enumerate() {
+            let author = self.users[1 + number % (self.users.len() - 1)];
+            let id = self.random.id();
+            let content = Some(format!("old post liked at edge {number}"));
+            self.log_post(PostRow { id, user: author, content, created_at: as_of - 9 * DAY });
+            // A row is taken up to a day ahead of its record.
+            let created_at = created_at.min(self.now + 23 * HOUR);
+            let (like, user) = (self.random.id(), self.users[0]);
+            let liker = if self.random.one_in(2) { user } else { author };
+            self.log_like(LikeOrComment { id: like, post: id, user: liker, created_at });
+        }
     }
 
     fn log_user(&mut self, id: Id, live: bool) {
