@@ -14,6 +14,8 @@ mod pipeline;
 mod records;
 mod removals;
 mod smallest_world;
+mod stage;
+mod when_ranked;
 mod worked_examples;
 mod worlds;
 

@@ -1,0 +1,165 @@
+//! A stage for one rule at a time: the feed on the engine, and a few things that a few people do.
+
+use std::time::Duration;
+
+use millstream::testing::Driver;
+use millstream::{Bytes, Result, Timestamp};
+use schemas::{FeedBody, Read, Wire};
+use topologies::feed::{FeedSettings, feed};
+
+use crate::history::{
+    Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow,
+    RowChange, UserRow,
+};
+use crate::on_engine::send;
+use crate::oracle::grid_time;
+use crate::records::record;
+
+pub const READER: Id = [1; 16];
+pub const AUTHOR: Id = [2; 16];
+pub const OTHER: Id = [3; 16];
+pub const HOUR: i64 = 3_600_000;
+pub const DAY: i64 = 24 * HOUR;
+/// Noon of a day, when every stage opens.
+pub const NOON: i64 = 20_600 * DAY + 12 * HOUR;
+
+/// The engine, and how much was logged.
+pub struct Stage {
+    pub driver: Driver,
+    logged: usize,
+}
+
+/// What was published of a reader.
+#[derive(Debug, PartialEq)]
+pub struct Published {
+    pub as_of: i64,
+    pub valid_until: i64,
+    /// The posts by their first byte, in their order.
+    pub posts: Vec<u8>,
+}
+
+impl Stage {
+    /// Opens just after a grid time of the reader, so that the next one is ten minutes off.
+    pub fn open() -> Result<Self> {
+        Self::of(&FeedSettings::default())
+    }
+
+    pub fn of(settings: &FeedSettings) -> Result<Self> {
+        let began = Timestamp(grid_time(READER, NOON) + 1);
+        let driver = Driver::of(feed(settings)?.topology).partitions(3).began(began).start()?;
+        Ok(Self { driver, logged: 0 })
+    }
+
+    pub fn now(&self) -> i64 {
+        self.driver.now().0
+    }
+
+    /// The next time of the reader's refresh grid.
+    pub fn next_grid(&self) -> i64 {
+        grid_time(READER, self.now()) + 600_000
+    }
+
+    pub fn advance_ms(&mut self, ms: i64) -> Result<()> {
+        self.driver.advance(Duration::from_millis(ms.unsigned_abs()))
+    }
+
+    /// Goes on until `at`, a second at a time near its end, as clocks do.
+    pub fn advance_to(&mut self, at: i64) -> Result<()> {
+        let left = at - self.now();
+        if left > 5_000 {
+            self.advance_ms(left - 5_000)?;
+        }
+        while self.now() < at {
+            self.advance_ms((at - self.now()).min(500))?;
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, payload: Payload) -> Result<()> {
+        self.logged += 1;
+        let input = Input { arrived: self.now(), payload };
+        send(&self.driver, &record(&input, self.logged), input.arrived)?;
+        self.driver.settle()
+    }
+
+    fn lsn(&self) -> u64 {
+        self.logged as u64 + 1
+    }
+
+    pub fn post(&mut self, id: u8, author: Id, created_at: i64) -> Result<()> {
+        let row = PostRow { id: [id; 16], user: author, content: None, created_at };
+        let (lsn, key) = (self.lsn(), vec![[id; 16]]);
+        self.log(Payload::Post(RowChange { lsn, key, image: Image::Live(row) }))
+    }
+
+    pub fn delete_post(&mut self, id: u8) -> Result<()> {
+        let (lsn, key) = (self.lsn(), vec![[id; 16]]);
+        self.log(Payload::Post(RowChange { lsn, key, image: Image::DeletedByKey }))
+    }
+
+    pub fn follow(&mut self, follower: Id, followee: Id) -> Result<()> {
+        let row = FollowRow { follower, followee, created_at: self.now() };
+        let (lsn, key) = (self.lsn(), vec![follower, followee]);
+        self.log(Payload::Follow(RowChange { lsn, key, image: Image::Live(row) }))
+    }
+
+    pub fn like(&mut self, user: Id, post: u8, created_at: i64) -> Result<()> {
+        let id = [user[0].wrapping_mul(16).wrapping_add(post); 16];
+        let row = LikeOrComment { id, post: [post; 16], user, created_at };
+        let lsn = self.lsn();
+        self.log(Payload::Like(RowChange { lsn, key: vec![id], image: Image::Live(row) }))
+    }
+
+    pub fn user(&mut self, id: Id, live: bool) -> Result<()> {
+        let row = UserRow { id, created_at: self.now() };
+        let image = if live { Image::Live(row) } else { Image::DeletedByKey };
+        let lsn = self.lsn();
+        self.log(Payload::User(RowChange { lsn, key: vec![id], image }))
+    }
+
+    pub fn event(&mut self, user: Id, post: u8, action: Action) -> Result<()> {
+        let mut event = [0; 16];
+        event[..8].copy_from_slice(&(self.logged as u64).to_be_bytes());
+        let (event, post, time) = (Some(event), [post; 16], self.now());
+        self.log(Payload::Event(BehaviourEvent { event, user, post, action, time }))
+    }
+
+    /// A read that found a fresh feed.
+    pub fn read(&mut self, user: Id) -> Result<()> {
+        self.log_read(user, false)
+    }
+
+    /// A read that found none where reads look first.
+    pub fn miss(&mut self, user: Id) -> Result<()> {
+        self.log_read(user, true)
+    }
+
+    fn log_read(&mut self, user: Id, miss: bool) -> Result<()> {
+        let reads = self.driver.input::<Vec<u8>, Vec<u8>>("reads", Bytes, Bytes);
+        let read = Read { at_ms: self.now(), miss }.to_bytes();
+        reads.send_raw(Some(&user), Some(&read), self.driver.now())?;
+        self.driver.settle()
+    }
+
+    /// Everything that was published of a reader; none is a null.
+    pub fn published(&self, reader: Id) -> Result<Vec<Option<Published>>> {
+        let output = self.driver.output::<Vec<u8>, Vec<u8>>("feeds", Bytes, Bytes);
+        let rows = output.rows()?.into_iter().filter(|row| row.key.as_deref() == Some(&reader[..]));
+        let published = |value: Vec<u8>| {
+            let body = FeedBody::decode(&value).unwrap();
+            let posts = body.items.iter().map(|item| item.post.0[0]).collect();
+            Published { as_of: body.as_of_ms, valid_until: body.valid_until_ms, posts }
+        };
+        Ok(rows.map(|row| row.value.map(published)).collect())
+    }
+
+    /// How often something was published of a reader.
+    pub fn times(&self, reader: Id) -> Result<usize> {
+        Ok(self.published(reader)?.len())
+    }
+
+    /// What was last published of the reader.
+    pub fn last(&self) -> Result<Published> {
+        Ok(self.published(READER)?.pop().flatten().unwrap())
+    }
+}
