@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use connectors::{postgres, redis};
+use topologies::trending::points::Formula;
 use warp::http::Uri;
 
 use settings::Settings;
@@ -46,6 +47,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// The worker.
     pub worker: Worker,
+    /// What interactions are worth in lists of trending posts.
+    pub trending: Formula,
     /// Redis, if there is one.
     pub redis: Option<Remote>,
     /// PostgreSQL, if there is one.
@@ -197,6 +200,7 @@ impl Config {
                 feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=u32::MAX),
                 cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=u32::MAX),
             },
+            trending: trending(&mut from),
             redis: redis(&mut from),
             postgres: postgres(&mut from),
             http,
@@ -244,6 +248,18 @@ fn kafka(from: &mut Settings) -> Kafka {
         partitions: from.within("kafka.partitions", 12, 1..=1024),
         produce_wait: from.millis("kafka.produce_wait_ms", 3_000),
         client: from.table("kafka.client", CLIENT),
+    }
+}
+
+fn trending(from: &mut Settings) -> Formula {
+    let points_max = from.within("trending.points_per_person_max", 1, 1..=1_000);
+    match from.text("trending.score", "interactions").as_str() {
+        "interactions" => Formula::Interactions,
+        "people" => Formula::People { points_max },
+        other => {
+            from.fault("trending.score", &format!("is interactions or people, found {other:?}"));
+            Formula::Interactions
+        }
     }
 }
 

@@ -173,6 +173,9 @@ impl Stage {
         let mut served = rerank(&held.body, &Weights::of(&held.body), now);
         served.truncate(ITEMS_SHOWN);
         print(&page::feed(self.reader(reader), &served, &Known(&self.world), now))?;
+        if let Some(trending) = self.published.trending() {
+            print(&page::trending(&trending, &Known(&self.world), now))?;
+        }
         Ok(Some(served.into_iter().map(|Served { item, .. }| item).collect()))
     }
 

@@ -4,13 +4,14 @@
 
 use std::fmt::Write;
 
-use schemas::{FeedItem, Rule, UserId};
+use schemas::{FeedItem, Rule, Trending, TrendingWindow, UserId};
 use topologies::ranking::Weights;
 use topologies::ranking::rerank::Served;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
+const TRENDING_SHOWN: usize = 3;
 
 /// Whose feed it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,20 @@ fn age(ms: i64) -> String {
     }
 }
 
+/// The best of what trends within 24 hours as of `now`, the same for everybody.
+pub fn trending(trending: &Trending, names: &dyn Names, now: i64) -> String {
+    let list = trending.list(TrendingWindow::Day, now);
+    let posts = list.into_iter().flat_map(|list| trending.posts_of(list)).take(TRENDING_SHOWN);
+    let mut out = "Trending in 24 hours\n\n".to_owned();
+    for (place, (post, score)) in (1..).zip(posts) {
+        let item = FeedItem { post: post.post, author: post.author, ..FeedItem::default() };
+        let who = format!("@{}", names.username(&item));
+        let _ = writeln!(out, "{place:>3}.  {score:>5}  {who:<20}  {}", names.content(&item));
+    }
+    out.push('\n');
+    out
+}
+
 /// How to ask for it again, and what to try; `post` is one to view.
 pub fn next(reader: Reader<'_>, door: Door<'_>, post: Option<&FeedItem>) -> String {
     let Door { url, token } = door;
@@ -128,6 +143,11 @@ pub fn next(reader: Reader<'_>, door: Door<'_>, post: Option<&FeedItem>) -> Stri
     let _ = writeln!(
         out,
         "  curl -s -H \"Authorization: Bearer $TOKEN\" '{url}/api/v1/feed?limit=10&explain=1'\n"
+    );
+    let _ = writeln!(out, "Ask for what trends within an hour, a day (24h) or a week (7d):\n");
+    let _ = writeln!(
+        out,
+        "  curl -s -H \"Authorization: Bearer $TOKEN\" '{url}/api/v1/feed/trending?window=1h&limit=5'\n"
     );
     if let Some(item) = post {
         let _ = writeln!(out, "Look at the first post; it leaves the feed at once:\n");
@@ -151,7 +171,7 @@ pub fn next(reader: Reader<'_>, door: Door<'_>, post: Option<&FeedItem>) -> Stri
 
 #[cfg(test)]
 mod tests {
-    use schemas::{PostId, Sources};
+    use schemas::{PostId, Sources, TrendingEntry, TrendingList, TrendingPost};
     use topologies::ranking::Terms;
 
     use super::*;
@@ -204,6 +224,20 @@ The feed of @mira.frost, who cares most for birds (1 item)
     }
 
     #[test]
+    fn what_trends_reads_like_this() {
+        let post = TrendingPost { post: PostId([2; 16]), ..TrendingPost::default() };
+        let entries = vec![TrendingEntry { place: 0, score: 28 }];
+        let lists = vec![TrendingList { window: TrendingWindow::Day, bucket: 0, entries }];
+        let lists = Trending { as_of_ms: 0, posts: vec![post], lists };
+        let expected = "Trending in 24 hours
+
+  1.     28  @aiko.bell            Noted: a heron.
+
+";
+        assert_eq!(trending(&lists, &Known, 0), expected);
+    }
+
+    #[test]
     fn what_to_try_next_can_be_pasted() {
         let door = Door { url: "http://127.0.0.1:8080", token: "a.b.c" };
         let said = next(READER, door, Some(&served().item));
@@ -214,6 +248,10 @@ The feed of @mira.frost, who cares most for birds (1 item)
 Ask for the feed, with the reasons:
 
   curl -s -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8080/api/v1/feed?limit=10&explain=1'
+
+Ask for what trends within an hour, a day (24h) or a week (7d):
+
+  curl -s -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8080/api/v1/feed/trending?window=1h&limit=5'
 
 Look at the first post; it leaves the feed at once:
 

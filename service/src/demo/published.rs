@@ -1,4 +1,4 @@
-//! The feeds as they are published: follows the topic `feeds` and keeps each user's newest.
+//! What is published: follows the topics `feeds` and `trending`, and keeps each user's newest feed and the newest lists.
 //!
 //! So the demonstration sees that a feed is there, and that it changes, as any other consumer would.
 
@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream::RawRecord;
-use millstream::broker::{Broker, GroupConsumer};
-use schemas::{FEEDS_EPOCH, FeedBody, FeedVersion, Poison, UserId, VERSION, Wire, topic};
+use millstream::broker::{Batch, Broker, GroupConsumer};
+use schemas::{FEEDS_EPOCH, FeedBody, FeedVersion, Poison, Trending, UserId, VERSION, Wire, topic};
 
 use crate::read::Held;
 
@@ -21,13 +21,15 @@ const POLL: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub struct Published {
     feeds: Mutex<BTreeMap<UserId, Held>>,
+    trending: Mutex<Option<Trending>>,
     changed: Condvar,
 }
 
 impl Published {
     /// Follows the topic on a thread of its own, for as long as anybody else holds what it returns.
     pub fn follow(broker: &dyn Broker) -> Result<Arc<Self>, String> {
-        let feeds = broker.group_consumer(GROUP, &[topic::FEEDS.name.into()]);
+        let topics = [topic::FEEDS, topic::TRENDING].map(|topic| topic.name.into());
+        let feeds = broker.group_consumer(GROUP, &topics);
         let mut feeds = feeds.map_err(|e| e.to_string())?;
         let published = Arc::new(Self::default());
         let kept = Arc::downgrade(&published);
@@ -73,6 +75,11 @@ impl Published {
         feeds.get(&user).map_or(0, |held| held.version.version)
     }
 
+    /// What trends, as it was last published.
+    pub fn trending(&self) -> Option<Trending> {
+        self.trending.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn take(&self, from: &mut dyn GroupConsumer) {
         let polled = match from.poll(POLL) {
             Ok(polled) => polled,
@@ -82,7 +89,14 @@ impl Published {
             }
         };
         let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        for record in polled.batches.iter().flat_map(|batch| batch.iter()) {
+        let trends = |batch: &&Batch| *batch.source().topic == *topic::TRENDING.name;
+        let lists = polled.batches.iter().filter(trends).flat_map(|batch| batch.iter());
+        if let Some(lists) = lists.last().and_then(|record| record.value) {
+            *self.trending.lock().unwrap_or_else(PoisonError::into_inner) =
+                Trending::decode(lists).ok();
+        }
+        let batches = polled.batches.iter().filter(|batch| !trends(batch));
+        for record in batches.flat_map(|batch| batch.iter()) {
             match held(&record) {
                 Ok((user, Some(held))) => drop(feeds.insert(user, held)),
                 Ok((user, None)) => drop(feeds.remove(&user)),

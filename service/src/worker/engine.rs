@@ -88,6 +88,7 @@ fn settings(config: &Config) -> FeedSettings {
         app: config.app.clone(),
         cdc_epoch: config.worker.cdc_epoch,
         feeds_epoch: config.worker.feeds_epoch,
+        trending: config.trending,
         ..FeedSettings::default()
     }
 }
