@@ -6,6 +6,7 @@
 mod configuration;
 mod feed;
 mod poison;
+mod trending;
 mod world;
 
 use serde_json::json;

@@ -20,7 +20,7 @@ struct Buried {
 }
 
 /// Writes values to partition 0 of a topic.
-fn produce(kafka: &Kafka, topic: &str, values: &[&[u8]]) {
+pub fn produce(kafka: &Kafka, topic: &str, values: &[&[u8]]) {
     let topics: Arc<[Topic]> = Arc::new([topic.into()]);
     let mut producer = kafka.producer(None, topics).unwrap();
     let mut out = Outgoing::default();
