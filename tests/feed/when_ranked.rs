@@ -241,6 +241,16 @@ fn a_post_leaves_the_moment_it_is_older_than_72_hours() -> Result<()> {
 }
 
 #[test]
+fn a_late_clock_ranks_as_of_the_moment_at_which_a_post_left() -> Result<()> {
+    let mut stage = stage()?;
+    let leaves = stage.now() + 60_000;
+    stage.post(5, AUTHOR, leaves - 72 * HOUR - 1)?;
+    stage.advance_ms(leaves + 7_000 - stage.now())?;
+    assert_eq!((stage.last()?.posts, stage.last()?.as_of), (vec![4], leaves));
+    Ok(())
+}
+
+#[test]
 fn a_post_of_an_author_with_affinity_leaves_when_it_is_older_than_seven_days() -> Result<()> {
     let mut stage = Stage::open()?;
     let (now, leaves) = (stage.now(), stage.now() + 60_000);
