@@ -16,10 +16,12 @@ use crate::action::Action;
 use crate::column::{Column, Object, Raw, number, text, uuid};
 use crate::ids::{EventId, PostId, UserId};
 use crate::poison::{FieldFault, Poison};
+use crate::time;
 use crate::trace::{FeedContext, TEXT_BYTES_MAX, Trace};
 
 /// How far an event's time may lie ahead of its record's.
 const AHEAD_MS_MAX: i64 = 600_000;
+const PLAUSIBLE: &str = "a time from 1990 to 10 min after the record's, in ms";
 const DWELL_MS_MAX: u32 = 3_600_000;
 const WHAT: &str = "event";
 const DWELL: &str = "a whole number, 0 to 3600000";
@@ -111,15 +113,19 @@ impl Event {
         }
     }
 
-    /// Whether the event lies more than 10 minutes after `record_ms`, the time of its record.
-    pub fn too_far(&self, record_ms: i64) -> bool {
-        self.at_ms > record_ms.saturating_add(AHEAD_MS_MAX)
+    /// What is wrong with the event's time in a record of `record_ms`, if it can count nowhere: it lies more than 10
+    /// minutes ahead of its record, or before 1990, where a time in seconds ends that was meant in milliseconds. Who
+    /// writes the topic refuses by this what its reader would dead-letter.
+    pub fn implausible(&self, record_ms: i64) -> Option<FieldFault> {
+        let ahead = self.at_ms > record_ms.saturating_add(AHEAD_MS_MAX);
+        let plausible = !ahead && self.at_ms >= time::PLAUSIBLE_MS_MIN;
+        (!plausible).then(|| FieldFault::new("event_time", PLAUSIBLE, self.at_ms))
     }
 
-    /// The fault of an event that lies [`too_far`](Self::too_far) ahead.
-    pub fn ahead(&self) -> FieldFault {
-        let expected = "a time at most 10 min after the record's";
-        FieldFault::new("event_time", expected, self.at_ms)
+    /// What an event of a caller lacks that one of the topic may lack: how long a dwell was.
+    pub fn incomplete(&self) -> Option<FieldFault> {
+        let lacks = self.action == Action::Dwell && self.dwell_ms.is_none();
+        lacks.then(|| FieldFault::missing("dwell_ms", DWELL))
     }
 
     /// The event as the topic carries it, in JSON, with its id and its user filled in.
@@ -284,8 +290,27 @@ mod tests {
     }
 
     #[test]
-    fn ten_minutes_ahead_is_not_too_far() {
-        let event = decode(r#","action":"like","event_time":600001"#).unwrap();
-        assert_eq!([1, 0].map(|record_ms| event.too_far(record_ms)), [false, true]);
+    fn an_event_lies_between_1990_and_ten_minutes_after_its_record() {
+        let event = decode(r#","action":"like","event_time":1795216600000"#).unwrap();
+        let ahead = [1_795_216_000_000, 1_795_215_999_999];
+        let refused = ahead.map(|record_ms| event.implausible(record_ms).is_some());
+        assert_eq!(refused, [false, true]);
+        let old = [631_152_000_000_i64, 631_151_999_999].map(|at| {
+            let event = decode(&format!(r#","action":"like","event_time":{at}"#)).unwrap();
+            event.implausible(1_795_216_000_000).is_some()
+        });
+        assert_eq!(old, [false, true]);
+    }
+
+    #[test]
+    fn a_caller_says_how_long_a_dwell_was_and_a_record_need_not() {
+        let dwell = r#","action":"dwell","event_time":1795216600000"#;
+        let fault = decode(dwell).unwrap().incomplete().map(|fault| fault.to_string());
+        assert_eq!(
+            fault.as_deref(),
+            Some("dwell_ms: expected a whole number, 0 to 3600000, found nothing")
+        );
+        let told = decode(&format!(r#"{dwell},"dwell_ms":0"#)).unwrap();
+        assert_eq!(told.incomplete(), None);
     }
 }

@@ -17,7 +17,7 @@ const MICROSECONDS_MIN: u64 = 100_000_000_000_000;
 /// From this size on a bare number counts nanoseconds.
 const NANOSECONDS_MIN: u64 = 100_000_000_000_000_000;
 /// 1990-01-01, in ms UTC.
-const PLAUSIBLE_MS_MIN: i64 = 631_152_000_000;
+pub(crate) const PLAUSIBLE_MS_MIN: i64 = 631_152_000_000;
 /// How far a row's time may lie ahead of its record's.
 const AHEAD_MS_MAX: i64 = 86_400_000;
 

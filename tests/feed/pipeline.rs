@@ -125,7 +125,7 @@ impl Pipeline {
             Payload::Event(logged) => {
                 let event = event(logged);
                 let stored = self.events.entry((event.user, event.id)).or_default();
-                let in_time = !event.too_far(input.arrived);
+                let in_time = event.implausible(input.arrived).is_none();
                 in_time.then(|| events::apply(stored, &event, input.arrived, &mut out));
             }
             Payload::Read { user } => {

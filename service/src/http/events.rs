@@ -101,9 +101,13 @@ fn check(events: &[&RawValue], caller: &Caller, now: Timestamp) -> Checked {
                 continue;
             }
         };
-        if event.too_far(now.0) {
-            checked.faults.push(fault(event.ahead()));
-        } else if event.user != sender && !caller.ingest {
+        let wrong = [event.implausible(now.0), event.incomplete()];
+        let before = checked.faults.len();
+        checked.faults.extend(wrong.into_iter().flatten().map(fault));
+        if checked.faults.len() > before {
+            continue;
+        }
+        if event.user != sender && !caller.ingest {
             let message = "is not the caller".to_owned();
             let field = "user_id".to_owned();
             checked.foreign.push(Fault { index: Some(index), field, message });

@@ -12,8 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::HOST;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
+use hyper::{Method, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +24,7 @@ use tokio::time::{sleep, timeout};
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
-use super::Refusal;
+use super::{Fault, Refusal};
 
 const HEAD_WAIT: Duration = Duration::from_secs(5);
 const HEADERS_MAX: usize = 64;
@@ -101,8 +103,13 @@ where
     let _ = stream.set_nodelay(true);
     let routes = TowerToHyperService::new(warp::service(routes));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let answer = routes.call(request);
-        async move { Ok::<Response, Infallible>(within(wait, answer).await) }
+        let answer = admitted(request).map(|request| routes.call(request));
+        async move {
+            Ok::<Response, Infallible>(match answer {
+                Ok(answer) => within(wait, answer).await,
+                Err(refusal) => refusal.into_response(),
+            })
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -121,6 +128,20 @@ where
     if let Err(fault) = ended {
         tracing::debug!(%fault, "connection ended");
     }
+}
+
+/// The request as routes take it. HEAD is answered as GET, and hyper leaves the body out (RFC 9110, 9.3.2); a request of
+/// HTTP/1.1 names one host, or is refused (RFC 9112, 3.2).
+fn admitted(mut request: hyper::Request<Incoming>) -> Result<hyper::Request<Incoming>, Refusal> {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        let found = if hosts == 0 { "found none" } else { "found several" };
+        return Err(Refusal::invalid(vec![Fault::of("host", format!("expected one, {found}"))]));
+    }
+    if request.method() == Method::HEAD {
+        *request.method_mut() = Method::GET;
+    }
+    Ok(request)
 }
 
 /// Returns once `stop` is true, or nobody can make it so any more.

@@ -4,6 +4,7 @@
 //! handler answers a [`Response`] or a [`Refusal`], and every refusal has the one JSON form of the API.
 
 pub mod auth;
+pub mod body;
 mod events;
 mod feed;
 pub mod internal;
@@ -22,7 +23,6 @@ use serde::Serialize;
 use uuid::Uuid;
 use warp::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use warp::http::{Response as HttpResponse, StatusCode};
-use warp::hyper::body::Bytes;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
@@ -44,8 +44,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// The most events of one request.
     pub events_max: usize,
-    /// The longest body.
-    pub body_bytes_max: u64,
+    /// The bounds of a body.
+    pub body: body::Bounds,
 }
 
 /// The public routes.
@@ -76,27 +76,28 @@ pub fn public(
             };
             Ok::<_, Rejection>(api.finish("trending", asked).await)
         });
-    let events =
-        warp::path!("api" / "v1" / "events")
-            .and(warp::post())
-            .and(with(api))
-            .and(warp::header::optional("authorization"))
-            .and(warp::header::optional("content-type"))
-            .and(warp::body::content_length_limit(api.body_bytes_max))
-            .and(warp::body::bytes())
-            .and_then(
-                |api: Arc<Api>,
-                 authorization: Option<String>,
-                 kind: Option<String>,
-                 body: Bytes| async move {
-                    let asked = async {
-                        let caller = api.caller(authorization.as_deref())?;
-                        events::post(&api, &caller, kind.as_deref(), &body).await
-                    };
-                    Ok::<_, Rejection>(api.finish("events", asked).await)
-                },
-            );
-    let bytes_max = api.body_bytes_max;
+    let events = warp::path!("api" / "v1" / "events")
+        .and(warp::post())
+        .and(with(api))
+        .and(warp::header::optional("authorization"))
+        .and(warp::header::optional("content-type"))
+        .and(warp::header::optional("content-encoding"))
+        .and(warp::body::stream())
+        .and_then(
+            |api: Arc<Api>,
+             authorization: Option<String>,
+             kind: Option<String>,
+             encoding: Option<String>,
+             parts| async move {
+                let asked = async {
+                    let caller = api.caller(authorization.as_deref())?;
+                    let body = body::read(parts, encoding.as_deref(), api.body).await?;
+                    events::post(&api, &caller, kind.as_deref(), &body).await
+                };
+                Ok::<_, Rejection>(api.finish("events", asked).await)
+            },
+        );
+    let bytes_max = api.body.bytes_max;
     feed.or(trending).or(events).recover(move |rejection| recover(rejection, bytes_max))
 }
 

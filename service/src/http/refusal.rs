@@ -8,14 +8,16 @@ use serde::Serialize;
 use uuid::Uuid;
 use warp::body::BodyDeserializeError;
 use warp::http::StatusCode;
-use warp::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use warp::http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::reject::{
-    InvalidHeader, InvalidQuery, LengthRequired, MethodNotAllowed, PayloadTooLarge, Rejection,
-    UnsupportedMediaType,
+    InvalidHeader, InvalidQuery, MethodNotAllowed, PayloadTooLarge, Rejection, UnsupportedMediaType,
 };
 use warp::reply::Response;
 
 use super::json;
+
+/// The content codings that bodies may have.
+const ENCODINGS: &str = "gzip, deflate, br, zstd";
 
 /// One thing that is wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -103,7 +105,22 @@ impl Refusal {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
-    /// 415.
+    /// 408: the body did not come in time.
+    pub fn slow() -> Self {
+        let message = "the body did not come in time";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
+    }
+
+    /// 415: the content coding.
+    pub fn unsupported_coding(found: &str) -> Self {
+        let found: String = found.chars().take(64).collect();
+        let message = format!(
+            "the content-encoding may be {ENCODINGS}, three upon each other at most, found {found:?}"
+        );
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", message)
+    }
+
+    /// 415: the content type.
     pub fn unsupported() -> Self {
         let message = "the content-type must be application/json";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
@@ -130,6 +147,13 @@ impl Refusal {
         if let Some(seconds) = self.retry_after_s {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            answer.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
+        }
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            // What still comes of the body is no next request.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -141,9 +165,6 @@ impl Refusal {
 pub async fn recover(rejection: Rejection, bytes_max: u64) -> Result<Response, Infallible> {
     let refusal = if rejection.find::<PayloadTooLarge>().is_some() {
         Refusal::too_long(bytes_max)
-    } else if rejection.find::<LengthRequired>().is_some() {
-        let message = "the content-length is needed";
-        Refusal::new(StatusCode::LENGTH_REQUIRED, "length_required", message)
     } else if rejection.find::<UnsupportedMediaType>().is_some() {
         Refusal::unsupported()
     } else if rejection.find::<MethodNotAllowed>().is_some() {

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, Remote};
 use crate::health::{Health, Probing};
 use crate::http::auth::Verifier;
+use crate::http::body::Bounds;
 use crate::http::internal::{Internal, digest, internal};
 use crate::http::listener::Listener;
 use crate::http::{Api, public};
@@ -214,7 +215,11 @@ impl Parts<'_> {
             log,
             metrics: Arc::clone(&self.metrics),
             events_max: self.config.http.events_max,
-            body_bytes_max: self.config.http.body_bytes_max,
+            body: Bounds {
+                bytes_max: self.config.http.body_bytes_max,
+                // What follows the body has a quarter of the request's time.
+                wait: self.config.http.request_wait * 3 / 4,
+            },
         }))
     }
 

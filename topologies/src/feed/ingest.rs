@@ -176,8 +176,8 @@ impl Processor for IngestEvents {
             Ok(event) => event,
             Err(poison) => return dead_letter(&poison, cx),
         };
-        if event.too_far(record.at.0) {
-            return dead_letter(&event.ahead().of("event"), cx);
+        if let Some(fault) = event.implausible(record.at.0) {
+            return dead_letter(&fault.of("event"), cx);
         }
         let id = Pair(event.user, event.id);
         let first = cx.store(self.first)?;

@@ -5,4 +5,5 @@ mod feed;
 mod internal;
 mod tiers;
 mod trending;
+mod wire;
 mod world;

@@ -21,6 +21,7 @@ use warp::reply::Response;
 use crate::commands::topics;
 use crate::config::{self, Algorithm, Auth};
 use crate::http::auth::Verifier;
+use crate::http::body::Bounds;
 use crate::http::{Api, public};
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
@@ -158,7 +159,7 @@ impl World {
             log,
             metrics: Arc::clone(&metrics),
             events_max: 100,
-            body_bytes_max: 64 * 1024,
+            body: Bounds { bytes_max: 64 * 1024, wait: Duration::from_secs(30) },
         });
         Self { broker, state, clock, metrics, auth, api, _keys: keys }
     }
