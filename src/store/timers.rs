@@ -66,6 +66,14 @@ impl<K: 'static> TimerQueue<K> {
         Ok(())
     }
 
+    /// Sets the deadline of `key`, unless it has one that comes sooner.
+    pub fn set_sooner(&mut self, key: &K, at: Timestamp) -> Result<()> {
+        match self.deadline(key) {
+            Some(sooner) if sooner <= at => Ok(()),
+            Some(_) | None => self.set(key, at),
+        }
+    }
+
     /// Removes the deadline of `key`, if it has one.
     pub fn cancel(&mut self, key: &K) -> Result<()> {
         self.encode(key);

@@ -124,11 +124,7 @@ impl ReaderProcessor {
 
     fn schedule_everybody(&self, after_ms: i64, cx: &mut ReaderContext<'_>) -> Result<()> {
         let at = Timestamp(cx.wall_time().0.saturating_add(after_ms));
-        let due = cx.timers(self.everybody_due)?;
-        match due.deadline(&EVERYBODY) {
-            Some(sooner) if sooner <= at => Ok(()),
-            _ => due.set(&EVERYBODY, at),
-        }
+        cx.timers(self.everybody_due)?.set_sooner(&EVERYBODY, at)
     }
 
     fn touch_everybody(&self, cx: &mut ReaderContext<'_>) -> Result<()> {

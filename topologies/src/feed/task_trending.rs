@@ -177,10 +177,6 @@ impl TaskTrending {
 
     /// Has the part made at `at`, unless it is due sooner.
     fn schedule(&self, at: i64, cx: &mut EngagementContext<'_>) -> Result<()> {
-        let due = cx.timers(self.stores.due)?;
-        match due.deadline(&PART) {
-            Some(sooner) if sooner.0 <= at => Ok(()),
-            _ => due.set(&PART, Timestamp(at)),
-        }
+        cx.timers(self.stores.due)?.set_sooner(&PART, Timestamp(at))
     }
 }

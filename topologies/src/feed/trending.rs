@@ -47,11 +47,7 @@ type MergeContext<'a> = Context<'a, TrendingKey, Trending>;
 
 impl Merge {
     fn schedule(&self, at: i64, cx: &mut MergeContext<'_>) -> Result<()> {
-        let due = cx.timers(self.due)?;
-        match due.deadline(&TRENDING_KEY) {
-            Some(sooner) if sooner.0 <= at => Ok(()),
-            _ => due.set(&TRENDING_KEY, Timestamp(at)),
-        }
+        cx.timers(self.due)?.set_sooner(&TRENDING_KEY, Timestamp(at))
     }
 }
 
