@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::query::{Query, RunningTasks};
 use crate::record::{TaskId, Timestamp};
 use crate::store::{BroadcastStore, StateReader, Stores};
+use crate::task::Lag;
 use crate::topology::Topology;
 use crate::worker::{
     Activity, BroadcastLoader, GroupMember, Instance, PartitionWatch, RestoreThread, Stop, Worker,
@@ -155,6 +156,11 @@ impl Streams {
     /// by the process that the group gives their partitions to.
     pub fn stopped_tasks(&self) -> BTreeMap<TaskId, String> {
         self.instance.stopped_tasks()
+    }
+
+    /// How far this process is behind the ends of what it reads: its worst task, of those that run.
+    pub fn lag(&self) -> Lag {
+        self.instance.lag()
     }
 
     /// Whether this process is a member of its group.

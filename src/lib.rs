@@ -155,4 +155,5 @@ pub use record::{
     encode_header,
 };
 pub use serde::{Bytes, I64, Nullable, Serde, Unit, Utf8};
+pub use task::Lag;
 pub use topology::{Builder, Internal, InvalidTopology, Stream, Topology, Use};

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use millstream::{Counter, Metrics as EngineMetrics};
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
 /// What somebody else counts, by name.
@@ -30,6 +30,10 @@ pub struct Metrics {
     pub unappended: IntCounter,
     /// How old the oldest record is that the Redis sink has in hand, ms; 0 if it has none.
     pub sink_lag: IntGauge,
+    /// Seconds the engine is behind the ends of what it reads; not a number as long as it has seen no end.
+    pub lag: Gauge,
+    /// Whether the engine catches up: 1 or 0.
+    pub lagging: IntGauge,
     /// Whether a component answers, as last seen: 1 or 0.
     pub up: IntGaugeVec,
 }
@@ -66,6 +70,11 @@ impl Metrics {
                 "feedmill_redis_sink_lag_ms",
                 "Age of the oldest record that the sink has in hand.",
             )?,
+            lag: Gauge::new(
+                "millstream_lag_seconds",
+                "How far the engine is behind the ends of what it reads.",
+            )?,
+            lagging: IntGauge::new("millstream_lagging", "Whether the engine catches up.")?,
             up: IntGaugeVec::new(
                 Opts::new("feedmill_up", "Whether a component answers."),
                 &["component"],
@@ -78,6 +87,8 @@ impl Metrics {
         of.registry.register(Box::new(of.events.clone()))?;
         of.registry.register(Box::new(of.unappended.clone()))?;
         of.registry.register(Box::new(of.sink_lag.clone()))?;
+        of.registry.register(Box::new(of.lag.clone()))?;
+        of.registry.register(Box::new(of.lagging.clone()))?;
         of.registry.register(Box::new(of.up.clone()))?;
         Ok(of)
     }

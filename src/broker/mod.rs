@@ -73,6 +73,10 @@ pub trait Consumer: Send {
     /// Starts reading these partitions at these offsets, resumed; others stay as they are.
     fn assign(&mut self, from: &[(TopicPartition, Offset)]) -> Result<(), Failure>;
 
+    /// The end of an assigned partition's log, open transactions included, as the last fetch showed it; none before the
+    /// first. It asks nobody.
+    fn end_seen(&self, of: &TopicPartition) -> Option<Offset>;
+
     /// Stops reading these partitions.
     fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), Failure>;
 

@@ -70,6 +70,8 @@ pub struct Core {
     wall_time: Timestamp,
     round_robin: u32,
     in_hand: bool,
+    /// Whether the process lags.
+    pub(crate) lagging: bool,
     pub(crate) dead_lettered: u64,
     /// What processors counted, by name.
     pub(crate) counted: Vec<(&'static str, u64)>,
@@ -96,6 +98,7 @@ impl Core {
             wall_time: Timestamp::MIN,
             round_robin: 0,
             in_hand: false,
+            lagging: true,
             dead_lettered: 0,
             counted: Vec::new(),
             key: Vec::new(),

@@ -86,6 +86,11 @@ pub trait Processor: 'static {
     fn on_start(&mut self, _cx: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result<()> {
         Ok(())
     }
+
+    /// The process does not lag any more ([`Context::is_lagging`]): called after every start too, once that is known.
+    fn on_caught_up(&mut self, _cx: &mut Context<'_, Self::KeyOut, Self::ValueOut>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A deadline that has come.
@@ -219,6 +224,12 @@ impl<'a, K, V> Context<'a, K, V> {
     /// The wall time, as it was when this batch began.
     pub fn wall_time(&self) -> Timestamp {
         self.core.wall_time()
+    }
+
+    /// Whether this process has much to catch up with, as it was when this batch began: what is made now is soon made
+    /// anew. When it ends, [`Processor::on_caught_up`] is called.
+    pub fn is_lagging(&self) -> bool {
+        self.core.lagging
     }
 
     /// The task this runs in.

@@ -72,6 +72,11 @@ impl<P: Processor> BroadcastListener for Node<P> {
         let at = core.wall_time();
         self.run(at, core, |processor, cx| processor.on_start(cx))
     }
+
+    fn caught_up(&self, core: &mut Core) -> Result<()> {
+        let at = core.wall_time();
+        self.run(at, core, |processor, cx| processor.on_caught_up(cx))
+    }
 }
 
 /// What a processor uses, by kind.

@@ -91,6 +91,11 @@ impl RecordQueues {
         }
     }
 
+    /// Whether nothing of this lane waits.
+    pub(crate) fn is_empty(&self, lane: usize) -> bool {
+        self.lanes.get(lane).is_none_or(|lane| lane.batches.is_empty())
+    }
+
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

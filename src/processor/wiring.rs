@@ -62,13 +62,16 @@ pub(crate) trait FireTimers {
     fn fire_next(&self, timers: u16, now: Timestamp, core: &mut Core) -> Result<bool>;
 }
 
-/// Hears of broadcasts and of the task's start.
+/// Hears of broadcasts, of the task's start, and of the end of a lag.
 pub(crate) trait BroadcastListener {
     /// A key changed; `None` is a resync.
     fn changed(&self, broadcast: u16, key: Option<&dyn Any>, core: &mut Core) -> Result<()>;
 
     /// The task starts.
     fn started(&self, core: &mut Core) -> Result<()>;
+
+    /// The process does not lag any more.
+    fn caught_up(&self, core: &mut Core) -> Result<()>;
 }
 
 /// The nodes of a task while they are made, and who among them wants to be called.

@@ -4,13 +4,14 @@
 //! or undone together. A task is worked by one thread and never sent; only its opened store moves, while it
 //! restores. After an abort the nodes are made anew and the state is what was last committed.
 //!
-//! The order within a transaction: `run` (`turn.rs`) works off broadcasts, timers and records; `stage` (`staging.rs`)
+//! The order within a transaction: `run` (`run.rs`) works off broadcasts, timers and records; `stage` (`staging.rs`)
 //! emits what waits for the commit and turns dirty state into changelog records; the worker commits; `applied` puts
 //! the same changes down in the store in one batch. `rewind` undoes instead.
 
 mod bisection;
 mod commit;
 mod genesis;
+mod lag;
 mod nodes;
 mod phase;
 mod progress;
@@ -25,6 +26,8 @@ use std::time::Duration;
 use bisection::Bisection;
 pub(crate) use bisection::Blame;
 pub(crate) use commit::{Limits, Open, Reason, drained_after, due};
+pub use lag::Lag;
+use lag::LagClock;
 pub(crate) use nodes::Nodes;
 use phase::{History, Phase};
 pub(crate) use restore::{RestoreError, RestoreJob, Restored, Restorer};
@@ -75,6 +78,7 @@ pub(crate) struct Task {
     skips: BTreeMap<(TopicPartition, Offset), String>,
     bisection: Bisection,
     phase: Phase,
+    lag: LagClock,
     processed: u64,
     unflushed_bytes: usize,
     flushed_at: Timestamp,
@@ -88,6 +92,8 @@ struct Position {
     source: TopicPartition,
     committed: Offset,
     next: Offset,
+    /// The end that was reported last; behind `next` if there is more.
+    ended: Offset,
 }
 
 /// Brings a store to disk.
@@ -134,8 +140,12 @@ impl Task {
         let handles = built.plan.handles.len();
         let mut core = Core::new(id.clone(), handles, RecordQueues::of(sources), dead_letters);
         core.bytes_max = context.sent_bytes_max;
-        let position =
-            |(source, next): (TopicPartition, Offset)| Position { source, committed: next, next };
+        let position = |(source, next): (TopicPartition, Offset)| Position {
+            source,
+            committed: next,
+            next,
+            ended: next,
+        };
         let mut task = Self {
             nodes: Nodes::wire(&context, spec, &id)?,
             context: context.clone(),
@@ -151,6 +161,7 @@ impl Task {
             skips: BTreeMap::new(),
             bisection: Bisection::default(),
             phase: Phase::first(history),
+            lag: LagClock::default(),
             processed: 0,
             unflushed_bytes: 0,
             flushed_at: Timestamp::MIN,
@@ -224,6 +235,38 @@ impl Task {
     /// Takes in a batch; one that is of none of its sources comes back.
     pub(crate) fn add(&mut self, batch: Batch) -> Option<Batch> {
         self.core.queue.add(batch)
+    }
+
+    /// The end of one of its sources was reached: all before it has been added.
+    pub(crate) fn ended(&mut self, source: &TopicPartition, end: Offset) {
+        if let Some(position) = self.positions.iter_mut().find(|at| at.source == *source) {
+            position.ended = end;
+        }
+    }
+
+    /// How far it is behind; `end_of` knows the ends of sources.
+    pub(crate) fn lag(
+        &mut self,
+        now: Timestamp,
+        end_of: impl FnMut(&TopicPartition) -> Option<Offset>,
+    ) -> Lag {
+        if self.lag.wants_ends(now) {
+            let ends = self.positions.iter().map(|position| &position.source).map(end_of);
+            if let Some(ends) = ends.collect() {
+                self.lag.note(ends, now);
+            }
+        }
+        let queue = &self.core.queue;
+        self.lag.read_up_to(self.positions.iter().enumerate().map(|(lane, position)| {
+            // Behind the last record there may be markers: they are told of by an end alone.
+            if queue.is_empty(lane) { position.next.max(position.ended) } else { position.next }
+        }));
+        self.lag.lag(now)
+    }
+
+    /// Whether the process it runs in lags.
+    pub(crate) fn set_lagging(&mut self, lagging: bool) {
+        self.core.lagging = lagging;
     }
 
     /// Bytes waiting to be worked off.

@@ -18,6 +18,8 @@ pub(crate) struct Nodes {
     pub broadcast_listeners: Vec<(Vec<u16>, Rc<dyn BroadcastListener>)>,
     /// Whether they were told that the task starts.
     pub started: bool,
+    /// Whether they are to be told once the process does not lag.
+    pub lagged: bool,
 }
 
 impl Nodes {
@@ -34,6 +36,7 @@ impl Nodes {
         wiring.check()?;
         let Wiring { mut commit_emitters, timer_nodes, broadcast_listeners, .. } = wiring;
         commit_emitters.sort_by_key(|(id, _)| *id);
-        Ok(Self { sources, commit_emitters, timer_nodes, broadcast_listeners, started: false })
+        let (started, lagged) = (false, true);
+        Ok(Self { sources, commit_emitters, timer_nodes, broadcast_listeners, started, lagged })
     }
 }

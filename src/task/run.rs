@@ -54,6 +54,7 @@ impl Task {
         let before = self.processed;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.start()?;
+            self.tell_caught_up()?;
             // Else changes and timers, of which there may be some at all times, would keep the record away for ever.
             let alone = self.bisection.wants_single_record()
                 && !self.phase.has_worked()
@@ -107,6 +108,18 @@ impl Task {
         for (_, node) in &self.nodes.broadcast_listeners {
             node.started(&mut self.core)?;
             self.phase.open();
+        }
+        Ok(())
+    }
+
+    fn tell_caught_up(&mut self) -> Result<()> {
+        let caught_up = std::mem::replace(&mut self.nodes.lagged, self.core.lagging);
+        if !caught_up || self.core.lagging {
+            return Ok(());
+        }
+        for (_, node) in &self.nodes.broadcast_listeners {
+            self.phase.open();
+            node.caught_up(&mut self.core)?;
         }
         Ok(())
     }

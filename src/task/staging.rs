@@ -85,7 +85,9 @@ impl Task {
         self.core.out.clear();
         self.core.hold(false);
         self.changes.clear();
-        self.positions.iter_mut().for_each(|position| position.next = position.committed);
+        for position in &mut self.positions {
+            (position.next, position.ended) = (position.committed, position.committed);
+        }
         let history = self.phase.rewind();
         (self.processed, self.core.dead_lettered) = (0, 0);
         self.core.counted.clear();

@@ -15,7 +15,7 @@ use crate::fail_points::FailPoints;
 use crate::metrics::Metrics;
 use crate::record::{TaskId, Timestamp, Topic};
 use crate::store::{StateReader, Stores};
-use crate::task::{AppContext, RestoreError, RestoreJob, Restored};
+use crate::task::{AppContext, Lag, RestoreError, RestoreJob, Restored};
 
 /// See the module.
 pub(crate) struct Instance {
@@ -44,6 +44,8 @@ pub(crate) struct Instance {
     /// The tasks that a fault has stopped, with its words.
     stopped: Mutex<BTreeMap<TaskId, String>>,
     heartbeats: Vec<AtomicI64>,
+    /// How many ms each worker is behind; `i64::MAX` if that is unknown.
+    lags: Vec<AtomicI64>,
     broadcasts_loaded: AtomicBool,
     stopping: AtomicBool,
 }
@@ -81,6 +83,7 @@ impl Instance {
             high_watermarks,
         } = parts;
         let heartbeats = (0..config.workers).map(|_| AtomicI64::new(i64::MIN)).collect();
+        let lags = (0..config.workers).map(|_| AtomicI64::new(0)).collect();
         let broadcasts_loaded = AtomicBool::new(context.broadcasts.is_empty());
         Self {
             name,
@@ -104,6 +107,7 @@ impl Instance {
             readers: Mutex::default(),
             stopped: Mutex::default(),
             heartbeats,
+            lags,
             broadcasts_loaded,
             stopping: AtomicBool::new(false),
         }
@@ -242,6 +246,25 @@ impl Instance {
     pub(crate) fn heartbeats(&self) -> Vec<Option<Timestamp>> {
         let heartbeats = self.heartbeats.iter().map(|beat| Timestamp(beat.load(Ordering::Relaxed)));
         heartbeats.map(|at| Some(at).filter(|at| *at > Timestamp::MIN)).collect()
+    }
+
+    pub(crate) fn set_lag(&self, worker: usize, lag: Lag) {
+        if let Some(of) = self.lags.get(worker) {
+            let millis = match lag {
+                Lag::Behind(time) => i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
+                Lag::Unknown => i64::MAX,
+            };
+            of.store(millis, Ordering::Relaxed);
+        }
+    }
+
+    /// How far the worker that is furthest behind is so: tasks of one feed those of another.
+    pub(crate) fn lag(&self) -> Lag {
+        let lags = self.lags.iter().map(|lag| lag.load(Ordering::Relaxed));
+        match lags.max().unwrap_or(0) {
+            i64::MAX => Lag::Unknown,
+            millis => Lag::Behind(Duration::from_millis(millis.unsigned_abs())),
+        }
     }
 
     pub(crate) fn broadcasts_are_loaded(&self) -> bool {

@@ -42,7 +42,7 @@ use crate::broker::{Consumer, Failure, Flow, Isolation, Reaction, classify};
 use crate::error::{Exit, Fault};
 use crate::fail_points::{Crashed, FailPoint};
 use crate::record::{TaskId, Timestamp, TopicPartition};
-use crate::task::{Open, Reason, Task, TaskFailure};
+use crate::task::{Lag, Open, Reason, Task, TaskFailure};
 
 /// A store that refuses for so long does not heal by itself: RocksDB keeps some failures until it is opened anew.
 const BROKEN_AFTER: Duration = Duration::from_secs(30);
@@ -147,6 +147,7 @@ impl Worker {
         let busy = Activity::of(moved || opened || may_begin && self.has_work(now));
         let wait = if busy == Activity::Busy { Duration::ZERO } else { wait };
         let polled = self.poll(wait)?;
+        self.measure_lag(now);
         let ran = if may_begin { self.run(now)? } else { Activity::Idle };
         let committed = self.commit_if_due(now)?;
         self.balance_flow()?;
@@ -216,9 +217,29 @@ impl Worker {
                 }
             }
         }
+        for (source, end) in &polled.ends {
+            for state in self.tasks.values_mut() {
+                if let TaskState::Running(task) = state {
+                    task.ended(source, *end);
+                }
+            }
+        }
         // Last: it rewinds tasks, and what this poll brought them comes again from where they stand then.
         self.reopen_lost(&polled.out_of_range)?;
         Ok(Activity::of(busy))
+    }
+
+    /// Tells the process how far the tasks are behind. Those that rest or are not open do not count: nothing that others
+    /// do would wait for them.
+    fn measure_lag(&mut self, now: Timestamp) {
+        let (consumer, paused) = (&self.consumer, &self.paused);
+        let lags = self.tasks.iter_mut().filter(|(id, _)| !paused.contains_key(id));
+        let lags = lags.filter_map(|(_, state)| match state {
+            TaskState::Running(task) => Some(task.lag(now, |source| consumer.end_seen(source))),
+            TaskState::Waiting(_) | TaskState::Restoring(_) | TaskState::Stopped => None,
+        });
+        let lag = lags.max().unwrap_or(Lag::Behind(Duration::ZERO));
+        self.instance.set_lag(self.index, lag);
     }
 
     fn commit_if_due(&mut self, now: Timestamp) -> Result<Activity, Stop> {

@@ -47,6 +47,7 @@ impl Worker {
 
     fn run_task(&mut self, id: &TaskId, slice: &TimeSlice, now: Timestamp) -> Result<bool, Stop> {
         let Some(TaskState::Running(task)) = self.tasks.get_mut(id) else { return Ok(false) };
+        task.set_lagging(self.instance.lag().is_lagging());
         match task.run(now, slice) {
             Ok(records) => {
                 if task.has_worked() {

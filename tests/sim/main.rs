@@ -7,6 +7,7 @@ mod broadcasts;
 mod faults;
 mod headers;
 mod kept;
+mod lag;
 mod lost;
 mod opening;
 mod poison;

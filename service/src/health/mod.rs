@@ -7,6 +7,7 @@ mod probe;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use millstream::Lag;
 use serde::Serialize;
 
 pub use probe::Probing;
@@ -28,8 +29,30 @@ pub struct Seen {
     /// What its breaker makes of calls, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<&'static str>,
+    /// How far it is behind, if it reads logs.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Behind>,
     /// When, in ms.
     pub at: i64,
+}
+
+/// How far the engine is behind the ends of what it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Behind {
+    /// Whether it catches up: feeds are ranked at first sight, then when it is done.
+    pub lagging: bool,
+    /// It knows everything there was so long ago; null as long as it has seen no end.
+    pub lag_ms: Option<u64>,
+}
+
+impl From<Lag> for Behind {
+    fn from(lag: Lag) -> Self {
+        let lag_ms = match lag {
+            Lag::Behind(time) => Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            Lag::Unknown => None,
+        };
+        Self { lagging: lag.is_lagging(), lag_ms }
+    }
 }
 
 /// The component that readiness cannot do without.

@@ -8,9 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use millstream::Clock;
-use millstream::Topic;
 use millstream::broker::{Admin, Broker, Failure};
+use millstream::{Clock, Lag, Topic};
 use schemas::topic::EVENTS;
 use tokio::time::{sleep, timeout};
 
@@ -18,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::read::Reads;
 use crate::worker::Sunk;
 
-use super::{ENGINE, Health, KAFKA, SINK, Seen};
+use super::{Behind, ENGINE, Health, KAFKA, SINK, Seen};
 
 const EVERY: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_secs(1);
@@ -34,6 +33,13 @@ pub struct Probing {
     pub clock: Arc<dyn Clock>,
 }
 
+/// What a look at a component found.
+struct Found {
+    found: Result<(), String>,
+    breaker: Option<&'static str>,
+    behind: Option<Behind>,
+}
+
 impl Probing {
     fn note(
         &self,
@@ -41,9 +47,15 @@ impl Probing {
         found: Result<(), String>,
         breaker: Option<&'static str>,
     ) {
+        let found = Found { found, breaker, behind: None };
+        self.note_found(component, found);
+    }
+
+    fn note_found(&self, component: &'static str, of: Found) {
+        let Found { found, breaker, behind } = of;
         let up = found.is_ok();
         self.metrics.up.with_label_values(&[component]).set(i64::from(up));
-        let seen = Seen { up, fault: found.err(), breaker, at: self.clock.now().0 };
+        let seen = Seen { up, fault: found.err(), breaker, behind, at: self.clock.now().0 };
         self.health.note(component, seen);
     }
 
@@ -83,9 +95,13 @@ impl Probing {
     }
 
     /// Looks at the engine, for as long as the task lives.
-    pub async fn engine(self, look: impl Fn() -> Result<(), String> + Send) {
+    pub async fn engine(self, look: impl Fn() -> (Result<(), String>, Lag) + Send) {
         loop {
-            self.note(ENGINE, look(), None);
+            let (found, lag) = look();
+            let behind = Behind::from(lag);
+            self.metrics.lagging.set(i64::from(behind.lagging));
+            self.metrics.lag.set(behind.lag_ms.map_or(f64::NAN, |ms| ms as f64 / 1e3));
+            self.note_found(ENGINE, Found { found, breaker: None, behind: Some(behind) });
             sleep(EVERY).await;
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millstream::broker::Broker;
 use millstream::store::Stores;
 use millstream::{
-    Config as EngineConfig, Ended, Environment, Exit, FailPoints, Metrics, Query, QueryError,
+    Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, Metrics, Query, QueryError,
     Streams,
 };
 use schemas::{Trending, UserId};
@@ -47,9 +47,9 @@ impl Engine {
     }
 
     /// Looks at it, for readiness.
-    pub fn look(&self) -> impl Fn() -> Result<(), String> + Send + use<> {
+    pub fn look(&self) -> impl Fn() -> (Result<(), String>, Lag) + Send + use<> {
         let streams = Arc::clone(&self.streams);
-        move || look(&streams)
+        move || (look(&streams), streams.lag())
     }
 
     /// Commits, closes, and tells why it ended if it was not asked to.

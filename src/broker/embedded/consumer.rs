@@ -72,6 +72,13 @@ impl Consumer for EmbeddedConsumer {
         })
     }
 
+    fn end_seen(&self, of: &TopicPartition) -> Option<Offset> {
+        self.cluster.with(|state, _| {
+            let log = state.topics.log_id(Call::Bounds, of).ok()?;
+            state.topics.log(log).map(|log| log.high_watermark())
+        })
+    }
+
     fn bounds(&mut self, of: &TopicPartition) -> Result<Bounds, Failure> {
         let isolation = self.reader.isolation();
         self.cluster.with(|state, _| {

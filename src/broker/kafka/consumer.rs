@@ -143,6 +143,10 @@ impl Consumer for KafkaConsumer {
         list.offsets()
     }
 
+    fn end_seen(&self, of: &TopicPartition) -> Option<Offset> {
+        self.client.end_seen(of)
+    }
+
     fn bounds(&mut self, of: &TopicPartition) -> Result<Bounds, Failure> {
         self.client.bounds(of, ANSWER_WAIT)
     }

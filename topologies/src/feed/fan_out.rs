@@ -11,7 +11,7 @@ use schemas::{PostId, TRENDING_KEY, TrendingKey, UserId};
 use super::reader::{ReaderContext, ReaderProcessor};
 use super::trending;
 use crate::layout::Pair;
-use crate::reader::schedule::Class;
+use crate::reader::schedule::{Class, Pace};
 
 /// Another list touches everybody so long after the one before at the earliest.
 const MEMBERS_MS: i64 = 10_000;
@@ -20,21 +20,30 @@ const COUNTS_MS: i64 = 1_000;
 
 impl ReaderProcessor {
     /// Notes that something changed for a reader.
-    fn touch(&self, user: &UserId, class: Class, cx: &mut ReaderContext<'_>) -> Result<()> {
+    pub(super) fn touch(
+        &self,
+        user: &UserId,
+        class: Class,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
+        let pace = pace(cx);
         self.change(user, cx, |reader, now| {
             if reader.presence.is_active(now) {
-                reader.schedule.touch(class, now);
+                reader.schedule.touch(class, now, pace);
             }
         })
     }
 
     /// Notes that something changed for everyone who follows `author`, or did something to their posts.
-    fn touch_audience(
-        &self,
+    pub(super) fn touch_audience(
+        &mut self,
         author: &UserId,
         class: Class,
         cx: &mut ReaderContext<'_>,
     ) -> Result<()> {
+        if cx.is_lagging() {
+            return self.put_off_audience(author, class, cx);
+        }
         let mut users = Vec::new();
         cx.store(self.audience)?.scan_prefix(&author.0, |Pair(_, user), ()| {
             users.push(*user);
@@ -96,7 +105,10 @@ impl ReaderProcessor {
 
     /// A line ended that never was in this process. It is in no feed that was ranked here; feeds that were ranked
     /// before the task came here may have it, so that all of those are ranked anew.
-    fn rank_all_once(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
+    pub(super) fn rank_all_once(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
+        if cx.is_lagging() {
+            return self.put_off_all(cx);
+        }
         if std::mem::replace(&mut self.ranks_all, true) {
             return Ok(());
         }
@@ -127,13 +139,19 @@ impl ReaderProcessor {
         cx.timers(self.everybody_due)?.set_sooner(&EVERYBODY, at)
     }
 
-    fn touch_everybody(&self, cx: &mut ReaderContext<'_>) -> Result<()> {
+    pub(super) fn touch_everybody(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
+        if cx.is_lagging() {
+            return self.put_off_everybody(Class::Urgent, cx);
+        }
         let users = self.readers(cx, |reader, now| reader.presence.is_active(now))?;
         users.iter().try_for_each(|user| self.touch(user, Class::Urgent, cx))
     }
 
     /// Touches everybody who is online, one after the other within a second.
     pub(super) fn touch_everybody_softly(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
+        if cx.is_lagging() {
+            return self.put_off_everybody(Class::Soft, cx);
+        }
         self.everybody_touched_at = cx.wall_time().0;
         let users = self.readers(cx, |reader, now| reader.presence.is_online(now))?;
         users.iter().try_for_each(|user| {
@@ -144,7 +162,12 @@ impl ReaderProcessor {
     }
 }
 
-/// The only key of the timers that touch everybody.
+/// How soon a change is ranked at the moment.
+pub(super) fn pace(cx: &ReaderContext<'_>) -> Pace {
+    if cx.is_lagging() { Pace::CatchingUp } else { Pace::Live }
+}
+
+/// The timer that touches everybody.
 pub(super) const EVERYBODY: TrendingKey = TrendingKey(0);
 
 /// A reader's place in a span, always the same: so many readers are not ranked in one moment.

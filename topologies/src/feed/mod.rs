@@ -5,6 +5,7 @@
 //! `reads` and the broadcasts through [`reader`] to `feeds`. Each input has a sub-topology of its own,
 //! so that their partition counts need not agree.
 
+mod catch_up;
 mod engagement;
 mod fan_out;
 mod ingest;

@@ -12,7 +12,8 @@ use schemas::{
     FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId, day_of, topic,
 };
 
-use super::fan_out::place_of;
+use super::catch_up::{PUT_OFF, PutOff};
+use super::fan_out::{pace, place_of};
 use super::publication::{Body, Publication, headers};
 use super::{
     Between, FeedSettings, PostsLive, ReaderStores, TrendingPosts, UsersGone, reading, trending,
@@ -20,7 +21,7 @@ use super::{
 use crate::layout::{Pair, WireSerde};
 use crate::ranking::{Ranker, ReaderState, World, validity};
 use crate::reader::ReaderStatus;
-use crate::reader::schedule::{Class, Schedule, Why};
+use crate::reader::schedule::{Class, Pace, Schedule, Why};
 use crate::state::Count;
 
 /// What was seen stays in the store so long beyond the time it matters.
@@ -84,6 +85,7 @@ pub(super) fn attach(
             members: Vec::new(),
             ranks_all: false,
             everybody_touched_at: i64::MIN,
+            put_off: PutOff::default(),
             ranker: Ranker::default(),
             state: ReaderState::default(),
             publication: Publication::default(),
@@ -111,6 +113,7 @@ pub(super) struct ReaderProcessor {
     pub(super) ranks_all: bool,
     /// When everybody was last touched: who was not online then was not ranked for it.
     pub(super) everybody_touched_at: i64,
+    pub(super) put_off: PutOff,
     ranker: Ranker,
     state: ReaderState,
     publication: Publication,
@@ -340,6 +343,10 @@ impl Processor for ReaderProcessor {
         };
         // Who was ranked in the same moment may have been so before.
         let changed_at = self.started_at.max(self.everybody_touched_at.saturating_add(1));
+        let pace = pace(cx);
+        if pace == Pace::CatchingUp {
+            self.mark_put_off(cx)?;
+        }
         self.change(user, cx, |reader, now| {
             let was_active = reader.presence.is_active(now);
             match record.value {
@@ -347,19 +354,24 @@ impl Processor for ReaderProcessor {
                 ReaderInput::Fact(_) => {}
                 ReaderInput::Read(read) => {
                     reader.presence.mark_read(read.at_ms);
-                    reader.schedule.read(read.miss, now);
+                    reader.schedule.read(read.miss, now, pace);
                 }
             }
             let read = matches!(record.value, ReaderInput::Read(_));
             let unranked = read && ranked_before(reader, changed_at);
             if reader.presence.is_active(now) && (touched || !was_active || unranked) {
-                reader.schedule.touch(Class::Urgent, now);
+                reader.schedule.touch(Class::Urgent, now, pace);
             }
         })
     }
 
     fn on_timer(&mut self, due: Due<'_>, cx: &mut ReaderContext<'_>) -> Result<()> {
-        let Some(user) = due.of(self.due) else { return self.touch_everybody_softly(cx) };
+        let Some(user) = due.of(self.due) else {
+            return match due.of(self.everybody_due) == Some(&PUT_OFF) {
+                true => self.rank_meanwhile(cx),
+                false => self.touch_everybody_softly(cx),
+            };
+        };
         let now = cx.wall_time().0;
         let Some(mut reader) = cx.store(self.stores.readers)?.get(user)?.copied() else {
             return Ok(());
@@ -395,7 +407,11 @@ impl Processor for ReaderProcessor {
         for user in self.readers(cx, |reader, now| reader.presence.is_active(now))? {
             self.change(&user, cx, |_, _| {})?;
         }
-        Ok(())
+        self.recall_put_off(cx)
+    }
+
+    fn on_caught_up(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
+        self.catch_up(cx)
     }
 }
 

@@ -30,7 +30,7 @@ async fn ask(of: &Arc<Internal>, path: &str) -> (StatusCode, Value) {
 }
 
 fn seen(up: bool) -> Seen {
-    Seen { up, fault: None, breaker: None, at: 1 }
+    Seen { up, fault: None, breaker: None, behind: None, at: 1 }
 }
 
 #[tokio::test]

@@ -293,6 +293,24 @@ impl Client {
         Ok(Bounds { start: Offset(start), end: Offset(end) })
     }
 
+    /// The end of a partition's log as the last fetch showed it, if there was one.
+    pub(in crate::broker::kafka) fn end_seen(&self, of: &TopicPartition) -> Option<Offset> {
+        let topic = c_string(Call::Bounds, &of.topic).ok()?;
+        let (mut start, mut end) = (0, 0);
+        // SAFETY: a live consumer, a C string and two places to write to.
+        plain(Call::Bounds, unsafe {
+            sys::rd_kafka_get_watermark_offsets(
+                self.raw(),
+                topic.as_ptr(),
+                of.partition,
+                &mut start,
+                &mut end,
+            )
+        })
+        .ok()?;
+        (end >= 0).then_some(Offset(end))
+    }
+
     /// Subscribes to these topics.
     pub(in crate::broker::kafka) fn subscribe(&mut self, list: &List) -> Result<(), Failure> {
         // SAFETY: a live consumer and a live list, which it copies.
