@@ -29,7 +29,7 @@ impl ReaderProcessor {
         let pace = pace(cx);
         self.change(user, cx, |reader, now| {
             if reader.presence.is_active(now) {
-                reader.schedule.touch(class, now, pace);
+                reader.schedule.touch(class, &reader.presence, pace, now);
             }
         })
     }

@@ -354,13 +354,13 @@ impl Processor for ReaderProcessor {
                 ReaderInput::Fact(_) => {}
                 ReaderInput::Read(read) => {
                     reader.presence.mark_read(read.at_ms);
-                    reader.schedule.read(read.miss, now, pace);
+                    reader.schedule.read(read.miss, &reader.presence, pace, now);
                 }
             }
             let read = matches!(record.value, ReaderInput::Read(_));
             let unranked = read && ranked_before(reader, changed_at);
             if reader.presence.is_active(now) && (touched || !was_active || unranked) {
-                reader.schedule.touch(Class::Urgent, now, pace);
+                reader.schedule.touch(Class::Urgent, &reader.presence, pace, now);
             }
         })
     }

@@ -2,14 +2,15 @@
 //!
 //! What a reader did themselves, and posts that come or go, are urgent: ranked at once, then at most
 //! every 250 ms. Changes of counts are soft: within 2 s for who is online, else at the next read or grid
-//! time. While the process lags, ten seconds take the place of the 250 ms. The clock makes two more: the feed's `valid_until`, and the refresh grid, which nothing stops. What the
+//! time. While the process lags, who is online is ranked every 10 s, and the others when it has caught up.
+//! The clock makes two more: the feed's `valid_until`, and the refresh grid, which nothing stops. What the
 //! clock makes due is ranked as of the time it was due, so that a late timer gives the same feed as one in time.
 
 use super::presence::Presence;
 
 /// Between two urgent rankings lies at least this.
 pub const URGENT_MS: i64 = 250;
-/// The same while the process lags.
+/// The same while the process lags, for who is online.
 pub const LAGGING_MS: i64 = 10_000;
 /// A soft change waits so long at most, while the reader is online.
 pub const SOFT_MS: i64 = 2_000;
@@ -43,10 +44,12 @@ pub enum Pace {
 }
 
 impl Pace {
-    fn spacing_ms(self) -> i64 {
-        match self {
-            Self::Live => URGENT_MS,
-            Self::CatchingUp => LAGGING_MS,
+    /// The time between two rankings of a reader; no end of it, if that is not known.
+    fn spacing_ms(self, is_online: bool) -> i64 {
+        match (self, is_online) {
+            (Self::Live, _) => URGENT_MS,
+            (Self::CatchingUp, true) => LAGGING_MS,
+            (Self::CatchingUp, false) => i64::MAX,
         }
     }
 }
@@ -95,10 +98,11 @@ pub struct Schedule {
 
 impl Schedule {
     /// Notes a change at `now`.
-    pub fn touch(&mut self, class: Class, now: i64, pace: Pace) {
+    pub fn touch(&mut self, class: Class, presence: &Presence, pace: Pace, now: i64) {
         match class {
             Class::Urgent => {
-                let next = self.ranked.map_or(now, |at| at.saturating_add(pace.spacing_ms()));
+                let spacing_ms = pace.spacing_ms(presence.is_online(now));
+                let next = self.ranked.map_or(now, |at| at.saturating_add(spacing_ms));
                 let next = next.max(now);
                 self.urgent = Some(self.urgent.map_or(next, |urgent| urgent.min(next)));
             }
@@ -113,13 +117,13 @@ impl Schedule {
 
     /// Notes a read at `now`: urgent are one that missed, one that was served what holds no longer, and what soft
     /// changes left undone.
-    pub fn read(&mut self, miss: bool, now: i64, pace: Pace) {
+    pub fn read(&mut self, miss: bool, presence: &Presence, pace: Pace, now: i64) {
         self.missed |= miss;
         let unfresh = self.expires.is_none_or(|expires| expires <= now);
         if miss {
-            self.touch(Class::Urgent, now, Pace::Live);
-        } else if unfresh || self.soft.is_some() {
-            self.touch(Class::Urgent, now, pace);
+            self.touch(Class::Urgent, presence, Pace::Live, now);
+        } else if unfresh || self.soft.is_some() || self.urgent.is_some() {
+            self.touch(Class::Urgent, presence, pace, now);
         }
     }
 
@@ -183,18 +187,18 @@ mod tests {
     #[test]
     fn urgent_changes_are_ranked_at_once_and_then_every_quarter_second() {
         let mut fresh = Schedule::default();
-        fresh.touch(Class::Urgent, 1_000, Pace::Live);
+        fresh.touch(Class::Urgent, &online(), Pace::Live, 1_000);
         assert_eq!(fresh.due(&offline(), 1_000), Some(Why::Urgent));
         let mut again = ranked_at(1_000);
-        again.touch(Class::Urgent, 1_100, Pace::Live);
+        again.touch(Class::Urgent, &online(), Pace::Live, 1_100);
         assert_eq!(again.next(&offline(), 1_100), Some(1_250));
     }
 
     #[test]
     fn soft_changes_wait_two_seconds_for_who_is_online_and_for_the_grid_for_who_is_not() {
         let mut schedule = ranked_at(0);
-        schedule.touch(Class::Soft, 1_000, Pace::Live);
-        schedule.touch(Class::Soft, 2_000, Pace::Live);
+        schedule.touch(Class::Soft, &online(), Pace::Live, 1_000);
+        schedule.touch(Class::Soft, &online(), Pace::Live, 2_000);
         assert_eq!(schedule.next(&online(), 2_000), Some(3_000));
         assert_eq!(schedule.next(&offline(), 2_000), Some(400_000));
         assert_eq!(schedule.due(&online(), 3_000), Some(Why::Soft));
@@ -203,22 +207,22 @@ mod tests {
     #[test]
     fn a_read_ranks_what_soft_changes_left_and_what_is_not_fresh() {
         let mut soft = ranked_at(0);
-        soft.touch(Class::Soft, 1_000, Pace::Live);
-        soft.read(false, 1_500, Pace::Live);
+        soft.touch(Class::Soft, &online(), Pace::Live, 1_000);
+        soft.read(false, &online(), Pace::Live, 1_500);
         assert_eq!(soft.due(&online(), 1_500), Some(Why::Urgent));
         let mut never = Schedule::default();
-        never.read(false, 10, Pace::Live);
+        never.read(false, &online(), Pace::Live, 10);
         assert_eq!(never.due(&online(), 10), Some(Why::Urgent));
         let mut fresh = ranked_at(0);
-        fresh.read(false, 10, Pace::Live);
+        fresh.read(false, &online(), Pace::Live, 10);
         assert_eq!(fresh.due(&online(), 10), None);
     }
 
     #[test]
     fn misses_are_ranked_every_quarter_second_at_most() {
         let mut missed = ranked_at(0);
-        missed.read(true, 10, Pace::Live);
-        missed.read(true, 20, Pace::Live);
+        missed.read(true, &online(), Pace::Live, 10);
+        missed.read(true, &online(), Pace::Live, 20);
         assert_eq!((missed.due(&online(), 249), missed.next(&online(), 20)), (None, Some(250)));
         assert_eq!(missed.due(&online(), 250), Some(Why::Miss));
     }
@@ -226,28 +230,40 @@ mod tests {
     #[test]
     fn while_the_process_lags_changes_wait_ten_seconds_but_for_the_first_and_for_misses() {
         let mut fresh = Schedule::default();
-        fresh.touch(Class::Urgent, 1_000, Pace::CatchingUp);
+        fresh.touch(Class::Urgent, &online(), Pace::CatchingUp, 1_000);
         assert_eq!(fresh.due(&offline(), 1_000), Some(Why::Urgent));
         let mut again = ranked_at(1_000);
-        again.touch(Class::Urgent, 1_100, Pace::CatchingUp);
-        again.read(false, 1_200, Pace::CatchingUp);
+        again.touch(Class::Urgent, &online(), Pace::CatchingUp, 1_100);
+        again.read(false, &online(), Pace::CatchingUp, 1_200);
         assert_eq!((again.next(&online(), 1_200), again.is_put_off(1_200)), (Some(11_000), true));
-        again.read(true, 1_300, Pace::CatchingUp);
+        again.read(true, &online(), Pace::CatchingUp, 1_300);
         assert_eq!((again.next(&online(), 1_300), again.is_put_off(1_300)), (Some(1_300), false));
+    }
+
+    #[test]
+    fn while_the_process_lags_who_is_not_online_waits_for_its_end_or_until_they_read() {
+        let mut schedule = ranked_at(1_000);
+        schedule.touch(Class::Urgent, &offline(), Pace::CatchingUp, 1_100);
+        assert_eq!(
+            (schedule.next(&offline(), 1_100), schedule.is_put_off(1_100)),
+            (Some(400_000), true)
+        );
+        schedule.read(false, &online(), Pace::CatchingUp, 2_000);
+        assert_eq!(schedule.next(&online(), 2_000), Some(11_000));
     }
 
     #[test]
     fn what_was_put_off_is_due_at_once_when_the_process_has_caught_up() {
         let mut schedule = ranked_at(1_000);
-        schedule.touch(Class::Urgent, 1_100, Pace::CatchingUp);
-        schedule.touch(Class::Urgent, 3_000, Pace::Live);
+        schedule.touch(Class::Urgent, &online(), Pace::CatchingUp, 1_100);
+        schedule.touch(Class::Urgent, &online(), Pace::Live, 3_000);
         assert_eq!(schedule.due(&offline(), 3_000), Some(Why::Urgent));
     }
 
     #[test]
     fn a_miss_and_a_grid_time_always_publish() {
         let mut missed = ranked_at(0);
-        missed.read(true, 1_000, Pace::Live);
+        missed.read(true, &online(), Pace::Live, 1_000);
         assert_eq!(missed.due(&online(), 1_000), Some(Why::Miss));
         assert_eq!(ranked_at(0).due(&offline(), GRID), Some(Why::Grid));
         assert!(Why::Miss.always_publishes() && Why::Grid.always_publishes());
