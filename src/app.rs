@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::error::{Exit, Fault, Result};
 use crate::fail_points::FailPoints;
 use crate::identity::{Identity, Refused};
+use crate::memory::MemoryUse;
 use crate::metrics::Metrics;
 use crate::query::{Query, RunningTasks};
 use crate::record::{TaskId, Timestamp};
@@ -161,6 +162,11 @@ impl Streams {
     /// How far this process is behind the ends of what it reads: its worst task, of those that run.
     pub fn lag(&self) -> Lag {
         self.instance.lag()
+    }
+
+    /// What this process takes in memory, by the parts of its [`MemoryPlan`](crate::MemoryPlan).
+    pub fn memory(&self) -> Vec<MemoryUse> {
+        self.instance.memory()
     }
 
     /// Whether this process is a member of its group.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::memory::MemoryPlan;
+
 /// How an application runs. The application's name is the topology's.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -19,15 +21,15 @@ pub struct Config {
     pub transaction_records_max: u64,
     /// How long the group waits for a silent member.
     pub session_timeout: Duration,
-    /// Bytes of fetched records that may wait, per task.
+    /// Bytes of fetched records that may wait in the tasks of a worker.
     pub queue_bytes_max: usize,
     /// The largest record that is decoded; beyond it a record is dead-lettered.
     pub record_bytes_max: usize,
     /// The largest record that is made, as the broker takes it (`message.max.bytes`): beyond it the record that it
     /// is made from is dead-lettered.
     pub sent_bytes_max: usize,
-    /// The cache of each store of each task, in bytes.
-    pub cache_bytes_max: usize,
+    /// Bytes of decoded rows that all stores of the process may keep.
+    pub record_cache_bytes_max: usize,
     /// The longest that committed state stays in memory only; what is not on disk is restored after a kill.
     pub flush_interval: Duration,
     /// Whether missing topics are created at the start.
@@ -43,18 +45,27 @@ pub struct Config {
 }
 
 impl Default for Config {
+    /// One worker and 1 GiB.
     fn default() -> Self {
+        Self::within(1 << 30, 1)
+    }
+}
+
+impl Config {
+    /// `workers` threads that share `memory` bytes with the stores and the client: see [`MemoryPlan`].
+    pub fn within(memory: usize, workers: usize) -> Self {
+        let plan = MemoryPlan::of(memory, workers);
         Self {
             instance: None,
-            workers: 1,
+            workers,
             commit_interval: Duration::from_millis(100),
-            transaction_bytes_max: 64 << 20,
+            transaction_bytes_max: plan.transaction,
             transaction_records_max: 1_000_000,
             session_timeout: Duration::from_secs(20),
-            queue_bytes_max: 8 << 20,
+            queue_bytes_max: plan.queued,
             record_bytes_max: 1 << 20,
             sent_bytes_max: 1 << 20,
-            cache_bytes_max: 64 << 20,
+            record_cache_bytes_max: plan.record_caches,
             flush_interval: Duration::from_secs(10),
             create_topics: true,
             partitions: 12,

@@ -125,6 +125,7 @@ mod config;
 mod error;
 mod fail_points;
 mod identity;
+mod memory;
 mod metrics;
 mod outgoing;
 mod partitioner;
@@ -144,6 +145,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Config;
 pub use error::{Exit, Fault, Result};
 pub use fail_points::{FailPoint, FailPoints};
+pub use memory::{MemoryPlan, MemoryUse};
 pub use metrics::{Counter, Metrics};
 pub use processor::{
     Broadcast, BroadcastChange, ChangedKey, Context, Due, Emit, Handle, Out, Processor, Store,

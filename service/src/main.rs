@@ -145,7 +145,10 @@ fn runtime() -> Result<Runtime, String> {
 #[cfg(feature = "kafka")]
 fn cluster(config: &Config) -> Result<Arc<dyn Broker>, String> {
     use millstream::broker::kafka::{Kafka, KafkaSettings};
+    let plan = config.worker.memory_plan();
     let settings = KafkaSettings {
+        fetch_queue_bytes_max: plan.fetched,
+        send_queue_bytes_max: plan.sending,
         overrides: config.kafka.client.clone(),
         ..KafkaSettings::new(config.kafka.bootstrap.as_str())
     };

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use millstream::{Counter, Metrics as EngineMetrics};
+use millstream::{Counter, MemoryUse, Metrics as EngineMetrics};
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
@@ -10,12 +11,15 @@ use prometheus::{
 
 /// What somebody else counts, by name.
 type Counts = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
+/// What somebody else holds in memory.
+type Memory = Box<dyn Fn() -> Vec<MemoryUse> + Send + Sync>;
 
 /// Everything counted in this process.
 pub struct Metrics {
     registry: Registry,
     engine: OnceLock<Arc<EngineMetrics>>,
     sink: OnceLock<Counts>,
+    memory: OnceLock<Memory>,
     /// Requests, by route and status.
     pub requests: IntCounterVec,
     /// Seconds a request took, by route.
@@ -47,6 +51,7 @@ impl Metrics {
             registry: Registry::new(),
             engine: OnceLock::new(),
             sink: OnceLock::new(),
+            memory: OnceLock::new(),
             requests: counters("feedmill_http_requests_total", "Requests.", &["route", "status"])?,
             seconds: HistogramVec::new(
                 HistogramOpts::new("feedmill_http_request_seconds", "Seconds a request took.")
@@ -90,6 +95,7 @@ impl Metrics {
         of.registry.register(Box::new(of.lag.clone()))?;
         of.registry.register(Box::new(of.lagging.clone()))?;
         of.registry.register(Box::new(of.up.clone()))?;
+        of.registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(of)
     }
 
@@ -108,6 +114,12 @@ impl Metrics {
         let _ = self.sink.set(Box::new(counts));
     }
 
+    /// Tells what the engine of this process holds in memory, too.
+    pub fn follow_memory(&self, memory: impl Fn() -> Vec<MemoryUse> + Send + Sync + 'static) {
+        // A process has one engine, so the first is the only one.
+        let _ = self.memory.set(Box::new(memory));
+    }
+
     /// All of it as text.
     pub fn text(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -124,6 +136,23 @@ impl Metrics {
         if let Some(counts) = self.sink.get() {
             counts().into_iter().for_each(|(name, value)| tell(name, value));
         }
+        if let Some(memory) = self.memory.get() {
+            write_memory(&memory(), &mut out);
+        }
         out
     }
+}
+
+fn write_memory(parts: &[MemoryUse], out: &mut Vec<u8>) {
+    let mut gauge = |name: &str, of: fn(&MemoryUse) -> Option<usize>| {
+        out.extend_from_slice(format!("# TYPE {name} gauge\n").as_bytes());
+        for part in parts {
+            if let Some(bytes) = of(part) {
+                let line = format!("{name}{{part=\"{}\"}} {bytes}\n", part.part);
+                out.extend_from_slice(line.as_bytes());
+            }
+        }
+    };
+    gauge("millstream_memory_bytes", |part| part.bytes);
+    gauge("millstream_memory_max_bytes", |part| part.bytes_max);
 }

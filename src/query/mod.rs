@@ -12,7 +12,7 @@ use crate::partitioner::partition_of;
 use crate::processor::{Broadcast, Store};
 use crate::record::TaskId;
 use crate::store::{
-    BroadcastStore, Column, KeyValue, ReadOnlyStore, Snapshot, StateReader, StateStore,
+    BroadcastStore, CacheBudget, Column, KeyValue, ReadOnlyStore, Snapshot, StateReader, StateStore,
 };
 use crate::topology::{HandleKind, Topology};
 
@@ -92,7 +92,9 @@ impl Query {
         let id = TaskId { sub_topology: sub.name.clone(), partition };
         let reader = self.running.reader(&id).ok_or_else(|| self.missed(id))?;
         match built.plan.handles.get(handle as usize).map(|handle| &handle.kind) {
-            Some(HandleKind::Store(make)) => Ok(make(Column(column as u16), reader, 0)?),
+            Some(HandleKind::Store(make)) => {
+                Ok(make(Column(column as u16), reader, &CacheBudget::new(0))?)
+            }
             Some(HandleKind::Timers(_) | HandleKind::Broadcast { .. }) | None => Err(unknown()),
         }
     }

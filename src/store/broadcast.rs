@@ -50,6 +50,9 @@ pub trait BroadcastStore: Send + Sync {
 
     /// Holds the store still until it is dropped.
     fn snapshot(&self) -> Rc<dyn BroadcastSnapshot>;
+
+    /// About how many bytes it takes, beside its index. It looks at every row.
+    fn bytes(&self) -> usize;
 }
 
 /// A task's hold on a broadcast store, whatever the types.
@@ -145,6 +148,11 @@ where
 
     fn end(&self, partition: i32) -> Offset {
         self.view.read().end(partition)
+    }
+
+    fn bytes(&self) -> usize {
+        let view = self.view.read();
+        view.row_bytes() + view.values().map(|value| self.values.weight(value)).sum::<usize>()
     }
 
     fn forget(&self, partition: i32, before: Offset) {

@@ -1,14 +1,16 @@
 //! Overlay and cache in one: what a store knows of its keys, clean or dirty.
 //!
 //! An entry is *clean* when it says what the committed state says (absence too) and *dirty* when the open
-//! transaction wrote it. Clean entries may go at any time, by a clock hand, while the whole takes more than
-//! its bound; dirty ones stay until they are settled or discarded. Entries lie in a slab; the table holds
+//! transaction wrote it. Clean entries may go at any time, by a clock hand, while the store exceeds its share
+//! of the budget; dirty ones stay until they are settled or discarded. Entries lie in a slab; the table holds
 //! their hashes and places, so that it grows without touching them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use super::cache_budget::{CacheBudget, CacheShare};
 use super::key_bytes::{self, KeyBytes};
 use crate::error::{Fault, Result};
 use crate::record::Timestamp;
@@ -59,12 +61,12 @@ pub(super) struct Entries<V> {
     ordered: Option<BTreeMap<KeyBytes, Place>>,
     hand: usize,
     bytes: usize,
-    bytes_max: usize,
+    share: CacheShare,
     dirty_bytes: usize,
 }
 
 impl<V> Entries<V> {
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(super) fn new(budget: &Arc<CacheBudget>) -> Self {
         Self {
             table: HashTable::new(),
             slab: Vec::new(),
@@ -74,7 +76,7 @@ impl<V> Entries<V> {
             ordered: None,
             hand: 0,
             bytes: 0,
-            bytes_max,
+            share: CacheShare::of(budget),
             dirty_bytes: 0,
         }
     }
@@ -210,7 +212,7 @@ impl<V> Entries<V> {
         (ordered, slab)
     }
 
-    /// Dirty becomes clean, weighed anew; then clean entries go until the bound is kept.
+    /// Dirty becomes clean, weighed anew; then clean entries go until the share is kept.
     pub(super) fn settle(&mut self, weight: impl Fn(&V) -> usize) {
         for dirty in self.dirty.drain(..) {
             let Some(entry) = self.slab.get_mut(dirty.place.0 as usize) else { continue };
@@ -231,6 +233,7 @@ impl<V> Entries<V> {
             self.remove(dirty.place);
         }
         self.forget_dirty();
+        self.share.tell(self.bytes);
         self.close_ranks();
     }
 
@@ -246,11 +249,11 @@ impl<V> Entries<V> {
     /// Removes clean entries not used since the hand last passed, looking at no more than `looks`.
     fn shrink(&mut self, looks: usize) {
         for _ in 0..looks {
-            if self.bytes <= self.bytes_max {
-                return;
+            if !self.share.is_exceeded(self.bytes) {
+                break;
             }
             self.hand = if self.hand + 1 < self.slab.len() { self.hand + 1 } else { 0 };
-            let Some(entry) = self.slab.get_mut(self.hand) else { return };
+            let Some(entry) = self.slab.get_mut(self.hand) else { break };
             if entry.state != State::Clean {
                 continue;
             }
@@ -260,6 +263,7 @@ impl<V> Entries<V> {
             }
             self.remove(Place(self.hand as u32));
         }
+        self.share.tell(self.bytes);
     }
 
     /// Moves the entries together when most places are vacant, so that a large transaction does not keep its

@@ -12,6 +12,7 @@ use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::cache_budget::CacheBudget;
 use super::entries::{Entries, Place};
 use super::scan::{Keys, Show, scan};
 use super::{
@@ -36,21 +37,21 @@ pub struct KeyValue<K, V> {
 }
 
 impl<K: 'static, V: 'static> KeyValue<K, V> {
-    /// The store of `column`, reading misses from `reader`. Clean entries keep to about
-    /// `cache_bytes_max`; what the open transaction wrote comes on top.
+    /// The store of `column`, reading misses from `reader`. Clean entries keep to the store's share of
+    /// `budget`; what the open transaction wrote stays whatever it takes.
     pub(crate) fn new(
         column: Column,
         reader: Arc<dyn StateReader>,
         keys: Arc<dyn Serde<K>>,
         values: Arc<dyn Serde<V>>,
-        cache_bytes_max: usize,
+        budget: &Arc<CacheBudget>,
     ) -> Self {
         Self {
             column,
             reader,
             keys,
             values,
-            entries: Entries::new(cache_bytes_max),
+            entries: Entries::new(budget),
             at: Timestamp::MIN,
             key: Vec::new(),
             fetched: Vec::new(),

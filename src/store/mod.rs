@@ -11,6 +11,7 @@
 //! [`View`] is apart from this: the broadcast store that the tasks of a process share, and nobody commits.
 
 mod broadcast;
+mod cache_budget;
 mod checkpoint;
 mod entries;
 mod envelope;
@@ -35,6 +36,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 pub use broadcast::{BroadcastSnapshot, BroadcastStore, Rejected, SharedView, Snapshot};
+pub(crate) use cache_budget::CacheBudget;
 pub use checkpoint::Checkpoint;
 pub use envelope::{Envelope, seal};
 pub use key_value::KeyValue;
@@ -44,6 +46,7 @@ pub use timers::TimerQueue;
 pub use view::{Index, View};
 
 use crate::error::Result;
+use crate::memory::MemoryUse;
 use crate::record::{TaskId, Timestamp};
 
 /// A column of a task's state: one store of the topology, by its place among the task's stores.
@@ -133,6 +136,11 @@ pub trait Stores: Send + Sync {
 
     /// Removes the state of `task`, which must not be open.
     fn wipe(&self, task: &TaskId) -> Result<()>;
+
+    /// What all of it takes in memory, by parts.
+    fn memory(&self) -> Vec<MemoryUse> {
+        Vec::new()
+    }
 }
 
 /// What a task does with every store of its own, whatever the types.
@@ -146,7 +154,7 @@ pub(crate) trait StateStore: Any {
     /// Appends what is dirty to `changes`.
     fn stage(&mut self, changes: &mut StateChanges) -> Result<()>;
 
-    /// What was staged is committed and applied: dirty becomes clean, and the cache shrinks to its bound.
+    /// What was staged is committed and applied: dirty becomes clean, and the cache shrinks to its share.
     fn settle(&mut self);
 
     /// The transaction is aborted: forgets what is dirty.

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{
-    Checkpoint, Column, Committed, KeyValue, StateChanges, StateStore, Stores, TaskStore,
-    TimerQueue,
+    CacheBudget, Checkpoint, Column, Committed, KeyValue, StateChanges, StateStore, Stores,
+    TaskStore, TimerQueue,
 };
 use crate::error::Result;
 use crate::record::{Offset, TaskId, Timestamp};
@@ -277,7 +277,10 @@ fn typed(
 ) -> Result<(KeyValue<String, String>, TimerQueue<String>)> {
     let (reader, utf8) = (store.reader(), Arc::new(Utf8));
     let timers = TimerQueue::open(TIMERS, &*reader, utf8.clone())?;
-    Ok((KeyValue::new(ROWS, reader, utf8.clone(), utf8, cache_bytes_max), timers))
+    Ok((
+        KeyValue::new(ROWS, reader, utf8.clone(), utf8, &CacheBudget::new(cache_bytes_max)),
+        timers,
+    ))
 }
 
 fn checkpoint(commits: usize) -> Checkpoint {

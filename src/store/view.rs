@@ -111,6 +111,17 @@ impl<K: Hash + Eq, V, I: Index<K, V>> View<K, V, I> {
         }
     }
 
+    /// The values of all keys, in no order.
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.rows.iter().flatten().filter_map(|row| row.value.as_ref())
+    }
+
+    /// What the rows take beside what their values have elsewhere: a slot, a place in the table and one in the log.
+    pub(super) fn row_bytes(&self) -> usize {
+        let place = size_of::<u32>() + size_of::<(Offset, u32)>();
+        self.rows.capacity() * (size_of::<Option<Row<K, V>>>() + place)
+    }
+
     /// Applies one record. One that was applied before changes nothing.
     pub(super) fn apply(&mut self, partition: i32, offset: Offset, key: K, value: Option<V>) {
         if offset < self.end(partition) {

@@ -40,7 +40,7 @@ use crate::processor::{Core, Destination, RecordQueues};
 use crate::record::{Headers, Offset, TaskId, Timestamp, Topic, TopicPartition};
 use crate::serde::{Bytes, I64};
 use crate::store::{
-    BroadcastStore, Checkpoint, Column, KeyValue, StateChanges, StateReader, TaskStore,
+    BroadcastStore, CacheBudget, Checkpoint, Column, KeyValue, StateChanges, StateReader, TaskStore,
 };
 use crate::topology::{HandleKind, SubTopology, Topology};
 
@@ -56,7 +56,7 @@ pub(crate) struct AppContext {
     pub broadcasts: BTreeMap<u16, Arc<dyn BroadcastStore>>,
     pub record_bytes_max: usize,
     pub sent_bytes_max: usize,
-    pub cache_bytes_max: usize,
+    pub record_caches: Arc<CacheBudget>,
     pub flush_interval: Duration,
 }
 
@@ -180,19 +180,19 @@ impl Task {
 
     /// Opens the typed stores over the task's bytes.
     fn open(&mut self, spec: &SubTopology, reader: &Arc<dyn StateReader>) -> Result<()> {
-        let cache = self.context.cache_bytes_max;
+        let caches = &self.context.record_caches;
         let plan = &self.context.topology.built().plan;
         for (column, handle) in (0..).zip(&spec.columns) {
             let make = match plan.handles.get(*handle as usize).map(|handle| &handle.kind) {
                 Some(HandleKind::Store(make) | HandleKind::Timers(make)) => make,
                 Some(HandleKind::Broadcast { .. }) | None => continue,
             };
-            let state = make(Column(column), reader.clone(), cache)?;
+            let state = make(Column(column), reader.clone(), caches)?;
             self.core.put_back(*handle, state);
         }
         let progress = Column(spec.columns.len() as u16);
         let (keys, values) = (Arc::new(Bytes), Arc::new(I64));
-        self.progress = Some(KeyValue::new(progress, reader.clone(), keys, values, 1 << 20));
+        self.progress = Some(KeyValue::new(progress, reader.clone(), keys, values, caches));
         Ok(())
     }
 
@@ -267,6 +267,13 @@ impl Task {
     /// Whether the process it runs in lags.
     pub(crate) fn set_lagging(&mut self, lagging: bool) {
         self.core.lagging = lagging;
+    }
+
+    /// Brings the caches of a task at rest to their shares, which others may have made smaller.
+    pub(crate) fn trim_caches(&mut self) {
+        if !self.phase.has_worked() && self.phase != Phase::Unapplied {
+            self.core.stores.iter_mut().flatten().for_each(|store| store.settle());
+        }
     }
 
     /// Bytes waiting to be worked off.

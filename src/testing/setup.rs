@@ -27,7 +27,7 @@ pub struct Setup {
 
 impl Setup {
     pub(super) fn of(topology: Topology) -> Self {
-        let config = Config { workers: 1, cache_bytes_max: 1 << 20, ..Config::default() };
+        let config = Config { workers: 1, record_cache_bytes_max: 16 << 20, ..Config::default() };
         Self {
             topology,
             partitions: 1,

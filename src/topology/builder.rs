@@ -157,10 +157,9 @@ impl Builder {
         key: Arc<dyn Serde<K>>,
         value: Arc<dyn Serde<V>>,
     ) -> Store<K, V> {
-        let kind = HandleKind::Store(Arc::new(move |column, reader, cache_bytes| {
+        let kind = HandleKind::Store(Arc::new(move |column, reader, budget| {
             let (key, value) = (key.clone(), value.clone());
-            Ok(Box::new(KeyValue::new(column, reader, key, value, cache_bytes))
-                as Box<dyn StateStore>)
+            Ok(Box::new(KeyValue::new(column, reader, key, value, budget)) as Box<dyn StateStore>)
         }));
         Handle::at(self.plan.borrow_mut().handle(name, kind))
     }

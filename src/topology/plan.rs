@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::processor::MakeSource;
 use crate::record::Topic;
-use crate::store::{BroadcastStore, Column, StateReader, StateStore};
+use crate::store::{BroadcastStore, CacheBudget, Column, StateReader, StateStore};
 
-/// Makes the typed face of a store over a task's bytes. The number is the cache's budget in bytes.
+/// Makes the typed face of a store over a task's bytes. Its cache takes a share of the budget.
 pub(crate) type MakeState =
-    Arc<dyn Fn(Column, Arc<dyn StateReader>, usize) -> OpenColumn + Send + Sync>;
+    Arc<dyn Fn(Column, Arc<dyn StateReader>, &Arc<CacheBudget>) -> OpenColumn + Send + Sync>;
 /// A store just opened, or why it could not be.
 pub(crate) type OpenColumn = crate::error::Result<Box<dyn StateStore>>;
 /// Makes a broadcast's shared store, once per process.

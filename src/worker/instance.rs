@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::memory::WorkerMemory;
 use super::ownership::{AssignmentEpoch, Ownership};
 use crate::broker::{Broker, Consumer, GroupMetadata, Producer};
 use crate::config::Config;
@@ -46,6 +47,8 @@ pub(crate) struct Instance {
     heartbeats: Vec<AtomicI64>,
     /// How many ms each worker is behind; `i64::MAX` if that is unknown.
     lags: Vec<AtomicI64>,
+    /// What each worker holds in memory.
+    memory: Vec<WorkerMemory>,
     broadcasts_loaded: AtomicBool,
     stopping: AtomicBool,
 }
@@ -84,6 +87,7 @@ impl Instance {
         } = parts;
         let heartbeats = (0..config.workers).map(|_| AtomicI64::new(i64::MIN)).collect();
         let lags = (0..config.workers).map(|_| AtomicI64::new(0)).collect();
+        let memory = (0..config.workers).map(|_| WorkerMemory::default()).collect();
         let broadcasts_loaded = AtomicBool::new(context.broadcasts.is_empty());
         Self {
             name,
@@ -108,6 +112,7 @@ impl Instance {
             stopped: Mutex::default(),
             heartbeats,
             lags,
+            memory,
             broadcasts_loaded,
             stopping: AtomicBool::new(false),
         }
@@ -265,6 +270,14 @@ impl Instance {
             i64::MAX => Lag::Unknown,
             millis => Lag::Behind(Duration::from_millis(millis.unsigned_abs())),
         }
+    }
+
+    pub(super) fn worker_memory(&self, worker: usize) -> Option<&WorkerMemory> {
+        self.memory.get(worker)
+    }
+
+    pub(super) fn all_worker_memory(&self) -> impl Iterator<Item = &WorkerMemory> {
+        self.memory.iter()
     }
 
     pub(crate) fn broadcasts_are_loaded(&self) -> bool {

@@ -10,6 +10,7 @@ mod broadcast_loader;
 mod group_member;
 mod instance;
 mod manifest;
+mod memory;
 mod opening;
 mod ownership;
 mod partition_watch;
@@ -38,7 +39,7 @@ use self::opening::TaskState;
 use self::ownership::AssignmentEpoch;
 use self::purge::Purge;
 use self::transaction::Transaction;
-use crate::broker::{Consumer, Failure, Flow, Isolation, Reaction, classify};
+use crate::broker::{Consumer, Failure, Isolation, Reaction, classify};
 use crate::error::{Exit, Fault};
 use crate::fail_points::{Crashed, FailPoint};
 use crate::record::{TaskId, Timestamp, TopicPartition};
@@ -115,6 +116,8 @@ pub(crate) struct Worker {
     /// The task that runs first in the next round, if the last one was cut short.
     next_task: Option<TaskId>,
     purge: Purge,
+    /// When its memory was looked at last.
+    tended: Timestamp,
 }
 
 impl Worker {
@@ -135,6 +138,7 @@ impl Worker {
             faults: BTreeMap::new(),
             next_task: None,
             purge: Purge::new(),
+            tended: Timestamp::MIN,
         })
     }
 
@@ -151,6 +155,7 @@ impl Worker {
         let ran = if may_begin { self.run(now)? } else { Activity::Idle };
         let committed = self.commit_if_due(now)?;
         self.balance_flow()?;
+        self.tend_memory(now);
         self.purge_if_due(now);
         Ok(busy.and(polled).and(ran).and(committed))
     }
@@ -306,30 +311,6 @@ impl Worker {
         for (id, why) in broken {
             tracing::error!(task = %id, why, "its store is broken; it is opened anew");
             self.replace(&id, TaskState::Waiting(now))?;
-        }
-        Ok(())
-    }
-
-    /// Pauses the sources of tasks with much to do, resumes those with little.
-    fn balance_flow(&mut self) -> Result<(), Stop> {
-        let most = self.instance.config.queue_bytes_max;
-        let mut turns = Vec::new();
-        for (id, state) in &self.tasks {
-            let TaskState::Running(task) = state else { continue };
-            let is_full = self.full.contains(id);
-            let flow = match task.queued_bytes() {
-                bytes if bytes >= most && !is_full => Flow::Paused,
-                bytes if bytes < most / 2 && is_full => Flow::Resumed,
-                _ => continue,
-            };
-            turns.push((id.clone(), task.sources(), flow));
-        }
-        for (id, sources, flow) in turns {
-            self.consumer.flow(&sources, flow).map_err(|failure| self.died(&failure))?;
-            match flow {
-                Flow::Paused => self.full.insert(id),
-                Flow::Resumed => self.full.remove(&id),
-            };
         }
         Ok(())
     }

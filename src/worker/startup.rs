@@ -13,7 +13,7 @@ use crate::error::Exit;
 use crate::fail_points::FailPoints;
 use crate::processor::Destination;
 use crate::record::Topic;
-use crate::store::{BroadcastStore, Stores};
+use crate::store::{BroadcastStore, CacheBudget, Stores};
 use crate::task::AppContext;
 use crate::topology::{HandleKind, Topology};
 
@@ -39,7 +39,7 @@ pub(crate) fn prepare(
         partitions,
         record_bytes_max: config.record_bytes_max,
         sent_bytes_max: config.sent_bytes_max,
-        cache_bytes_max: config.cache_bytes_max,
+        record_caches: CacheBudget::new(config.record_cache_bytes_max),
         flush_interval: config.flush_interval,
     });
     let high_watermarks = broker.consumer(topology.app(), Isolation::ReadUncommitted)?;

@@ -116,6 +116,11 @@ impl Transaction {
         }
     }
 
+    /// About how many bytes it holds, and has sent.
+    pub(crate) fn bytes(&self) -> usize {
+        self.sent_bytes + self.bytes.values().sum::<usize>()
+    }
+
     /// Why the transaction ends now, if it does; `open` says what the worker knows of it.
     pub(crate) fn due(&self, open: Open, now: Timestamp) -> Option<Reason> {
         let began = self.opened_at?;
@@ -127,8 +132,7 @@ impl Transaction {
             open_max: self.instance.transaction_timeout / 3,
             drained_after: drained_after(self.mean_commit).min(config.commit_interval),
         };
-        let bytes = self.sent_bytes + self.bytes.values().sum::<usize>();
-        let open = Open { began, bytes, records: self.records, ..open };
+        let open = Open { began, bytes: self.bytes(), records: self.records, ..open };
         due(&open, &limits, self.last, now)
     }
 

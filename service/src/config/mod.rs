@@ -11,10 +11,14 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use connectors::{postgres, redis};
+use millstream::MemoryPlan;
 use topologies::trending::points::Formula;
 use warp::http::Uri;
 
@@ -92,6 +96,8 @@ pub struct Worker {
     pub state_dir: PathBuf,
     /// Threads that process.
     pub threads: usize,
+    /// Bytes for rows, blocks, queues and open transactions: see [`MemoryPlan`].
+    pub memory: usize,
     /// Raised by hand when reader state is rebuilt from topics.
     pub feeds_epoch: u32,
     /// Raised by hand when the database was restored from a backup.
@@ -174,6 +180,13 @@ pub struct Breaker {
     pub back: Duration,
 }
 
+impl Worker {
+    /// How its memory is divided.
+    pub fn memory_plan(&self) -> MemoryPlan {
+        MemoryPlan::of(self.memory, self.threads)
+    }
+}
+
 impl Config {
     /// Reads `file`, if given, and `environment` over it; else says every fault, one a line, and with them what
     /// `lacks` finds: what the command at hand needs and the configuration, well formed as it may be, does not give.
@@ -194,12 +207,7 @@ impl Config {
         let mut config = Self {
             app: from.name("app", "feedmill"),
             kafka: kafka(&mut from),
-            worker: Worker {
-                state_dir: from.filled("worker.state_dir", "state").into(),
-                threads: from.within("worker.threads", 1, 1..=256),
-                feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=u32::MAX),
-                cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=u32::MAX),
-            },
+            worker: worker(&mut from),
             trending: trending(&mut from),
             redis: redis(&mut from),
             postgres: postgres(&mut from),
@@ -248,6 +256,17 @@ fn kafka(from: &mut Settings) -> Kafka {
         partitions: from.within("kafka.partitions", 12, 1..=1024),
         produce_wait: from.millis("kafka.produce_wait_ms", 3_000),
         client: from.table("kafka.client", CLIENT),
+    }
+}
+
+fn worker(from: &mut Settings) -> Worker {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    Worker {
+        state_dir: from.filled("worker.state_dir", "state").into(),
+        threads: from.within("worker.threads", cores.min(256), 1..=256),
+        memory: from.size("worker.memory", ByteSize::gib(1), ByteSize::mib(64)..=ByteSize::tib(1)),
+        feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=u32::MAX),
+        cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=u32::MAX),
     }
 }
 

@@ -10,6 +10,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bytesize::ByteSize;
+
 use super::File;
 
 const PREFIX: &str = "FEEDMILL_";
@@ -187,6 +189,24 @@ impl Settings {
             self.fault(name, &format!("is a number from {least} to {most}, found {text:?}"));
             default
         })
+    }
+
+    /// A number of bytes within bounds, with or without a unit.
+    pub fn size(
+        &mut self,
+        name: &'static str,
+        default: ByteSize,
+        bounds: RangeInclusive<ByteSize>,
+    ) -> usize {
+        let text = self.text(name, &default.to_string());
+        let size = text.parse().ok().filter(|size| bounds.contains(size));
+        let size = size.unwrap_or_else(|| {
+            let (least, most) = (bounds.start(), bounds.end());
+            let words = format!("is a size from {least} to {most}, such as 512MiB, found {text:?}");
+            self.fault(name, &words);
+            default
+        });
+        usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
     }
 
     /// A time, in milliseconds, of at most a day.

@@ -19,6 +19,21 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
 }
 
 #[test]
+fn the_memory_of_a_worker_is_a_size_with_or_without_a_unit() {
+    let memory = |text: &str| {
+        let read = read(&format!("[worker]\nmemory = {text}"), &[]);
+        read.map(|config| config.worker.memory)
+    };
+    assert_eq!(memory("'512MiB'"), Ok(512 << 20));
+    assert_eq!(memory("1000000000"), Ok(1_000_000_000));
+    assert_eq!(read("", &[]).unwrap().worker.memory, 1 << 30);
+    for text in ["'lots'", "'1KiB'", "-1"] {
+        let fault = memory(text).unwrap_err();
+        assert!(fault.starts_with("worker.memory: is a size from 64.0 MiB"), "{fault}");
+    }
+}
+
+#[test]
 fn every_fault_is_said_at_once() {
     let file = "nobody = 1\n[http]\nevents_max = 5000\nlisten = 'here'\n[auth]\nalgorithm = 'none'\n\
          [worker]\nstate_dir = ''";

@@ -132,6 +132,8 @@ impl Server {
         probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
         if let Some(Worker { engine, sink }) = &self.worker {
             parts.metrics.follow(Arc::clone(&engine.metrics));
+            let of = &parts.config.worker;
+            parts.metrics.follow_memory(engine.memory(&of.memory_plan(), of.threads));
             self.probes.push(tokio::spawn(probing.clone().engine(engine.look())));
             if let Some(sunk) = sink.as_ref().map(|sink| &sink.sunk) {
                 let counted = Arc::clone(sunk);

@@ -5,19 +5,14 @@ use std::sync::Arc;
 use millstream::broker::Broker;
 use millstream::store::Stores;
 use millstream::{
-    Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, Metrics, Query, QueryError,
-    Streams,
+    Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, MemoryPlan, MemoryUse,
+    Metrics, Query, QueryError, Streams,
 };
 use schemas::{Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, feed};
 
 use crate::config::Config;
 use crate::read::{Held, StateFault, StateFeeds};
-
-/// Bytes that RocksDB's caches and write buffers share.
-const STORE_MEMORY_BYTES: usize = 256 << 20;
-/// Bytes of clean rows that each store of each task keeps decoded.
-const CACHE_BYTES: usize = 4 << 20;
 
 /// The topology at work.
 pub struct Engine {
@@ -50,6 +45,18 @@ impl Engine {
     pub fn look(&self) -> impl Fn() -> (Result<(), String>, Lag) + Send + use<> {
         let streams = Arc::clone(&self.streams);
         move || (look(&streams), streams.lag())
+    }
+
+    /// What it takes in memory. What its client has fetched and not sent is bounded, and not told.
+    pub fn memory(
+        &self,
+        plan: &MemoryPlan,
+        threads: usize,
+    ) -> impl Fn() -> Vec<MemoryUse> + Send + Sync + use<> {
+        let bound = |part, each| MemoryUse { part, bytes: None, bytes_max: Some(each * threads) };
+        let client = [bound("fetched", plan.fetched), bound("sending", plan.sending)];
+        let streams = Arc::clone(&self.streams);
+        move || streams.memory().into_iter().chain(client).collect()
     }
 
     /// Commits, closes, and tells why it ended if it was not asked to.
@@ -95,19 +102,18 @@ fn settings(config: &Config) -> FeedSettings {
 
 fn engine(config: &Config) -> EngineConfig {
     EngineConfig {
-        workers: config.worker.threads,
         partitions: config.kafka.partitions,
         create_topics: config.kafka.create_topics,
-        cache_bytes_max: CACHE_BYTES,
         state_dir: config.worker.state_dir.clone(),
-        ..EngineConfig::default()
+        ..EngineConfig::within(config.worker.memory, config.worker.threads)
     }
 }
 
 #[cfg(feature = "rocksdb")]
 fn stores(config: &Config) -> Result<Arc<dyn Stores>, String> {
     use millstream::store::rocks::RocksStores;
-    Ok(Arc::new(RocksStores::new(config.worker.state_dir.join(&config.app), STORE_MEMORY_BYTES)))
+    let dir = config.worker.state_dir.join(&config.app);
+    Ok(Arc::new(RocksStores::new(dir, config.worker.memory_plan().stores)))
 }
 
 #[cfg(not(feature = "rocksdb"))]

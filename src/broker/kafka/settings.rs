@@ -42,6 +42,8 @@ pub struct KafkaSettings {
     pub heartbeat: Duration,
     /// Bytes fetched ahead per consumer.
     pub fetch_queue_bytes_max: usize,
+    /// Bytes that wait to be sent per producer.
+    pub send_queue_bytes_max: usize,
     /// How long a batch waits for more records outside a flush.
     pub linger: Duration,
     /// How batches are compressed.
@@ -92,6 +94,7 @@ impl KafkaSettings {
             transaction_timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(1),
             fetch_queue_bytes_max: 16 << 20,
+            send_queue_bytes_max: 64 << 20,
             linger: Duration::from_millis(5),
             compression: Compression::default(),
             overrides: BTreeMap::new(),
@@ -162,7 +165,7 @@ impl KafkaSettings {
         lines.push(line("compression.type", self.compression.name()));
         lines.push(line("message.timeout.ms", self.message_timeout().as_millis()));
         lines.push(line("queue.buffering.max.messages", 1_000_000));
-        lines.push(line("queue.buffering.max.kbytes", 65_536));
+        lines.push(line("queue.buffering.max.kbytes", self.send_queue_bytes_max >> 10));
         // The default of 100 ms also paces retries of a transaction that follows close on another.
         lines.push(line("retry.backoff.ms", 10));
         if let Some(id) = id {

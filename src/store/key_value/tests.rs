@@ -28,7 +28,7 @@ impl StateReader for Unasked {
 }
 
 fn counts(reader: Arc<dyn StateReader>, cache_bytes_max: usize) -> KeyValue<String, i64> {
-    KeyValue::new(COLUMN, reader, Arc::new(Utf8), Arc::new(I64), cache_bytes_max)
+    KeyValue::new(COLUMN, reader, Arc::new(Utf8), Arc::new(I64), &CacheBudget::new(cache_bytes_max))
 }
 
 fn opened() -> Result<Box<dyn TaskStore>> {

@@ -28,6 +28,7 @@ use self::store::RocksStore;
 use super::task_lock::TaskLocks;
 use super::{Stores, TaskStore};
 use crate::error::{Fault, Result};
+use crate::memory::MemoryUse;
 use crate::record::TaskId;
 
 /// The family that holds the checkpoint; every database has it.
@@ -40,6 +41,7 @@ const BLOOM_BITS: f64 = 10.0;
 /// Opens state that lives in RocksDB.
 pub struct RocksStores {
     dir: PathBuf,
+    memory_bytes_max: usize,
     cache: Cache,
     write_buffers: WriteBufferManager,
     locks: TaskLocks,
@@ -54,12 +56,13 @@ impl RocksStores {
             false,
             cache.clone(),
         );
-        Self { dir: dir.into(), cache, write_buffers, locks: TaskLocks::default() }
-    }
-
-    /// How many bytes the write buffers of all tasks take.
-    pub fn write_buffer_bytes(&self) -> usize {
-        self.write_buffers.get_usage()
+        Self {
+            dir: dir.into(),
+            memory_bytes_max,
+            cache,
+            write_buffers,
+            locks: TaskLocks::default(),
+        }
     }
 
     fn options(&self) -> Options {
@@ -139,6 +142,22 @@ impl Stores for RocksStores {
         move_aside(&path, &aside)
             .and_then(|()| remove(&aside))
             .map_err(|error| io_fault("wipe state", &path, &error))
+    }
+
+    /// The write buffers are charged to the block cache, which is therefore shown without them.
+    fn memory(&self) -> Vec<MemoryUse> {
+        let write_buffers = self.write_buffers.get_usage();
+        let write_buffers_max = self.memory_bytes_max / WRITE_BUFFER_PART;
+        let part =
+            |part, bytes, most| MemoryUse { part, bytes: Some(bytes), bytes_max: Some(most) };
+        vec![
+            part("write_buffers", write_buffers, write_buffers_max),
+            part(
+                "block_cache",
+                self.cache.get_usage().saturating_sub(write_buffers),
+                self.memory_bytes_max - write_buffers_max,
+            ),
+        ]
     }
 }
 

@@ -1,15 +1,17 @@
 //! The internal routes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper_util::service::TowerToHyperService;
+use millstream::{Lag, MemoryUse};
 use schemas::UserId;
-use serde_json::Value;
+use serde_json::{Value, json};
 use warp::http::{Request, StatusCode};
 
 use super::world::{Feeds, ME, World, answer, held};
-use crate::health::{Health, Seen};
+use crate::health::{Behind, Health, Seen};
 use crate::http::internal::{Internal, digest, internal};
 use crate::http::listener::Listener;
 use crate::read::{RankedTier, RemoteState, StateFeeds};
@@ -57,6 +59,45 @@ async fn ready_while_kafka_and_any_tier_answer() {
 }
 
 #[tokio::test]
+async fn ready_shows_how_far_the_engine_is_behind_and_is_ready_all_the_same() {
+    let world = World::new();
+    let of = internals(&world, None, None);
+    let up = [("kafka", true), ("redis", true)];
+    up.iter().for_each(|(component, up)| of.health.note(component, seen(*up)));
+    let rows = [
+        (Lag::Behind(Duration::from_millis(1_500)), json!([false, 1_500])),
+        (Lag::Behind(Duration::from_secs(90)), json!([true, 90_000])),
+        (Lag::Unknown, json!([true, null])),
+    ];
+    for (lag, shown) in rows {
+        of.health.note("engine", Seen { behind: Some(Behind::from(lag)), ..seen(true) });
+        let (status, answer) = ask(&of, "/ready").await;
+        let engine = &answer["components"]["engine"];
+        assert_eq!((status, json!([engine["lagging"], engine["lag_ms"]])), (StatusCode::OK, shown));
+    }
+}
+
+#[tokio::test]
+async fn metrics_show_what_each_part_takes_in_memory_and_may() {
+    let world = World::new();
+    let of = internals(&world, None, None);
+    let part = |part, bytes, bytes_max| MemoryUse { part, bytes, bytes_max };
+    of.metrics.follow_memory(move || {
+        vec![part("rows", Some(3), Some(7)), part("all", Some(2), None), part("out", None, Some(9))]
+    });
+    let text = String::from_utf8(of.metrics.text()).unwrap();
+    let shown: Vec<_> = text.lines().filter(|line| line.contains("{part=")).collect();
+    let expected = [
+        r#"millstream_memory_bytes{part="rows"} 3"#,
+        r#"millstream_memory_bytes{part="all"} 2"#,
+        r#"millstream_memory_max_bytes{part="rows"} 7"#,
+        r#"millstream_memory_max_bytes{part="out"} 9"#,
+    ];
+    assert_eq!(shown, expected);
+    assert!(text.contains("process_resident_memory_bytes"), "{text}");
+}
+
+#[tokio::test]
 async fn a_worker_shows_a_feed_to_who_knows_the_secret_and_only_of_users_it_owns() {
     let world = World::new();
     world.hold(ME, held(7));
@@ -65,7 +106,7 @@ async fn a_worker_shows_a_feed_to_who_knows_the_secret_and_only_of_users_it_owns
         let of = internals(&world, state, Some("open sesame"));
         async move {
             let any = ([127, 0, 0, 1], 0).into();
-            let listener = Listener::bind(any, 8, std::time::Duration::from_secs(5)).await.unwrap();
+            let listener = Listener::bind(any, 8, Duration::from_secs(5)).await.unwrap();
             let url = format!("http://{}", listener.address().unwrap());
             let (stop, stopped) = tokio::sync::watch::channel(false);
             let task = tokio::spawn(async move { listener.serve(internal(&of), stopped).await });

@@ -1,0 +1,99 @@
+//! Keeps a worker within its parts of the memory, and tells what they take.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::opening::TaskState;
+use super::{Instance, Stop, Worker};
+use crate::broker::Flow;
+use crate::memory::MemoryUse;
+use crate::record::Timestamp;
+
+/// How often idle caches are looked at and parts are told.
+const EVERY: Duration = Duration::from_secs(1);
+/// A task may hold this much of what waits, however many tasks there are: a fetch brings as much at once.
+const TASK_QUEUE_BYTES_MIN: usize = 256 << 10;
+
+/// What a worker holds, as it told last.
+#[derive(Debug, Default)]
+pub(super) struct WorkerMemory {
+    queued: AtomicUsize,
+    transaction: AtomicUsize,
+}
+
+impl Worker {
+    /// Pauses the sources of tasks with much to do, resumes those with little.
+    pub(super) fn balance_flow(&mut self) -> Result<(), Stop> {
+        let tasks = self.running().count().max(1);
+        let most = (self.instance.config.queue_bytes_max / tasks).max(TASK_QUEUE_BYTES_MIN);
+        let mut turns = Vec::new();
+        for (id, state) in &self.tasks {
+            let TaskState::Running(task) = state else { continue };
+            let is_full = self.full.contains(id);
+            let flow = match task.queued_bytes() {
+                bytes if bytes >= most && !is_full => Flow::Paused,
+                bytes if bytes < most / 2 && is_full => Flow::Resumed,
+                _ => continue,
+            };
+            turns.push((id.clone(), task.sources(), flow));
+        }
+        for (id, sources, flow) in turns {
+            self.consumer.flow(&sources, flow).map_err(|failure| self.died(&failure))?;
+            match flow {
+                Flow::Paused => self.full.insert(id),
+                Flow::Resumed => self.full.remove(&id),
+            };
+        }
+        Ok(())
+    }
+
+    /// Makes idle caches as small as they are to be by now, and tells what this worker holds.
+    pub(super) fn tend_memory(&mut self, now: Timestamp) {
+        if !now.has_passed(self.tended, EVERY) {
+            return;
+        }
+        self.tended = now;
+        let mut queued = 0;
+        for state in self.tasks.values_mut() {
+            if let TaskState::Running(task) = state {
+                task.trim_caches();
+                queued += task.queued_bytes();
+            }
+        }
+        if let Some(told) = self.instance.worker_memory(self.index) {
+            told.queued.store(queued, Ordering::Relaxed);
+            told.transaction.store(self.transaction.bytes(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Instance {
+    /// What the parts of this process take, those of all workers together.
+    pub(crate) fn memory(&self) -> Vec<MemoryUse> {
+        let (config, workers) = (&self.config, self.config.workers);
+        let sum = |of: fn(&WorkerMemory) -> &AtomicUsize| {
+            self.all_worker_memory().map(|told| of(told).load(Ordering::Relaxed)).sum()
+        };
+        let (rows, rows_max) = self.context.record_caches.taken();
+        let bounded = |part, bytes, bytes_max| MemoryUse {
+            part,
+            bytes: Some(bytes),
+            bytes_max: Some(bytes_max),
+        };
+        let mut parts = vec![
+            bounded("record_caches", rows, rows_max),
+            bounded("queued", sum(|told| &told.queued), config.queue_bytes_max * workers),
+            bounded(
+                "transactions",
+                sum(|told| &told.transaction),
+                config.transaction_bytes_max * workers,
+            ),
+        ];
+        parts.extend(self.stores.memory());
+        let broadcasts: &BTreeMap<_, _> = &self.context.broadcasts;
+        let bytes = Some(broadcasts.values().map(|broadcast| broadcast.bytes()).sum());
+        parts.push(MemoryUse { part: "broadcasts", bytes, bytes_max: None });
+        parts
+    }
+}
