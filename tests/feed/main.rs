@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod at_rest;
+mod catching_up;
 mod comparison;
 mod counters;
 mod dead_letters;

@@ -26,6 +26,8 @@ pub const NOON: i64 = 20_600 * DAY + 12 * HOUR;
 /// The engine, and how much was logged.
 pub struct Stage {
     pub driver: Driver,
+    /// Nothing works on what is logged, and time goes on all the same.
+    is_down: bool,
     logged: usize,
 }
 
@@ -47,7 +49,7 @@ impl Stage {
     pub fn of(settings: &FeedSettings) -> Result<Self> {
         let began = Timestamp(grid_time(READER, NOON) + 1);
         let driver = Driver::of(feed(settings)?.topology).partitions(3).began(began).start()?;
-        Ok(Self { driver, logged: 0 })
+        Ok(Self { driver, is_down: false, logged: 0 })
     }
 
     pub fn now(&self) -> i64 {
@@ -60,7 +62,12 @@ impl Stage {
     }
 
     pub fn advance_ms(&mut self, ms: i64) -> Result<()> {
-        self.driver.advance(Duration::from_millis(ms.unsigned_abs()))
+        let span = Duration::from_millis(ms.unsigned_abs());
+        if self.is_down {
+            self.driver.advance_clock(span);
+            return Ok(());
+        }
+        self.driver.advance(span)
     }
 
     /// Goes on until `at`, a second at a time near its end, as clocks do.
@@ -75,11 +82,24 @@ impl Stage {
         Ok(())
     }
 
+    /// Kills the process, so that what is logged from here on waits.
+    pub fn kill(&mut self) {
+        self.driver.kill(0);
+        self.is_down = true;
+    }
+
+    /// Starts it again, and lets it work off what waits.
+    pub fn restart(&mut self) -> Result<()> {
+        self.is_down = false;
+        self.driver.restart(0)?;
+        self.driver.settle()
+    }
+
     fn log(&mut self, payload: Payload) -> Result<()> {
         self.logged += 1;
         let input = Input { arrived: self.now(), payload };
         send(&self.driver, &record(&input, self.logged), input.arrived)?;
-        self.driver.settle()
+        if self.is_down { Ok(()) } else { self.driver.settle() }
     }
 
     fn lsn(&self) -> u64 {
