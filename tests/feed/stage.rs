@@ -88,10 +88,16 @@ impl Stage {
         self.is_down = true;
     }
 
-    /// Starts it again, and lets it work off what waits.
-    pub fn restart(&mut self) -> Result<()> {
+    /// Starts it again, and lets it work off what waits, a record a fetch and a quarter second a step, until the last
+    /// feed of the reader has so many posts.
+    pub fn restart(&mut self, posts: usize) -> Result<()> {
         self.is_down = false;
+        self.driver.broker().faults().limit_fetch(1);
         self.driver.restart(0)?;
+        while self.last()?.posts.len() < posts {
+            self.driver.step()?;
+            self.driver.advance_clock(Duration::from_millis(250));
+        }
         self.driver.settle()
     }
 
@@ -99,6 +105,10 @@ impl Stage {
         self.logged += 1;
         let input = Input { arrived: self.now(), payload };
         send(&self.driver, &record(&input, self.logged), input.arrived)?;
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<()> {
         if self.is_down { Ok(()) } else { self.driver.settle() }
     }
 
@@ -158,7 +168,7 @@ impl Stage {
         let reads = self.driver.input::<Vec<u8>, Vec<u8>>("reads", Bytes, Bytes);
         let read = Read { at_ms: self.now(), miss }.to_bytes();
         reads.send_raw(Some(&user), Some(&read), self.driver.now())?;
-        self.driver.settle()
+        self.settle()
     }
 
     /// Everything that was published of a reader; none is a null.
