@@ -58,6 +58,13 @@ pub struct MemoryUse {
     pub bytes_max: Option<usize>,
 }
 
+impl MemoryUse {
+    /// A part that takes `bytes` of the `bytes_max` that it may.
+    pub(crate) fn bounded(part: &'static str, bytes: usize, bytes_max: usize) -> Self {
+        Self { part, bytes: Some(bytes), bytes_max: Some(bytes_max) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

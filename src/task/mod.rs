@@ -271,7 +271,7 @@ impl Task {
 
     /// Brings the caches of a task at rest to their shares, which others may have made smaller.
     pub(crate) fn trim_caches(&mut self) {
-        if !self.phase.has_worked() && self.phase != Phase::Unapplied {
+        if self.phase == Phase::Idle {
             self.core.stores.iter_mut().flatten().for_each(|store| store.settle());
         }
     }

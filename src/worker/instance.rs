@@ -48,7 +48,7 @@ pub(crate) struct Instance {
     /// How many ms each worker is behind; `i64::MAX` if that is unknown.
     lags: Vec<AtomicI64>,
     /// What each worker holds in memory.
-    memory: Vec<WorkerMemory>,
+    pub(super) worker_memory: Vec<WorkerMemory>,
     broadcasts_loaded: AtomicBool,
     stopping: AtomicBool,
 }
@@ -87,7 +87,7 @@ impl Instance {
         } = parts;
         let heartbeats = (0..config.workers).map(|_| AtomicI64::new(i64::MIN)).collect();
         let lags = (0..config.workers).map(|_| AtomicI64::new(0)).collect();
-        let memory = (0..config.workers).map(|_| WorkerMemory::default()).collect();
+        let worker_memory = (0..config.workers).map(|_| WorkerMemory::default()).collect();
         let broadcasts_loaded = AtomicBool::new(context.broadcasts.is_empty());
         Self {
             name,
@@ -112,7 +112,7 @@ impl Instance {
             stopped: Mutex::default(),
             heartbeats,
             lags,
-            memory,
+            worker_memory,
             broadcasts_loaded,
             stopping: AtomicBool::new(false),
         }
@@ -270,14 +270,6 @@ impl Instance {
             i64::MAX => Lag::Unknown,
             millis => Lag::Behind(Duration::from_millis(millis.unsigned_abs())),
         }
-    }
-
-    pub(super) fn worker_memory(&self, worker: usize) -> Option<&WorkerMemory> {
-        self.memory.get(worker)
-    }
-
-    pub(super) fn all_worker_memory(&self) -> impl Iterator<Item = &WorkerMemory> {
-        self.memory.iter()
     }
 
     pub(crate) fn broadcasts_are_loaded(&self) -> bool {

@@ -1,6 +1,5 @@
 //! Keeps a worker within its parts of the memory, and tells what they take.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -61,7 +60,7 @@ impl Worker {
                 queued += task.queued_bytes();
             }
         }
-        if let Some(told) = self.instance.worker_memory(self.index) {
+        if let Some(told) = self.instance.worker_memory.get(self.index) {
             told.queued.store(queued, Ordering::Relaxed);
             told.transaction.store(self.transaction.bytes(), Ordering::Relaxed);
         }
@@ -71,29 +70,21 @@ impl Worker {
 impl Instance {
     /// What the parts of this process take, those of all workers together.
     pub(crate) fn memory(&self) -> Vec<MemoryUse> {
-        let (config, workers) = (&self.config, self.config.workers);
+        let Self { config, context, .. } = self;
         let sum = |of: fn(&WorkerMemory) -> &AtomicUsize| {
-            self.all_worker_memory().map(|told| of(told).load(Ordering::Relaxed)).sum()
+            self.worker_memory.iter().map(|told| of(told).load(Ordering::Relaxed)).sum()
         };
-        let (rows, rows_max) = self.context.record_caches.taken();
-        let bounded = |part, bytes, bytes_max| MemoryUse {
-            part,
-            bytes: Some(bytes),
-            bytes_max: Some(bytes_max),
-        };
+        let (rows, rows_max) = context.record_caches.taken();
+        let queued_max = config.queue_bytes_max * config.workers;
+        let open_max = config.transaction_bytes_max * config.workers;
         let mut parts = vec![
-            bounded("record_caches", rows, rows_max),
-            bounded("queued", sum(|told| &told.queued), config.queue_bytes_max * workers),
-            bounded(
-                "transactions",
-                sum(|told| &told.transaction),
-                config.transaction_bytes_max * workers,
-            ),
+            MemoryUse::bounded("record_caches", rows, rows_max),
+            MemoryUse::bounded("queued", sum(|told| &told.queued), queued_max),
+            MemoryUse::bounded("transactions", sum(|told| &told.transaction), open_max),
         ];
         parts.extend(self.stores.memory());
-        let broadcasts: &BTreeMap<_, _> = &self.context.broadcasts;
-        let bytes = Some(broadcasts.values().map(|broadcast| broadcast.bytes()).sum());
-        parts.push(MemoryUse { part: "broadcasts", bytes, bytes_max: None });
+        let bytes = context.broadcasts.values().map(|broadcast| broadcast.bytes()).sum();
+        parts.push(MemoryUse { part: "broadcasts", bytes: Some(bytes), bytes_max: None });
         parts
     }
 }

@@ -148,15 +148,11 @@ impl Stores for RocksStores {
     fn memory(&self) -> Vec<MemoryUse> {
         let write_buffers = self.write_buffers.get_usage();
         let write_buffers_max = self.memory_bytes_max / WRITE_BUFFER_PART;
-        let part =
-            |part, bytes, most| MemoryUse { part, bytes: Some(bytes), bytes_max: Some(most) };
+        let blocks = self.cache.get_usage().saturating_sub(write_buffers);
+        let blocks_max = self.memory_bytes_max - write_buffers_max;
         vec![
-            part("write_buffers", write_buffers, write_buffers_max),
-            part(
-                "block_cache",
-                self.cache.get_usage().saturating_sub(write_buffers),
-                self.memory_bytes_max - write_buffers_max,
-            ),
+            MemoryUse::bounded("write_buffers", write_buffers, write_buffers_max),
+            MemoryUse::bounded("block_cache", blocks, blocks_max),
         ]
     }
 }

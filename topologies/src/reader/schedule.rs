@@ -44,7 +44,7 @@ pub enum Pace {
 }
 
 impl Pace {
-    /// The time between two rankings of a reader; no end of it, if that is not known.
+    /// The time between two rankings of a reader: who is not online has none while the process lags.
     fn spacing_ms(self, is_online: bool) -> i64 {
         match (self, is_online) {
             (Self::Live, _) => URGENT_MS,
@@ -115,8 +115,8 @@ impl Schedule {
         self.soft = Some(self.soft.map_or(at, |soft| soft.min(at)));
     }
 
-    /// Notes a read at `now`: urgent are one that missed, one that was served what holds no longer, and what soft
-    /// changes left undone.
+    /// Notes a read at `now`: urgent are one that missed, one that was served what holds no longer, and what
+    /// waits: soft changes, and what was put off.
     pub fn read(&mut self, miss: bool, presence: &Presence, pace: Pace, now: i64) {
         self.missed |= miss;
         let unfresh = self.expires.is_none_or(|expires| expires <= now);

@@ -80,12 +80,11 @@ async fn ready_shows_how_far_the_engine_is_behind_and_is_ready_all_the_same() {
 #[tokio::test]
 async fn metrics_show_what_each_part_takes_in_memory_and_may() {
     let world = World::new();
-    let of = internals(&world, None, None);
     let part = |part, bytes, bytes_max| MemoryUse { part, bytes, bytes_max };
-    of.metrics.follow_memory(move || {
+    world.metrics.follow_memory(move || {
         vec![part("rows", Some(3), Some(7)), part("all", Some(2), None), part("out", None, Some(9))]
     });
-    let text = String::from_utf8(of.metrics.text()).unwrap();
+    let text = String::from_utf8(world.metrics.text()).unwrap();
     let shown: Vec<_> = text.lines().filter(|line| line.contains("{part=")).collect();
     let expected = [
         r#"millstream_memory_bytes{part="rows"} 3"#,
