@@ -127,12 +127,7 @@ mod tests {
     use super::*;
 
     fn breaker() -> Breaker {
-        Breaker::new(config::Breaker {
-            failures: 5,
-            window: Duration::from_secs(10),
-            open: Duration::from_secs(30),
-            back: Duration::from_secs(60),
-        })
+        Breaker::new(config::Breaker::default())
     }
 
     fn at(seconds: i64) -> Timestamp {
