@@ -11,7 +11,7 @@ use millstream::Clock;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::breaker::{Breaker, Mode, Outcome};
+use crate::breaker::{Admission, Breaker, Mode, Outcome};
 use crate::config;
 use crate::metrics::Metrics;
 
@@ -111,10 +111,8 @@ pub async fn call<V>(
     wait: Duration,
     asked: impl Future<Output = Result<V, TierFault>>,
 ) -> Result<V, Passed> {
-    if !breaker.admits(clock.now()) {
-        return Err(Passed::Open);
-    }
-    let mut reporting = Reporting { breaker, clock, end: Outcome::Abandoned };
+    let admission = breaker.admit(clock.now()).ok_or(Passed::Open)?;
+    let mut reporting = Reporting { breaker, clock, admission, end: Outcome::Abandoned };
     let answer = match timeout(wait, asked).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(TierFault::Failed(words))) => Err(Passed::Failed(words)),
@@ -133,12 +131,13 @@ pub async fn call<V>(
 struct Reporting<'a> {
     breaker: &'a Breaker,
     clock: &'a dyn Clock,
+    admission: Admission,
     end: Outcome,
 }
 
 impl Drop for Reporting<'_> {
     fn drop(&mut self) {
-        self.breaker.report(self.end, self.clock.now());
+        self.breaker.report(self.admission, self.end, self.clock.now());
     }
 }
 
