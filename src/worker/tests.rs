@@ -48,11 +48,10 @@ impl World {
             worker: Worker::new(instance.clone(), 0).unwrap(),
             instance,
         };
-        while world.instance.metrics.read(Counter::Commits) == 0 {
+        for _ in 0..10 {
             world.member.step(Duration::ZERO, &mut |_| {}).unwrap();
-            world.restoring.step(Duration::ZERO).unwrap();
-            world.worker.step(NOW, Duration::ZERO).unwrap();
         }
+        world.go_on_until_committed();
         world
     }
 
@@ -74,6 +73,19 @@ impl World {
         self.worker.poll(Duration::ZERO).unwrap();
         self.worker.run(NOW).unwrap();
         assert!(self.worker.running().all(|(_, task)| task.has_worked()));
+    }
+
+    /// Lets every part go on, 10 ms a round, until there is one commit more.
+    fn go_on_until_committed(&mut self) {
+        let commits = self.instance.metrics.read(Counter::Commits);
+        for round in 0..100 {
+            self.restoring.step(Duration::ZERO).unwrap();
+            self.worker.step(Timestamp(NOW.0 + 10 * round), Duration::ZERO).unwrap();
+            if self.instance.metrics.read(Counter::Commits) > commits {
+                return;
+            }
+        }
+        panic!("nothing was committed");
     }
 
     fn counted(&self) -> (u64, u64) {
@@ -99,4 +111,37 @@ fn work_on_a_partition_without_an_epoch_is_not_committed() {
     world.worker.assigned.clear();
     world.worker.commit(Reason::Interval, NOW).unwrap();
     assert_eq!(world.counted(), (commits, aborts + 1));
+}
+
+#[test]
+fn work_on_a_partition_that_went_and_came_back_is_void_and_is_done_under_the_new_epoch() {
+    let mut world = World::new();
+    let (commits, aborts) = world.counted();
+    world.work();
+    world.instance.ownership().remove(&[0]);
+    world.instance.ownership().assign(&[0], 1);
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    assert_eq!(world.counted(), (commits, aborts + 1));
+    world.go_on_until_committed();
+    assert_eq!(world.counted(), (commits + 1, aborts + 1));
+}
+
+#[test]
+fn work_on_a_partition_that_the_group_wants_back_is_committed_before_it_is_given_up() {
+    let mut world = World::new();
+    let (commits, aborts) = world.counted();
+    world.work();
+    world.instance.ownership().revoke(&[0]);
+    assert!(world.worker.follow_assignments(NOW).unwrap());
+    assert_eq!(world.counted(), (commits + 1, aborts));
+    assert!(world.instance.ownership().all_released(&[0]));
+    assert_eq!(world.worker.tasks(), 0);
+}
+
+#[test]
+fn a_worker_has_something_to_do_when_a_partition_is_given_and_not_again_for_the_same() {
+    let mut world = World::new();
+    world.instance.ownership().assign(&[1], 1);
+    let follow = |world: &mut World| world.worker.follow_assignments(NOW).unwrap();
+    assert_eq!([follow(&mut world), follow(&mut world)], [true, false]);
 }
