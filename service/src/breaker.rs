@@ -3,6 +3,10 @@
 //! Closed, every call is let through. So many failures within the window open it: no call. After a while it is
 //! half open: one call at a time tries, and from the first success on all are let through, but for the
 //! time of coming back a single failure opens it again. Pure: the caller brings the time.
+//!
+//! Calls that are under way together and fail together are one failure: under load one short pause of a tier makes
+//! dozens of calls late, and must not cost its answers for as long as the breaker is open. And a call that began in
+//! another mode says nothing about this one.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -47,6 +51,13 @@ pub enum Outcome {
     Abandoned,
 }
 
+/// A call that was let through: what the breaker had seen when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    modes: u64,
+    failures: u64,
+}
+
 /// A breaker, shared by all calls to one tier.
 #[derive(Debug)]
 pub struct Breaker {
@@ -60,32 +71,40 @@ struct State {
     since: Timestamp,
     failures: VecDeque<Timestamp>,
     trying: bool,
+    /// How many modes and how many failures there were, ever.
+    counted: Admission,
 }
 
 impl Breaker {
     /// A closed one.
     pub fn new(limits: config::Breaker) -> Self {
         let failures = VecDeque::with_capacity(limits.failures);
-        let state = State { mode: Mode::Closed, since: Timestamp(0), failures, trying: false };
+        let (mode, since) = (Mode::Closed, Timestamp(0));
+        let counted = Admission { modes: 0, failures: 0 };
+        let state = State { mode, since, failures, trying: false, counted };
         Self { limits, state: Mutex::new(state) }
     }
 
     /// Whether a call may be made now. Whoever is let through reports how it ended.
-    pub fn admits(&self, now: Timestamp) -> bool {
+    pub fn admit(&self, now: Timestamp) -> Option<Admission> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.mode == Mode::Open && now.has_passed(state.since, self.limits.open) {
             state.enter(Mode::HalfOpen, now);
         }
-        match state.mode {
+        let admitted = match state.mode {
             Mode::Closed | Mode::Back => true,
             Mode::Open => false,
             Mode::HalfOpen => !std::mem::replace(&mut state.trying, true),
-        }
+        };
+        admitted.then_some(state.counted)
     }
 
     /// Notes how a call ended that was let through.
-    pub fn report(&self, outcome: Outcome, now: Timestamp) {
+    pub fn report(&self, admission: Admission, outcome: Outcome, now: Timestamp) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if admission.modes != state.counted.modes {
+            return;
+        }
         match (outcome, state.mode) {
             (Outcome::Abandoned, _) => state.trying = false,
             (Outcome::Answered, Mode::HalfOpen) => state.enter(Mode::Back, now),
@@ -94,7 +113,8 @@ impl Breaker {
             }
             (Outcome::Answered, _) | (Outcome::Failed, Mode::Open) => {}
             (Outcome::Failed, Mode::HalfOpen | Mode::Back) => state.enter(Mode::Open, now),
-            (Outcome::Failed, Mode::Closed) => {
+            (Outcome::Failed, Mode::Closed) if admission.failures == state.counted.failures => {
+                state.counted.failures += 1;
                 let window = self.limits.window;
                 state.failures.retain(|at| now.since(*at) < window);
                 state.failures.push_back(now);
@@ -102,6 +122,7 @@ impl Breaker {
                     state.enter(Mode::Open, now);
                 }
             }
+            (Outcome::Failed, Mode::Closed) => {}
         }
     }
 
@@ -117,32 +138,33 @@ impl State {
         self.since = now;
         self.failures.clear();
         self.trying = false;
+        self.counted.modes += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn breaker() -> Breaker {
-        Breaker::new(config::Breaker {
-            failures: 5,
-            window: Duration::from_secs(10),
-            open: Duration::from_secs(30),
-            back: Duration::from_secs(60),
-        })
+        Breaker::new(config::Breaker::default())
     }
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp(seconds * 1000)
     }
 
+    /// Calls one after the other that fail, as far as they are let through.
     fn fail(breaker: &Breaker, seconds: &[i64]) {
         for second in seconds {
-            breaker.report(Outcome::Failed, at(*second));
+            if let Some(admission) = breaker.admit(at(*second)) {
+                breaker.report(admission, Outcome::Failed, at(*second));
+            }
         }
+    }
+
+    fn admits(breaker: &Breaker, second: i64) -> bool {
+        breaker.admit(at(second)).is_some()
     }
 
     #[test]
@@ -151,52 +173,85 @@ mod tests {
         fail(&breaker, &[0, 1, 2, 3, 11, 12]);
         assert_eq!(breaker.mode(), Mode::Closed);
         fail(&breaker, &[12]);
-        assert_eq!((breaker.mode(), breaker.admits(at(41))), (Mode::Closed, true));
+        assert_eq!((breaker.mode(), admits(&breaker, 41)), (Mode::Closed, true));
         fail(&breaker, &[12]);
-        assert_eq!((breaker.mode(), breaker.admits(at(41))), (Mode::Open, false));
+        assert_eq!((breaker.mode(), admits(&breaker, 41)), (Mode::Open, false));
+    }
+
+    #[test]
+    fn calls_that_fail_together_are_one_failure() {
+        let breaker = breaker();
+        for second in 0..4 {
+            let together = [(); 50].map(|()| breaker.admit(at(second)).unwrap());
+            together.iter().for_each(|one| breaker.report(*one, Outcome::Failed, at(second)));
+        }
+        assert_eq!(breaker.mode(), Mode::Closed);
+        fail(&breaker, &[4]);
+        assert_eq!(breaker.mode(), Mode::Open);
     }
 
     #[test]
     fn after_thirty_seconds_one_call_tries_and_its_end_decides() {
         let breaker = breaker();
         fail(&breaker, &[0; 5]);
-        assert_eq!([29, 30, 30].map(|second| breaker.admits(at(second))), [false, true, false]);
-        fail(&breaker, &[31]);
-        assert_eq!([60, 61].map(|second| breaker.admits(at(second))), [false, true]);
-        breaker.report(Outcome::Answered, at(61));
-        assert_eq!((breaker.mode(), breaker.admits(at(61))), (Mode::Back, true));
+        assert!(!admits(&breaker, 29));
+        let trying = breaker.admit(at(30)).unwrap();
+        assert!(!admits(&breaker, 30));
+        breaker.report(trying, Outcome::Failed, at(31));
+        assert!(!admits(&breaker, 60));
+        let trying = breaker.admit(at(61)).unwrap();
+        breaker.report(trying, Outcome::Answered, at(61));
+        assert_eq!((breaker.mode(), admits(&breaker, 61)), (Mode::Back, true));
+    }
+
+    #[test]
+    fn a_call_of_an_earlier_mode_decides_nothing() {
+        let breaker = breaker();
+        let early = [(); 3].map(|()| breaker.admit(at(0)).unwrap());
+        fail(&breaker, &[0; 5]);
+        let trying = breaker.admit(at(30)).unwrap();
+        breaker.report(early[0], Outcome::Abandoned, at(30));
+        assert!(!admits(&breaker, 30), "one call tries already");
+        breaker.report(early[1], Outcome::Answered, at(30));
+        assert_eq!(breaker.mode(), Mode::HalfOpen);
+        breaker.report(trying, Outcome::Answered, at(30));
+        breaker.report(early[2], Outcome::Failed, at(30));
+        assert_eq!(breaker.mode(), Mode::Back);
     }
 
     #[test]
     fn a_clock_set_back_does_not_keep_it_open() {
         let breaker = breaker();
         fail(&breaker, &[100; 5]);
-        assert_eq!([99, 98].map(|second| breaker.admits(at(second))), [true, false]);
+        assert_eq!([99, 98].map(|second| admits(&breaker, second)), [true, false]);
     }
 
     #[test]
     fn a_call_given_up_lets_the_next_one_try() {
         let breaker = breaker();
         fail(&breaker, &[0; 5]);
-        assert!(breaker.admits(at(30)));
-        breaker.report(Outcome::Abandoned, at(31));
-        assert!(breaker.admits(at(31)));
+        let trying = breaker.admit(at(30)).unwrap();
+        breaker.report(trying, Outcome::Abandoned, at(31));
+        assert!(admits(&breaker, 31));
     }
 
     #[test]
     fn while_coming_back_one_failure_opens_it_and_a_minute_of_answers_closes_it() {
+        let answered = |breaker: &Breaker, second| {
+            let admission = breaker.admit(at(second)).unwrap();
+            breaker.report(admission, Outcome::Answered, at(second));
+        };
         let back = || {
             let breaker = breaker();
             fail(&breaker, &[0; 5]);
-            assert!(breaker.admits(at(30)));
-            breaker.report(Outcome::Answered, at(30));
+            answered(&breaker, 30);
             breaker
         };
         let failing = back();
         fail(&failing, &[31]);
         assert_eq!(failing.mode(), Mode::Open);
         let steady = back();
-        steady.report(Outcome::Answered, at(90));
+        answered(&steady, 90);
         assert_eq!(steady.mode(), Mode::Closed);
     }
 }

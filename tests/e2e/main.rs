@@ -3,14 +3,16 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod client;
 mod configuration;
+mod failing;
 mod feed;
+mod forgetting;
 mod poison;
 mod trending;
 mod world;
 
 use serde_json::json;
-use tests::Part;
 
 use world::World;
 
@@ -41,7 +43,7 @@ fn near(found: f64, expected: f64) -> bool {
 
 #[test]
 fn what_happens_in_the_database_and_over_http_is_in_the_readers_feed() {
-    let mut world = World::start();
+    let world = World::start();
     write_the_first_rows(&world);
     let feed = world.feed_when(READER, |feed| {
         feed.source() == "redis" && feed.has(POST) && feed.has(OTHER_POST)
@@ -69,7 +71,6 @@ fn what_happens_in_the_database_and_over_http_is_in_the_readers_feed() {
         feed.source() == "redis" && feed.has(POST) && !feed.has(OTHER_POST)
     });
     the_readers_own_view_takes_the_post_away(&world);
-    reads_go_on_when_tiers_fail(&mut world);
 }
 
 /// What was seen leaves the feed; a third post comes in its place, for what follows.
@@ -81,24 +82,6 @@ fn the_readers_own_view_takes_the_post_away(world: &World) {
         "INSERT INTO posts (id, user_id, content) VALUES ('{OTHER_POST}', '{AUTHOR}', 'again')"
     ));
     world.feed_when(READER, |feed| feed.source() == "redis" && feed.has(OTHER_POST));
-}
-
-/// Redis first, then the worker too: each answer names its source, and so do readiness and the metrics.
-fn reads_go_on_when_tiers_fail(world: &mut World) {
-    assert_eq!(world.feed(READER).source(), "redis");
-    assert!(world.ready().0);
-    world.stop_server(Part::Redis);
-    let from_state = world.feed_when(READER, |feed| feed.source() == "state");
-    assert!(from_state.has(OTHER_POST), "{from_state:?}");
-    world.poll("redis is told down", || (!world.component_is_up("redis")).then_some(()));
-
-    world.stop_worker();
-    let timeline = world.feed_when(READER, |feed| feed.source() == "postgres");
-    assert!(timeline.has(OTHER_POST) && timeline.is_fallback(), "{timeline:?}");
-    world.poll("the state is told down", || (!world.component_is_up("state")).then_some(()));
-    assert!(world.ready().0, "Kafka and a tier answer: {:?}", world.ready());
-    let counted = world.metric("feedmill_reads_total{algo=\"ranked\",source=\"postgres\"}");
-    assert!(counted >= 1.0, "{counted}");
 }
 
 /// A wrong token is nobody, and a wrong request is told what is wrong with it.

@@ -1,8 +1,10 @@
 //! Servers and processes of one test: what a company has, on loopback.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,58 +18,89 @@ use crate::feed::Feed;
 /// How long anything may take on a slow machine.
 pub const LONG: Duration = Duration::from_secs(120);
 
-/// A company's servers, a worker process and an API process.
+/// How many workers there may be at once.
+const WORKERS_MAX: usize = 3;
+
+/// A company's servers, worker processes and an API process.
 pub struct World {
     stack: Stack,
     dir: TempDir,
-    worker: RefCell<Option<Process>>,
-    _api: Process,
+    settings: Vec<(&'static str, &'static str)>,
+    workers: RefCell<BTreeMap<usize, Process>>,
+    api: Option<Process>,
+    ports: Ports,
+}
+
+/// Where the processes listen.
+struct Ports {
     public: u16,
     internal: u16,
+    workers: [u16; WORKERS_MAX],
 }
 
 impl World {
     /// Everything, with Debezium capturing the tables.
     pub fn start() -> Self {
         let stack = Stack::of(&[Part::Kafka, Part::Connect, Part::Postgres, Part::Redis]).start();
-        let world = Self::on(stack.unwrap());
+        let world = Self::on(stack.unwrap(), &[]);
         world.register_connector();
         world
     }
 
     /// Without Debezium.
     pub fn without_change_capture() -> Self {
-        Self::on(Stack::of(&[Part::Kafka, Part::Postgres, Part::Redis]).start().unwrap())
+        Self::with(&[])
     }
 
-    fn on(stack: Stack) -> Self {
+    /// Without Debezium, with these settings beside those that every process gets.
+    pub fn with(settings: &[(&'static str, &'static str)]) -> Self {
+        let stack = Stack::of(&[Part::Kafka, Part::Postgres, Part::Redis]).start();
+        Self::on(stack.unwrap(), settings)
+    }
+
+    fn on(stack: Stack, settings: &[(&'static str, &'static str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("secret"), "between-ourselves").unwrap();
-        let [public, api_internal, worker_internal] = free_ports();
         let sql = fs::read_to_string(repository().join("schemas/sql/postgres.sql")).unwrap();
         psql(&stack, &sql);
-        let run = |role: &str, internal: u16| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
-            command
-                .arg(role)
-                .current_dir(dir.path())
-                .env("RUST_LOG", "info")
-                .env("FEEDMILL_KAFKA__BOOTSTRAP", stack.kafka())
-                .env("FEEDMILL_KAFKA__PARTITIONS", "3")
-                .env("FEEDMILL_REDIS__URL", stack.redis())
-                .env("FEEDMILL_POSTGRES__URL", stack.postgres())
-                .env("FEEDMILL_STATE__SECRET_FILE", dir.path().join("secret"))
-                .env("FEEDMILL_STATE__WORKERS", format!("http://127.0.0.1:{worker_internal}"))
-                .env("FEEDMILL_HTTP__LISTEN", format!("127.0.0.1:{public}"))
-                .env("FEEDMILL_HTTP__INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
-            Process::spawn(&mut command, dir.path().join(format!("{role}.log"))).unwrap()
-        };
-        let worker = run("worker", worker_internal);
-        wait_for(worker_internal, "/health", &worker);
-        let api = run("serve", api_internal);
-        wait_for(api_internal, "/ready", &api);
-        let worker = RefCell::new(Some(worker));
-        Self { stack, dir, worker, _api: api, public, internal: api_internal }
+        let (settings, workers) = (settings.to_vec(), RefCell::default());
+        let mut world = Self { stack, dir, settings, workers, api: None, ports: free_ports() };
+        world.start_worker(0);
+        let api = world.spawn("serve", world.ports.internal, "state");
+        wait_for(world.ports.internal, "/ready", &api);
+        world.api = Some(api);
+        world
+    }
+
+    fn spawn(&self, role: &str, internal: u16, state: &str) -> Process {
+        let stack = &self.stack;
+        let urls = self.ports.workers.map(|port| format!("http://127.0.0.1:{port}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+        command
+            .arg(role)
+            .current_dir(self.dir.path())
+            .env("RUST_LOG", "info")
+            .env("FEEDMILL_KAFKA__BOOTSTRAP", stack.kafka())
+            .env("FEEDMILL_KAFKA__PARTITIONS", "3")
+            .env("FEEDMILL_REDIS__URL", stack.redis())
+            .env("FEEDMILL_POSTGRES__URL", stack.postgres())
+            .env("FEEDMILL_WORKER__STATE_DIR", state)
+            .env("FEEDMILL_STATE__SECRET_FILE", self.dir.path().join("secret"))
+            .env("FEEDMILL_STATE__WORKERS", urls.join(","))
+            .env("FEEDMILL_HTTP__LISTEN", format!("127.0.0.1:{}", self.ports.public))
+            .env("FEEDMILL_HTTP__INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
+        for (name, value) in &self.settings {
+            command.env(format!("FEEDMILL_{name}"), value);
+        }
+        Process::spawn(&mut command, self.dir.path().join(format!("{role}.log"))).unwrap()
+    }
+
+    /// Starts the worker of this number, with the state that it had.
+    pub fn start_worker(&self, number: usize) {
+        let port = self.ports.workers[number];
+        let worker = self.spawn("worker", port, &format!("state-{number}"));
+        wait_for(port, "/health", &worker);
+        self.workers.borrow_mut().insert(number, worker);
     }
 
     /// The connector as users get it, with this stack's addresses.
@@ -108,11 +141,11 @@ impl World {
 
     /// Status and body of a request to the public routes.
     pub fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {
-        curl(&[&format!("http://127.0.0.1:{}{path}", self.public)], token, None)
+        curl(&[&format!("http://127.0.0.1:{}{path}", self.ports.public)], token, None)
     }
 
     pub fn post(&self, path: &str, token: &str, body: &Value) -> (u16, Value) {
-        let url = format!("http://127.0.0.1:{}{path}", self.public);
+        let url = format!("http://127.0.0.1:{}{path}", self.ports.public);
         curl(&["-X", "POST", &url], Some(token), Some(body))
     }
 
@@ -149,7 +182,7 @@ impl World {
     /// Whether the API is ready, and what it says of its components.
     pub fn ready(&self) -> (bool, Value) {
         let (status, body) =
-            curl(&[&format!("http://127.0.0.1:{}/ready", self.internal)], None, None);
+            curl(&[&format!("http://127.0.0.1:{}/ready", self.ports.internal)], None, None);
         (status == 200, body)
     }
 
@@ -159,7 +192,7 @@ impl World {
 
     /// A counter of the API by its whole name with labels.
     pub fn metric(&self, name: &str) -> f64 {
-        let url = format!("http://127.0.0.1:{}/metrics", self.internal);
+        let url = format!("http://127.0.0.1:{}/metrics", self.ports.internal);
         let output = Command::new("curl").args(["-sS", &url]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -170,15 +203,44 @@ impl World {
         self.stack.stop(part).unwrap();
     }
 
-    /// `SIGTERM`, and waits for a clean end.
-    pub fn stop_worker(&self) {
-        let mut worker = self.worker.borrow_mut().take().unwrap();
+    pub fn start_server(&mut self, part: Part) {
+        self.stack.start(part).unwrap();
+    }
+
+    /// Redis forgets everything.
+    pub fn flush_redis(&self) {
+        let address = self.stack.redis().trim_start_matches("redis://");
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"FLUSHALL\r\n").unwrap();
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"+OK\r\n");
+    }
+
+    /// `SIGTERM` to the worker of this number, and waits for a clean end.
+    pub fn stop_worker(&self, number: usize) {
+        let mut worker = self.workers.borrow_mut().remove(&number).unwrap();
         worker.terminate().unwrap();
         let status = worker.wait(LONG).unwrap();
         assert!(status.success(), "{status}: {}", worker.output().unwrap());
     }
 
-    fn logs(&self) -> String {
+    /// Starts the worker of this number again if it has ended, as its supervisor would.
+    pub fn supervise_worker(&self, number: usize) {
+        let mut workers = self.workers.borrow_mut();
+        if !workers.get_mut(&number).unwrap().is_alive().unwrap() {
+            drop(workers);
+            self.start_worker(number);
+        }
+    }
+
+    /// Where the caller's feed is.
+    pub fn feed_url(&self) -> String {
+        format!("http://127.0.0.1:{}/api/v1/feed", self.ports.public)
+    }
+
+    /// The last lines of every process.
+    pub fn logs(&self) -> String {
         let tail = |name: &str| {
             let text = fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
             let lines: Vec<_> = text.lines().rev().take(40).collect();
@@ -192,9 +254,11 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+fn free_ports() -> Ports {
+    let listeners = [(); 2 + WORKERS_MAX].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [public, internal, workers @ ..] =
+        listeners.map(|listener| listener.local_addr().unwrap().port());
+    Ports { public, internal, workers }
 }
 
 fn psql(stack: &Stack, sql: &str) {

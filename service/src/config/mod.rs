@@ -180,6 +180,17 @@ pub struct Breaker {
     pub back: Duration,
 }
 
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            window: Duration::from_secs(10),
+            open: Duration::from_secs(30),
+            back: Duration::from_secs(60),
+        }
+    }
+}
+
 impl Worker {
     /// How its memory is divided.
     pub fn memory_plan(&self) -> MemoryPlan {
@@ -214,12 +225,7 @@ impl Config {
             http,
             auth: auth(&mut from),
             state: state(&mut from),
-            breaker: Breaker {
-                failures: from.within("breaker.failures", 5, 1..=1000),
-                window: from.millis("breaker.window_ms", 10_000),
-                open: from.millis("breaker.open_ms", 30_000),
-                back: from.millis("breaker.back_ms", 60_000),
-            },
+            breaker: breaker(&mut from),
             shown: String::new(),
         };
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
@@ -317,6 +323,22 @@ fn auth(from: &mut Settings) -> Auth {
         issuer: from.text("auth.issuer", "feedmill"),
         audience: from.text("auth.audience", "feedmill"),
         leeway_s: from.within("auth.leeway_s", 30, 0..=300),
+    }
+}
+
+fn breaker(from: &mut Settings) -> Breaker {
+    let default = Breaker::default();
+    let mut millis = |name, default: Duration| {
+        from.millis(name, u64::try_from(default.as_millis()).unwrap_or(u64::MAX))
+    };
+    let window = millis("breaker.window_ms", default.window);
+    let open = millis("breaker.open_ms", default.open);
+    let back = millis("breaker.back_ms", default.back);
+    Breaker {
+        failures: from.within("breaker.failures", default.failures, 1..=1000),
+        window,
+        open,
+        back,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a tier may cost a read: a time, a number of calls at once, and nothing at all while it fails.
 //!
-//! A call that is given up (its reader left) says nothing of the tier; one that is late counts as failed.
+//! A call that is given up (its reader left) says nothing of the tier, nor does one that finds it without state;
+//! one that is late counts as failed.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use millstream::Clock;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::breaker::{Breaker, Mode, Outcome};
+use crate::breaker::{Admission, Breaker, Mode, Outcome};
 use crate::config;
 use crate::metrics::Metrics;
 
-use super::Source;
+use super::{Source, TierFault};
 
 /// What a tier may cost.
 pub struct Guard {
@@ -39,16 +40,18 @@ pub struct Guarded<T> {
 }
 
 /// Why a tier did not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passed {
     /// Its breaker is open.
     Open,
     /// Too many calls are under way.
     Busy,
     /// It failed.
-    Failed,
+    Failed(String),
     /// It was late.
     Late,
+    /// It is well, but without the state that was asked for.
+    Unready(String),
 }
 
 impl<T> Guarded<T> {
@@ -68,60 +71,73 @@ impl<T> Guarded<T> {
         self.breaker.mode()
     }
 
-    /// The answer of `call`, if the tier may be asked and answers in time.
+    /// The answer of `asked`, if the tier may be asked and answers in time.
     pub async fn ask<V>(
         &self,
         clock: &dyn Clock,
-        call: impl Future<Output = Result<V, String>>,
+        asked: impl Future<Output = Result<V, TierFault>>,
     ) -> Result<V, Passed> {
-        let answer = self.guarded(clock, call).await;
+        let answer = match self.slots.try_acquire() {
+            Ok(_slot) => call(&self.breaker, clock, self.guard.wait, asked).await,
+            Err(_) => Err(Passed::Busy),
+        };
         if let Err(passed) = &answer {
-            let reason = match passed {
-                Passed::Open => "open",
-                Passed::Busy => "busy",
-                Passed::Failed => "failed",
-                Passed::Late => "late",
-            };
-            let labels = [self.guard.source.name(), reason];
+            let tier = self.guard.source.name();
+            tracing::debug!(tier, ?passed, "tier passed by");
+            let labels = [tier, passed.reason()];
             self.guard.metrics.tier_passed.with_label_values(&labels).inc();
         }
         answer
     }
+}
 
-    async fn guarded<V>(
-        &self,
-        clock: &dyn Clock,
-        call: impl Future<Output = Result<V, String>>,
-    ) -> Result<V, Passed> {
-        let Ok(_slot) = self.slots.try_acquire() else { return Err(Passed::Busy) };
-        if !self.breaker.admits(clock.now()) {
-            return Err(Passed::Open);
-        }
-        let mut reporting = Reporting { breaker: &self.breaker, clock, end: Outcome::Abandoned };
-        let answer = timeout(self.guard.wait, call).await;
-        reporting.end =
-            if matches!(answer, Ok(Ok(_))) { Outcome::Answered } else { Outcome::Failed };
-        match answer {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(fault)) => {
-                tracing::debug!(tier = self.guard.source.name(), fault, "tier failed");
-                Err(Passed::Failed)
-            }
-            Err(_) => Err(Passed::Late),
+impl Passed {
+    /// Its name in metrics.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Busy => "busy",
+            Self::Failed(_) => "failed",
+            Self::Late => "late",
+            Self::Unready(_) => "unready",
         }
     }
+}
+
+/// The answer of `asked`, if `breaker` lets it through and it comes in time.
+pub async fn call<V>(
+    breaker: &Breaker,
+    clock: &dyn Clock,
+    wait: Duration,
+    asked: impl Future<Output = Result<V, TierFault>>,
+) -> Result<V, Passed> {
+    let admission = breaker.admit(clock.now()).ok_or(Passed::Open)?;
+    let mut reporting = Reporting { breaker, clock, admission, end: Outcome::Abandoned };
+    let answer = match timeout(wait, asked).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(TierFault::Failed(words))) => Err(Passed::Failed(words)),
+        Ok(Err(TierFault::Unready(words))) => Err(Passed::Unready(words)),
+        Err(_) => Err(Passed::Late),
+    };
+    reporting.end = match &answer {
+        Ok(_) => Outcome::Answered,
+        Err(Passed::Unready(_)) => Outcome::Abandoned,
+        Err(Passed::Failed(_) | Passed::Late | Passed::Open | Passed::Busy) => Outcome::Failed,
+    };
+    answer
 }
 
 /// Reports how a call ended, also if nobody waits for its end.
 struct Reporting<'a> {
     breaker: &'a Breaker,
     clock: &'a dyn Clock,
+    admission: Admission,
     end: Outcome,
 }
 
 impl Drop for Reporting<'_> {
     fn drop(&mut self) {
-        self.breaker.report(self.end, self.clock.now());
+        self.breaker.report(self.admission, self.end, self.clock.now());
     }
 }
 
@@ -139,24 +155,35 @@ mod tests {
             source: Source::Redis,
             wait: Duration::from_millis(wait_ms),
             calls_max: 1,
-            breaker: config::Breaker {
-                failures: 2,
-                window: Duration::from_secs(10),
-                open: Duration::from_secs(30),
-                back: Duration::from_secs(60),
-            },
+            breaker: config::Breaker { failures: 2, ..config::Breaker::default() },
             metrics: Arc::new(Metrics::new().unwrap()),
         };
         Guarded::new((), guard)
     }
 
+    fn down() -> TierFault {
+        TierFault::Failed("down".to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_tier_without_the_state_is_asked_again_and_again() {
+        let (tier, clock) = (guarded(60_000), ManualClock::at(Timestamp(0)));
+        for _ in 0..5 {
+            let opening = ready(Err(TierFault::Unready("opening".to_owned())));
+            let answer: Result<(), _> = tier.ask(&clock, opening).await;
+            assert_eq!(answer, Err(Passed::Unready("opening".to_owned())));
+        }
+        assert_eq!(tier.ask(&clock, ready(Ok(()))).await, Ok(()));
+    }
+
     #[tokio::test]
     async fn a_tier_that_fails_and_is_late_is_soon_not_asked_any_more() {
         let (tier, clock) = (guarded(1), ManualClock::at(Timestamp(0)));
-        let failed: Result<(), _> = tier.ask(&clock, ready(Err("down".to_owned()))).await;
+        let failed: Result<(), _> = tier.ask(&clock, ready(Err(down()))).await;
         let late: Result<(), _> = tier.ask(&clock, pending()).await;
         let open = tier.ask(&clock, ready(Ok(()))).await;
-        assert_eq!([failed, late, open], [Passed::Failed, Passed::Late, Passed::Open].map(Err));
+        let words = Passed::Failed("down".to_owned());
+        assert_eq!([failed, late, open], [words, Passed::Late, Passed::Open].map(Err));
         clock.advance(Duration::from_secs(30));
         assert_eq!(tier.ask(&clock, ready(Ok(7))).await, Ok(7));
     }

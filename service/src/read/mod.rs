@@ -7,7 +7,9 @@
 
 mod flight;
 mod guard;
+mod local;
 mod notes;
+mod remote;
 mod tier;
 
 use std::sync::Arc;
@@ -21,8 +23,10 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use flight::Flights;
 pub use guard::{Guard, Guarded};
+pub use local::{LocalState, StateFault, StateFeeds, feed, trending};
 pub use notes::Notes;
-pub use tier::{Held, LocalState, RankedTier, RemoteState, StateFault, StateFeeds, feed, trending};
+pub use remote::{RemoteState, Workers};
+pub use tier::{Held, RankedTier, TierFault};
 
 /// How long beyond its `valid_until` a copy in Redis still counts as fresh: the next one is on its way.
 const GRACE_MS: i64 = 30_000;
@@ -196,7 +200,7 @@ impl Reads {
         let now = self.now().0;
         let asked = async {
             let timeline = postgres.tier().timeline(user, now, TIMELINE_POSTS_MAX).await;
-            timeline.map_err(|fault| fault.to_string())
+            timeline.map_err(|fault| TierFault::Failed(fault.to_string()))
         };
         postgres.ask(&*self.clock, asked).await.map(Found::Timeline).map_err(|_| Nobody)
     }

@@ -10,7 +10,6 @@ mod tests;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use connectors::postgres::{Database, Limits};
 use connectors::redis::Reader;
@@ -30,13 +29,9 @@ use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::needs;
 use crate::read::{
-    Guard, Guarded, LocalState, RankedTier, Reads, RemoteState, Source, StateFeeds, Tiers,
+    Guard, Guarded, LocalState, RankedTier, Reads, RemoteState, Source, StateFeeds, Tiers, Workers,
 };
 use crate::worker::Worker;
-
-/// The state of this process costs nothing to ask, and while its tasks open it cannot answer: so it is left
-/// alone only briefly, where a worker elsewhere is for as long as the configuration says.
-const OWN_STATE_OPEN: Duration = Duration::from_millis(200);
 
 /// What this process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,27 +239,33 @@ impl Parts<'_> {
             let database = Database::open(url, limits).map_err(|e| e.to_string())?;
             Ok::<_, String>(Guarded::new(database, guard(Source::Postgres, *wait, calls_max)))
         });
-        let workers = self.config.state.workers.clone();
-        let remote = (!workers.is_empty()).then(|| RemoteState::new(workers, self.secret.clone()));
-        let is_own = own.is_some();
-        let state: Option<Box<dyn RankedTier>> = match (own, remote) {
+        let state = self.state(own);
+        let wait = self.config.state.wait;
+        Ok(Tiers {
+            redis: redis.transpose()?,
+            state: state.map(|tier| Guarded::new(tier, guard(Source::State, wait, 256))),
+            postgres: postgres.transpose()?,
+        })
+    }
+    /// The state of this process, and of the workers that are named.
+    fn state(&self, own: Option<Arc<dyn StateFeeds>>) -> Option<Box<dyn RankedTier>> {
+        let of = &self.config.state;
+        let remote = (!of.workers.is_empty()).then(|| {
+            let workers = Workers {
+                urls: of.workers.clone(),
+                secret: self.secret.clone(),
+                partitions: self.config.kafka.partitions,
+                wait: of.wait,
+                breaker: self.config.breaker,
+            };
+            RemoteState::new(workers, Arc::clone(&self.clock))
+        });
+        match (own, remote) {
             (Some(feeds), elsewhere) => {
                 Some(Box::new(LocalState { feeds, clock: Arc::clone(&self.clock), elsewhere }))
             }
             (None, Some(remote)) => Some(Box::new(remote)),
             (None, None) => None,
-        };
-        let wait = self.config.state.wait;
-        Ok(Tiers {
-            redis: redis.transpose()?,
-            state: state.map(|tier| {
-                let mut guard = guard(Source::State, wait, 256);
-                if is_own {
-                    guard.breaker.open = OWN_STATE_OPEN;
-                }
-                Guarded::new(tier, guard)
-            }),
-            postgres: postgres.transpose()?,
-        })
+        }
     }
 }

@@ -6,15 +6,13 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper_util::service::TowerToHyperService;
 use millstream::{Lag, MemoryUse};
-use schemas::UserId;
 use serde_json::{Value, json};
 use warp::http::{Request, StatusCode};
 
-use super::world::{Feeds, ME, World, answer, held};
+use super::world::{Feeds, World, answer};
 use crate::health::{Behind, Health, Seen};
 use crate::http::internal::{Internal, digest, internal};
-use crate::http::listener::Listener;
-use crate::read::{RankedTier, RemoteState, StateFeeds};
+use crate::read::StateFeeds;
 
 fn internals(world: &World, state: Option<Arc<Feeds>>, secret: Option<&str>) -> Arc<Internal> {
     Arc::new(Internal {
@@ -94,33 +92,4 @@ async fn metrics_show_what_each_part_takes_in_memory_and_may() {
     ];
     assert_eq!(shown, expected);
     assert!(text.contains("process_resident_memory_bytes"), "{text}");
-}
-
-#[tokio::test]
-async fn a_worker_shows_a_feed_to_who_knows_the_secret_and_only_of_users_it_owns() {
-    let world = World::new();
-    world.hold(ME, held(7));
-    let me = UserId(ME.into_bytes());
-    let serving = |state, secret: &'static str| {
-        let of = internals(&world, state, Some("open sesame"));
-        async move {
-            let any = ([127, 0, 0, 1], 0).into();
-            let listener = Listener::bind(any, 8, Duration::from_secs(5)).await.unwrap();
-            let url = format!("http://{}", listener.address().unwrap());
-            let (stop, stopped) = tokio::sync::watch::channel(false);
-            let task = tokio::spawn(async move { listener.serve(internal(&of), stopped).await });
-            let asked = RemoteState::new(vec![url], Some(secret.to_owned())).feed(me).await;
-            stop.send(true).unwrap();
-            task.await.unwrap();
-            asked
-        }
-    };
-    let state = || Some(Arc::clone(&world.state));
-    assert_eq!(serving(state(), "open sesame").await, Ok(Some(held(7))));
-    assert!(serving(state(), "guess").await.unwrap_err().contains("401"));
-    assert_eq!(serving(None, "open sesame").await, Err("no worker owns this user".to_owned()));
-    *world.state.0.lock().unwrap() = None;
-    assert!(serving(state(), "open sesame").await.unwrap_err().contains("503"));
-    *world.state.0.lock().unwrap() = Some(Default::default());
-    assert_eq!(serving(state(), "open sesame").await, Ok(None));
 }

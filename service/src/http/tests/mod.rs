@@ -6,4 +6,5 @@ mod internal;
 mod tiers;
 mod trending;
 mod wire;
+mod workers;
 mod world;

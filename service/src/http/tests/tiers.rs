@@ -16,7 +16,7 @@ use uuid::Uuid;
 use warp::http::StatusCode;
 
 use super::world::{ME, NOW, OTHER, World, held, user};
-use crate::read::{Algo, Guarded, Held, RankedTier, Source};
+use crate::read::{Algo, Guarded, Held, RankedTier, Source, TierFault};
 
 const SCHEMA: &str = include_str!("../../../../schemas/sql/postgres.sql");
 
@@ -152,14 +152,14 @@ async fn a_miss_is_told_to_the_workers_each_time_and_a_hit_soon_after_it_is_not(
 struct Slow(Arc<Notify>);
 
 impl RankedTier for Slow {
-    fn feed(&self, _: UserId) -> BoxFuture<'_, Result<Option<Held>, String>> {
+    fn feed(&self, _: UserId) -> BoxFuture<'_, Result<Option<Held>, TierFault>> {
         self.0.notified().map(|()| Ok(Some(held(2)))).boxed()
     }
 
     fn trending(
         &self,
         _: schemas::TrendingWindow,
-    ) -> BoxFuture<'_, Result<Option<schemas::Trending>, String>> {
+    ) -> BoxFuture<'_, Result<Option<schemas::Trending>, TierFault>> {
         ready(Ok(None)).boxed()
     }
 

@@ -129,12 +129,7 @@ impl World {
             source,
             wait: Duration::from_secs(5),
             calls_max: 8,
-            breaker: config::Breaker {
-                failures: 5,
-                window: Duration::from_secs(10),
-                open: Duration::from_secs(30),
-                back: Duration::from_secs(60),
-            },
+            breaker: config::Breaker::default(),
             metrics: Arc::clone(&metrics),
         };
         let tier: Box<dyn RankedTier> = Box::new(LocalState {

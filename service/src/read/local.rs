@@ -1,0 +1,195 @@
+//! The state of the workers in this process: ranked on demand, and of users owned elsewhere asked for there.
+//!
+//! To be asked costs it nothing while it opens or another owns the user, so neither counts against it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use millstream::Clock;
+use schemas::{Trending, TrendingWindow, UserId};
+
+use super::{Held, RankedTier, RemoteState, TierFault};
+
+/// Why state does not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateFault {
+    /// Another instance owns the user.
+    NotOwner,
+    /// This one does, but cannot answer yet.
+    NotReady(String),
+}
+
+/// The state of the workers in this process.
+pub trait StateFeeds: Send + Sync {
+    /// The user's feed, ranked as of `now_ms` from committed state; `None` if the reader is unknown.
+    fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault>;
+
+    /// What trends, as this process has it; `None` if nobody said yet.
+    fn trending(&self) -> Result<Option<Trending>, StateFault>;
+
+    /// Whether it can be asked: this process is a member of its group, with at least one task that has state.
+    fn ready(&self) -> Result<(), String>;
+}
+
+/// Asks state on a thread that may wait: it reads from disk, and for a view while somebody writes it.
+pub async fn feed(
+    feeds: Arc<dyn StateFeeds>,
+    user: UserId,
+    now_ms: i64,
+) -> Result<Option<Held>, StateFault> {
+    let asked = tokio::task::spawn_blocking(move || feeds.feed(user, now_ms));
+    asked.await.unwrap_or_else(|e| Err(StateFault::NotReady(format!("it did not answer: {e}"))))
+}
+
+/// What trends as the state of this process has it, on a thread that may wait.
+pub async fn trending(feeds: Arc<dyn StateFeeds>) -> Result<Option<Trending>, StateFault> {
+    let asked = tokio::task::spawn_blocking(move || feeds.trending());
+    asked.await.unwrap_or_else(|e| Err(StateFault::NotReady(format!("it did not answer: {e}"))))
+}
+
+/// The state of this process, as a tier.
+pub struct LocalState {
+    /// The state.
+    pub feeds: Arc<dyn StateFeeds>,
+    /// By which it ranks.
+    pub clock: Arc<dyn Clock>,
+    /// Who has the users that this process does not own, if anybody is named.
+    pub elsewhere: Option<RemoteState>,
+}
+
+impl LocalState {
+    async fn find(&self, user: UserId) -> Result<Option<Held>, TierFault> {
+        let words = match feed(Arc::clone(&self.feeds), user, self.clock.now().0).await {
+            Ok(held) => return Ok(held),
+            Err(StateFault::NotOwner) => "another process owns this user".to_owned(),
+            Err(StateFault::NotReady(words)) => words,
+        };
+        match &self.elsewhere {
+            Some(others) => match others.find(user).await {
+                // What fails there is left alone there, and the own state must not suffer.
+                Err(TierFault::Failed(others)) => {
+                    Err(TierFault::Unready(format!("{words}; {others}")))
+                }
+                found => found,
+            },
+            None => Err(TierFault::Unready(words)),
+        }
+    }
+}
+
+impl RankedTier for LocalState {
+    fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, TierFault>> {
+        self.find(user).boxed()
+    }
+
+    fn trending(
+        &self,
+        window: TrendingWindow,
+    ) -> BoxFuture<'_, Result<Option<Trending>, TierFault>> {
+        async move {
+            match (trending(Arc::clone(&self.feeds)).await, &self.elsewhere) {
+                (Ok(found), _) => Ok(found),
+                (Err(StateFault::NotOwner | StateFault::NotReady(_)), Some(others)) => {
+                    others.trending(window).await
+                }
+                (Err(StateFault::NotOwner), None) => {
+                    Err(TierFault::Unready("this process has no lists".to_owned()))
+                }
+                (Err(StateFault::NotReady(words)), None) => Err(TierFault::Unready(words)),
+            }
+        }
+        .boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        let ready = self.feeds.ready();
+        async move { ready }.boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use millstream::{ManualClock, Timestamp};
+
+    use super::*;
+    use crate::config;
+    use crate::read::Workers;
+
+    /// State that answers when it is told to.
+    struct Slow(Mutex<Receiver<()>>);
+
+    impl StateFeeds for Slow {
+        fn feed(&self, _user: UserId, _now_ms: i64) -> Result<Option<Held>, StateFault> {
+            self.0.lock().unwrap().recv().unwrap();
+            Ok(None)
+        }
+
+        fn trending(&self) -> Result<Option<Trending>, StateFault> {
+            Ok(None)
+        }
+
+        fn ready(&self) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn state_that_waits_for_disk_or_view_holds_up_nobody_else() {
+        let (go, wait) = channel();
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let feeds = Arc::new(Slow(Mutex::new(wait)));
+        let tier = LocalState { feeds, clock, elsewhere: None };
+        let mut asked = RankedTier::feed(&tier, UserId([1; 16]));
+        assert_eq!((&mut asked).now_or_never(), None);
+        go.send(()).unwrap();
+        assert_eq!(asked.await, Ok(None));
+    }
+
+    /// State of which others own everything.
+    struct Others;
+
+    impl StateFeeds for Others {
+        fn feed(&self, _user: UserId, _now_ms: i64) -> Result<Option<Held>, StateFault> {
+            Err(StateFault::NotOwner)
+        }
+
+        fn trending(&self) -> Result<Option<Trending>, StateFault> {
+            Ok(None)
+        }
+
+        fn ready(&self) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_of_another_instance_is_no_failure_of_the_own_state() {
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let mut tier =
+            LocalState { feeds: Arc::new(Others), clock: clock.clone(), elsewhere: None };
+        let unready = |words: &str| {
+            let words = words.to_owned();
+            move |found: Result<_, _>| match found {
+                Err(TierFault::Unready(said)) => said.contains(&words),
+                Ok(_) | Err(TierFault::Failed(_)) => false,
+            }
+        };
+        let asked = RankedTier::feed(&tier, UserId([1; 16])).await;
+        assert!(unready("another process owns this user")(asked));
+        let workers = Workers {
+            urls: vec!["http://127.0.0.1:1".to_owned()],
+            secret: None,
+            partitions: 1,
+            wait: Duration::from_secs(5),
+            breaker: config::Breaker::default(),
+        };
+        tier.elsewhere = Some(RemoteState::new(workers, clock));
+        let asked = RankedTier::feed(&tier, UserId([1; 16])).await;
+        assert!(unready("http://127.0.0.1:1")(asked));
+    }
+}

@@ -1,0 +1,235 @@
+//! The state of workers elsewhere, asked over their internal listeners.
+//!
+//! Who owns a partition of users is learnt from the answers: the owner is asked first, and where it is not known,
+//! has lost the partition or does not answer, all others at once. So a wrong guess costs one call more, and only
+//! until the right worker has answered. A worker that fails is left alone by itself; the others go on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::header::AUTHORIZATION;
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use millstream::Clock;
+use millstream::broker::partition_of;
+use schemas::{FeedBody, RedisValue, Trending, TrendingWindow, UserId, Wire};
+
+use super::guard::{Passed, call};
+use super::{Held, RankedTier, TierFault};
+use crate::breaker::Breaker;
+use crate::config;
+
+/// The longest answer taken from a worker: 100 items are 6 KiB.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// No worker is known to own a partition.
+const UNKNOWN: usize = usize::MAX;
+
+/// What is told of workers elsewhere.
+pub struct Workers {
+    /// Their internal listeners.
+    pub urls: Vec<String>,
+    /// What they are shown.
+    pub secret: Option<String>,
+    /// How many partitions of users there are. A wrong number costs calls, never an answer.
+    pub partitions: i32,
+    /// How long all calls of one read may take together.
+    pub wait: Duration,
+    /// When one of them is left alone.
+    pub breaker: config::Breaker,
+}
+
+/// The state of workers elsewhere.
+pub struct RemoteState {
+    workers: Vec<Worker>,
+    secret: Option<String>,
+    client: Client<HttpConnector, Empty<Bytes>>,
+    /// By partition, the worker that owned it when it answered last.
+    owners: Box<[AtomicUsize]>,
+    wait: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+struct Worker {
+    url: String,
+    breaker: Breaker,
+}
+
+/// What a worker made of a question.
+enum Answer {
+    /// It owns what was asked for, and has this.
+    Found(Option<Bytes>),
+    /// Another one owns it.
+    NotOwner,
+}
+
+/// What became of a question, over all workers that were asked.
+#[derive(Default)]
+struct Missed {
+    not_owner: bool,
+    unready: Option<String>,
+    failed: Option<String>,
+}
+
+impl RemoteState {
+    /// The state of `workers`.
+    pub fn new(workers: Workers, clock: Arc<dyn Clock>) -> Self {
+        let Workers { urls, secret, partitions, wait, breaker } = workers;
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let owners = (0..partitions.max(1)).map(|_| AtomicUsize::new(UNKNOWN)).collect();
+        // One that is mute must leave time for the others.
+        let wait = if urls.len() > 1 { wait / 2 } else { wait };
+        let worker = |url| Worker { url, breaker: Breaker::new(breaker) };
+        let workers = urls.into_iter().map(worker).collect();
+        Self { workers, secret, client, owners, wait, clock }
+    }
+
+    /// The feed of a user, as its owner has it; `None` if the owner has none.
+    pub async fn find(&self, user: UserId) -> Result<Option<Held>, TierFault> {
+        let partitions = i32::try_from(self.owners.len()).unwrap_or(i32::MAX);
+        let partition = usize::try_from(partition_of(&user.0, partitions)).unwrap_or_default();
+        let owner = self.owners.get(partition);
+        let known = owner.map_or(UNKNOWN, |owner| owner.load(Ordering::Relaxed));
+        let first = if known == UNKNOWN { partition % self.workers.len().max(1) } else { known };
+        let (at, body) = self.ask_all(first, &format!("/state/v1/feed/{user}")).await?;
+        if let Some(owner) = owner {
+            owner.store(at, Ordering::Relaxed);
+        }
+        body.map(|body| held(&body)).transpose().map_err(TierFault::Failed)
+    }
+
+    /// What the owner says, and which worker it is: `first` is asked, and if it is not the one, all others at once.
+    async fn ask_all(&self, first: usize, path: &str) -> Result<(usize, Option<Bytes>), TierFault> {
+        let mut missed = Missed::default();
+        if let Some(found) = missed.note(first, self.ask(first, path).await) {
+            return Ok(found);
+        }
+        let others = (0..self.workers.len()).filter(|at| *at != first);
+        let mut others: FuturesUnordered<_> =
+            others.map(|at| self.ask(at, path).map(move |answer| (at, answer))).collect();
+        while let Some((at, answer)) = others.next().await {
+            if let Some(found) = missed.note(at, answer) {
+                return Ok(found);
+            }
+        }
+        Err(missed.fault())
+    }
+
+    /// What the worker at `at` says, if it may be asked and answers in time.
+    async fn ask(&self, at: usize, path: &str) -> Result<Answer, TierFault> {
+        let missing = || TierFault::Failed("no worker is named".to_owned());
+        let worker = self.workers.get(at).ok_or_else(missing)?;
+        let asked = call(&worker.breaker, &*self.clock, self.wait, self.request(&worker.url, path));
+        asked.await.map_err(|passed| match passed {
+            Passed::Unready(words) => TierFault::Unready(words),
+            Passed::Failed(words) => TierFault::Failed(words),
+            Passed::Open => TierFault::Failed(format!("{}: left alone after faults", worker.url)),
+            Passed::Busy => TierFault::Failed(format!("{}: busy", worker.url)),
+            Passed::Late => TierFault::Failed(format!("{}: late", worker.url)),
+        })
+    }
+
+    async fn request(&self, url: &str, path: &str) -> Result<Answer, TierFault> {
+        let failed = |fault: &dyn std::fmt::Display| TierFault::Failed(format!("{url}: {fault}"));
+        let mut request = Request::get(format!("{url}{path}"));
+        if let Some(secret) = &self.secret {
+            request = request.header(AUTHORIZATION, format!("Bearer {secret}"));
+        }
+        let request = request.body(Empty::new()).map_err(|e| failed(&e))?;
+        let answer = self.client.request(request).await.map_err(|e| failed(&e))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|e| failed(&e))?.to_bytes();
+        match status {
+            StatusCode::OK => Ok(Answer::Found(Some(body))),
+            StatusCode::NOT_FOUND => Ok(Answer::Found(None)),
+            StatusCode::MISDIRECTED_REQUEST => Ok(Answer::NotOwner),
+            StatusCode::SERVICE_UNAVAILABLE => Err(TierFault::Unready(format!("{url}: {status}"))),
+            other => Err(failed(&other)),
+        }
+    }
+}
+
+impl Missed {
+    /// Notes what the worker at `at` said, unless it is the answer.
+    fn note(
+        &mut self,
+        at: usize,
+        answer: Result<Answer, TierFault>,
+    ) -> Option<(usize, Option<Bytes>)> {
+        match answer {
+            Ok(Answer::Found(body)) => return Some((at, body)),
+            Ok(Answer::NotOwner) => self.not_owner = true,
+            Err(TierFault::Unready(words)) => self.unready = Some(words),
+            Err(TierFault::Failed(words)) => self.failed = Some(words),
+        }
+        None
+    }
+
+    /// The tier has failed if no worker is well: else one is missing, and the users of the others must not suffer.
+    fn fault(self) -> TierFault {
+        match self {
+            Self { unready: Some(words), .. } => TierFault::Unready(words),
+            Self { not_owner: true, failed, .. } => {
+                let words =
+                    failed.unwrap_or_else(|| "every worker says it is not the owner".into());
+                TierFault::Unready(words)
+            }
+            Self { failed: Some(words), .. } => TierFault::Failed(words),
+            Self { .. } => TierFault::Failed("no worker is named".to_owned()),
+        }
+    }
+}
+
+fn held(bytes: &[u8]) -> Result<Held, String> {
+    let value = RedisValue::decode(bytes).map_err(|poison| poison.to_string())?;
+    let body = value.body.ok_or("no body")?;
+    let body = FeedBody::decode(body).map_err(|poison| poison.to_string())?;
+    Ok(Held { version: value.version, body })
+}
+
+impl RankedTier for RemoteState {
+    fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, TierFault>> {
+        self.find(user).boxed()
+    }
+
+    fn trending(
+        &self,
+        window: TrendingWindow,
+    ) -> BoxFuture<'_, Result<Option<Trending>, TierFault>> {
+        async move {
+            let path = format!("/state/v1/trending/{}", window.name());
+            let (_, body) = self.ask_all(0, &path).await?;
+            let decoded = body.map(|body| Trending::decode(&body)).transpose();
+            decoded.map_err(|poison| TierFault::Failed(poison.to_string()))
+        }
+        .boxed()
+    }
+
+    /// Whether any worker is alive; a breaker has no say in it, so that it is seen when one is back.
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            let asked = self.workers.iter().map(|worker| self.request(&worker.url, "/health"));
+            let mut asked: FuturesUnordered<_> = asked.collect();
+            let mut said = "no worker is named".to_owned();
+            while let Some(answer) = asked.next().await {
+                match answer {
+                    Ok(Answer::Found(Some(_))) => return Ok(()),
+                    Ok(Answer::Found(None) | Answer::NotOwner) => {
+                        said = "a worker's address answers, but is not of a worker".to_owned();
+                    }
+                    Err(TierFault::Failed(words) | TierFault::Unready(words)) => said = words,
+                }
+            }
+            Err(said)
+        }
+        .boxed()
+    }
+}
