@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::broker::embedded::Embedded;
-use crate::broker::{Broker, Cleanup, OutRecord, Outgoing, TopicIndex, TopicSpec};
+use crate::broker::{Broker, Call, Cleanup, Code, OutRecord, Outgoing, TopicIndex, TopicSpec};
 use crate::clock::ManualClock;
 use crate::config::Config;
 use crate::fail_points::FailPoints;
@@ -31,16 +31,27 @@ fn counts() -> Topology {
     builder.build().unwrap()
 }
 
+/// Reads lines and says nothing.
+fn silence() -> Topology {
+    let builder = Builder::new("app");
+    builder.stream("lines", Utf8, Utf8).filter("none", |_| false).to("out", Utf8, Utf8);
+    builder.build().unwrap()
+}
+
 impl World {
-    /// A worker whose only task runs.
     fn new() -> Self {
+        Self::of(counts())
+    }
+
+    /// A worker whose only task runs.
+    fn of(topology: Topology) -> Self {
         let broker = Embedded::new(Arc::new(ManualClock::at(NOW)));
         let spec =
             TopicSpec { name: "lines".into(), partitions: 1, cleanup: Cleanup::Delete(None) };
         broker.admin().unwrap().create(&[spec]).unwrap();
         let config = Config { instance: Some("one".into()), partitions: 1, ..Config::default() };
         let (port, stores) = (Arc::new(broker.clone()), Arc::new(MemoryStores::default()));
-        let instance = prepare(&counts(), config, port, stores, FailPoints::default()).unwrap();
+        let instance = prepare(&topology, config, port, stores, FailPoints::default()).unwrap();
         let mut world = Self {
             broker,
             member: GroupMember::new(instance.clone()).unwrap(),
@@ -70,6 +81,10 @@ impl World {
             headers: Headers::default(),
         });
         producer.send(&out).unwrap();
+        self.run();
+    }
+
+    fn run(&mut self) {
         self.worker.poll(Duration::ZERO).unwrap();
         self.worker.run(NOW).unwrap();
         assert!(self.worker.running().all(|(_, task)| task.has_worked()));
@@ -111,6 +126,22 @@ fn work_on_a_partition_without_an_epoch_is_not_committed() {
     world.worker.assigned.clear();
     world.worker.commit(Reason::Interval, NOW).unwrap();
     assert_eq!(world.counted(), (commits, aborts + 1));
+}
+
+#[test]
+fn nothing_is_committed_before_the_last_abort_is_proven_to_have_ended_everywhere() {
+    // A transaction of positions alone begins where they are added, not where records are sent.
+    let mut world = World::of(silence());
+    let (commits, aborts) = world.counted();
+    let refused = Failure::new(Call::Commit, Code::InvalidTransactionState, "x").abortable();
+    world.broker.faults().refuse_next("app-one-0", refused);
+    world.broker.faults().skip_next_markers("app-one-0");
+    world.work();
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    assert_eq!(world.counted(), (commits, aborts + 1));
+    world.run();
+    world.worker.commit(Reason::Revoked, NOW).unwrap();
+    assert_eq!(world.counted(), (commits, aborts + 2));
 }
 
 #[test]
