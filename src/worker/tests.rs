@@ -145,6 +145,20 @@ fn nothing_is_committed_before_the_last_abort_is_proven_to_have_ended_everywhere
 }
 
 #[test]
+fn a_producer_that_cannot_be_registered_yet_is_registered_again_and_nothing_is_undone() {
+    let mut world = World::new();
+    let (commits, aborts) = world.counted();
+    world.work();
+    world.worker.transaction.drop_producer();
+    for _ in 0..2 {
+        let loading = Failure::new(Call::Init, Code::Transport, "the coordinator loads");
+        world.broker.faults().refuse_next("app-one-0", loading.retriable());
+    }
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    assert_eq!(world.counted(), (commits + 1, aborts));
+}
+
+#[test]
 fn work_on_a_partition_that_went_and_came_back_is_void_and_is_done_under_the_new_epoch() {
     let mut world = World::new();
     let (commits, aborts) = world.counted();
