@@ -1,7 +1,8 @@
 //! How long until a reader's own view has taken the post out of the feed, as the reader sees it over HTTP.
 //!
-//! Open loop: every event has its time, and what it took counts from there, however late it could be sent. A
-//! feed is asked for every few milliseconds while something is awaited; that much is in the figure.
+//! Open loop: every event has its time, and what it took counts from there, however late it could be sent. All
+//! readers view; a few of them look at what becomes of it, and ask for their feeds every few milliseconds while something is
+//! awaited. That much is in the figure; if everybody asked, the askers would take the machine.
 
 use std::path::PathBuf;
 use std::thread;
@@ -12,8 +13,10 @@ use crate::http::Caller;
 use crate::latency::Latencies;
 use crate::{Broken, Result, Teller};
 
-const READERS: usize = 50;
-const EVENTS_PER_SECOND: u32 = 200;
+/// How many readers look at what becomes of their views.
+const OBSERVERS: usize = 10;
+/// How often a reader views: nobody must come to the end of what there is.
+const VIEWS_PER_SECOND: u32 = 5;
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// An event not seen after this long is missing.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -27,20 +30,24 @@ pub struct Fresh {
     pub feedmill: PathBuf,
     /// How long events are sent.
     pub span: Duration,
+    /// How many a second.
+    pub events_per_second: u32,
 }
 
 impl Fresh {
     /// Runs it and tells the figures.
     pub fn run(&self, teller: Teller) -> Result<()> {
-        let company = Company::start(&self.feedmill, READERS)?;
+        let readers = ((self.events_per_second / VIEWS_PER_SECOND) as usize).max(OBSERVERS);
+        let company = Company::start(&self.feedmill, readers)?;
         let began = Instant::now() + Duration::from_millis(200);
-        let every = Duration::from_secs(1) * (READERS as u32) / EVENTS_PER_SECOND;
+        let every = Duration::from_secs(1) * (readers as u32) / self.events_per_second;
         let seen: Vec<Result<Seen>> = thread::scope(|scope| {
-            let readers = (0..READERS).map(|number| {
-                let phase = every * (number as u32) / (READERS as u32);
+            let readers = (0..readers).map(|number| {
+                let phase = every * (number as u32) / (readers as u32);
                 let schedule = Schedule { first: began + phase, every, span: self.span + WARM_UP };
                 let company = &company;
-                scope.spawn(move || Reader::new(company.caller(number)?)?.read(schedule))
+                let observes = number < OBSERVERS;
+                scope.spawn(move || Reader::new(company.caller(number)?, observes)?.read(schedule))
             });
             let readers: Vec<_> = readers.collect();
             let stopped = || Err(Broken("a reader panicked".into()));
@@ -48,13 +55,14 @@ impl Fresh {
         });
         let mut all = Seen::default();
         for seen in seen {
-            let Seen { latencies, missing } = seen?;
+            let Seen { latencies, sent, missing } = seen?;
             all.latencies.extend(latencies);
+            all.sent += sent;
             all.missing += missing;
         }
-        let sent = all.latencies.len() + all.missing;
-        let mut figures = all.latencies.figures("freshness", "own view");
-        figures.per_second = Some(sent as f64 / self.span.as_secs_f64());
+        let entrant = format!("own view, {} events/s", self.events_per_second);
+        let mut figures = all.latencies.figures("freshness", &entrant);
+        figures.per_second = Some(all.sent as f64 / self.span.as_secs_f64());
         figures.missing = all.missing;
         teller.tell(&figures)
     }
@@ -72,12 +80,14 @@ struct Schedule {
 #[derive(Default)]
 struct Seen {
     latencies: Latencies,
+    sent: usize,
     missing: usize,
 }
 
 /// One reader: views posts of the own feed, and looks whether they leave it.
 struct Reader {
     caller: Caller,
+    observes: bool,
     feed: Feed,
     awaited: Vec<(String, Instant)>,
     /// What was viewed, ever.
@@ -85,9 +95,9 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(mut caller: Caller) -> Result<Self> {
+    fn new(mut caller: Caller, observes: bool) -> Result<Self> {
         let feed = Feed::cached(&mut caller, 1)?;
-        Ok(Self { caller, feed, awaited: Vec::new(), viewed: Vec::new() })
+        Ok(Self { caller, observes, feed, awaited: Vec::new(), viewed: Vec::new() })
     }
 
     fn read(mut self, schedule: Schedule) -> Result<Seen> {
@@ -98,9 +108,11 @@ impl Reader {
             let now = Instant::now();
             if next < end && now >= next {
                 match self.view()? {
-                    Some(post) => self.awaited.push((post, next)),
+                    Some(post) if self.observes => self.awaited.push((post, next)),
+                    Some(_) => {}
                     None => seen.missing += 1,
                 }
+                seen.sent += usize::from(next >= timed_from);
                 next += every;
                 continue;
             }
@@ -128,10 +140,21 @@ impl Reader {
         Ok(seen)
     }
 
+    /// The first post not viewed yet, in the feed as it was last seen.
+    fn unseen(&self) -> Option<String> {
+        let mut items = self.feed.items.iter();
+        let unseen = items.find(|item| !self.viewed.contains(&item.post_id));
+        unseen.map(|item| item.post_id.clone())
+    }
+
     /// Views the first post not viewed yet.
     fn view(&mut self) -> Result<Option<String>> {
-        let unseen = self.feed.items.iter().find(|item| !self.viewed.contains(&item.post_id));
-        let Some(post) = unseen.map(|item| item.post_id.clone()) else { return Ok(None) };
+        if self.unseen().is_none()
+            && let Some(feed) = Feed::of(&mut self.caller)?
+        {
+            self.feed = feed;
+        }
+        let Some(post) = self.unseen() else { return Ok(None) };
         let event = format!(
             r#"{{"events":[{{"post_id":"{post}","action":"view","event_time":{}}}]}}"#,
             now_ms()

@@ -49,8 +49,11 @@ enum Verb {
     },
     /// How long a transaction of 1, 1,000 and 20,000 records takes.
     Commit,
-    /// How long until a reader's own view is seen, at 200 events a second.
-    Fresh,
+    /// How long until a reader's own view is seen.
+    Fresh {
+        /// Events a second; by default 200, then 1,000.
+        rates: Vec<u32>,
+    },
     /// Requests a second of cached feeds, and how long one takes.
     Serve,
     /// An entrant, started by `count`.
@@ -94,7 +97,7 @@ fn main() -> ExitCode {
         None => asked.all(),
         Some(Verb::Count { entrants }) => asked.count(entrants),
         Some(Verb::Commit) => asked.commits(),
-        Some(Verb::Fresh) => asked.fresh(),
+        Some(Verb::Fresh { rates }) => asked.fresh(rates),
         Some(Verb::Serve) => asked.serving(),
         Some(Verb::RunFloor { run, sent }) => run.floor(sent),
         Some(Verb::RunOurs { run, state }) => run.ours(state),
@@ -111,7 +114,7 @@ fn main() -> ExitCode {
 impl Asked {
     fn all(&self) -> Result<()> {
         self.commits()?;
-        self.fresh()?;
+        self.fresh(Vec::new())?;
         self.serving()?;
         self.count(Vec::new())
     }
@@ -120,9 +123,12 @@ impl Asked {
         Commits { times: if self.quick { 100 } else { 1_000 } }.run(self.teller())
     }
 
-    fn fresh(&self) -> Result<()> {
+    fn fresh(&self, rates: Vec<u32>) -> Result<()> {
         let span = Duration::from_secs(if self.quick { 10 } else { 60 });
-        Fresh { feedmill: self.feedmill()?, span }.run(self.teller())
+        let rates = if rates.is_empty() { vec![200, 1_000] } else { rates };
+        rates.into_iter().try_for_each(|events_per_second| {
+            Fresh { feedmill: self.feedmill()?, span, events_per_second }.run(self.teller())
+        })
     }
 
     fn serving(&self) -> Result<()> {

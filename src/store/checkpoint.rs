@@ -1,23 +1,24 @@
-//! What a store remembers beside its data, written in the same batch: where its changelogs go on, how far
-//! its inputs were read, which changelogs it was built from.
+//! What a store remembers beside its data, written in the same batch: where its changelog goes on, how far
+//! its inputs were read, which changelog it was built from.
 //!
-//! In memory a column is a place; in bytes it is a name, so that a topology may gain, lose or reorder
-//! stores. The form is versioned; reading it is total: whatever the bytes, an answer or a fault.
+//! In bytes it names the columns that it is of, so that a topology may gain, lose or reorder stores: with a column that
+//! was not there, the changelog is read from its beginning. The form is versioned; reading it is total: whatever
+//! the bytes, an answer or a fault.
 
 use std::sync::Arc;
 
 use crate::error::{Fault, Result};
 use crate::record::{Offset, Timestamp, TopicPartition};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// The checkpoint of one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// By column: the next offset of its changelog to restore from. Shorter than the columns is fine.
-    pub changelogs: Vec<Option<Offset>>,
-    /// By column: the id of the genesis record of the changelog it was built from.
-    pub genesis: Vec<Option<[u8; 16]>>,
+    /// The next offset of its changelog to restore from.
+    pub changelog: Option<Offset>,
+    /// The id of the genesis record of the changelog it was built from.
+    pub genesis: Option<[u8; 16]>,
     /// The next offset to process of every input.
     pub inputs: Vec<(TopicPartition, Offset)>,
     /// The largest time that was processed.
@@ -30,8 +31,8 @@ impl Default for Checkpoint {
     /// The checkpoint of a store that holds nothing.
     fn default() -> Self {
         Self {
-            changelogs: Vec::new(),
-            genesis: Vec::new(),
+            changelog: None,
+            genesis: None,
             inputs: Vec::new(),
             stream_time: Timestamp::MIN,
             committed_at: Timestamp::MIN,
@@ -40,20 +41,16 @@ impl Default for Checkpoint {
 }
 
 impl Checkpoint {
-    /// Appends the checkpoint, columns by the names given.
+    /// Appends the checkpoint of a store with columns of these names.
     pub fn encode(&self, columns: &[Arc<str>], out: &mut Vec<u8>) {
         out.push(FORMAT);
         out.extend_from_slice(&self.committed_at.0.to_le_bytes());
         out.extend_from_slice(&self.stream_time.0.to_le_bytes());
+        out.extend_from_slice(&self.changelog.map_or(-1, |offset| offset.0).to_le_bytes());
+        out.push(u8::from(self.genesis.is_some()));
+        out.extend_from_slice(&self.genesis.unwrap_or_default());
         out.extend_from_slice(&(columns.len() as u32).to_le_bytes());
-        for (place, name) in columns.iter().enumerate() {
-            encode_text(name, out);
-            let changelog = self.changelogs.get(place).copied().flatten();
-            out.extend_from_slice(&changelog.map_or(-1, |offset| offset.0).to_le_bytes());
-            let genesis = self.genesis.get(place).copied().flatten();
-            out.push(u8::from(genesis.is_some()));
-            out.extend_from_slice(&genesis.unwrap_or_default());
-        }
+        columns.iter().for_each(|name| encode_text(name, out));
         out.extend_from_slice(&(self.inputs.len() as u32).to_le_bytes());
         for (input, offset) in &self.inputs {
             encode_text(&input.topic, out);
@@ -62,8 +59,8 @@ impl Checkpoint {
         }
     }
 
-    /// Reads what [`Self::encode`] wrote, for these columns: one that was not there has no checkpoint, one
-    /// that is not asked for is skipped. Other bytes are [`Fault::Fatal`]: the state is damaged.
+    /// Reads what [`Self::encode`] wrote, for these columns: if one of them was not there, there is no place in
+    /// the changelog to go on from. Other bytes are [`Fault::Fatal`]: the state is damaged.
     pub fn decode(bytes: &[u8], columns: &[Arc<str>]) -> Result<Self> {
         let damaged =
             || Fault::Fatal(format!("checkpoint of the store is damaged ({} bytes)", bytes.len()));
@@ -78,22 +75,23 @@ impl Checkpoint {
 
     fn parse(bytes: &[u8], columns: &[Arc<str>]) -> Option<Self> {
         let mut rest = bytes;
+        let committed_at = Timestamp(i64::from_le_bytes(take(&mut rest)?));
+        let stream_time = Timestamp(i64::from_le_bytes(take(&mut rest)?));
+        let changelog = i64::from_le_bytes(take(&mut rest)?);
+        let [has_genesis] = take(&mut rest)?;
+        let genesis = (take::<16>(&mut rest)?, has_genesis == 1);
+        let mut there = Vec::new();
+        for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
+            there.push(take_text(&mut rest)?);
+        }
+        let is_whole = columns.iter().all(|name| there.contains(&&**name));
         let mut checkpoint = Self {
-            committed_at: Timestamp(i64::from_le_bytes(take(&mut rest)?)),
-            stream_time: Timestamp(i64::from_le_bytes(take(&mut rest)?)),
-            changelogs: vec![None; columns.len()],
-            genesis: vec![None; columns.len()],
+            committed_at,
+            stream_time,
+            changelog: (changelog >= 0 && is_whole).then_some(Offset(changelog)),
+            genesis: genesis.1.then_some(genesis.0),
             inputs: Vec::new(),
         };
-        for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
-            let name = take_text(&mut rest)?;
-            let changelog = i64::from_le_bytes(take(&mut rest)?);
-            let [has_genesis] = take(&mut rest)?;
-            let genesis = take::<16>(&mut rest)?;
-            let Some(place) = columns.iter().position(|column| **column == *name) else { continue };
-            *checkpoint.changelogs.get_mut(place)? = (changelog >= 0).then_some(Offset(changelog));
-            *checkpoint.genesis.get_mut(place)? = (has_genesis == 1).then_some(genesis);
-        }
         for _ in 0..u32::from_le_bytes(take(&mut rest)?) {
             let topic = take_text(&mut rest)?;
             let partition = i32::from_le_bytes(take(&mut rest)?);
@@ -132,8 +130,8 @@ mod tests {
 
     fn checkpoint() -> Checkpoint {
         Checkpoint {
-            changelogs: vec![Some(Offset(7)), None],
-            genesis: vec![None, Some([9; 16])],
+            changelog: Some(Offset(7)),
+            genesis: Some([9; 16]),
             inputs: vec![(TopicPartition::new("lines", 3), Offset(42))],
             stream_time: Timestamp(-5),
             committed_at: Timestamp(1_000),
@@ -152,16 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_found_by_name_when_the_topology_changed() {
-        let moved = Checkpoint {
-            changelogs: vec![None, None, Some(Offset(7))],
-            genesis: vec![None, Some([9; 16]), None],
-            ..checkpoint()
-        };
-        assert_eq!(Checkpoint::decode(&encoded(), &names(&["new", "due", "counts"])), Ok(moved));
-        let fewer =
-            Checkpoint { changelogs: vec![None], genesis: vec![Some([9; 16])], ..checkpoint() };
-        assert_eq!(Checkpoint::decode(&encoded(), &names(&["due"])), Ok(fewer));
+    fn with_a_column_that_was_not_there_the_log_is_read_from_its_beginning() {
+        let anew = Checkpoint { changelog: None, ..checkpoint() };
+        let decoded = |columns: &[&str]| Checkpoint::decode(&encoded(), &names(columns));
+        assert_eq!(decoded(&["new", "due", "counts"]), Ok(anew));
+        assert_eq!(decoded(&["due", "counts"]), Ok(checkpoint()));
+        assert_eq!(decoded(&["due"]), Ok(checkpoint()));
     }
 
     #[test]
@@ -178,7 +172,7 @@ mod tests {
     #[test]
     fn an_unknown_format_is_named() {
         let fault = Checkpoint::decode(&[9, 1], &[]);
-        let words = "checkpoint of the store has format 9, this program reads 1";
+        let words = "checkpoint of the store has format 9, this program reads 2";
         assert_eq!(fault, Err(Fault::Fatal(words.into())));
     }
 }

@@ -19,8 +19,8 @@ pub(super) fn columns(names: &[&str]) -> Vec<Arc<str>> {
 
 pub(super) fn checkpoint(at: i64) -> Checkpoint {
     Checkpoint {
-        changelogs: vec![Some(Offset(at)), None],
-        genesis: vec![Some([7; 16]), None],
+        changelog: Some(Offset(at)),
+        genesis: Some([7; 16]),
         committed_at: Timestamp(at),
         ..Checkpoint::default()
     }

@@ -17,6 +17,7 @@ mod entries;
 mod envelope;
 mod key_bytes;
 mod key_value;
+mod logged_key;
 pub mod memory;
 mod read_only;
 #[cfg(feature = "rocksdb")]
@@ -40,6 +41,7 @@ pub(crate) use cache_budget::CacheBudget;
 pub use checkpoint::Checkpoint;
 pub use envelope::{Envelope, seal};
 pub use key_value::KeyValue;
+pub use logged_key::LoggedKey;
 pub use read_only::ReadOnlyStore;
 pub use state_changes::{StateChange, StateChanges};
 pub use timers::TimerQueue;
@@ -110,7 +112,7 @@ pub trait TaskStore: Send {
         permit: &Committed,
     ) -> Result<()>;
 
-    /// Puts down records read back from changelogs, committed by their nature, in the order of the log.
+    /// Puts down records read back from the changelog, committed by their nature, in the order of the log.
     /// Large batches (from 4 MiB on) are much cheaper per record than small ones.
     fn restore(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()>;
 

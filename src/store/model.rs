@@ -234,8 +234,7 @@ impl<G: AppContext> World<G> {
     /// Opens what is left, a committed prefix, and replays the rest of the log.
     fn reopen(&mut self) -> Result<()> {
         let mut store = open(&self.ground)?;
-        let left =
-            store.checkpoint()?.changelogs.first().copied().flatten().map_or(0, |next| next.0);
+        let left = store.checkpoint()?.changelog.map_or(0, |next| next.0);
         let prefix = self.log[..left as usize].last().map(|(_, model)| model.clone());
         self.now = prefix.unwrap_or_default();
         (self.rows, self.timers) = typed(&*store, self.cache_bytes_max)?;
@@ -284,7 +283,7 @@ fn typed(
 }
 
 fn checkpoint(commits: usize) -> Checkpoint {
-    Checkpoint { changelogs: vec![Some(Offset(commits as i64)); 2], ..Checkpoint::default() }
+    Checkpoint { changelog: Some(Offset(commits as i64)), ..Checkpoint::default() }
 }
 
 fn run<G: AppContext>(seeds: u64, ground: impl Fn() -> G) -> Result<()> {

@@ -72,8 +72,12 @@ pub(crate) struct Task {
     positions: Vec<Position>,
     cursors: BTreeMap<(u16, i32), Offset>,
     changes: StateChanges,
-    /// Its changelogs in the order of columns, and how they are reached.
-    changelogs: Vec<(TopicPartition, Destination)>,
+    /// Its changelog and how it is reached, if it has state.
+    changelog: Option<(TopicPartition, Destination)>,
+    /// The names of its columns.
+    columns: Vec<Arc<str>>,
+    /// The key of the changelog record in hand.
+    logged_key: Vec<u8>,
     /// Records that are dead-lettered instead of processed, with the reason.
     skips: BTreeMap<(TopicPartition, Offset), String>,
     bisection: Bisection,
@@ -108,17 +112,16 @@ pub(crate) struct TaskStart {
     pub fresh: bool,
 }
 
-fn changelogs(
+fn changelog(
     context: &AppContext,
     spec: &SubTopology,
     partition: i32,
-) -> Result<Vec<(TopicPartition, Destination)>> {
-    let logs = context.topology.built().changelogs_of(spec);
-    let reached = logs.map(|(topic, _)| match context.destinations.get(&topic) {
-        Some(to) => Ok((TopicPartition::new(topic, partition), to.clone())),
+) -> Result<Option<(TopicPartition, Destination)>> {
+    let Some(topic) = context.topology.built().changelog_of(spec) else { return Ok(None) };
+    match context.destinations.get(&topic) {
+        Some(to) => Ok(Some((TopicPartition::new(topic, partition), to.clone()))),
         None => Err(Fault::Fatal(format!("changelog {topic} is not among the destinations"))),
-    });
-    reached.collect()
+    }
 }
 
 impl Task {
@@ -157,7 +160,9 @@ impl Task {
             positions: from_positions.into_iter().map(position).collect(),
             cursors: BTreeMap::new(),
             changes: StateChanges::default(),
-            changelogs: changelogs(&context, spec, id.partition)?,
+            changelog: changelog(&context, spec, id.partition)?,
+            columns: built.columns_of(spec),
+            logged_key: Vec::new(),
             skips: BTreeMap::new(),
             bisection: Bisection::default(),
             phase: Phase::first(history),
@@ -173,7 +178,7 @@ impl Task {
         }
         task.load_progress()?;
         if history == History::None {
-            task.name_changelogs();
+            task.name_changelog();
         }
         Ok(task)
     }
@@ -196,25 +201,22 @@ impl Task {
         Ok(())
     }
 
-    /// Writes the first record of each changelog: an id by which the store knows its log again.
-    fn name_changelogs(&mut self) {
-        if self.progress.is_none() {
+    /// Writes the first record of the changelog: an id by which the store knows its log again.
+    fn name_changelog(&mut self) {
+        let Some((log, to)) = self.changelog.as_ref().filter(|_| self.progress.is_some()) else {
             return;
-        }
-        self.checkpoint.genesis.clear();
-        for (log, to) in &self.changelogs {
-            let (id, key, value) = genesis::make();
-            self.checkpoint.genesis.push(Some(id));
-            self.core.out.push(OutRecord {
-                topic: to.topic,
-                partition: log.partition,
-                logged: true,
-                timestamp: Timestamp(0),
-                key: Some(key),
-                value: Some(&value),
-                headers: Headers::default(),
-            });
-        }
+        };
+        let (id, key, value) = genesis::make();
+        self.checkpoint.genesis = Some(id);
+        self.core.out.push(OutRecord {
+            topic: to.topic,
+            partition: log.partition,
+            logged: true,
+            timestamp: Timestamp(0),
+            key: Some(key),
+            value: Some(&value),
+            headers: Headers::default(),
+        });
     }
 
     /// What was worked off could not be staged. Answers who is to blame.

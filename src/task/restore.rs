@@ -1,19 +1,21 @@
-//! Brings stores to the end of their changelogs, off the processing thread, one consumer for the process.
+//! Brings stores to the end of their changelog, off the processing thread, one consumer for the process.
 //!
 //! A job brings a store that nobody reads, and gets it back whole. What is read is `read_committed`, so it may go
 //! to the store as it comes; the offset goes with it in the same batch, so a restore that is cut short goes
 //! on where it was. A store that was built from a log with another [genesis](super::genesis) is told first: it
 //! must be built anew. A changelog is done when its end was reported at or beyond the high watermark taken
 //! *after* the committed positions: an end below it is an open transaction, which is waited for. A place that
-//! leaves the log while it is read (cleaned, or made anew) is never reached: the store is stale.
+//! leaves the log while it is read (cleaned, or made anew) is never reached: the store is stale. Rows of stores that the
+//! task does not have any more are passed over.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::{Batch, Bounds, Consumer, DELETE_RETENTION, Failure};
 use crate::error::{Fault, Result};
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
-use crate::store::{Checkpoint, Column, StateChanges, TaskStore};
+use crate::store::{Checkpoint, Column, LoggedKey, StateChanges, TaskStore};
 
 use super::genesis::{self, Genesis};
 
@@ -21,16 +23,18 @@ use super::genesis::{self, Genesis};
 pub(crate) struct RestoreJob {
     pub id: TaskId,
     pub store: Box<dyn TaskStore>,
+    /// The names of its columns.
+    pub columns: Vec<Arc<str>>,
     pub checkpoint: Checkpoint,
-    /// Its changelogs in the order of columns, with the bounds they had when the job was made.
-    pub changelogs: Vec<(TopicPartition, Bounds)>,
+    /// Its changelog, with the bounds it had when the job was made.
+    pub changelog: (TopicPartition, Bounds),
     /// The committed positions that belong to those bounds.
     pub positions: Vec<(TopicPartition, Option<Offset>)>,
     /// When it was made.
     pub now: Timestamp,
 }
 
-/// A store that stands at the end of its changelogs.
+/// A store that stands at the end of its changelog.
 pub(crate) struct Restored {
     pub id: TaskId,
     pub store: Box<dyn TaskStore>,
@@ -41,9 +45,12 @@ pub(crate) struct Restored {
 
 struct RunningJob {
     job: RestoreJob,
-    /// Logs whose first record is not seen yet, with where to read on and the id it must tell.
-    unknown: BTreeMap<TopicPartition, (Offset, Genesis)>,
-    open: BTreeMap<TopicPartition, Column>,
+    /// Where to read on and the id that the log must tell, as long as its first record is not seen.
+    unknown: Option<(Offset, Genesis)>,
+    /// Whether the log's end was reached.
+    finished: bool,
+    /// The column of the last record: mostly the next one is of the same.
+    column: Column,
     changes: StateChanges,
     records: u64,
 }
@@ -60,36 +67,31 @@ const BATCH_BYTES: usize = 8 << 20;
 const AGE_MAX: Duration = Duration::from_secs(DELETE_RETENTION.as_secs() / 2);
 
 impl RestoreJob {
-    /// Where each changelog is read from: where the store stands, or the log's beginning. A store whose
+    /// Where the changelog is read from: where the store stands, or the log's beginning. A store whose
     /// place is not in the log any more cannot be brought up to date: it must be built anew.
-    pub(crate) fn starts(&self) -> Result<Vec<Offset>, Stale> {
-        let committed_at = self.checkpoint.committed_at;
+    pub(crate) fn start(&self) -> Result<Offset, Stale> {
+        let Checkpoint { committed_at, changelog, .. } = self.checkpoint;
         if committed_at > Timestamp::MIN && self.now.since(committed_at) > AGE_MAX {
             return Err(Stale);
         }
-        let checkpoint = self.checkpoint.changelogs.iter().copied().chain(std::iter::repeat(None));
-        let starts = self.changelogs.iter().zip(checkpoint).map(|((_, bounds), mark)| match mark {
+        let bounds = self.changelog.1;
+        match changelog {
             Some(at) if at < bounds.start || at > bounds.end => Err(Stale),
             Some(at) => Ok(at),
             None => Ok(bounds.start),
-        });
-        starts.collect()
+        }
     }
 
-    /// The logs that must begin as they did when the store was built, and where each is read on.
-    fn to_know(&self, starts: &[Offset]) -> BTreeMap<TopicPartition, (Offset, Genesis)> {
-        let genesis = self.checkpoint.genesis.iter().copied().chain(std::iter::repeat(None));
-        let logs = self.changelogs.iter().zip(starts).zip(genesis);
-        let known = logs.filter(|(((_, bounds), start), _)| **start > bounds.start);
-        known.filter_map(|(((log, _), start), id)| Some((log.clone(), (*start, id?)))).collect()
+    /// The id that the log must begin with if it is read on from `start`: as it did when the store was built.
+    fn to_know(&self, start: Offset) -> Option<(Offset, Genesis)> {
+        let is_known = start <= self.changelog.1.start;
+        self.checkpoint.genesis.filter(|_| !is_known).map(|id| (start, id))
     }
 
     /// Whether nothing is left to read.
     pub(crate) fn is_done(&self) -> bool {
-        self.starts().is_ok_and(|starts| {
-            let mut logs = starts.iter().zip(&self.changelogs);
-            self.to_know(&starts).is_empty() && logs.all(|(start, (_, log))| *start >= log.end)
-        })
+        let end = self.changelog.1.end;
+        self.start().is_ok_and(|start| start >= end && self.to_know(start).is_none())
     }
 }
 
@@ -115,20 +117,16 @@ impl Restorer {
 
     /// Begins a job. A stale one must not come here.
     pub(crate) fn begin(&mut self, job: RestoreJob) -> Result<(), Failure> {
-        let starts = job.starts().unwrap_or_default();
-        let reads = job.changelogs.iter().zip(&starts).enumerate();
-        let unknown = job.to_know(&starts);
-        let (mut from, mut open) = (Vec::new(), BTreeMap::new());
-        for (column, ((log, bounds), start)) in reads {
-            let first = if unknown.contains_key(log) { bounds.start } else { *start };
-            if first < bounds.end {
-                from.push((log.clone(), first));
-                open.insert(log.clone(), Column(column as u16));
-            }
+        let (log, bounds) = &job.changelog;
+        let start = job.start().unwrap_or(bounds.start);
+        let unknown = job.to_know(start);
+        let first = if unknown.is_some() { bounds.start } else { start };
+        let finished = first >= bounds.end;
+        if !finished {
+            self.consumer.assign(&[(log.clone(), first)])?;
         }
-        self.consumer.assign(&from)?;
-        let changes = StateChanges::default();
-        self.running.push(RunningJob { job, unknown, open, changes, records: 0 });
+        let (column, changes) = (Column(0), StateChanges::default());
+        self.running.push(RunningJob { job, unknown, finished, column, changes, records: 0 });
         Ok(())
     }
 
@@ -139,8 +137,7 @@ impl Restorer {
             .partition(|running| wanted(&running.job.id));
         self.running = kept;
         for running in dropped {
-            let logs: Vec<_> = running.open.into_keys().collect();
-            self.consumer.unassign(&logs)?;
+            self.consumer.unassign(&[running.job.changelog.0])?;
         }
         Ok(())
     }
@@ -179,9 +176,9 @@ impl Restorer {
             let Some(running) = self.reader_of(log).filter(|_| !moved.contains_key(log)) else {
                 continue;
             };
-            match running.unknown.contains_key(log) {
+            match running.unknown.is_some() {
                 true => out.extend(self.give_up(log)?),
-                false => running.reached(log, *end),
+                false => running.reached(*end),
             }
         }
         if !moved.is_empty() {
@@ -193,11 +190,11 @@ impl Restorer {
                 still.push(running);
                 continue;
             }
-            let finished = running.open.is_empty();
+            let finished = running.finished;
             let full = running.changes.bytes() >= BATCH_BYTES;
             let put = if finished || full { running.put_down(finished) } else { Ok(()) };
             if finished || put.is_err() {
-                done.extend(running.job.changelogs.iter().map(|(log, _)| log.clone()));
+                done.push(running.job.changelog.0.clone());
             }
             let RunningJob { job: RestoreJob { id, store, checkpoint, .. }, records, .. } =
                 match (put, finished) {
@@ -221,15 +218,14 @@ impl Restorer {
     }
 
     fn reader_of(&mut self, log: &TopicPartition) -> Option<&mut RunningJob> {
-        self.running.iter_mut().find(|one| one.open.contains_key(log))
+        self.running.iter_mut().find(|one| one.reads(log))
     }
 
     /// Ends the job that reads `log`: its store is of another one, or what it lacks is not in the log any more.
     fn give_up(&mut self, log: &TopicPartition) -> Result<Option<Outcome>, Failure> {
-        let place = self.running.iter().position(|one| one.open.contains_key(log));
+        let place = self.running.iter().position(|one| one.reads(log));
         let Some(running) = place.map(|place| self.running.remove(place)) else { return Ok(None) };
-        let logs: Vec<_> = running.open.into_keys().collect();
-        self.consumer.unassign(&logs)?;
+        self.consumer.unassign(std::slice::from_ref(log))?;
         Ok(Some(Err((running.job.id, RestoreError::Stale))))
     }
 }
@@ -244,11 +240,14 @@ enum Known {
 }
 
 impl RunningJob {
-    /// Looks at a log's first record, if it has not been looked at.
+    /// Whether it still reads this log.
+    fn reads(&self, log: &TopicPartition) -> bool {
+        !self.finished && self.job.changelog.0 == *log
+    }
+
+    /// Looks at the log's first record, if it has not been looked at.
     fn know(&mut self, batch: &Batch) -> Known {
-        let Some((start, wanted)) = self.unknown.remove(batch.source()) else {
-            return Known::Before;
-        };
+        let Some((start, wanted)) = self.unknown.take() else { return Known::Before };
         match batch.get(0).and_then(|first| genesis::of(&first)) {
             Some(found) if found == wanted => Known::Since(start),
             Some(_) | None => Known::Another,
@@ -256,49 +255,40 @@ impl RunningJob {
     }
 
     fn take(&mut self, batch: &Batch) {
-        let Some(column) = self.open.get(batch.source()).copied() else { return };
-        let mut next = None;
         for record in batch.iter() {
-            next = Some(record.offset.next());
+            self.mark(record.offset.next());
             self.records += 1;
             match record.key {
-                Some(_) if genesis::is(&record) => self.named(column, genesis::of(&record)),
-                Some(key) => self.changes.push(column, key, record.value),
+                Some(_) if genesis::is(&record) => {
+                    self.job.checkpoint.genesis = genesis::of(&record);
+                }
+                Some(key) => self.put(key, record.value),
                 None => {}
             }
         }
-        self.mark(column, next);
     }
 
-    fn named(&mut self, column: Column, id: Option<Genesis>) {
-        let place = column.0 as usize;
-        if self.job.checkpoint.genesis.len() <= place {
-            self.job.checkpoint.genesis.resize(place + 1, None);
+    /// Gathers a row, if the task has its store.
+    fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let Some(LoggedKey { store, key }) = LoggedKey::decode(key) else { return };
+        let columns = &self.job.columns;
+        if columns.get(usize::from(self.column.0)).is_none_or(|name| **name != *store) {
+            let Some(place) = columns.iter().position(|name| **name == *store) else { return };
+            self.column = Column(place as u16);
         }
-        if let Some(genesis) = self.job.checkpoint.genesis.get_mut(place) {
-            *genesis = id;
-        }
+        self.changes.push(self.column, key, value);
     }
 
-    fn mark(&mut self, column: Column, next: Option<Offset>) {
-        let place = column.0 as usize;
-        if self.job.checkpoint.changelogs.len() <= place {
-            self.job.checkpoint.changelogs.resize(place + 1, None);
-        }
-        if let (Some(mark), Some(next)) = (self.job.checkpoint.changelogs.get_mut(place), next) {
-            *mark = Some(mark.map_or(next, |mark| mark.max(next)));
-        }
+    fn mark(&mut self, next: Offset) {
+        let mark = &mut self.job.checkpoint.changelog;
+        *mark = Some(mark.map_or(next, |mark| mark.max(next)));
     }
 
-    /// The end of a changelog was reached; it counts if it is where the log ended when the job began.
-    fn reached(&mut self, log: &TopicPartition, end: Offset) {
-        let bounds =
-            self.job.changelogs.iter().find(|(of, _)| of == log).map(|(_, bounds)| *bounds);
-        if bounds.is_none_or(|bounds| end < bounds.end) {
-            return;
-        }
-        if let Some(column) = self.open.remove(log) {
-            self.mark(column, Some(end));
+    /// The end of the changelog was reached; it counts if it is where the log ended when the job began.
+    fn reached(&mut self, end: Offset) {
+        if end >= self.job.changelog.1.end {
+            self.finished = true;
+            self.mark(end);
         }
     }
 

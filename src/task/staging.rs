@@ -8,7 +8,7 @@ use crate::broker::Acknowledged;
 use crate::error::{Fault, Result};
 use crate::outgoing::OutRecord;
 use crate::record::{Headers, Timestamp};
-use crate::store::{Committed, StateStore};
+use crate::store::{Committed, LoggedKey, StateChange, StateStore};
 
 impl Task {
     /// Emits what waits for the commit, and turns dirty state into changelog records.
@@ -26,31 +26,39 @@ impl Task {
         };
         catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked(&*panic)))?;
         self.save_progress()?;
-        for change in self.changes.iter() {
-            let Some((log, to)) = self.changelogs.get(change.column.0 as usize) else { continue };
-            self.core.check_size(change.key.len() + change.value.map_or(0, <[u8]>::len))?;
-            self.core.out.push(OutRecord {
+        self.log_changes()?;
+        self.phase.stage();
+        Ok(())
+    }
+
+    /// Appends the changes to the changelog.
+    fn log_changes(&mut self) -> Result<()> {
+        let Self { core, changes, changelog, columns, logged_key, .. } = self;
+        let Some((log, to)) = changelog else { return Ok(()) };
+        for StateChange { column, key, value } in changes.iter() {
+            let Some(store) = columns.get(usize::from(column.0)) else { continue };
+            logged_key.clear();
+            LoggedKey { store, key }.encode(logged_key);
+            core.check_size(logged_key.len() + value.map_or(0, <[u8]>::len))?;
+            core.out.push(OutRecord {
                 topic: to.topic,
                 partition: log.partition,
                 logged: true,
                 timestamp: Timestamp(0),
-                key: Some(change.key),
-                value: change.value,
+                key: Some(logged_key),
+                value,
                 headers: Headers::default(),
             });
         }
-        self.phase.stage();
         Ok(())
     }
 
     /// Kafka said "committed": puts the staged changes down, with the checkpoint. Called again if it failed.
     pub(crate) fn applied(&mut self, acknowledged: &Acknowledged, now: Timestamp) -> Result<()> {
         if self.phase != Phase::Unapplied {
-            self.checkpoint.changelogs.resize(self.changelogs.len(), None);
-            for (mark, (log, _)) in self.checkpoint.changelogs.iter_mut().zip(&self.changelogs) {
-                if let Some((_, last)) = acknowledged.iter().find(|(of, _)| of == log) {
-                    *mark = Some(last.next());
-                }
+            let log = self.changelog.as_ref().map(|(log, _)| log);
+            if let Some((_, last)) = acknowledged.iter().find(|(of, _)| Some(of) == log) {
+                self.checkpoint.changelog = Some(last.next());
             }
             self.positions.iter_mut().for_each(|position| position.committed = position.next);
             self.checkpoint.inputs = self.offsets();
@@ -95,7 +103,7 @@ impl Task {
         self.nodes = Nodes::wire(&self.context, spec, self.core.task())?;
         self.load_progress()?;
         if history == History::None {
-            self.name_changelogs();
+            self.name_changelog();
         }
         Ok(())
     }

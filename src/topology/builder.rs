@@ -141,7 +141,7 @@ impl Builder {
         Stream::new(self.clone(), id, edge)
     }
 
-    /// Declares a key-value store with a changelog.
+    /// Declares a key-value store, kept in the changelog of its sub-topology.
     pub fn store<K: 'static, V: 'static>(
         &self,
         name: &str,

@@ -37,8 +37,9 @@ pub(super) fn text(built: &Built) -> String {
                 }
             };
         }
-        for (changelog, _) in built.changelogs_of(sub) {
-            let _ = writeln!(out, "  changelog  {changelog}");
+        if let Some(changelog) = built.changelog_of(sub) {
+            let stores = built.columns_of(sub).join(", ");
+            let _ = writeln!(out, "  changelog  {changelog} [{stores}]");
         }
     }
     out

@@ -96,10 +96,10 @@ impl Topology {
         handles.filter_map(|handle| handle.broadcast_topic()).collect()
     }
 
-    /// The changelogs of every store, with the sub-topology that writes them.
+    /// The changelog of every sub-topology that has state, with its name: one for all its stores.
     pub fn changelogs(&self) -> Vec<(Topic, Arc<str>)> {
-        let built = &self.0;
-        built.subs.iter().flat_map(|sub| built.changelogs_of(sub)).collect()
+        let of = |sub: &SubTopology| Some((self.0.changelog_of(sub)?, sub.name.clone()));
+        self.0.subs.iter().filter_map(of).collect()
     }
 
     /// The same topology as text, a line a node.
@@ -119,25 +119,19 @@ impl Built {
         self.subs.iter().find(|sub| sub.name == task.sub_topology)
     }
 
-    /// The changelog topic of a store.
-    pub fn changelog(&self, handle: u16) -> Topic {
-        let name = self.plan.handles.get(handle as usize).map_or("", |handle| &handle.name);
-        format!("{}-{name}-changelog", self.app).into()
+    /// The changelog of a sub-topology, if it has anything to restore.
+    pub fn changelog_of(&self, sub: &SubTopology) -> Option<Topic> {
+        sub.is_stateful().then(|| format!("{}-{}-changelog", self.app, sub.name).into())
     }
 
-    /// The store in which a task keeps its stream time and its places in broadcasts.
-    pub fn task_changelog(&self, sub: &SubTopology) -> Topic {
-        format!("{}-{}-task-changelog", self.app, sub.name).into()
-    }
-
-    /// Changelogs of a sub-topology in the order of its columns, the task's own last.
-    pub fn changelogs_of<'a>(
-        &'a self,
-        sub: &'a SubTopology,
-    ) -> impl Iterator<Item = (Topic, Arc<str>)> + 'a {
-        let stores = sub.columns.iter().map(|handle| (self.changelog(*handle), sub.name.clone()));
-        let own = sub.is_stateful().then(|| (self.task_changelog(sub), sub.name.clone()));
-        stores.chain(own)
+    /// The names of a sub-topology's columns: its stores and timers, and last the store in which a task keeps its
+    /// stream time and its places in broadcasts. None if it has nothing to restore.
+    pub fn columns_of(&self, sub: &SubTopology) -> Vec<Arc<str>> {
+        let stores =
+            sub.columns.iter().filter_map(|handle| self.plan.handles.get(*handle as usize));
+        let names = stores.map(|handle| handle.name.clone());
+        let own = sub.is_stateful().then(|| format!("{}-task", sub.name).into());
+        names.chain(own).collect()
     }
 
     /// How many partitions a sub-topology has, given those of its topics: the most of any source.

@@ -187,7 +187,7 @@ fn check_stores(plan: &Plan, subs: &[SubTopology], faults: &mut Vec<String>) {
     for handle in plan.handles.iter().filter(|handle| tasks.contains(&*handle.name)) {
         let name = &handle.name;
         let task = name.trim_end_matches("-task");
-        faults.push(format!("store {name:?} has the changelog of the task {task}"));
+        faults.push(format!("store {name:?}: this name is of the task {task}'s own"));
     }
     check_timers(plan, faults);
 }

@@ -135,19 +135,24 @@ impl Worker {
         let positions: Vec<_> = sources.into_iter().zip(committed).collect();
         self.check_lost_positions(&positions)?;
         let columns = self.columns_of(id);
-        if columns.is_empty() {
+        let Some(changelog) = self.bounds_of_changelog(id)? else {
             return self.start_task(id, positions, None, (Checkpoint::default(), 0));
-        }
-        let changelogs = self.bounds_of_changelogs(id)?;
-        let mut store = self.instance.stores.open(id, &columns)?;
+        };
+        let store = self.instance.stores.open(id, &columns)?;
         let checkpoint = store.checkpoint()?;
-        let before = positions.clone();
-        let mut job =
-            RestoreJob { id: id.clone(), checkpoint, store, changelogs, positions: before, now };
-        if job.starts().is_err() {
+        let mut job = RestoreJob {
+            id: id.clone(),
+            store,
+            columns,
+            checkpoint,
+            changelog,
+            positions: positions.clone(),
+            now,
+        };
+        if job.start().is_err() {
             drop(job.store);
             self.wipe(id)?;
-            store = self.instance.stores.open(id, &columns)?;
+            let store = self.instance.stores.open(id, &job.columns)?;
             job = RestoreJob { checkpoint: Checkpoint::default(), store, ..job };
         }
         if job.is_done() {
@@ -218,7 +223,7 @@ impl Worker {
         OpenError::Later("a transaction of the last owner is open".into())
     }
 
-    /// A task that is restored writes to no changelog; if a transaction stays open in one all the same, Kafka has lost
+    /// A task that is restored writes to no changelog; if a transaction stays open in it all the same, Kafka has lost
     /// its end. Whether that was a commit nobody can know any more, so it is told and left to the operator.
     fn warn_of_hanging_transactions(&mut self, id: &TaskId, now: Timestamp) {
         let since = *self.unstable_since.entry(id.clone()).or_insert(now);
@@ -226,14 +231,12 @@ impl Worker {
             return;
         }
         self.unstable_since.insert(id.clone(), now);
-        for (log, whole) in self.bounds_of_changelogs(id).unwrap_or_default() {
-            let committed = self.consumer.bounds(&log);
-            if let Ok(committed) = committed
-                && committed.end < whole.end
-            {
-                tracing::error!(task = %id, %log, from = committed.end.0, "a transaction hangs in a changelog and \
-                    the task waits for its end: see `kafka-transactions find-hanging` and `abort`");
-            }
+        if let Ok(Some((log, whole))) = self.bounds_of_changelog(id)
+            && let Ok(committed) = self.consumer.bounds(&log)
+            && committed.end < whole.end
+        {
+            tracing::error!(task = %id, %log, from = committed.end.0, "a transaction hangs in a changelog and \
+                the task waits for its end: see `kafka-transactions find-hanging` and `abort`");
         }
     }
 
@@ -307,35 +310,23 @@ impl Worker {
             .collect()
     }
 
-    /// The names of a task's columns, its own store last; none if it keeps no state.
+    /// The names of a task's columns; none if it keeps no state.
     fn columns_of(&self, id: &TaskId) -> Vec<std::sync::Arc<str>> {
         let built = self.instance.context.topology.built();
-        let Some(sub) = built.sub_of(id) else {
-            return Vec::new();
-        };
-        let stores =
-            sub.columns.iter().filter_map(|handle| built.plan.handles.get(*handle as usize));
-        let names = stores.map(|handle| handle.name.clone());
-        let own = sub.is_stateful().then(|| format!("{}-task", sub.name).into());
-        names.chain(own).collect()
+        built.sub_of(id).map(|sub| built.columns_of(sub)).unwrap_or_default()
     }
 
-    fn bounds_of_changelogs(
+    /// The changelog of a task and its bounds; none if it keeps no state.
+    fn bounds_of_changelog(
         &self,
         id: &TaskId,
-    ) -> Result<Vec<(TopicPartition, Bounds)>, OpenError> {
+    ) -> Result<Option<(TopicPartition, Bounds)>, OpenError> {
         let built = self.instance.context.topology.built();
-        let Some(sub) = built.sub_of(id) else {
-            return Ok(Vec::new());
-        };
-        let mut watermarks = self.instance.high_watermarks();
-        let mut bounds = Vec::new();
-        for (changelog, _) in built.changelogs_of(sub) {
-            let log = TopicPartition::new(changelog, id.partition);
-            let found = watermarks.bounds(&log)?;
-            bounds.push((log, found));
-        }
-        Ok(bounds)
+        let changelog = built.sub_of(id).and_then(|sub| built.changelog_of(sub));
+        let Some(changelog) = changelog else { return Ok(None) };
+        let log = TopicPartition::new(changelog, id.partition);
+        let bounds = self.instance.high_watermarks().bounds(&log)?;
+        Ok(Some((log, bounds)))
     }
 }
 

@@ -84,10 +84,10 @@ fn changelogs(topology: &Topology, counts: &BTreeMap<Topic, i32>) -> Vec<TopicSp
     let built = topology.built();
     let of = |sub| {
         let partitions = built.partitions_of(sub, counts);
-        let logs = built.changelogs_of(sub);
-        logs.map(move |(name, _)| TopicSpec { name, partitions, cleanup: Cleanup::Compact })
+        let name = built.changelog_of(sub)?;
+        Some(TopicSpec { name, partitions, cleanup: Cleanup::Compact })
     };
-    built.subs.iter().flat_map(of).collect()
+    built.subs.iter().filter_map(of).collect()
 }
 
 /// Creates these if they are missing and creating is allowed; notes their partition counts.
@@ -148,7 +148,7 @@ fn misfits(topology: &Topology, counts: &BTreeMap<Topic, i32>) -> Vec<String> {
     let mut faults = Vec::new();
     for sub in &built.subs {
         let wanted = built.partitions_of(sub, counts);
-        for (changelog, _) in built.changelogs_of(sub) {
+        if let Some(changelog) = built.changelog_of(sub) {
             let found = counts.get(&changelog).copied().unwrap_or(0);
             if found != wanted {
                 faults

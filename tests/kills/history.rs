@@ -106,8 +106,9 @@ pub fn verify(world: &World, sums: &Sums) -> Seen {
 /// The transactions of an output and of the changelog of its store.
 fn both(world: &World, output: &str, store: &str, partition: i32) -> (Vec<Act>, Vec<Act>) {
     let outputs = acts(world, output, partition, &world.read(output, partition));
-    let changelog = world.changelog(store);
-    let rows: Vec<_> = world.read(&changelog, partition).iter().map(unsealed).collect();
+    let changelog = world.changelog();
+    let end = world.end(&changelog, partition);
+    let rows: Vec<_> = world.logged(store, partition, end).iter().map(unsealed).collect();
     (outputs, acts(world, &changelog, partition, &rows))
 }
 

@@ -1,4 +1,4 @@
-//! State on disk after a kill: a copy is opened, and must be the fold of the changelogs up to its marks.
+//! State on disk after a kill: a copy is opened, and must be the fold of the changelog up to its mark.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,31 +10,33 @@ use millstream::store::{Column, Stores, TaskStore};
 use millstream::{Offset, TaskId};
 
 use crate::worker;
-use crate::world::{GENESIS, World};
+use crate::world::World;
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// What the copy of a dead process's state says.
 #[derive(Debug, Default)]
 pub struct Left {
-    /// Where each of its changelogs is to be read from.
-    pub marks: BTreeMap<(String, i32), Offset>,
+    /// Where the changelog of each partition is to be read from.
+    pub marks: BTreeMap<i32, Offset>,
     /// How many rows it has.
     pub rows: usize,
 }
 
 impl Left {
-    /// How many offsets of the changelogs a restart has to read, at most.
+    /// How many offsets of the changelog a restart has to read, at most.
     pub fn behind(&self, world: &World) -> u64 {
-        let behind = |((log, partition), mark): (&(String, i32), &Offset)| {
-            (world.end(log, *partition).0 - mark.0).cast_unsigned()
+        let log = world.changelog();
+        let behind = |(partition, mark): (&i32, &Offset)| {
+            (world.end(&log, *partition).0 - mark.0).cast_unsigned()
         };
         self.marks.iter().map(behind).sum()
     }
 
-    /// How many offsets these changelogs have in all.
+    /// How many offsets these partitions have in all.
     pub fn whole(&self, world: &World) -> i64 {
-        self.marks.keys().map(|(log, partition)| world.end(log, *partition).0).sum()
+        let log = world.changelog();
+        self.marks.keys().map(|partition| world.end(&log, *partition).0).sum()
     }
 }
 
@@ -52,15 +54,14 @@ pub fn verify(world: &World, dir: &Path) -> Left {
         let own = format!("{}-task", task.sub_topology);
         let names = ["counts", "updates", &own].map(Arc::from);
         let store = stores.open(&task, &names).unwrap();
-        let marks = store.checkpoint().unwrap();
+        let mark = store.checkpoint().unwrap().changelog;
         for (place, name) in (0..).zip(&names) {
-            let mark = marks.changelogs.get(usize::from(place)).copied().flatten();
-            let (rows, log) = (rows_of(&*store, Column(place)), world.changelog(name));
-            let folded = mark.map(|mark| fold(world, &log, task.partition, mark));
-            assert_eq!(rows, folded.unwrap_or_default(), "{log}-{} at {mark:?}", task.partition);
+            let rows = rows_of(&*store, Column(place));
+            let folded = mark.map(|mark| fold(world, name, task.partition, mark));
+            assert_eq!(rows, folded.unwrap_or_default(), "{name}-{} at {mark:?}", task.partition);
             left.rows += rows.len();
-            left.marks.insert((log, task.partition), mark.unwrap_or(Offset(0)));
         }
+        left.marks.insert(task.partition, mark.unwrap_or(Offset(0)));
     }
     left
 }
@@ -88,15 +89,14 @@ fn rows_of(store: &dyn TaskStore, column: Column) -> Rows {
     rows
 }
 
-fn fold(world: &World, log: &str, partition: i32, mark: Offset) -> Rows {
+fn fold(world: &World, store: &str, partition: i32, mark: Offset) -> Rows {
     let mut rows = Rows::new();
-    for row in world.read_to(log, partition, mark) {
+    for row in world.logged(store, partition, mark) {
         match row.value {
             Some(value) => rows.insert(row.key, value),
             None => rows.remove(&row.key),
         };
     }
-    rows.remove(GENESIS);
     rows
 }
 

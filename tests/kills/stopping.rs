@@ -53,7 +53,7 @@ fn pending_positions(world: &World) -> Box<dyn Producer> {
 
 /// Leaves a changelog with an open end until it is dropped.
 fn open_changelog(world: &World) -> Box<dyn Producer> {
-    let changelog = world.changelog("counts");
+    let changelog = world.changelog();
     let before = world.end(&changelog, 0);
     let mut producer = transaction(world, &changelog);
     let mut out = Outgoing::default();

@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 
 use millstream::broker::kafka::{Kafka, KafkaSettings};
 use millstream::broker::{Broker, Cleanup, Isolation, TopicSpec};
+use millstream::store::LoggedKey;
 use millstream::{Offset, TopicPartition};
 use tempfile::TempDir;
 use tests::{Part, Stack, poll_until};
 
 use crate::victim::{PATIENCE, Victim};
 use crate::worker;
-
-/// The key of a changelog's first record.
-pub const GENESIS: &[u8] = b"\0millstream.genesis\0";
 
 static STACK: LazyLock<Stack> = LazyLock::new(|| Stack::of(&[Part::Kafka]).start().unwrap());
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -69,8 +67,9 @@ impl World {
         Victim::new(name, self.root.path(), &self.address, &self.app)
     }
 
-    pub fn changelog(&self, store: &str) -> String {
-        format!("{}-{store}-changelog", self.app)
+    /// The changelog of the two stores.
+    pub fn changelog(&self) -> String {
+        format!("{}-counts-changelog", self.app)
     }
 
     /// A log's end, open transactions included.
@@ -80,10 +79,21 @@ impl World {
         poll_until(PATIENCE, || reader.bounds(&at).ok()).unwrap().end
     }
 
-    /// Everything committed, but for what names the log.
+    /// Everything committed.
     pub fn read(&self, topic: &str, partition: i32) -> Vec<Row> {
-        let mut rows = self.read_to(topic, partition, self.end(topic, partition));
-        rows.retain(|row| row.key != GENESIS);
+        self.read_to(topic, partition, self.end(topic, partition))
+    }
+
+    /// What the changelog has of a store, committed and below `end`.
+    pub fn logged(&self, store: &str, partition: i32, end: Offset) -> Vec<Row> {
+        let mut rows = self.read_to(&self.changelog(), partition, end);
+        rows.retain_mut(|row| match LoggedKey::decode(&row.key) {
+            Some(logged) if logged.store == store => {
+                row.key = logged.key.to_vec();
+                true
+            }
+            Some(_) | None => false,
+        });
         rows
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use millstream::store::Column;
+use millstream::store::{Column, LoggedKey};
 use millstream::testing::Driver;
 use millstream::{Bytes, Emit, FailPoint, I64, Result};
 
@@ -146,8 +146,11 @@ impl World {
         let topic = "word-count-counts-changelog";
         let rows = self.driver.output::<Vec<u8>, Vec<u8>>(topic, Bytes, Bytes).rows()?;
         let rows = rows.into_iter().filter(|row| row.partition == partition);
-        let counts = rows.filter_map(|row| row.key.map(|key| (key, row.value)));
-        Ok(counts.filter(|(key, _)| !key.starts_with(b"\0millstream")).collect())
+        let counts = rows.filter_map(|row| {
+            let LoggedKey { store, key } = LoggedKey::decode(row.key.as_deref()?)?;
+            (store == "counts").then(|| (key.to_vec(), row.value))
+        });
+        Ok(counts.collect())
     }
 
     /// Everything runs, everything said is counted, and each store is its changelog folded.

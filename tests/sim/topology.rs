@@ -25,8 +25,7 @@ sub-topology counts
   source     word-count-words-repartition
   aggregate  counts <- word-count-words-repartition [counts]
   sink       word-counts <- counts
-  changelog  word-count-counts-changelog
-  changelog  word-count-counts-task-changelog
+  changelog  word-count-counts-changelog [counts, counts-task]
 ";
     let topology = word_count(Emit::OnCommit)?;
     assert_eq!(topology.describe(), text);
@@ -131,12 +130,12 @@ impl Processor for Idle {
 }
 
 #[test]
-fn a_store_whose_changelog_would_be_the_tasks_own_is_a_fault() {
+fn a_store_with_the_name_of_the_tasks_own_is_a_fault() {
     let builder = Builder::new("app");
     let lines = builder.stream::<String, String>("lines", Utf8, Utf8);
     lines.count("x", Utf8).filter("y", |_| true).to("out", Utf8, I64);
     lines.count("x-task", Utf8).to("out-2", Utf8, I64);
-    let expected = ["store \"x-task\" has the changelog of the task x"];
+    let expected = ["store \"x-task\": this name is of the task x's own"];
     assert_eq!(faults(builder.build()), expected);
 }
 
@@ -157,7 +156,7 @@ fn a_sub_topology_has_the_name_of_its_first_operator() -> Result<()> {
         .iter()
         .map(|(topic, sub)| format!("{sub}: {topic}"))
         .collect();
-    assert_eq!(names, ["both: app-both-changelog", "both: app-both-task-changelog"]);
+    assert_eq!(names, ["both: app-both-changelog"]);
     Ok(())
 }
 
@@ -188,17 +187,10 @@ fn input_topics_that_are_missing_are_named() -> Result<()> {
 
 #[test]
 fn topics_that_cannot_share_state_or_a_task_or_would_lose_state_are_named() -> Result<()> {
-    let topics = [
-        ("a", 2),
-        ("b", 3),
-        ("app-both-changelog", 4),
-        ("app-both-task-changelog", 3),
-        ("app-tasks", 1),
-    ];
+    let topics = [("a", 2), ("b", 3), ("app-both-changelog", 4), ("app-tasks", 1)];
     let started = Driver::of(two_topics("both")?).topics(&topics).start();
     let words = started.err().map(|fault| fault.message().to_owned());
     let expected = "Mismatch (5): app-both-changelog must have cleanup.policy=compact and nothing else\n\
-                    app-both-task-changelog must have cleanup.policy=compact and nothing else\n\
                     app-both-changelog has 4 partitions, both has 3\n\
                     a has 2 partitions, but shares state in both with a topic that has 3\n\
                     app-tasks has 1 partitions, both has 3";

@@ -44,9 +44,9 @@ fn job(broker: &Embedded) -> RestoreJob {
     let store = MemoryStores::default().open(&id, &["counts".into()]).unwrap();
     let bounds =
         broker.consumer("app", Isolation::ReadUncommitted).unwrap().bounds(&log()).unwrap();
-    let checkpoint = Checkpoint { changelogs: vec![Some(Offset(1))], ..Checkpoint::default() };
-    let changelogs = vec![(log(), bounds)];
-    RestoreJob { id, store, checkpoint, changelogs, positions: Vec::new(), now: Timestamp(0) }
+    let checkpoint = Checkpoint { changelog: Some(Offset(1)), ..Checkpoint::default() };
+    let (columns, changelog, positions) = (vec!["counts".into()], (log(), bounds), Vec::new());
+    RestoreJob { id, store, columns, checkpoint, changelog, positions, now: Timestamp(0) }
 }
 
 fn restorer(broker: &Embedded) -> Restorer {
