@@ -3,9 +3,11 @@
 //! A folder is one system and has the same files wherever the system has the same part: `mod.rs` opens it
 //! and names its faults, `sink.rs` applies what a topic says, `run.rs` is the loop that drives a sink,
 //! and the file named after a question answers it. Every sink reads committed records only, applies them
-//! idempotently and commits its position afterwards, so a crash repeats work and never loses it.
+//! idempotently and commits its position afterwards, so a crash repeats work and never loses it. [`backoff`] is how each waits
+//! for a system that is away.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod backoff;
 pub mod postgres;
 pub mod redis;

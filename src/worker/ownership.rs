@@ -201,4 +201,28 @@ mod tests {
         ownership.release(0, 0);
         assert!(!ownership.all_released(&[0]));
     }
+
+    #[test]
+    fn what_is_wanted_back_or_not_owned_is_not_opened() {
+        let mut ownership = Ownership::default();
+        ownership.assign(&[0], 1);
+        let epoch = ownership.assignments(0)[0].epoch;
+        ownership.revoke(&[0]);
+        assert!(!ownership.claim(0, epoch, 0));
+        assert!(!ownership.claim(7, epoch, 0));
+        assert!(!ownership.any_open());
+        assert_eq!((ownership.owns(0), ownership.owns(7)), (true, false));
+    }
+
+    #[test]
+    fn a_holder_to_whom_a_partition_comes_back_opens_it_anew() {
+        let mut ownership = Ownership::default();
+        ownership.assign(&[0], 1);
+        let first = ownership.assignments(0)[0].epoch;
+        assert!(ownership.claim(0, first, 0));
+        ownership.remove(&[0]);
+        ownership.assign(&[0], 1);
+        let second = ownership.assignments(0)[0].epoch;
+        assert!(ownership.claim(0, second, 0));
+    }
 }

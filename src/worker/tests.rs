@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::broker::embedded::Embedded;
-use crate::broker::{Broker, Cleanup, OutRecord, Outgoing, TopicIndex, TopicSpec};
+use crate::broker::{Broker, Call, Cleanup, Code, OutRecord, Outgoing, TopicIndex, TopicSpec};
 use crate::clock::ManualClock;
 use crate::config::Config;
 use crate::fail_points::FailPoints;
@@ -31,16 +31,27 @@ fn counts() -> Topology {
     builder.build().unwrap()
 }
 
+/// Reads lines and says nothing.
+fn silence() -> Topology {
+    let builder = Builder::new("app");
+    builder.stream("lines", Utf8, Utf8).filter("none", |_| false).to("out", Utf8, Utf8);
+    builder.build().unwrap()
+}
+
 impl World {
-    /// A worker whose only task runs.
     fn new() -> Self {
+        Self::of(counts())
+    }
+
+    /// A worker whose only task runs.
+    fn of(topology: Topology) -> Self {
         let broker = Embedded::new(Arc::new(ManualClock::at(NOW)));
         let spec =
             TopicSpec { name: "lines".into(), partitions: 1, cleanup: Cleanup::Delete(None) };
         broker.admin().unwrap().create(&[spec]).unwrap();
         let config = Config { instance: Some("one".into()), partitions: 1, ..Config::default() };
         let (port, stores) = (Arc::new(broker.clone()), Arc::new(MemoryStores::default()));
-        let instance = prepare(&counts(), config, port, stores, FailPoints::default()).unwrap();
+        let instance = prepare(&topology, config, port, stores, FailPoints::default()).unwrap();
         let mut world = Self {
             broker,
             member: GroupMember::new(instance.clone()).unwrap(),
@@ -48,11 +59,10 @@ impl World {
             worker: Worker::new(instance.clone(), 0).unwrap(),
             instance,
         };
-        while world.instance.metrics.read(Counter::Commits) == 0 {
+        for _ in 0..10 {
             world.member.step(Duration::ZERO, &mut |_| {}).unwrap();
-            world.restoring.step(Duration::ZERO).unwrap();
-            world.worker.step(NOW, Duration::ZERO).unwrap();
         }
+        world.go_on_until_committed();
         world
     }
 
@@ -71,9 +81,26 @@ impl World {
             headers: Headers::default(),
         });
         producer.send(&out).unwrap();
+        self.run();
+    }
+
+    fn run(&mut self) {
         self.worker.poll(Duration::ZERO).unwrap();
         self.worker.run(NOW).unwrap();
         assert!(self.worker.running().all(|(_, task)| task.has_worked()));
+    }
+
+    /// Lets every part go on, 10 ms a round, until there is one commit more.
+    fn go_on_until_committed(&mut self) {
+        let commits = self.instance.metrics.read(Counter::Commits);
+        for round in 0..100 {
+            self.restoring.step(Duration::ZERO).unwrap();
+            self.worker.step(Timestamp(NOW.0 + 10 * round), Duration::ZERO).unwrap();
+            if self.instance.metrics.read(Counter::Commits) > commits {
+                return;
+            }
+        }
+        panic!("nothing was committed");
     }
 
     fn counted(&self) -> (u64, u64) {
@@ -99,4 +126,67 @@ fn work_on_a_partition_without_an_epoch_is_not_committed() {
     world.worker.assigned.clear();
     world.worker.commit(Reason::Interval, NOW).unwrap();
     assert_eq!(world.counted(), (commits, aborts + 1));
+}
+
+#[test]
+fn nothing_is_committed_before_the_last_abort_is_proven_to_have_ended_everywhere() {
+    // A transaction of positions alone begins where they are added, not where records are sent.
+    let mut world = World::of(silence());
+    let (commits, aborts) = world.counted();
+    let refused = Failure::new(Call::Commit, Code::InvalidTransactionState, "x").abortable();
+    world.broker.faults().refuse_next("app-one-0", refused);
+    world.broker.faults().skip_next_markers("app-one-0");
+    world.work();
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    assert_eq!(world.counted(), (commits, aborts + 1));
+    world.run();
+    world.worker.commit(Reason::Revoked, NOW).unwrap();
+    assert_eq!(world.counted(), (commits, aborts + 2));
+}
+
+#[test]
+fn a_producer_that_cannot_be_registered_yet_is_registered_again_and_nothing_is_undone() {
+    let mut world = World::new();
+    let (commits, aborts) = world.counted();
+    world.work();
+    world.worker.transaction.drop_producer();
+    for _ in 0..2 {
+        let loading = Failure::new(Call::Init, Code::Transport, "the coordinator loads");
+        world.broker.faults().refuse_next("app-one-0", loading.retriable());
+    }
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    assert_eq!(world.counted(), (commits + 1, aborts));
+}
+
+#[test]
+fn work_on_a_partition_that_went_and_came_back_is_void_and_is_done_under_the_new_epoch() {
+    let mut world = World::new();
+    let (commits, aborts) = world.counted();
+    world.work();
+    world.instance.ownership().remove(&[0]);
+    world.instance.ownership().assign(&[0], 1);
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    assert_eq!(world.counted(), (commits, aborts + 1));
+    world.go_on_until_committed();
+    assert_eq!(world.counted(), (commits + 1, aborts + 1));
+}
+
+#[test]
+fn work_on_a_partition_that_the_group_wants_back_is_committed_before_it_is_given_up() {
+    let mut world = World::new();
+    let (commits, aborts) = world.counted();
+    world.work();
+    world.instance.ownership().revoke(&[0]);
+    assert!(world.worker.follow_assignments(NOW).unwrap());
+    assert_eq!(world.counted(), (commits + 1, aborts));
+    assert!(world.instance.ownership().all_released(&[0]));
+    assert_eq!(world.worker.tasks(), 0);
+}
+
+#[test]
+fn a_worker_has_something_to_do_when_a_partition_is_given_and_not_again_for_the_same() {
+    let mut world = World::new();
+    world.instance.ownership().assign(&[1], 1);
+    let follow = |world: &mut World| world.worker.follow_assignments(NOW).unwrap();
+    assert_eq!([follow(&mut world), follow(&mut world)], [true, false]);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connectors::redis::{Applied, Reader, RedisFault, RedisFeed, Sink, Write};
+use connectors::redis::{Applied, FeedCache, RedisFault, RedisFeed, Sink, Write};
 use schemas::{FeedBody, FeedVersion, UserId, Wire, redis_key};
 use tests::{Part, Stack};
 
@@ -20,15 +20,15 @@ fn body(as_of_ms: i64) -> FeedBody {
 struct World {
     stack: Stack,
     sink: Sink,
-    reader: Reader,
+    cache: FeedCache,
 }
 
 impl World {
     fn start() -> Self {
         let stack = Stack::of(&[Part::Redis]).start().unwrap();
         let sink = Sink::open(stack.redis()).unwrap();
-        let reader = Reader::open(stack.redis(), WAIT).unwrap();
-        Self { stack, sink, reader }
+        let cache = FeedCache::open(stack.redis(), WAIT).unwrap();
+        Self { stack, sink, cache }
     }
 
     async fn write(&mut self, version: FeedVersion, body: Option<&FeedBody>) -> Applied {
@@ -38,7 +38,7 @@ impl World {
     }
 
     async fn held(&self) -> Option<RedisFeed> {
-        self.reader.feed(USER).await.unwrap()
+        self.cache.feed(USER).await.unwrap()
     }
 }
 
@@ -128,6 +128,6 @@ async fn what_somebody_else_put_in_a_feeds_place_is_replaced() {
 
 #[tokio::test]
 async fn without_a_server_a_read_fails_within_its_time() {
-    let reader = Reader::open("redis://127.0.0.1:1", Duration::from_millis(50)).unwrap();
-    assert!(matches!(reader.feed(USER).await, Err(RedisFault::Unavailable(_))));
+    let cache = FeedCache::open("redis://127.0.0.1:1", Duration::from_millis(50)).unwrap();
+    assert!(matches!(cache.feed(USER).await, Err(RedisFault::Unavailable(_))));
 }

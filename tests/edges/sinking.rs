@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use connectors::redis::{Progress, Reader, Sink, Sinking, run};
+use connectors::redis::{FeedCache, Progress, Sink, Sinking, run};
 use millstream::broker::embedded::Embedded;
 use millstream::broker::{
     Broker, Cleanup, OutRecord, Outgoing, TopicIndex, TopicSpec, headers, partition_of,
@@ -76,9 +76,9 @@ fn what_is_published_during_an_outage_is_in_redis_after_it() {
     let _inside = runtime.enter();
     let (broker, name) = cluster();
     let (stop, progress) = (AtomicBool::new(false), Progress::default());
-    let reader = Reader::open(stack.redis(), WAIT).unwrap();
+    let cache = FeedCache::open(stack.redis(), WAIT).unwrap();
     let version_of = |user: u8| {
-        let feed = runtime.block_on(reader.feed(UserId([user; 16])));
+        let feed = runtime.block_on(cache.feed(UserId([user; 16])));
         feed.ok().flatten().map(|feed| feed.version.version)
     };
     thread::scope(|scope| {

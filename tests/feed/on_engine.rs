@@ -83,24 +83,9 @@ fn read(driver: &mut Driver, history: &mut Vec<Input>) -> Result<()> {
 /// Runs a world to rest and compares every reader's feed with the oracle's, then again after each of its last
 /// records; gives the feeds.
 pub fn check(run: Run) -> Result<BTreeMap<Id, Option<FeedBody>>> {
-    let straight = worlds::world(run.seed, run.users, run.steps);
-    let history = match run.delayed {
-        true => worlds::delayed(&straight, run.seed),
-        false => straight,
-    };
-    let (mut driver, mut random) = (start(&history, run)?, Random::of(run.seed ^ 0x5eed));
-    let mut number = 0;
+    let history = world(run);
     let last = history.len() - ALONE.min(history.len());
-    while number < last {
-        let end = last.min(number + 1 + random.below(history.len() / 4 + 1));
-        play(&mut driver, &history, number..end)?;
-        if run.crashes && random.below(2) == 0 {
-            let point = FailPoint::ALL[random.below(FailPoint::ALL.len())];
-            driver.arm(point, random.below(6));
-        }
-        driver.settle()?;
-        number = end;
-    }
+    let mut driver = played(&history, last, run)?;
     let mut known = history[..last].to_vec();
     for number in last..history.len() {
         play(&mut driver, &history, number..number + 1)?;
@@ -116,23 +101,8 @@ pub fn check(run: Run) -> Result<BTreeMap<Id, Option<FeedBody>>> {
 /// Runs a world to rest, compares every reader's feed with the oracle's, and gives the values of `feeds` as they are. A
 /// null is no value: compaction takes it away, and a reader who came and went unseen never had one.
 pub fn at_rest(run: Run) -> Result<BTreeMap<Id, Vec<u8>>> {
-    let straight = worlds::world(run.seed, run.users, run.steps);
-    let history = match run.delayed {
-        true => worlds::delayed(&straight, run.seed),
-        false => straight,
-    };
-    let (mut driver, mut random) = (start(&history, run)?, Random::of(run.seed ^ 0x5eed));
-    let mut number = 0;
-    while number < history.len() {
-        let end = history.len().min(number + 1 + random.below(history.len() / 3 + 1));
-        play(&mut driver, &history, number..end)?;
-        if run.crashes {
-            let point = FailPoint::ALL[random.below(FailPoint::ALL.len())];
-            driver.arm(point, random.below(6));
-        }
-        driver.settle()?;
-        number = end;
-    }
+    let history = world(run);
+    let mut driver = played(&history, history.len(), run)?;
     driver.advance(Timestamp(worlds::END).since(driver.now()))?;
     quiesce(&mut driver)?;
     driver.advance(Timestamp(quiet_moment(&history)).since(driver.now()))?;
@@ -142,6 +112,32 @@ pub fn at_rest(run: Run) -> Result<BTreeMap<Id, Vec<u8>>> {
     let last: BTreeMap<Id, _> =
         rows.map(|row| (row.key.unwrap().try_into().unwrap(), row.value)).collect();
     Ok(last.into_iter().filter_map(|(reader, value)| Some((reader, value?))).collect())
+}
+
+/// The input of a run, in the order in which it arrives.
+fn world(run: Run) -> Vec<Input> {
+    let straight = worlds::world(run.seed, run.users, run.steps);
+    match run.delayed {
+        true => worlds::delayed(&straight, run.seed),
+        false => straight,
+    }
+}
+
+/// Plays the records before `last`, some at a time, and has a process crash in the midst of most parts if the run asks for it.
+fn played(history: &[Input], last: usize, run: Run) -> Result<Driver> {
+    let (mut driver, mut random) = (start(history, run)?, Random::of(run.seed ^ 0x5eed));
+    let mut number = 0;
+    while number < last {
+        let end = last.min(number + 1 + random.below(history.len() / 4 + 1));
+        play(&mut driver, history, number..end)?;
+        if run.crashes && random.below(3) > 0 {
+            let point = FailPoint::ALL[random.below(FailPoint::ALL.len())];
+            driver.arm(point, random.below(6));
+        }
+        driver.settle()?;
+        number = end;
+    }
+    Ok(driver)
 }
 
 /// A time after every reader's next grid time, and a while before any other: runs take unlike times to settle, by the

@@ -20,6 +20,8 @@ pub const AUTHOR: Id = [2; 16];
 pub const OTHER: Id = [3; 16];
 pub const HOUR: i64 = 3_600_000;
 pub const DAY: i64 = 24 * HOUR;
+/// How many steps a backlog may take to be worked off.
+const STEPS_MAX: usize = 10_000;
 /// Noon of a day, when every stage opens.
 pub const NOON: i64 = 20_600 * DAY + 12 * HOUR;
 
@@ -94,11 +96,14 @@ impl Stage {
         self.is_down = false;
         self.driver.broker().faults().limit_fetch(1);
         self.driver.restart(0)?;
-        while self.last()?.posts.len() < posts {
+        for _ in 0..STEPS_MAX {
+            if self.last()?.posts.len() >= posts {
+                return self.driver.settle();
+            }
             self.driver.step()?;
             self.driver.advance_clock(Duration::from_millis(250));
         }
-        self.driver.settle()
+        panic!("after {STEPS_MAX} steps there are {:?}", self.last()?.posts)
     }
 
     fn log(&mut self, payload: Payload) -> Result<()> {

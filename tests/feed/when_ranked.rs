@@ -133,6 +133,30 @@ fn counts_show_within_two_seconds_to_who_is_online() -> Result<()> {
 }
 
 #[test]
+fn a_change_of_counts_that_hardly_moves_a_score_is_broadcast_five_seconds_after_the_last_one()
+-> Result<()> {
+    let mut settings = FeedSettings::default();
+    settings.line_policy.score_max = f64::INFINITY;
+    let mut stage = Stage::of(&settings)?;
+    let now = stage.now();
+    stage.post(4, AUTHOR, now)?;
+    let lines = |stage: &Stage| -> Result<usize> {
+        let output = stage.driver.output::<Vec<u8>, Vec<u8>>("posts-live", Bytes, Bytes);
+        Ok(output.rows()?.len())
+    };
+    let mut sent = Vec::new();
+    stage.event(OTHER, 4, Action::Impression)?;
+    stage.advance_ms(4_000)?;
+    stage.event(OTHER, 4, Action::Impression)?;
+    for wait in [4_900, 200, 60_000] {
+        stage.advance_ms(wait)?;
+        sent.push(lines(&stage)?);
+    }
+    assert_eq!(sent, [1, 2, 2]);
+    Ok(())
+}
+
+#[test]
 fn counts_show_to_who_is_not_online_at_the_next_read() -> Result<()> {
     let mut stage = stage()?;
     let (before, now) = (stage.times(READER)?, stage.now());
@@ -327,6 +351,17 @@ fn a_reader_who_did_nothing_for_seven_days_gets_a_null_and_an_act_brings_a_feed(
 }
 
 /// Stops the process, and starts one whose weights keep one post.
+#[test]
+fn a_reader_who_comes_back_to_read_is_ranked_at_once() -> Result<()> {
+    let mut stage = stage()?;
+    stage.advance_ms(8 * DAY)?;
+    let created_at = stage.now() - HOUR;
+    stage.post(5, AUTHOR, created_at)?;
+    stage.read(READER)?;
+    assert_eq!(stage.last()?.posts, [5]);
+    Ok(())
+}
+
 fn change_weights(stage: &mut Stage) -> Result<()> {
     let now = stage.now();
     stage.post(5, AUTHOR, now)?;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use millstream::broker::{Call, Code, Failure};
 use millstream::testing::{Driver, table};
 use millstream::{
-    Broadcast, BroadcastChange, Builder, ChangedKey, Context, FailPoint, Fault, I64, Nullable,
-    Processor, Rec, Result, Store, Timestamp, Topology, Utf8,
+    Broadcast, BroadcastChange, Builder, ChangedKey, Context, Counter, FailPoint, Fault, I64,
+    Nullable, Processor, Rec, Result, Store, Timestamp, Topology, Utf8,
 };
 
 use crate::world::{at, history};
@@ -114,6 +115,19 @@ fn a_change_whose_transaction_crashed_is_heard_again() -> Result<()> {
         driver.settle()?;
         assert_eq!(told(&driver)?, each_task(&["tea Some(3)"]), "{point:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_change_whose_transaction_is_aborted_in_place_is_heard_again() -> Result<()> {
+    let mut driver = Driver::of(priced()?).partitions(3).start()?;
+    driver.settle()?;
+    let failure = Failure::new(Call::Commit, Code::InvalidTransactionState, "x").abortable();
+    driver.broker().faults().refuse_next("priced-instance-0-0", failure);
+    price(&driver, "tea", Some(3))?;
+    driver.settle()?;
+    assert_eq!(told(&driver)?, each_task(&["tea Some(3)"]));
+    assert_eq!((driver.counted(Counter::Aborts), driver.counted(Counter::Rebuilds)), (1, 0));
     Ok(())
 }
 

@@ -95,6 +95,31 @@ fn a_fatal_send_builds_a_new_producer() -> Result<()> {
     Ok(())
 }
 
+/// Fenced three times, so far apart: how the process ends, if it does.
+fn fenced_thrice(apart: Duration) -> Result<Option<String>> {
+    let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).start()?;
+    driver.settle()?;
+    for who in ["x", "y", "z"] {
+        let fenced = Failure::new(Call::Commit, Code::Fenced, "x").fatal();
+        driver.broker().faults().refuse_next(ID, fenced);
+        say(&driver, who, LINE)?;
+        if let Err(ended) = driver.settle() {
+            return Ok(Some(ended.message().into()));
+        }
+        driver.advance(apart)?;
+    }
+    Ok(None)
+}
+
+#[test]
+fn the_third_fencing_in_a_minute_ends_the_process_as_another_has_its_identity() -> Result<()> {
+    let ended = fenced_thrice(Duration::from_secs(20))?;
+    let words = "Duplicate (4): fenced three times in a minute, another process has this identity";
+    assert!(ended.as_ref().is_some_and(|ended| ended.starts_with(words)), "{ended:?}");
+    assert_eq!(fenced_thrice(Duration::from_secs(40))?, None);
+    Ok(())
+}
+
 #[test]
 fn markers_that_come_late_hide_nothing_from_the_next_owner() -> Result<()> {
     let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;

@@ -1,92 +1,27 @@
 //! What was there and is not: a disk that takes nothing any more, and records deleted before they were read.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use millstream::broker::{Broker, Isolation, partition_of};
-use millstream::store::memory::MemoryStores;
-use millstream::store::{Checkpoint, Committed, StateChanges, StateReader, Stores, TaskStore};
 use millstream::testing::{Driver, table};
-use millstream::{
-    Builder, Counter, Emit, Fault, I64, Offset, Result, TaskId, TopicPartition, Utf8,
-};
+use millstream::{Builder, Counter, Emit, Fault, I64, Offset, Result, TopicPartition, Utf8};
 
+use crate::disk::Disk;
 use crate::world::{history, say, word_count};
 
-/// Stores that work until one of them breaks; whatever is opened anew works.
-struct Fragile {
-    stores: MemoryStores,
-    breaks: Arc<AtomicBool>,
-    fault: Fault,
+fn on_a_disk() -> Result<(Driver, Disk)> {
+    let disk = Disk::default();
+    let of_process = disk.clone();
+    let setup = Driver::of(word_count(Emit::OnCommit)?).stores(move |_| of_process.open());
+    Ok((setup.start()?, disk))
 }
 
-struct Broken {
-    store: Box<dyn TaskStore>,
-    breaks: Arc<AtomicBool>,
-    fault: Fault,
-    is_broken: bool,
-}
-
-impl Stores for Fragile {
-    fn open(&self, task: &TaskId, columns: &[Arc<str>]) -> Result<Box<dyn TaskStore>> {
-        let store = self.stores.open(task, columns)?;
-        let (breaks, fault) = (self.breaks.clone(), self.fault.clone());
-        Ok(Box::new(Broken { store, breaks, fault, is_broken: false }))
-    }
-
-    fn wipe(&self, task: &TaskId) -> Result<()> {
-        self.stores.wipe(task)
-    }
-}
-
-impl TaskStore for Broken {
-    fn reader(&self) -> Arc<dyn StateReader> {
-        self.store.reader()
-    }
-
-    fn checkpoint(&self) -> Result<Checkpoint> {
-        self.store.checkpoint()
-    }
-
-    fn apply(
-        &mut self,
-        changes: &StateChanges,
-        checkpoint: &Checkpoint,
-        permit: &Committed,
-    ) -> Result<()> {
-        self.is_broken |= self.breaks.swap(false, Ordering::SeqCst);
-        match self.is_broken {
-            true => Err(self.fault.clone()),
-            false => self.store.apply(changes, checkpoint, permit),
-        }
-    }
-
-    fn restore(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()> {
-        self.store.restore(changes, checkpoint)
-    }
-
-    fn flusher(&self) -> Box<dyn FnOnce() -> Result<()> + Send> {
-        self.store.flusher()
-    }
-
-    fn close(self: Box<Self>) -> Result<()> {
-        self.store.close()
-    }
-}
-
-/// Words counted on a store that refuses with `fault` once, and always after that.
+/// Words counted on a store that refuses with `fault` until it is opened anew.
 fn counted_on_a_store_that_breaks(fault: Fault) -> Result<()> {
-    let breaks = Arc::new(AtomicBool::new(false));
-    let given = breaks.clone();
-    let fragile = move |_| {
-        let (breaks, fault) = (given.clone(), fault.clone());
-        Arc::new(Fragile { stores: MemoryStores::default(), breaks, fault }) as Arc<dyn Stores>
-    };
-    let mut driver = Driver::of(word_count(Emit::OnCommit)?).stores(fragile).start()?;
+    let (mut driver, disk) = on_a_disk()?;
     say(&driver, "x", "to be or not to be")?;
     driver.settle()?;
-    breaks.store(true, Ordering::SeqCst);
+    disk.refuse(fault);
     say(&driver, "x", "to be is to do")?;
     driver.settle()?;
     say(&driver, "x", "do be do")?;
@@ -94,7 +29,7 @@ fn counted_on_a_store_that_breaks(fault: Fault) -> Result<()> {
     let counts = driver.output("word-counts", Utf8, I64).latest()?;
     assert_eq!(counts, table("be 4 | do 3 | is 1 | not 1 | or 1 | to 4"));
     assert!(driver.counted(Counter::Restored) > 0);
-    assert!(!breaks.load(Ordering::SeqCst), "nothing broke");
+    assert!(disk.refused() > 0, "nothing was refused");
     Ok(())
 }
 
@@ -106,6 +41,31 @@ fn a_store_that_breaks_is_opened_anew_and_restored_from_its_changelog() -> Resul
 #[test]
 fn a_store_that_refuses_for_long_is_opened_anew_too() -> Result<()> {
     counted_on_a_store_that_breaks(Fault::Retry("an I/O error that stays".into()))
+}
+
+#[test]
+fn what_is_said_while_the_disk_refuses_is_counted_once_when_it_takes_again() -> Result<()> {
+    let (mut driver, disk) = on_a_disk()?;
+    say(&driver, "x", "to be or not to be")?;
+    driver.settle()?;
+    disk.refuse(Fault::Retry("no space left on the device".into()));
+    say(&driver, "x", "to be")?;
+    for _ in 0..100 {
+        say(&driver, "x", "to do")?;
+        driver.step()?;
+        driver.advance_clock(Duration::from_millis(100));
+    }
+    let refused = disk.refused();
+    disk.accept();
+    driver.settle()?;
+    say(&driver, "x", "to be")?;
+    driver.settle()?;
+    let counted = || driver.output("word-counts", Utf8, I64).latest();
+    assert_eq!(counted()?, table("be 4 | do 100 | not 1 | or 1 | to 104"));
+    // Ten seconds, and it is tried again every second: not with every line.
+    assert!((5..=30).contains(&refused), "{refused} refused");
+    assert_eq!(driver.counted(Counter::Restored), 0, "a task was opened anew");
+    Ok(())
 }
 
 #[test]

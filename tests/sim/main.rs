@@ -4,9 +4,9 @@
 
 mod bisection;
 mod broadcasts;
+mod disk;
 mod faults;
 mod headers;
-mod kept;
 mod lag;
 mod lost;
 mod opening;

@@ -63,3 +63,16 @@ fn a_task_that_was_stopped_is_opened_anew_by_the_next_start() -> Result<()> {
     assert_eq!(driver.stopped_tasks().len(), 1);
     Ok(())
 }
+
+#[test]
+fn a_sub_topology_has_a_task_for_each_partition_of_its_own_sources() -> Result<()> {
+    let builder = Builder::new("app");
+    for (input, counts) in [("narrow", "few"), ("wide", "many")] {
+        builder.stream(input, Utf8, Utf8).count(counts, Utf8).to("out", Utf8, I64);
+    }
+    let topics = [("narrow", 2), ("wide", 3)];
+    let mut driver = Driver::of(builder.build()?).topics(&topics).start()?;
+    driver.settle()?;
+    assert_eq!((driver.tasks(0), driver.stopped_tasks()), (5, vec![]));
+    Ok(())
+}

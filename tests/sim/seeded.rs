@@ -8,7 +8,7 @@ use millstream::store::{Column, LoggedKey};
 use millstream::testing::Driver;
 use millstream::{Bytes, Emit, FailPoint, I64, Result};
 
-use crate::kept::KeptStores;
+use crate::disk::Disk;
 use crate::world::{history, say, word_count};
 
 /// SplitMix64.
@@ -50,7 +50,7 @@ impl World {
             .partitions(1 + chance.index(12) as i32)
             .workers(1 + chance.index(2))
             .instances(instances);
-        let disks: [KeptStores; 3] = Default::default();
+        let disks: [Disk; 3] = Default::default();
         let setup = match chance.index(2) {
             0 => setup.stores(move |process| disks[process].open()),
             _ => setup,

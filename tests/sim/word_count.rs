@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream::testing::{Driver, Setup, table};
-use millstream::{Bytes, Counter, Emit, FailPoint, I64, Result, Utf8};
+use millstream::{Bytes, Config, Counter, Emit, FailPoint, I64, Result, Utf8};
 
 use crate::world::{history, say, word_count};
 
@@ -69,6 +69,24 @@ fn an_idle_task_commits_its_positions_every_hour() -> Result<()> {
         driver.advance(Duration::from_secs(3601))?;
     }
     assert_eq!(driver.counted(Counter::Commits), before + 3);
+    Ok(())
+}
+
+#[test]
+fn a_transaction_that_holds_much_is_committed_whatever_the_time() -> Result<()> {
+    let committed = |limit: fn(&mut Config)| -> Result<u64> {
+        let mut driver = setup()?.config(limit).start()?;
+        say_all(&mut driver)?;
+        let before = driver.counted(Counter::Commits);
+        for _ in 0..20 {
+            say(&driver, "a", "to be or not to be")?;
+            driver.step()?;
+        }
+        Ok(driver.counted(Counter::Commits) - before)
+    };
+    assert_eq!(committed(|_| {})?, 0);
+    assert!(committed(|config| config.transaction_records_max = 10)? > 1);
+    assert!(committed(|config| config.transaction_bytes_max = 500)? > 1);
     Ok(())
 }
 

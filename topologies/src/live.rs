@@ -152,12 +152,6 @@ impl PostsByAuthor {
         self.slots.get(slot.0 as usize).map_or(&[], |slot| &slot.lines)
     }
 
-    /// The line of one post.
-    pub fn line(&self, post: &PostId) -> Option<&Line> {
-        let (slot, line) = self.place(post)?;
-        self.lines(slot).get(line as usize)
-    }
-
     /// Where a post stands: its author's slot, and its place among their lines.
     pub fn place(&self, post: &PostId) -> Option<(AuthorSlot, u32)> {
         let place = self.places.get(post)?;

@@ -5,7 +5,7 @@
 //! the 34 bytes as text: Lua's numbers are doubles, and a version must not be rounded. Redis is a cache:
 //! it may lose anything at any time, and a reader judges freshness by the body, not by the key's life.
 
-mod reader;
+mod cache;
 mod run;
 mod sink;
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 use ::redis::Client;
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
-pub use reader::{Reader, RedisFeed};
+pub use cache::{FeedCache, RedisFeed};
 pub use run::{Progress, Sinking, run};
 pub use sink::{Applied, Sink, Write};
 

@@ -18,6 +18,7 @@ use schemas::{FEEDS_EPOCH, FeedVersion, Trending, UserId, VERSION, Wire, topic};
 use tokio::runtime::Handle;
 
 use super::{Applied, RedisFault, Sink, Write};
+use crate::backoff::Backoff;
 
 const POLL: Duration = Duration::from_millis(100);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -97,7 +98,7 @@ pub fn run(mut sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
 
 /// Tries until it is done; `false` if it was asked to stop before.
 fn apply(sinking: &mut Sinking<'_>, work: &Work<'_>, runtime: &Handle) -> bool {
-    let (mut pause, mut outage) = (PAUSE_MIN, Outage::default());
+    let (mut backoff, mut outage) = (Backoff::new(PAUSE_MIN, PAUSE_MAX), Outage::default());
     loop {
         match runtime.block_on(work.done_by(&mut sinking.sink)) {
             Ok(applied) => {
@@ -112,8 +113,9 @@ fn apply(sinking: &mut Sinking<'_>, work: &Work<'_>, runtime: &Handle) -> bool {
                 outage.log(fault, Instant::now());
             }
         }
-        let Some(next) = wait(pause, sinking.stop) else { return false };
-        pause = next;
+        if !backoff.pause(sinking.stop) {
+            return false;
+        }
     }
 }
 
@@ -143,20 +145,6 @@ impl Outage {
             (Some(_), RedisFault::Unavailable(_)) => false,
         }
     }
-}
-
-/// Waits, in steps short enough to notice a stop; answers the next, longer pause.
-fn wait(pause: Duration, stop: &AtomicBool) -> Option<Duration> {
-    let mut left = pause;
-    while !left.is_zero() {
-        if stop.load(Ordering::Relaxed) {
-            return None;
-        }
-        let step = left.min(Duration::from_millis(50));
-        thread::sleep(step);
-        left = left.saturating_sub(step);
-    }
-    Some((pause * 2).min(PAUSE_MAX))
 }
 
 /// A commit that was lost only repeats work; a handle that is dead ends the sink.

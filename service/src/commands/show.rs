@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use connectors::redis::Reader;
+use connectors::redis::FeedCache;
 use millstream::{Clock, SystemClock};
 use schemas::{FeedBody, UserId};
 use topologies::ranking::Weights;
@@ -14,9 +14,9 @@ use crate::config::Config;
 /// The feed that Redis holds for `user`.
 pub async fn show(config: &Config, user: Uuid, limit: u8) -> Result<String, String> {
     let remote = config.redis.as_ref().ok_or("redis.url is not set")?;
-    let reader = Reader::open(&remote.url, remote.wait).map_err(|e| e.to_string())?;
+    let cache = FeedCache::open(&remote.url, remote.wait).map_err(|e| e.to_string())?;
     let user = UserId(user.into_bytes());
-    let found = reader.feed(user).await.map_err(|e| e.to_string())?;
+    let found = cache.feed(user).await.map_err(|e| e.to_string())?;
     let Some(body) = found.as_ref().and_then(|feed| feed.body.as_ref()) else {
         return Ok(format!("{user} has no feed\n"));
     };

@@ -4,9 +4,9 @@
 //! server, a name that nobody knows, and what the command at hand lacks. Nothing is read anywhere else, and
 //! [`Config::shown`] prints what holds and where each value came from, without what is secret.
 
-mod settings;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +22,7 @@ use millstream::MemoryPlan;
 use topologies::trending::points::Formula;
 use warp::http::Uri;
 
-use settings::Settings;
+use values::ConfigValues;
 
 /// The configuration file.
 #[derive(Clone, Copy, Debug)]
@@ -206,7 +206,7 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
         lacks: impl FnOnce(&Self) -> Vec<Fault>,
     ) -> Result<Self, String> {
-        let mut from = Settings::new(file, environment);
+        let mut from = ConfigValues::new(file, environment);
         let http = Http {
             listen: from.address("http.listen", loopback(8080)),
             internal_listen: from.address("http.internal_listen", loopback(9901)),
@@ -255,7 +255,7 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-fn kafka(from: &mut Settings) -> Kafka {
+fn kafka(from: &mut ConfigValues) -> Kafka {
     Kafka {
         bootstrap: from.filled("kafka.bootstrap", "127.0.0.1:9092"),
         create_topics: from.parsed("kafka.create_topics", true),
@@ -265,7 +265,7 @@ fn kafka(from: &mut Settings) -> Kafka {
     }
 }
 
-fn worker(from: &mut Settings) -> Worker {
+fn worker(from: &mut ConfigValues) -> Worker {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     Worker {
         state_dir: from.filled("worker.state_dir", "state").into(),
@@ -276,7 +276,7 @@ fn worker(from: &mut Settings) -> Worker {
     }
 }
 
-fn trending(from: &mut Settings) -> Formula {
+fn trending(from: &mut ConfigValues) -> Formula {
     let points_max = from.within("trending.points_per_person_max", 1, 1..=1_000);
     match from.text("trending.score", "interactions").as_str() {
         "interactions" => Formula::Interactions,
@@ -288,7 +288,7 @@ fn trending(from: &mut Settings) -> Formula {
     }
 }
 
-fn redis(from: &mut Settings) -> Option<Remote> {
+fn redis(from: &mut ConfigValues) -> Option<Remote> {
     let wait = from.millis("redis.wait_ms", 50);
     let url = from.secret("redis.url")?;
     if let Err(words) = redis::check_url(&url) {
@@ -297,7 +297,7 @@ fn redis(from: &mut Settings) -> Option<Remote> {
     Some(Remote { url, wait })
 }
 
-fn postgres(from: &mut Settings) -> Option<Remote> {
+fn postgres(from: &mut ConfigValues) -> Option<Remote> {
     let wait = from.millis("postgres.wait_ms", 500);
     let url = from.secret("postgres.url")?;
     if let Err(words) = postgres::check_url(&url) {
@@ -307,7 +307,7 @@ fn postgres(from: &mut Settings) -> Option<Remote> {
     Some(Remote { url, wait })
 }
 
-fn auth(from: &mut Settings) -> Auth {
+fn auth(from: &mut ConfigValues) -> Auth {
     let algorithm = match from.text("auth.algorithm", "EdDSA").as_str() {
         "EdDSA" => Algorithm::EdDsa,
         "RS256" => Algorithm::Rs256,
@@ -326,7 +326,7 @@ fn auth(from: &mut Settings) -> Auth {
     }
 }
 
-fn breaker(from: &mut Settings) -> Breaker {
+fn breaker(from: &mut ConfigValues) -> Breaker {
     let default = Breaker::default();
     let mut millis = |name, default: Duration| {
         from.millis(name, u64::try_from(default.as_millis()).unwrap_or(u64::MAX))
@@ -342,7 +342,7 @@ fn breaker(from: &mut Settings) -> Breaker {
     }
 }
 
-fn state(from: &mut Settings) -> State {
+fn state(from: &mut ConfigValues) -> State {
     let workers = from.text("state.workers", "");
     let workers = workers.split(',').map(str::trim).filter(|url| !url.is_empty());
     let workers: Vec<_> = workers.map(|url| url.trim_end_matches('/').to_owned()).collect();

@@ -126,8 +126,8 @@ fn database(config: &Config, runtime: &Runtime) -> Result<Option<Database>, Stri
 /// A worker would wait for Redis as long as it takes; a person wants to hear that it is not there.
 async fn meet_redis(config: &Config) -> Result<(), String> {
     let Some(Remote { url, .. }) = &config.redis else { return Ok(()) };
-    let reader = connectors::redis::Reader::open(url, MEET_WAIT).map_err(|e| e.to_string())?;
-    reader.ping().await.map_err(|e| e.to_string())
+    let cache = connectors::redis::FeedCache::open(url, MEET_WAIT).map_err(|e| e.to_string())?;
+    cache.ping().await.map_err(|e| e.to_string())
 }
 
 /// Everything that takes part.

@@ -1,6 +1,6 @@
 //! A tier that holds ranked feeds: what it is asked, and what keeps it from answering.
 
-use connectors::redis::Reader;
+use connectors::redis::FeedCache;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use schemas::{FeedBody, FeedVersion, Trending, TrendingWindow, UserId};
@@ -43,10 +43,10 @@ pub trait RankedTier: Send + Sync {
     fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
 }
 
-impl RankedTier for Reader {
+impl RankedTier for FeedCache {
     fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, TierFault>> {
         async move {
-            let found = Reader::feed(self, user).await.map_err(failed)?;
+            let found = FeedCache::feed(self, user).await.map_err(failed)?;
             Ok(found.and_then(|feed| Some(Held { version: feed.version, body: feed.body? })))
         }
         .boxed()
@@ -56,7 +56,7 @@ impl RankedTier for Reader {
         &self,
         window: TrendingWindow,
     ) -> BoxFuture<'_, Result<Option<Trending>, TierFault>> {
-        async move { Reader::trending(self, window).await.map_err(failed) }.boxed()
+        async move { FeedCache::trending(self, window).await.map_err(failed) }.boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {

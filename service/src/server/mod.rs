@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use connectors::postgres::{Database, Limits};
-use connectors::redis::Reader;
+use connectors::redis::FeedCache;
 use millstream::broker::Broker;
 use millstream::{Clock, Ended, Exit, SystemClock};
 use tokio::sync::watch;
@@ -231,8 +231,8 @@ impl Parts<'_> {
             metrics: Arc::clone(&self.metrics),
         };
         let redis = self.config.redis.as_ref().map(|Remote { url, wait }| {
-            let reader = Reader::open(url, *wait).map_err(|e| e.to_string())?;
-            let tier: Box<dyn RankedTier> = Box::new(reader);
+            let cache = FeedCache::open(url, *wait).map_err(|e| e.to_string())?;
+            let tier: Box<dyn RankedTier> = Box::new(cache);
             Ok::<_, String>(Guarded::new(tier, guard(Source::Redis, *wait, 1024)))
         });
         let postgres = self.config.postgres.as_ref().map(|Remote { url, wait }| {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use connectors::backoff::Backoff;
 use connectors::redis::{Progress, Sink, Sinking, run};
 use millstream::Topic;
 use millstream::broker::{Broker, GroupConsumer};
@@ -18,8 +19,6 @@ use tokio::runtime::Handle;
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Whoever stopped waits so long at most before it is noticed.
-const STOP_WITHIN: Duration = Duration::from_millis(50);
 /// A sink that ran for so long was well: its next pause is short again.
 const WELL_AFTER: Duration = Duration::from_secs(60);
 
@@ -127,20 +126,20 @@ impl Sinks {
 
     /// Has a sink at work until it is asked to stop.
     fn keep(&self, first: Opened) {
-        let (mut next, mut pause) = (Ok(first), PAUSE_MIN);
+        let (mut next, mut backoff) = (Ok(first), Backoff::new(PAUSE_MIN, PAUSE_MAX));
         loop {
             let began = Instant::now();
             let ended = next.and_then(|opened| self.run(opened));
             let Err(words) = ended else { return };
+            if began.elapsed() >= WELL_AFTER {
+                backoff.reset();
+            }
+            let pause = backoff.next();
             tracing::error!(error = words, ?pause, "the redis sink ended; it is opened again");
             *self.sunk.ended() = Some(words);
-            if began.elapsed() >= WELL_AFTER {
-                pause = PAUSE_MIN;
-            }
-            if self.is_stopped_within(pause) {
+            if !backoff.pause(&self.stop) {
                 return;
             }
-            pause = (pause * 2).min(PAUSE_MAX);
             self.sunk.restarts.fetch_add(1, Ordering::Relaxed);
             next = self.open();
         }
@@ -153,14 +152,6 @@ impl Sinks {
             Ok(ended) => ended.map_err(|failure| failure.to_string()),
             Err(_) => Err("the redis sink panicked".to_owned()),
         }
-    }
-
-    fn is_stopped_within(&self, pause: Duration) -> bool {
-        let until = Instant::now() + pause;
-        while Instant::now() < until && !self.stop.load(Ordering::Relaxed) {
-            thread::sleep(STOP_WITHIN.min(pause));
-        }
-        self.stop.load(Ordering::Relaxed)
     }
 }
 

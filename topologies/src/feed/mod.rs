@@ -7,6 +7,7 @@
 
 mod catch_up;
 mod engagement;
+mod facts;
 mod fan_out;
 mod ingest;
 pub mod publication;

@@ -8,11 +8,10 @@
 use millstream::{
     BroadcastChange, Builder, Context, Due, Processor, Rec, Result, Store, Timers, Timestamp, Unit,
 };
-use schemas::{
-    FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId, day_of, topic,
-};
+use schemas::{FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId, topic};
 
 use super::catch_up::{PUT_OFF, PutOff};
+use super::facts::SEEN_SLACK_MS;
 use super::fan_out::{pace, place_of};
 use super::publication::{Body, Publication, headers};
 use super::{
@@ -22,10 +21,6 @@ use crate::layout::{Pair, WireSerde};
 use crate::ranking::{Ranker, ReaderState, World, validity};
 use crate::reader::ReaderStatus;
 use crate::reader::schedule::{Class, Pace, Schedule, Why};
-use crate::state::Count;
-
-/// What was seen stays in the store so long beyond the time it matters.
-const SEEN_SLACK_MS: i64 = 3_600_000;
 
 /// What the sub-topology takes in.
 pub(super) enum ReaderInput {
@@ -95,14 +90,14 @@ pub(super) fn attach(
 }
 
 pub(super) struct ReaderProcessor {
-    stores: ReaderStores,
+    pub(super) stores: ReaderStores,
     pub(super) audience: Store<Pair<UserId, UserId>, ()>,
     due: Timers<UserId>,
     pub(super) everybody_due: Timers<TrendingKey>,
     pub(super) posts: PostsLive,
     gone: UsersGone,
     pub(super) trending: TrendingPosts,
-    settings: FeedSettings,
+    pub(super) settings: FeedSettings,
     /// When this task started, ms UTC.
     started_at: i64,
     /// Changes of posts there were in the view before the current one, and in this.
@@ -158,24 +153,23 @@ impl ReaderProcessor {
         if !reader.presence.is_active(now) {
             return reader.published.body_hash.map(|_| now);
         }
-        let unranked = self
-            .awaits_first_ranking(reader, now)
-            .then(|| self.started_at.saturating_add(place_of(user, self.settings.spread_ms)));
+        let first = self.first_ranking(user, reader, now);
         let next = reader.schedule.next(&reader.presence, now);
         let lapses = Some(reader.presence.active_until);
-        [unranked, next, lapses].into_iter().flatten().min()
+        [first, next, lapses].into_iter().flatten().min()
     }
 
-    /// Whether this task has not ranked a reader since its start, and must: one who is online, or everybody.
-    fn awaits_first_ranking(&self, reader: &ReaderStatus, now: i64) -> bool {
-        (reader.presence.is_online(now) || self.ranks_all) && ranked_before(reader, self.started_at)
+    /// When this task ranks a reader whom it has not ranked since its start, if it must: one who is online, or everybody.
+    fn first_ranking(&self, user: &UserId, reader: &ReaderStatus, now: i64) -> Option<i64> {
+        let must = (reader.presence.is_online(now) || self.ranks_all)
+            && ranked_before(reader, self.started_at);
+        must.then(|| self.started_at.saturating_add(place_of(user, self.settings.spread_ms)))
     }
 
     /// Why a reader is ranked at `now`, if one of the reasons holds.
     fn due(&self, user: &UserId, reader: &ReaderStatus, now: i64) -> Option<Why> {
-        let first = self.started_at.saturating_add(place_of(user, self.settings.spread_ms));
-        let unranked = self.awaits_first_ranking(reader, now) && first <= now;
-        reader.schedule.due(&reader.presence, now).or(unranked.then_some(Why::Soft))
+        let first = self.first_ranking(user, reader, now).filter(|at| *at <= now);
+        reader.schedule.due(&reader.presence, now).or(first.map(|_| Why::Soft))
     }
 
     /// The readers of this task whom `holds` names.
@@ -193,67 +187,6 @@ impl ReaderProcessor {
             true
         })?;
         Ok(users)
-    }
-
-    /// Keeps a fact; says whether it may change the feed.
-    fn keep(&self, user: UserId, fact: ToUser, cx: &mut ReaderContext<'_>) -> Result<bool> {
-        let now = cx.wall_time().0;
-        let limits = &self.settings.weights.limits;
-        match fact {
-            ToUser::Active { .. } => return Ok(false),
-            ToUser::Follow { author, delta } => {
-                let pair = Pair(user, author);
-                let follows = cx.store(self.stores.follows)?;
-                let count = follows.get(&pair)?.map_or(0, |count| count.0) + delta.value();
-                match count {
-                    0 => follows.delete(&pair)?,
-                    _ => follows.put(&pair, Count(count))?,
-                }
-                self.update_audience(user, author, cx)?;
-            }
-            ToUser::Seen { post, at_ms } => {
-                if at_ms < now - limits.seen_ms - SEEN_SLACK_MS {
-                    return Ok(false);
-                }
-                let seen = cx.store(self.stores.seen)?;
-                return seen.update_if(&Pair(user, post), |seen| {
-                    let later = at_ms > seen.0;
-                    seen.0 = seen.0.max(at_ms);
-                    later
-                });
-            }
-            ToUser::Interaction { author, day, count } => {
-                let first = day_of(now).saturating_sub(limits.affinity_days);
-                let (pair, affinity) = (Pair(user, author), cx.store(self.stores.affinity)?);
-                let mut days = affinity.get(&pair)?.cloned().unwrap_or_default();
-                days.add(day, count, first);
-                if days.is_empty() {
-                    affinity.delete(&pair)?;
-                } else {
-                    affinity.put(&pair, days)?;
-                }
-                self.update_audience(user, author, cx)?;
-            }
-        }
-        Ok(true)
-    }
-
-    /// Keeps whether changes of `author` touch `user`.
-    fn update_audience(
-        &self,
-        user: UserId,
-        author: UserId,
-        cx: &mut ReaderContext<'_>,
-    ) -> Result<()> {
-        let pair = Pair(user, author);
-        let is_audience = cx.store(self.stores.follows)?.get(&pair)?.is_some()
-            || cx.store(self.stores.affinity)?.get(&pair)?.is_some();
-        let (audience, place) = (cx.store(self.audience)?, Pair(author, user));
-        match (audience.get(&place)?.is_some(), is_audience) {
-            (false, true) => audience.put(&place, ()),
-            (true, false) => audience.delete(&place),
-            (true, true) | (false, false) => Ok(()),
-        }
     }
 
     /// Gathers the state of `user`, and forgets what was seen too long ago.

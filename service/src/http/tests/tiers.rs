@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::postgres::{Database, Limits, Rows, Table, Write as RowWrite};
-use connectors::redis::{Reader, Sink, Write};
+use connectors::redis::{FeedCache, Sink, Write};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all};
 use schemas::{Read, UserId, Wire};
@@ -39,9 +39,9 @@ async fn asked(world: &World, query: &str) -> Value {
 #[tokio::test]
 async fn redis_answers_while_fresh_then_state_then_redis_stale_then_nobody() {
     let stack = Stack::of(&[Part::Redis]).start().unwrap();
-    let reader = Reader::open(stack.redis(), Duration::from_secs(5)).unwrap();
+    let cache = FeedCache::open(stack.redis(), Duration::from_secs(5)).unwrap();
     let world = World::with(|tiers, guard| {
-        tiers.redis = Some(Guarded::new(Box::new(reader), guard(Source::Redis)));
+        tiers.redis = Some(Guarded::new(Box::new(cache), guard(Source::Redis)));
     });
     push(&stack, &held(1)).await;
     world.hold(ME, held(2));
@@ -135,9 +135,9 @@ async fn told(world: &World) -> Vec<(Vec<u8>, Vec<u8>)> {
 #[tokio::test]
 async fn a_miss_is_told_to_the_workers_each_time_and_a_hit_soon_after_it_is_not() {
     let stack = Stack::of(&[Part::Redis]).start().unwrap();
-    let reader = Reader::open(stack.redis(), Duration::from_secs(5)).unwrap();
+    let cache = FeedCache::open(stack.redis(), Duration::from_secs(5)).unwrap();
     let world = World::with(|tiers, guard| {
-        tiers.redis = Some(Guarded::new(Box::new(reader), guard(Source::Redis)));
+        tiers.redis = Some(Guarded::new(Box::new(cache), guard(Source::Redis)));
     });
     world.hold(ME, held(2));
     asked(&world, "").await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connectors::redis::{Reader, Sink};
+use connectors::redis::{FeedCache, Sink};
 use schemas::{
     PostId, Trending, TrendingEntry, TrendingList, TrendingPost, TrendingWindow, UserId,
 };
@@ -63,9 +63,9 @@ async fn the_list_is_that_of_the_current_bucket_and_changes_with_the_clock() {
 #[tokio::test]
 async fn redis_answers_first_and_an_empty_list_is_a_fallback() {
     let stack = Stack::of(&[Part::Redis]).start().unwrap();
-    let reader = Reader::open(stack.redis(), Duration::from_secs(5)).unwrap();
+    let cache = FeedCache::open(stack.redis(), Duration::from_secs(5)).unwrap();
     let world = World::with(|tiers, guard| {
-        tiers.redis = Some(Guarded::new(Box::new(reader), guard(Source::Redis)));
+        tiers.redis = Some(Guarded::new(Box::new(cache), guard(Source::Redis)));
     });
     let nothing = (vec![], Value::Null, json!(true));
     assert_eq!(shown(&asked(&world, "").await), nothing);

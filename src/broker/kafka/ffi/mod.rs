@@ -12,7 +12,9 @@
 mod admin;
 mod consume;
 mod list;
+mod message;
 mod produce;
+mod queue;
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -24,9 +26,10 @@ use std::time::Duration;
 use rdkafka_sys as sys;
 
 pub(super) use admin::TopicDraft;
-pub(super) use consume::{Event, Message, Queue};
 pub(super) use list::{List, OffsetSpec};
+pub(super) use message::Message;
 pub(super) use produce::{Draft, TopicHandle};
+pub(super) use queue::{Event, Queue};
 
 use super::delivery_reports::DeliveryReports;
 use super::errors::{code_of, failure};

@@ -1,4 +1,4 @@
-//! Reads one user's feed back, within a time that a request can afford.
+//! The cache of feeds as a read asks it, within a time that a request can afford.
 
 use std::time::Duration;
 
@@ -28,15 +28,15 @@ impl RedisFeed {
     }
 }
 
-/// Asks Redis for feeds.
+/// The feeds and the lists of what trends that Redis holds.
 #[derive(Clone)]
-pub struct Reader {
+pub struct FeedCache {
     connection: ConnectionManager,
     wait: Duration,
 }
 
-impl Reader {
-    /// A reader on the server at `url` that waits at most `wait` for an answer. Call it inside a Tokio runtime.
+impl FeedCache {
+    /// The cache on the server at `url` that waits at most `wait` for an answer. Call it inside a Tokio runtime.
     pub fn open(url: &str, wait: Duration) -> Result<Self, RedisFault> {
         Ok(Self { connection: connect(url, wait)?, wait })
     }

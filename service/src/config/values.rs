@@ -37,13 +37,13 @@ struct Setting {
 }
 
 /// Named values.
-pub struct Settings {
+pub struct ConfigValues {
     given: BTreeMap<String, Setting>,
     shown: BTreeMap<String, (String, Origin)>,
     faults: BTreeMap<String, String>,
 }
 
-impl Settings {
+impl ConfigValues {
     /// The values of a file and of an environment, which wins.
     pub fn new(
         file: Option<File<'_>>,
