@@ -15,10 +15,10 @@ use schemas::{FeedBody, UserId, Wire};
 use topologies::feed::{FeedSettings, feed};
 
 use crate::comparison::assert_feed_equals;
-use crate::history::{Id, Input, Payload};
-use crate::oracle::{Oracle, grid_time};
 use crate::records::{Record, record};
-use crate::worlds::{self, Random};
+use crate::small_worlds::{self, Random};
+use worlds::history::{Id, Input, Payload};
+use worlds::oracle::{Oracle, grid_time};
 
 /// How a world is run.
 #[derive(Clone, Copy, Debug)]
@@ -83,9 +83,9 @@ fn read(driver: &mut Driver, history: &mut Vec<Input>) -> Result<()> {
 /// Runs a world to rest and compares every reader's feed with the oracle's, then again after each of its last
 /// records; gives the feeds.
 pub fn check(run: Run) -> Result<BTreeMap<Id, Option<FeedBody>>> {
-    let straight = worlds::world(run.seed, run.users, run.steps);
+    let straight = small_worlds::world(run.seed, run.users, run.steps);
     let history = match run.delayed {
-        true => worlds::delayed(&straight, run.seed),
+        true => small_worlds::delayed(&straight, run.seed),
         false => straight,
     };
     let (mut driver, mut random) = (start(&history, run)?, Random::of(run.seed ^ 0x5eed));
@@ -107,7 +107,7 @@ pub fn check(run: Run) -> Result<BTreeMap<Id, Option<FeedBody>>> {
         known.push(history[number].clone());
         judge(&mut driver, &mut known, run)?;
     }
-    let ahead = Timestamp(worlds::END).since(driver.now());
+    let ahead = Timestamp(small_worlds::END).since(driver.now());
     driver.advance(ahead)?;
     judge(&mut driver, &mut known, run)?;
     feeds(&driver)
@@ -116,9 +116,9 @@ pub fn check(run: Run) -> Result<BTreeMap<Id, Option<FeedBody>>> {
 /// Runs a world to rest, compares every reader's feed with the oracle's, and gives the values of `feeds` as they are. A
 /// null is no value: compaction takes it away, and a reader who came and went unseen never had one.
 pub fn at_rest(run: Run) -> Result<BTreeMap<Id, Vec<u8>>> {
-    let straight = worlds::world(run.seed, run.users, run.steps);
+    let straight = small_worlds::world(run.seed, run.users, run.steps);
     let history = match run.delayed {
-        true => worlds::delayed(&straight, run.seed),
+        true => small_worlds::delayed(&straight, run.seed),
         false => straight,
     };
     let (mut driver, mut random) = (start(&history, run)?, Random::of(run.seed ^ 0x5eed));
@@ -133,7 +133,7 @@ pub fn at_rest(run: Run) -> Result<BTreeMap<Id, Vec<u8>>> {
         driver.settle()?;
         number = end;
     }
-    driver.advance(Timestamp(worlds::END).since(driver.now()))?;
+    driver.advance(Timestamp(small_worlds::END).since(driver.now()))?;
     quiesce(&mut driver)?;
     driver.advance(Timestamp(quiet_moment(&history)).since(driver.now()))?;
     compare(&driver, &history, run)?;
@@ -149,7 +149,7 @@ pub fn at_rest(run: Run) -> Result<BTreeMap<Id, Vec<u8>>> {
 fn quiet_moment(history: &[Input]) -> i64 {
     const ROUNDS_MS: i64 = 10_000;
     let readers = Oracle::of(history).readers();
-    let mut moment = worlds::END + 12 * 60_000;
+    let mut moment = small_worlds::END + 12 * 60_000;
     while readers.iter().any(|reader| grid_time(*reader, moment + ROUNDS_MS) > moment) {
         moment += 1_000;
     }
@@ -194,8 +194,8 @@ fn start(history: &[Input], run: Run) -> Result<Driver> {
     }
     // A record that comes late must not come before its time.
     let began = match run.delayed {
-        true => worlds::END,
-        false => history.first().map_or(worlds::END, |first| first.arrived),
+        true => small_worlds::END,
+        false => history.first().map_or(small_worlds::END, |first| first.arrived),
     };
     let setup = Driver::of(feed(&settings)?.topology)
         .partitions(run.partitions)
