@@ -6,8 +6,12 @@
 //! | --- | --- |
 //! | what came in | [`history`] |
 //! | the feed that a reader must have, by brute force | [`oracle`] |
+//! | a world of any size, from a seed | [`world`] |
+//! | the part of a world that decides about some readers | [`excerpt`] |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod excerpt;
 pub mod history;
 pub mod oracle;
+pub mod world;
