@@ -5,6 +5,7 @@
 
 mod configuration;
 mod feed;
+mod load;
 mod poison;
 mod trending;
 mod world;

@@ -24,6 +24,7 @@ pub struct World {
     _api: Process,
     public: u16,
     internal: u16,
+    worker_internal: u16,
 }
 
 impl World {
@@ -47,19 +48,9 @@ impl World {
         let sql = fs::read_to_string(repository().join("schemas/sql/postgres.sql")).unwrap();
         psql(&stack, &sql);
         let run = |role: &str, internal: u16| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
-            command
-                .arg(role)
-                .current_dir(dir.path())
-                .env("RUST_LOG", "info")
-                .env("FEEDMILL_KAFKA__BOOTSTRAP", stack.kafka())
-                .env("FEEDMILL_KAFKA__PARTITIONS", "3")
-                .env("FEEDMILL_REDIS__URL", stack.redis())
-                .env("FEEDMILL_POSTGRES__URL", stack.postgres())
-                .env("FEEDMILL_STATE__SECRET_FILE", dir.path().join("secret"))
-                .env("FEEDMILL_STATE__WORKERS", format!("http://127.0.0.1:{worker_internal}"))
-                .env("FEEDMILL_HTTP__LISTEN", format!("127.0.0.1:{public}"))
-                .env("FEEDMILL_HTTP__INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
+            let ports = [public, internal, worker_internal];
+            let mut command = feedmill(dir.path(), &stack, ports);
+            command.arg(role);
             Process::spawn(&mut command, dir.path().join(format!("{role}.log"))).unwrap()
         };
         let worker = run("worker", worker_internal);
@@ -67,7 +58,8 @@ impl World {
         let api = run("serve", api_internal);
         wait_for(api_internal, "/ready", &api);
         let worker = RefCell::new(Some(worker));
-        Self { stack, dir, worker, _api: api, public, internal: api_internal }
+        let internal = api_internal;
+        Self { stack, dir, worker, _api: api, public, internal, worker_internal }
     }
 
     /// The connector as users get it, with this stack's addresses.
@@ -104,6 +96,14 @@ impl World {
         let output = command.args(["token", user]).current_dir(self.dir.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Runs a command of the binary to its end, configured as the processes are; whether it succeeded, and what it said.
+    pub fn run(&self, words: &[&str]) -> (bool, String) {
+        let ports = [self.public, self.internal, self.worker_internal];
+        let output = feedmill(self.dir.path(), &self.stack, ports).args(words).output().unwrap();
+        let said = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat();
+        (output.status.success(), said)
     }
 
     /// Status and body of a request to the public routes.
@@ -186,6 +186,23 @@ impl World {
         };
         format!("--- worker\n{}\n--- serve\n{}", tail("worker.log"), tail("serve.log"))
     }
+}
+
+/// The binary, with a configuration whose listeners have these ports: public, internal, and the worker's internal.
+fn feedmill(dir: &Path, stack: &Stack, [public, internal, worker]: [u16; 3]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+    command
+        .current_dir(dir)
+        .env("RUST_LOG", "info")
+        .env("FEEDMILL_KAFKA__BOOTSTRAP", stack.kafka())
+        .env("FEEDMILL_KAFKA__PARTITIONS", "3")
+        .env("FEEDMILL_REDIS__URL", stack.redis())
+        .env("FEEDMILL_POSTGRES__URL", stack.postgres())
+        .env("FEEDMILL_STATE__SECRET_FILE", dir.join("secret"))
+        .env("FEEDMILL_STATE__WORKERS", format!("http://127.0.0.1:{worker}"))
+        .env("FEEDMILL_HTTP__LISTEN", format!("127.0.0.1:{public}"))
+        .env("FEEDMILL_HTTP__INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
+    command
 }
 
 fn repository() -> PathBuf {
