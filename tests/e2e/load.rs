@@ -12,10 +12,10 @@ const STRANGER: &str = "c0000000-0000-4000-8000-00000000000c";
 /// Loads, or verifies, the world that ended at `until`.
 fn load(world: &World, until: u64, more: &[&str]) -> (bool, String) {
     let Size { users, follows, posts, events } = SIZE;
+    let until = until.to_string();
     let numbers = [users, follows, posts, events].map(|number| number.to_string());
     let names = ["--users", "--follows", "--posts", "--events"];
     let size = names.into_iter().zip(&numbers).flat_map(|(name, number)| [name, number]);
-    let until = until.to_string();
     let asked = ["load", "--verify", "20", "--until", &until].into_iter();
     let words: Vec<&str> = asked.chain(size).chain(more.iter().copied()).collect();
     world.run(&words)
