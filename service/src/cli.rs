@@ -115,7 +115,7 @@ pub struct Load {
     /// When the world ends, in ms UTC; now, if not given.
     #[arg(long)]
     pub until: Option<i64>,
-    /// Where rows go: into Kafka as a connector writes them, or into the PostgreSQL that a connector captures.
+    /// Where rows go: into Kafka as a connector writes them, or into the PostgreSQL of which a connector reads the log already.
     #[arg(long, value_enum, default_value_t = Target::Kafka)]
     pub to: Target,
     /// Afterwards wait until the workers have caught up, and compare so many readers' feeds with brute force; exit with
@@ -180,4 +180,48 @@ pub enum Feed {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
         limit: u8,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(words: &str) -> Result<Load, String> {
+        let words = format!("feedmill load {words}");
+        match Cli::try_parse_from(words.split_whitespace()).map_err(|e| e.to_string())?.command {
+            Some(Command::Load(load)) => Ok(load),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn a_load_is_told_by_size_rate_and_readers() {
+        let asked = load(
+            "--users 100000 --follows 5000000 --posts 700000 --events 3000000 --rate 5000/s \
+             --seed 9 --days 3 --verify 50 --to postgres",
+        );
+        let Load { users, follows, posts, events, rate, seed, days, verify, to, .. } =
+            asked.unwrap();
+        assert_eq!((users, follows, posts, events), (100_000, 5_000_000, 700_000, 3_000_000));
+        assert_eq!((rate, seed, days), (Rate::PerSecond(5_000.0), 9, 3));
+        assert_eq!((verify, to), (50, Target::Postgres));
+        let asked = load("").unwrap();
+        assert_eq!((asked.rate, asked.verify, asked.to), (Rate::Unlimited, 0, Target::Kafka));
+    }
+
+    #[test]
+    fn a_load_that_cannot_be_is_refused_with_the_option() {
+        let faulty = [
+            ("--users 1", "--users"),
+            ("--rate soon", "--rate"),
+            ("--days 0", "--days"),
+            ("--to mongo", "--to"),
+            ("--verify-only", "--until"),
+            ("--verify-only --until 1790000000000", "--verify"),
+        ];
+        for (words, option) in faulty {
+            let fault = load(words).unwrap_err();
+            assert!(fault.contains(option), "{words}: {fault}");
+        }
+    }
 }

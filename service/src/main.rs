@@ -94,7 +94,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Serve => serve(&config, Roles { worker: false, api: true }),
         Command::Load(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            Ok(commands::load::run(&asked, &config, &*broker)?)
+            commands::load::run(&asked, &config, &*broker)
         }
         Command::Token(asked) => {
             token::ensure_keys(&config.auth)?;

@@ -45,3 +45,12 @@ fn readers_of_a_loaded_world_have_the_feeds_of_brute_force_until_an_event_is_not
     assert!(!equal && said.contains(&format!("{reader}: position ")), "{said}");
     assert!(said.contains("of 20 readers differ"), "{said}");
 }
+
+#[test]
+fn a_world_that_goes_into_postgresql_comes_through_its_connector_and_equals_brute_force() {
+    let world = World::start();
+    world.wait_for_change_capture();
+    let (equal, said) = load(&world, world.now_ms(), &["--to", "postgres"]);
+    assert!(equal, "{said}");
+    assert!(said.contains("20 readers have the feeds that brute force expects"), "{said}");
+}

@@ -76,6 +76,16 @@ impl World {
         assert_eq!(status, 201, "{body}");
     }
 
+    /// Waits until the connector reads the database's log: a row that comes and goes before its snapshot is never seen.
+    pub fn wait_for_change_capture(&self) {
+        let streams = "SELECT 'streams' FROM pg_replication_slots WHERE active";
+        self.poll("the connector reads the log", || {
+            let words = [self.stack.postgres(), "-qtA", "-c", streams];
+            let output = Command::new("psql").args(words).output().unwrap();
+            output.stdout.starts_with(b"streams").then_some(())
+        });
+    }
+
     /// Kafka's bootstrap address.
     pub fn kafka(&self) -> &str {
         self.stack.kafka()

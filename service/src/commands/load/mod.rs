@@ -17,14 +17,14 @@ use std::time::{Duration, Instant};
 
 use connectors::postgres::Rows;
 use millstream::broker::Broker;
-use millstream::{Clock, SystemClock};
+use millstream::{Clock, Exit, SystemClock};
 use tokio::runtime::Runtime;
 use worlds::world::{Inputs, Size, World};
 
 use crate::cli::{Load, Target};
 use crate::config::Config;
 use crate::pour::{Act, Captured, Database, Pour};
-use crate::token;
+use crate::{Failed, token};
 pub use pace::Rate;
 use pace::Standing;
 use verify::Verification;
@@ -36,17 +36,17 @@ const TELL_EVERY: Duration = Duration::from_secs(2);
 const BREATH: Duration = Duration::from_millis(2);
 
 /// Pours what was asked for, and verifies it.
-pub fn run(asked: &Load, config: &Config, broker: &dyn Broker) -> Result<(), String> {
+pub fn run(asked: &Load, config: &Config, broker: &dyn Broker) -> Result<(), Failed> {
     let world = world(asked);
     if let Some(fault) = world.fault() {
-        return Err(fault);
+        return Err(Failed(Exit::Usage, fault));
     }
     let runtime = Runtime::new().map_err(|e| format!("runtime: {e}"))?;
     if asked.verify > 0 {
         token::ensure_keys(&config.auth)?;
     }
     if !asked.verify_only {
-        super::topics::ensure(broker, config).map_err(|crate::Failed(_, words)| words)?;
+        super::topics::ensure(broker, config)?;
         let pour = Pour::open(broker, database(asked, config, &runtime)?)?;
         Loading { pour, inputs: world.inputs(), world, rate: asked.rate }.run()?;
         tell(&format!(
@@ -57,7 +57,7 @@ pub fn run(asked: &Load, config: &Config, broker: &dyn Broker) -> Result<(), Str
     if asked.verify == 0 {
         return Ok(());
     }
-    Verification::of(asked, config, &world, &runtime)?.run(broker, asked.verify)
+    Ok(Verification::of(asked, config, &world, &runtime)?.run(broker, asked.verify)?)
 }
 
 fn world(asked: &Load) -> World {
