@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use connectors::{postgres, redis};
 use uuid::Uuid;
+
+use crate::commands::load::Rate;
 
 /// A real-time personalised feed, from change streams and behaviour events.
 #[derive(Debug, Parser)]
@@ -37,6 +39,8 @@ pub enum Command {
     Worker,
     /// Answer reads and take events.
     Serve,
+    /// Load a generated world of any size into Kafka or PostgreSQL, and verify feeds made of it: to size a cluster.
+    Load(Load),
     /// Sign a token with the local key, for trying things; makes the key pair if there is none.
     Token(Token),
     /// The topics of the contract: create them.
@@ -81,6 +85,63 @@ fn postgres_url(url: &str) -> Result<String, String> {
     postgres::check_url(url).map(|()| url.to_owned())
 }
 
+/// Load a generated world.
+///
+/// The same seed, size, days and end make the same world. It is all in the past: posts and events lie in the days before
+/// its end, users and most follows in the two months before these.
+#[derive(Debug, Args)]
+pub struct Load {
+    /// How many users.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=100_000_000))]
+    pub users: u32,
+    /// How many follows; some are taken back.
+    #[arg(long, default_value_t = 400_000)]
+    pub follows: u32,
+    /// How many posts; some are deleted.
+    #[arg(long, default_value_t = 30_000)]
+    pub posts: u32,
+    /// How many behaviour events; rows of likes and comments come beside them.
+    #[arg(long, default_value_t = 500_000)]
+    pub events: u32,
+    /// How many records a second, as 5000/s; each has its time, however slow the cluster is.
+    #[arg(long, default_value = "unlimited")]
+    pub rate: Rate,
+    /// The seed of the world.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Over how many days posts and events are spread.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub days: u32,
+    /// When the world ends, in ms UTC; now, if not given.
+    #[arg(long)]
+    pub until: Option<i64>,
+    /// Where rows go: into Kafka as a connector writes them, or into the PostgreSQL of which a connector reads the log already.
+    #[arg(long, value_enum, default_value_t = Target::Kafka)]
+    pub to: Target,
+    /// Afterwards wait until the workers have caught up, and compare so many readers' feeds with brute force; exit with
+    /// 1 if any differs. 0: neither.
+    #[arg(long, default_value_t = 0)]
+    pub verify: usize,
+    /// Load nothing: the world is there already, and --until says when it ended.
+    #[arg(long, requires = "until", requires = "verify")]
+    pub verify_only: bool,
+    /// For how many seconds a feed may differ, once the workers have caught up: the last counts are up to a minute late.
+    #[arg(long, default_value_t = 150)]
+    pub patience: u64,
+    /// The API that feeds are asked for (http://host:port); http.listen, if not given.
+    #[arg(long)]
+    pub url: Option<String>,
+}
+
+/// Where rows go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// `cdc.*`.
+    Kafka,
+    /// The database of `postgres.url`.
+    Postgres,
+}
+
 /// Sign a token.
 #[derive(Debug, Args)]
 pub struct Token {
@@ -119,4 +180,48 @@ pub enum Feed {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
         limit: u8,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(words: &str) -> Result<Load, String> {
+        let words = format!("feedmill load {words}");
+        match Cli::try_parse_from(words.split_whitespace()).map_err(|e| e.to_string())?.command {
+            Some(Command::Load(load)) => Ok(load),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn a_load_is_told_by_size_rate_and_readers() {
+        let asked = load(
+            "--users 100000 --follows 5000000 --posts 700000 --events 3000000 --rate 5000/s \
+             --seed 9 --days 3 --verify 50 --to postgres",
+        );
+        let Load { users, follows, posts, events, rate, seed, days, verify, to, .. } =
+            asked.unwrap();
+        assert_eq!((users, follows, posts, events), (100_000, 5_000_000, 700_000, 3_000_000));
+        assert_eq!((rate, seed, days), (Rate::PerSecond(5_000.0), 9, 3));
+        assert_eq!((verify, to), (50, Target::Postgres));
+        let asked = load("").unwrap();
+        assert_eq!((asked.rate, asked.verify, asked.to), (Rate::Unlimited, 0, Target::Kafka));
+    }
+
+    #[test]
+    fn a_load_that_cannot_be_is_refused_with_the_option() {
+        let faulty = [
+            ("--users 1", "--users"),
+            ("--rate soon", "--rate"),
+            ("--days 0", "--days"),
+            ("--to mongo", "--to"),
+            ("--verify-only", "--until"),
+            ("--verify-only --until 1790000000000", "--verify"),
+        ];
+        for (words, option) in faulty {
+            let fault = load(words).unwrap_err();
+            assert!(fault.contains(option), "{words}: {fault}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ mod http;
 mod log;
 mod metrics;
 mod needs;
+mod pour;
 mod read;
 mod server;
 mod token;
@@ -91,6 +92,10 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Run => serve(&config, Roles { worker: true, api: true }),
         Command::Worker => serve(&config, Roles { worker: true, api: false }),
         Command::Serve => serve(&config, Roles { worker: false, api: true }),
+        Command::Load(asked) => {
+            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            commands::load::run(&asked, &config, &*broker)
+        }
         Command::Token(asked) => {
             token::ensure_keys(&config.auth)?;
             let token = token::sign(&config.auth, asked.user, &asked.roles, asked.seconds)?;
@@ -129,6 +134,8 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Run | Command::Serve) => &[Need::Key, Need::Secret],
         Some(Command::Worker | Command::Demo(_)) => &[Need::Secret],
         Some(Command::Token(_)) => &[Need::SigningKey],
+        Some(Command::Load(asked)) if asked.verify > 0 => &[Need::SigningKey],
+        Some(Command::Load(_)) => &[],
         Some(Command::Feed(_)) => &[Need::Redis],
         Some(Command::Topics(_) | Command::Topology(_)) | None => &[],
     }

@@ -8,6 +8,7 @@ mod configuration;
 mod failing;
 mod feed;
 mod forgetting;
+mod load;
 mod poison;
 mod trending;
 mod world;

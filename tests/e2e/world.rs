@@ -72,12 +72,12 @@ impl World {
         world
     }
 
-    fn spawn(&self, role: &str, internal: u16, state: &str) -> Process {
+    /// The binary, configured as a process whose internal listener has this port.
+    fn feedmill(&self, internal: u16, state: &str) -> Command {
         let stack = &self.stack;
         let urls = self.ports.workers.map(|port| format!("http://127.0.0.1:{port}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
         command
-            .arg(role)
             .current_dir(self.dir.path())
             .env("RUST_LOG", "info")
             .env("FEEDMILL_KAFKA__BOOTSTRAP", stack.kafka())
@@ -92,6 +92,12 @@ impl World {
         for (name, value) in &self.settings {
             command.env(format!("FEEDMILL_{name}"), value);
         }
+        command
+    }
+
+    fn spawn(&self, role: &str, internal: u16, state: &str) -> Process {
+        let mut command = self.feedmill(internal, state);
+        command.arg(role);
         Process::spawn(&mut command, self.dir.path().join(format!("{role}.log"))).unwrap()
     }
 
@@ -117,6 +123,16 @@ impl World {
         assert_eq!(status, 201, "{body}");
     }
 
+    /// Waits until the connector reads the database's log: a row that comes and goes before its snapshot is never seen.
+    pub fn wait_for_change_capture(&self) {
+        let streams = "SELECT 'streams' FROM pg_replication_slots WHERE active";
+        self.poll("the connector reads the log", || {
+            let words = [self.stack.postgres(), "-qtA", "-c", streams];
+            let output = Command::new("psql").args(words).output().unwrap();
+            output.stdout.starts_with(b"streams").then_some(())
+        });
+    }
+
     /// Kafka's bootstrap address.
     pub fn kafka(&self) -> &str {
         self.stack.kafka()
@@ -137,6 +153,20 @@ impl World {
         let output = command.args(["token", user]).current_dir(self.dir.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Runs a command of the binary to its end, configured as the processes are; whether it succeeded, and what it said.
+    pub fn run(&self, words: &[&str]) -> (bool, String) {
+        let output = self.command(words).output().unwrap();
+        let said = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat();
+        (output.status.success(), said)
+    }
+
+    /// A command of the binary, configured as the processes are.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.feedmill(self.ports.internal, "state");
+        command.args(words);
+        command
     }
 
     /// Status and body of a request to the public routes.

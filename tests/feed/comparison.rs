@@ -3,7 +3,7 @@
 use schemas::FeedBody;
 use topologies::ranking::{Weights, rerank::rerank};
 
-use crate::oracle::{Expected, ExpectedItem};
+use worlds::oracle::{Expected, ExpectedItem};
 
 /// Scores closer than this are equal.
 const NEAR: f64 = 1e-9;

@@ -6,10 +6,10 @@ use millstream::testing::Driver;
 use millstream::{FailPoint, Result, Timestamp};
 use topologies::feed::{DELETES_UNKNOWN, FeedSettings, INTERACTIONS_DROPPED, feed};
 
-use crate::history::{Action, BehaviourEvent, Input, Payload};
 use crate::on_engine::send;
 use crate::records::{Record, record};
 use crate::smallest_world::NOW;
+use worlds::history::{Action, BehaviourEvent, Input, Payload};
 
 fn driver() -> Result<Driver> {
     Driver::of(feed(&FeedSettings::default())?.topology).began(Timestamp(NOW)).start()

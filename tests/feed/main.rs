@@ -6,33 +6,29 @@ mod catching_up;
 mod comparison;
 mod counters;
 mod dead_letters;
-mod deduplication;
-mod history;
-mod interactions;
 mod on_engine;
-mod oracle;
 mod pipeline;
 mod records;
 mod removals;
+mod small_worlds;
 mod smallest_world;
 mod stage;
 mod when_ranked;
-mod worked_examples;
-mod worlds;
 
 use schemas::UserId;
 
 use comparison::assert_feed_equals;
-use oracle::{Oracle, grid_time};
 use pipeline::Pipeline;
+use worlds::history;
+use worlds::oracle::{Oracle, grid_time};
 
 const MINUTE: i64 = 60_000;
 
 /// Compares the feeds of every reader of a world, ten minutes after its end.
 fn compare(history: &[history::Input], named: &str) {
     let oracle = Oracle::of(history);
-    let now = worlds::END + 10 * MINUTE;
-    let pipeline = Pipeline::of(history, worlds::END);
+    let now = small_worlds::END + 10 * MINUTE;
+    let pipeline = Pipeline::of(history, small_worlds::END);
     for reader in oracle.readers() {
         let as_of = grid_time(reader, now);
         let found = pipeline.feed(UserId(reader), as_of, now);
@@ -48,24 +44,24 @@ fn compare(history: &[history::Input], named: &str) {
 #[test]
 fn small_worlds_have_the_feeds_that_brute_force_expects() {
     for seed in 0..60 {
-        compare(&worlds::world(seed, 5, 300), &format!("world {seed}"));
+        compare(&small_worlds::world(seed, 5, 300), &format!("world {seed}"));
     }
 }
 
 #[test]
 fn worlds_of_two_authors_have_the_feeds_that_brute_force_expects() {
     for seed in 100..140 {
-        compare(&worlds::world(seed, 2, 200), &format!("world {seed}"));
+        compare(&small_worlds::world(seed, 2, 200), &format!("world {seed}"));
     }
 }
 
 #[test]
 fn the_delay_between_topics_changes_no_feed() {
     for seed in 0..30 {
-        let history = worlds::world(seed, 5, 300);
-        let now = worlds::END + 10 * MINUTE;
-        let straight = Pipeline::of(&history, worlds::END);
-        let delayed = Pipeline::late(&worlds::delayed(&history, seed), worlds::END);
+        let history = small_worlds::world(seed, 5, 300);
+        let now = small_worlds::END + 10 * MINUTE;
+        let straight = Pipeline::of(&history, small_worlds::END);
+        let delayed = Pipeline::late(&small_worlds::delayed(&history, seed), small_worlds::END);
         for reader in Oracle::of(&history).readers() {
             let (reader, as_of) = (UserId(reader), grid_time(reader, now));
             let feeds = [&straight, &delayed].map(|pipeline| pipeline.feed(reader, as_of, now));
@@ -76,7 +72,7 @@ fn the_delay_between_topics_changes_no_feed() {
 
 #[test]
 fn a_busy_world_fills_the_caps_and_has_the_feeds_that_brute_force_expects() {
-    let history = worlds::world(7, 16, 9_000);
+    let history = small_worlds::world(7, 16, 9_000);
     compare(&history, "the busy world");
 }
 

@@ -15,10 +15,10 @@ use schemas::{FeedBody, UserId, Wire};
 use topologies::feed::{FeedSettings, feed};
 
 use crate::comparison::assert_feed_equals;
-use crate::history::{Id, Input, Payload};
-use crate::oracle::{Oracle, grid_time};
 use crate::records::{Record, record};
-use crate::worlds::{self, Random};
+use crate::small_worlds::{self, Random};
+use worlds::history::{Id, Input, Payload};
+use worlds::oracle::{Oracle, grid_time};
 
 /// How a world is run.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +92,7 @@ pub fn check(run: Run) -> Result<BTreeMap<Id, Option<FeedBody>>> {
         known.push(history[number].clone());
         judge(&mut driver, &mut known, run)?;
     }
-    let ahead = Timestamp(worlds::END).since(driver.now());
+    let ahead = Timestamp(small_worlds::END).since(driver.now());
     driver.advance(ahead)?;
     judge(&mut driver, &mut known, run)?;
     feeds(&driver)
@@ -103,7 +103,7 @@ pub fn check(run: Run) -> Result<BTreeMap<Id, Option<FeedBody>>> {
 pub fn at_rest(run: Run) -> Result<BTreeMap<Id, Vec<u8>>> {
     let history = world(run);
     let mut driver = played(&history, history.len(), run)?;
-    driver.advance(Timestamp(worlds::END).since(driver.now()))?;
+    driver.advance(Timestamp(small_worlds::END).since(driver.now()))?;
     quiesce(&mut driver)?;
     driver.advance(Timestamp(quiet_moment(&history)).since(driver.now()))?;
     compare(&driver, &history, run)?;
@@ -116,9 +116,9 @@ pub fn at_rest(run: Run) -> Result<BTreeMap<Id, Vec<u8>>> {
 
 /// The input of a run, in the order in which it arrives.
 fn world(run: Run) -> Vec<Input> {
-    let straight = worlds::world(run.seed, run.users, run.steps);
+    let straight = small_worlds::world(run.seed, run.users, run.steps);
     match run.delayed {
-        true => worlds::delayed(&straight, run.seed),
+        true => small_worlds::delayed(&straight, run.seed),
         false => straight,
     }
 }
@@ -145,7 +145,7 @@ fn played(history: &[Input], last: usize, run: Run) -> Result<Driver> {
 fn quiet_moment(history: &[Input]) -> i64 {
     const ROUNDS_MS: i64 = 10_000;
     let readers = Oracle::of(history).readers();
-    let mut moment = worlds::END + 12 * 60_000;
+    let mut moment = small_worlds::END + 12 * 60_000;
     while readers.iter().any(|reader| grid_time(*reader, moment + ROUNDS_MS) > moment) {
         moment += 1_000;
     }
@@ -190,8 +190,8 @@ fn start(history: &[Input], run: Run) -> Result<Driver> {
     }
     // A record that comes late must not come before its time.
     let began = match run.delayed {
-        true => worlds::END,
-        false => history.first().map_or(worlds::END, |first| first.arrived),
+        true => small_worlds::END,
+        false => history.first().map_or(small_worlds::END, |first| first.arrived),
     };
     let setup = Driver::of(feed(&settings)?.topology)
         .partitions(run.partitions)

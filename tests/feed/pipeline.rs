@@ -25,7 +25,7 @@ use topologies::trending::hot::Hot;
 use topologies::trending::lists;
 use topologies::trending::points::Formula;
 
-use crate::history::{self, Action, Image, Input, Payload};
+use worlds::history::{self, Action, Image, Input, Payload};
 
 /// All state of the feed.
 #[derive(Default)]

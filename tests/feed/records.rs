@@ -3,7 +3,7 @@
 use schemas::{EventId, PostId, Read, UserId, Wire};
 use serde_json::{Value, json};
 
-use crate::history::{
+use worlds::history::{
     Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow,
     RowChange, UserRow,
 };

@@ -6,9 +6,9 @@ use millstream::testing::Driver;
 use millstream::{Bytes, Result, Timestamp};
 use topologies::feed::{FeedSettings, feed};
 
-use crate::history::Id;
 use crate::on_engine::{feeds, quiesce, send};
 use crate::smallest_world::{self, NOW};
+use worlds::history::Id;
 
 /// How often each reader's feed was published.
 fn publications(driver: &Driver) -> Result<Vec<Vec<u8>>> {

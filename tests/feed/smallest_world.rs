@@ -1,7 +1,7 @@
 //! The smallest world with a feed in it: a post, a reader who follows its author, a like by a third.
 
-use crate::history::{FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow, RowChange};
 use crate::records::{Record, record};
+use worlds::history::{FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow, RowChange};
 
 /// When everything happens, ms UTC.
 pub const NOW: i64 = 1_780_000_000_000;

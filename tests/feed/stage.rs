@@ -7,13 +7,13 @@ use millstream::{Bytes, Result, Timestamp};
 use schemas::{FeedBody, Read, Wire};
 use topologies::feed::{FeedSettings, feed};
 
-use crate::history::{
+use crate::on_engine::send;
+use crate::records::record;
+use worlds::history::{
     Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow,
     RowChange, UserRow,
 };
-use crate::on_engine::send;
-use crate::oracle::grid_time;
-use crate::records::record;
+use worlds::oracle::grid_time;
 
 pub const READER: Id = [1; 16];
 pub const AUTHOR: Id = [2; 16];

@@ -6,8 +6,8 @@ use schemas::{Trending, TrendingWindow, Wire};
 use topologies::feed::{FeedSettings, feed};
 use topologies::trending::points::Formula;
 
-use crate::history::Action;
 use crate::stage::{AUTHOR, DAY, HOUR, OTHER, Published, READER, Stage};
+use worlds::history::Action;
 
 /// A reader who follows an author of one post, an hour old, and was ranked.
 fn stage() -> Result<Stage> {

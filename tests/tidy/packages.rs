@@ -12,14 +12,23 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("schemas", &[]),
     ("topologies", &["millstream", "schemas"]),
     ("connectors", &["millstream", "schemas"]),
-    ("service", &["millstream", "schemas", "topologies", "connectors"]),
+    ("worlds", &[]),
+    ("service", &["millstream", "schemas", "topologies", "connectors", "worlds"]),
     ("tests", &[]),
     ("benches", &["millstream", "schemas", "topologies", "connectors", "tests"]),
 ];
 
-const OURS: &[&str] =
-    &["millstream", "schemas", "topologies", "connectors", "feedmill", "tests", "benches"];
-const PURE: &[&str] = &["schemas", "topologies"];
+const OURS: &[&str] = &[
+    "millstream",
+    "schemas",
+    "topologies",
+    "connectors",
+    "worlds",
+    "feedmill",
+    "tests",
+    "benches",
+];
+const PURE: &[&str] = &["schemas", "topologies", "worlds"];
 const IMPURE: &[&str] =
     &["rdkafka", "rdkafka-sys", "rocksdb", "librocksdb-sys", "tokio", "redis", "sqlx", "hyper"];
 

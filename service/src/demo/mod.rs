@@ -4,11 +4,9 @@
 //! days of past, one reader's feed once it has come to rest, how to ask for it; then the present. Ctrl-C ends
 //! it at any point. State, keys and everything else on disk lie in a directory that goes with the process.
 
-mod envelope;
 mod page;
-mod pour;
 mod published;
-mod world;
+pub mod world;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::net::{SocketAddr, TcpListener};
@@ -31,10 +29,10 @@ use uuid::Uuid;
 
 use crate::cli::Demo;
 use crate::config::{Config, Remote};
+use crate::pour::{Captured, Database, Pour};
 use crate::server::{Roles, Server};
 use crate::{commands, token};
 use page::{Door, Names, Reader};
-use pour::{Database, Pour};
 use published::Published;
 use world::World;
 
@@ -120,7 +118,7 @@ fn database(config: &Config, runtime: &Runtime) -> Result<Option<Database>, Stri
         Ok::<_, connectors::postgres::PostgresFault>(rows)
     };
     let rows = runtime.block_on(open).map_err(|e| e.to_string())?;
-    Ok(Some(Database { rows, runtime: runtime.handle().clone() }))
+    Ok(Some(Database { rows, runtime: runtime.handle().clone(), captured: Captured::Here }))
 }
 
 /// A worker would wait for Redis as long as it takes; a person wants to hear that it is not there.

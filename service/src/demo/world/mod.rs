@@ -6,7 +6,6 @@
 //! of past at the pace of life, then the present, faster ([`PACE`]), so that somebody who watches sees it move.
 //! The same seed, size and times give the same acts.
 
-mod act;
 mod dice;
 mod person;
 mod plan;
@@ -17,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::{Action, LikeId, PostId, UserId};
 
-pub use act::{Act, Deed, Row};
+use crate::pour::{Act, Deed, Row};
+
 use dice::Dice;
 use person::Person;
 use plan::{Plan, Plans};

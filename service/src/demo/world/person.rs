@@ -2,9 +2,9 @@
 
 use schemas::UserId;
 
-use super::act::Row;
 use super::dice::Dice;
 use super::words::{self, TOPICS};
+use crate::pour::Row;
 
 const DAY_MS: f64 = 86_400_000.0;
 

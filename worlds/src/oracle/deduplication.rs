@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{BehaviourEvent, Id, Image, Input, Payload, RowChange};
+use crate::history::{Action, BehaviourEvent, Id, Image, Input, Payload, RowChange};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
@@ -26,35 +26,36 @@ pub fn accepted<'h, R>(
     accepted
 }
 
-/// The events that are first with their id, or come more than 24 h after the one that was.
-pub fn first_events(history: &[Input]) -> Vec<&BehaviourEvent> {
-    first_events_with_arrival(history).into_iter().map(|(_, event)| event).collect()
-}
-
-/// The same, with their arrival.
-pub fn first_events_with_arrival(history: &[Input]) -> Vec<(i64, &BehaviourEvent)> {
-    let mut counted: Vec<(i64, &BehaviourEvent)> = Vec::new();
+/// The events that are first with their id, or come more than 24 h after the one that was, with their arrival.
+pub fn first_events(history: &[Input]) -> Vec<(i64, &BehaviourEvent)> {
+    // One that counts comes later than all that counted before it, so that the last of them is enough.
+    let mut last: BTreeMap<(Id, Name), i64> = BTreeMap::new();
+    let mut counted = Vec::new();
     for input in history {
         let Payload::Event(event) = &input.payload else { continue };
         if event.time > input.arrived + 10 * MINUTE {
             continue;
         }
-        let repeats = |(arrived, other): &(i64, &BehaviourEvent)| {
-            same_event(other, event) && input.arrived - arrived <= DAY
-        };
-        if !counted.iter().any(repeats) {
+        let named = (event.user, Name::of(event));
+        if last.get(&named).is_none_or(|before| input.arrived - before > DAY) {
+            last.insert(named, input.arrived);
             counted.push((input.arrived, event));
         }
     }
     counted
 }
 
-fn same_event(a: &BehaviourEvent, b: &BehaviourEvent) -> bool {
-    let named = |event: &BehaviourEvent| (event.post, event.action, event.time.div_euclid(1_000));
-    a.user == b.user
-        && match (a.event, b.event) {
-            (Some(a), Some(b)) => a == b,
-            (None, None) => named(a) == named(b),
-            (Some(_), None) | (None, Some(_)) => false,
-        }
+/// What an event is known by again.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    Id(Id),
+    /// An event without an id: its post, its action, its second.
+    Made(Id, Action, i64),
+}
+
+impl Name {
+    fn of(event: &BehaviourEvent) -> Self {
+        let made = || Self::Made(event.post, event.action, event.time.div_euclid(1_000));
+        event.event.map_or_else(made, Self::Id)
+    }
 }

@@ -1,9 +1,12 @@
-//! Pours what happens in the world into where it would come from: rows into PostgreSQL, if there is one, and
-//! as envelopes into `cdc.*`; events into `events`.
+//! Pours what happens in a generated world into where it would come from: rows into PostgreSQL, if there is one, and
+//! as envelopes into `cdc.*`, unless a connector captures that PostgreSQL; events into `events`.
 //!
 //! The database is told first, as in life. Records go by murmur2 of their key, rows by primary key as Connect
 //! has it and events by user. Log positions begin anew with each world, so topics that hold another one's
 //! envelopes are refused: these would never be newer.
+
+mod act;
+mod envelope;
 
 use std::sync::Arc;
 use std::thread;
@@ -21,8 +24,8 @@ use schemas::topic::{
 use schemas::{Read, UserId, Wire};
 use tokio::runtime::Handle;
 
-use super::envelope::{self, Envelopes, Record};
-use super::world::{Act, Deed};
+pub use act::{Act, Deed, Row};
+use envelope::{Envelopes, Record};
 
 const CDC: [Declared; 5] = [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES];
 const TOPICS: [Declared; 7] =
@@ -37,6 +40,17 @@ pub struct Database {
     pub rows: Rows,
     /// The runtime that the connection lives in.
     pub runtime: Handle,
+    /// Who writes the envelopes of its rows.
+    pub captured: Captured,
+}
+
+/// Who makes envelopes of the changes of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Captured {
+    /// Whoever pours.
+    Here,
+    /// A connector that reads the database's log.
+    ByConnector,
 }
 
 /// Pours acts.
@@ -65,26 +79,43 @@ impl Pour {
 
     /// Pours `acts`, in their order; returns when all is acknowledged.
     pub fn acts(&mut self, acts: &[Act]) -> Result<(), String> {
-        let mut records = Vec::new();
         for acts in acts.chunks(BATCH_MAX) {
-            if let Some(Database { rows, runtime }) = &self.database {
-                let changes: Vec<_> = acts.iter().filter_map(change).collect();
-                runtime.block_on(rows.write(&changes)).map_err(|e| e.to_string())?;
-            }
-            records.clear();
-            acts.iter().for_each(|act| self.envelopes.push(act, &mut records));
-            for Record { topic, key, value, at } in &records {
-                self.push(*topic, *at, (key.as_bytes(), value.as_deref().map(str::as_bytes)));
-            }
+            self.send(acts)?;
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// Hands `acts` over, in their order; Kafka has not acknowledged what is on its way when it returns.
+    pub fn send(&mut self, acts: &[Act]) -> Result<(), String> {
+        let mut records = Vec::new();
+        let mut captured = Captured::Here;
+        if let Some(database) = &self.database {
+            let changes: Vec<_> = acts.iter().filter_map(change).collect();
+            let written = database.runtime.block_on(database.rows.write(&changes));
+            written.map_err(|e| e.to_string())?;
+            captured = database.captured;
+        }
+        let is_ours = |act: &&Act| captured == Captured::Here || matches!(act.deed, Deed::Event(_));
+        acts.iter().filter(is_ours).for_each(|act| self.envelopes.push(act, &mut records));
+        for Record { topic, key, value, at } in &records {
+            self.push(*topic, *at, (key.as_bytes(), value.as_deref().map(str::as_bytes)));
+        }
+        let sent = self.producer.send(&self.outgoing).map_err(|e| e.to_string());
+        self.outgoing.clear();
+        sent
+    }
+
+    /// Waits until everything is acknowledged.
+    pub fn flush(&mut self) -> Result<(), String> {
+        self.producer.flush(WAIT).map(drop).map_err(|e| e.to_string())
     }
 
     /// Tells that `user` looked for a feed at `now` and found none.
     pub fn read(&mut self, user: UserId, now: i64) -> Result<(), String> {
         let read = Read { at_ms: now, miss: true };
         self.push(READS, now, (&user.0, Some(&read.to_bytes())));
+        self.send(&[])?;
         self.flush()
     }
 
@@ -100,12 +131,6 @@ impl Pour {
             headers: Headers::default(),
         });
     }
-
-    fn flush(&mut self) -> Result<(), String> {
-        let sent = self.producer.send(&self.outgoing);
-        self.outgoing.clear();
-        sent.and_then(|()| self.producer.flush(WAIT)).map(drop).map_err(|e| e.to_string())
-    }
 }
 
 /// What an act does to the tables, if anything.
@@ -120,7 +145,7 @@ fn change(act: &Act) -> Option<(Write, Table, String)> {
 }
 
 fn refuse_used(broker: &dyn Broker, partitions: &[i32]) -> Result<(), String> {
-    let consumer = broker.consumer("feedmill-demo", Isolation::ReadUncommitted);
+    let consumer = broker.consumer("feedmill-pour", Isolation::ReadUncommitted);
     let mut consumer = consumer.map_err(|e| e.to_string())?;
     for (topic, count) in CDC.iter().zip(partitions) {
         for partition in 0..*count {
@@ -128,7 +153,7 @@ fn refuse_used(broker: &dyn Broker, partitions: &[i32]) -> Result<(), String> {
             let bounds = bounds(&mut *consumer, &of).map_err(|e| e.to_string())?;
             if bounds.end > bounds.start {
                 return Err(format!(
-                    "{of} holds records: the demo's rows begin anew and would not be newer; \
+                    "{of} holds records: rows of a generated world begin anew and would not be newer; \
                      delete the cdc.* topics, or give another cluster"
                 ));
             }
@@ -156,8 +181,8 @@ mod tests {
     use millstream::broker::embedded::Embedded;
     use millstream::{ManualClock, Offset};
 
-    use super::super::world::World;
     use super::*;
+    use crate::demo::world::World;
 
     const NOW: i64 = 1_790_000_000_000;
 

@@ -1,4 +1,4 @@
-//! What happens in the world: a row comes, changes or goes, or somebody does something with a post.
+//! What happens in a world: a row comes, changes or goes, or somebody does something with a post.
 
 use schemas::{CommentId, Event, LikeId, PostId, UserId};
 

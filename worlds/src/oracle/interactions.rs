@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::deduplication::{accepted, first_events_with_arrival};
+use super::deduplication::{accepted, first_events};
 use crate::history::{Action, BehaviourEvent, Id, Input, LikeOrComment, Payload, RowChange};
 
 const DAY: i64 = 86_400_000;
@@ -27,18 +27,18 @@ impl<'h> Interactions<'h> {
     pub fn of(history: &'h [Input]) -> Self {
         let dropped = dropped(history);
         let kept = |post: Id, arrived: i64| dropped.get(&post).is_none_or(|until| arrived > *until);
-        let events = first_events_with_arrival(history)
+        let events = first_events(history)
             .into_iter()
             .filter(|(arrived, event)| kept(event.post, *arrived))
             .map(|(_, event)| event)
             .collect();
         let mut interactions = Self { events, rows: Vec::new(), from_database: BTreeSet::new() };
         for (action, changes) in tables(history) {
-            let mut last: BTreeMap<&Id, &LikeOrComment> = BTreeMap::new();
-            let mut live: BTreeMap<&Id, (&LikeOrComment, bool)> = BTreeMap::new();
+            let mut last: BTreeMap<Id, &LikeOrComment> = BTreeMap::new();
+            let mut live: BTreeMap<Id, (&LikeOrComment, bool)> = BTreeMap::new();
             for (arrived, change) in changes {
-                let id = &change.key[0];
-                let before = last.get(id).copied();
+                let id = change.id();
+                let before = last.get(&id).copied();
                 let after = change.image.row();
                 for row in before.into_iter().chain(after) {
                     if kept(row.post, arrived) {
@@ -46,7 +46,7 @@ impl<'h> Interactions<'h> {
                     }
                 }
                 last.extend(after.map(|row| (id, row)));
-                live.remove(id);
+                live.remove(&id);
                 live.extend(change.image.live().map(|row| (id, (row, kept(row.post, arrived)))));
             }
             interactions.rows.extend(live.into_values().map(|(row, kept)| (action, row, kept)));
@@ -120,7 +120,7 @@ fn dropped(history: &[Input]) -> BTreeMap<Id, i64> {
         }
     }
     let mut arrivals: BTreeMap<Id, Vec<i64>> = BTreeMap::new();
-    for (arrived, event) in first_events_with_arrival(history) {
+    for (arrived, event) in first_events(history) {
         arrivals.entry(event.post).or_default().push(arrived);
     }
     for (arrived, change) in tables(history).into_iter().flat_map(|(_, changes)| changes) {
@@ -133,8 +133,9 @@ fn dropped(history: &[Input]) -> BTreeMap<Id, i64> {
         times.sort();
         let known = known.get(&post).copied().unwrap_or(i64::MAX);
         let waiting: Vec<_> = times.into_iter().filter(|at| *at < known).chain([known]).collect();
-        let late = waiting.windows(2).filter(|pair| pair[1].saturating_sub(pair[0]) >= 7 * DAY);
-        dropped.extend(late.map(|pair| (post, pair[0])));
+        let pairs = waiting.iter().zip(waiting.iter().skip(1));
+        let late = pairs.filter(|(at, next)| next.saturating_sub(**at) >= 7 * DAY);
+        dropped.extend(late.map(|(at, _)| (post, *at)));
     }
     dropped
 }

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{
+use worlds::history::{
     Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow,
     RowChange, UserRow,
 };
-use crate::oracle::grid_time;
+use worlds::oracle::grid_time;
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;

@@ -1,9 +1,9 @@
 //! The referee itself, on worlds small enough to work out by hand.
 
+use super::{Expected, Oracle};
 use crate::history::{
     Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow, RowChange,
 };
-use crate::oracle::{Expected, Oracle};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;

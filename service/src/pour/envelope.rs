@@ -10,7 +10,7 @@ use schemas::topic::{self, Topic};
 use schemas::{Trace, UserId};
 use serde_json::{Value, json};
 
-use super::world::{Act, Deed, Row};
+use super::{Act, Deed, Row};
 
 /// How far apart two log positions are.
 const LSN_STEP: u64 = 56;
@@ -178,8 +178,8 @@ fn zoned(ms: i64) -> String {
 mod tests {
     use schemas::{Cdc, Change, Event, Follow, FollowKey, Like, LikeId, Op, Post, PostId, User};
 
-    use super::super::world::World;
     use super::*;
+    use crate::demo::world::World;
 
     const AT: i64 = 1_709_210_096_789;
 

@@ -1,0 +1,217 @@
+//! The end of a load: the feeds of some readers, as the API serves them, against the referee's.
+//!
+//! First the workers catch up: the group has committed every record of the input, and each worker's `/ready` says that
+//! it does not lag behind its own topics either. A feed is then asked for until it equals what must be: counts that
+//! were not sent on yet follow within a minute, and a read has its reader ranked. What differs for longer is wrong.
+//!
+//! Which posts are kept is decided as of a feed's publication, and their order as of the second of the read. The former
+//! time stands in the copy in Redis, of the version that the answer names; state ranks as of the read itself.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use connectors::redis::FeedCache;
+use millstream::broker::Broker;
+use schemas::UserId;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+use worlds::excerpt::excerpt;
+use worlds::history::{Id, Input};
+use worlds::oracle::Oracle;
+use worlds::world::World;
+
+use super::answer::{Answer, Asking};
+use super::backlog::Backlog;
+use super::comparison::differences;
+use super::tell;
+use crate::cli::Load;
+use crate::config::Config;
+use crate::token;
+
+/// A backlog that has not shrunk for so long will not: nobody works.
+const STANDSTILL: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const ASK_EVERY: Duration = Duration::from_millis(500);
+const TOKEN_SECONDS: u64 = 86_400;
+/// A millisecond of ranking lies within the second of its answer.
+const WITHIN_MS: [i64; 2] = [0, 999];
+
+/// What the verification asks.
+pub struct Verification<'a> {
+    config: &'a Config,
+    world: &'a World,
+    runtime: &'a Runtime,
+    asking: Asking,
+    redis: Option<FeedCache>,
+    url: String,
+    workers: Vec<String>,
+    /// What differs for so long is wrong.
+    patience: Duration,
+}
+
+impl<'a> Verification<'a> {
+    /// Of `world`, by the servers that `asked` or the configuration names.
+    pub fn of(
+        asked: &Load,
+        config: &'a Config,
+        world: &'a World,
+        runtime: &'a Runtime,
+    ) -> Result<Self, String> {
+        let _inside = runtime.enter();
+        let redis = config.redis.as_ref().map(|remote| FeedCache::open(&remote.url, LOOK_EVERY));
+        let url = asked.url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen));
+        let here = || vec![format!("http://{}", config.http.internal_listen)];
+        let named = &config.state.workers;
+        let workers = if named.is_empty() { here() } else { named.clone() };
+        Ok(Self {
+            config,
+            world,
+            runtime,
+            asking: Asking::new(),
+            redis: redis.transpose().map_err(|e| e.to_string())?,
+            url: url.trim_end_matches('/').to_owned(),
+            workers,
+            patience: Duration::from_secs(asked.patience),
+        })
+    }
+
+    /// Waits until the workers have caught up, then compares the feeds of `count` readers; fails if any differs.
+    pub fn run(&self, broker: &dyn Broker, count: usize) -> Result<(), String> {
+        self.wait_for_workers(&mut Backlog::of(broker, &self.config.app)?)?;
+        let began = Instant::now();
+        let readers = self.world.readers(count);
+        let part = excerpt(|| self.inputs(), readers.iter().copied(), self.world.until);
+        let kept = part.len();
+        let oracle = Oracle::of(&part);
+        drop(part);
+        tell(&format!(
+            "worked out what {} readers must see, of {kept} records that concern them, in {:.1} s",
+            readers.len(),
+            began.elapsed().as_secs_f64()
+        ));
+        let count = readers.len();
+        let wrong = self.compare(&oracle, readers.into_iter().collect())?;
+        for (reader, differences) in &wrong {
+            for difference in differences {
+                println(&format!("{}: {difference}", Uuid::from_bytes(*reader)))?;
+            }
+        }
+        match wrong.len() {
+            0 => println(&format!("{count} readers have the feeds that brute force expects")),
+            wrong => Err(format!("the feeds of {wrong} of {count} readers differ")),
+        }
+    }
+
+    /// The world as it came: in one go, so that nothing waited for days for the post that it is on.
+    fn inputs(&self) -> impl Iterator<Item = Input> {
+        let arrived = self.world.until;
+        self.world.inputs().map(move |input| Input { arrived, ..input })
+    }
+
+    fn wait_for_workers(&self, backlog: &mut Backlog) -> Result<(), String> {
+        let (mut least, mut shrank, began) = (u64::MAX, Instant::now(), Instant::now());
+        loop {
+            if let Some(left) = backlog.records()? {
+                if left < least {
+                    (least, shrank) = (left, Instant::now());
+                }
+                let lagging = self.workers.iter().map(|worker| {
+                    self.runtime.block_on(self.asking.has_caught_up(worker)).map(|done| !done)
+                });
+                let lagging = lagging.reduce(|a, b| Ok(a? | b?)).unwrap_or(Ok(false));
+                match (left, lagging) {
+                    (0, Ok(false)) => {
+                        let took = began.elapsed().as_secs_f64();
+                        tell(&format!(
+                            "the workers have caught up, {took:.1} s after the last record"
+                        ));
+                        return Ok(());
+                    }
+                    (0, Ok(true)) => {
+                        // Its own topics may be long.
+                        shrank = Instant::now();
+                        tell("the input is committed; a worker lags behind its own topics");
+                    }
+                    (left, Ok(_)) => tell(&format!("{left} records are still to be worked on")),
+                    (left, Err(fault)) => tell(&format!("{left} records wait; {fault}")),
+                }
+            }
+            if shrank.elapsed() > STANDSTILL {
+                let seconds = STANDSTILL.as_secs();
+                return Err(format!("{least} records wait, and nobody works on them: {seconds} s"));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// The readers whose feeds differ for longer than they may, with how.
+    fn compare(
+        &self,
+        oracle: &Oracle,
+        readers: Vec<Id>,
+    ) -> Result<BTreeMap<Id, Vec<String>>, String> {
+        let (began, mut equal, all) = (Instant::now(), 0, readers.len());
+        let mut tokens = Vec::with_capacity(all);
+        for reader in readers {
+            let user = Uuid::from_bytes(reader);
+            tokens.push((reader, token::sign(&self.config.auth, user, &[], TOKEN_SECONDS)?));
+        }
+        let mut told = Instant::now();
+        loop {
+            let mut wrong = BTreeMap::new();
+            for (reader, token) in &tokens {
+                let found = self.runtime.block_on(self.look(oracle, *reader, token));
+                let found = found.unwrap_or_else(|fault| vec![fault]);
+                if found.is_empty() {
+                    equal += 1;
+                } else {
+                    wrong.insert(*reader, found);
+                }
+            }
+            tokens.retain(|(reader, _)| wrong.contains_key(reader));
+            if wrong.is_empty() || began.elapsed() > self.patience {
+                return Ok(wrong);
+            }
+            if told.elapsed() > LOOK_EVERY {
+                told = Instant::now();
+                tell(&format!("{equal} of {all} feeds are as they must be"));
+            }
+            thread::sleep(ASK_EVERY);
+        }
+    }
+
+    /// How the reader's feed differs as it is served, if it does.
+    async fn look(&self, oracle: &Oracle, reader: Id, token: &str) -> Result<Vec<String>, String> {
+        let answer = self.asking.feed(&self.url, token).await?;
+        let mut found = Vec::new();
+        for chosen_at in self.chosen_at(reader, &answer).await? {
+            let expected = oracle.ranked(reader, chosen_at).served(answer.as_of);
+            found = differences(&answer, &expected);
+            if found.is_empty() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// As of when the items of an answer may have been chosen.
+    async fn chosen_at(&self, reader: Id, answer: &Answer) -> Result<Vec<i64>, String> {
+        if answer.source == "state" {
+            return Ok(WITHIN_MS.map(|ms| answer.as_of + ms).to_vec());
+        }
+        if answer.source != "redis" {
+            return Err(format!("answered by {}: no ranked feed", answer.source));
+        }
+        let redis = self.redis.as_ref().ok_or("redis.url is needed, as the API has it")?;
+        let copy = redis.feed(UserId(reader)).await.map_err(|e| e.to_string())?;
+        let copy = copy.filter(|copy| Some(copy.version.version) == answer.version);
+        let body = copy.and_then(|copy| copy.body).ok_or("published anew while it was read")?;
+        Ok(vec![body.as_of_ms])
+    }
+}
+
+fn println(line: &str) -> Result<(), String> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{line}").map_err(|e| format!("standard output: {e}"))
+}
