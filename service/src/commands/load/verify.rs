@@ -123,9 +123,7 @@ impl<'a> Verification<'a> {
                 match (left, lagging) {
                     (0, Ok(false)) => {
                         let took = began.elapsed().as_secs_f64();
-                        tell(&format!(
-                            "the workers have caught up, {took:.1} s after the last record"
-                        ));
+                        tell(&format!("the workers have caught up after {took:.1} s"));
                         return Ok(());
                     }
                     (0, Ok(true)) => {
