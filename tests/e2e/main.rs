@@ -10,6 +10,7 @@ mod feed;
 mod forgetting;
 mod load;
 mod poison;
+mod scaling;
 mod trending;
 mod world;
 

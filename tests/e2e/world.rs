@@ -66,7 +66,7 @@ impl World {
         let (settings, workers) = (settings.to_vec(), RefCell::default());
         let mut world = Self { stack, dir, settings, workers, api: None, ports: free_ports() };
         world.start_worker(0);
-        let api = world.spawn("serve", world.ports.internal, "state");
+        let api = world.start_role("serve", world.ports.internal, "state");
         wait_for(world.ports.internal, "/ready", &api);
         world.api = Some(api);
         world
@@ -95,7 +95,7 @@ impl World {
         command
     }
 
-    fn spawn(&self, role: &str, internal: u16, state: &str) -> Process {
+    fn start_role(&self, role: &str, internal: u16, state: &str) -> Process {
         let mut command = self.feedmill(internal, state);
         command.arg(role);
         Process::spawn(&mut command, self.dir.path().join(format!("{role}.log"))).unwrap()
@@ -104,7 +104,7 @@ impl World {
     /// Starts the worker of this number, with the state that it had.
     pub fn start_worker(&self, number: usize) {
         let port = self.ports.workers[number];
-        let worker = self.spawn("worker", port, &format!("state-{number}"));
+        let worker = self.start_role("worker", port, &format!("state-{number}"));
         wait_for(port, "/health", &worker);
         self.workers.borrow_mut().insert(number, worker);
     }
@@ -162,11 +162,16 @@ impl World {
         (output.status.success(), said)
     }
 
-    /// A command of the binary, configured as the processes are.
-    pub fn command(&self, words: &[&str]) -> Command {
+    fn command(&self, words: &[&str]) -> Command {
         let mut command = self.feedmill(self.ports.internal, "state");
         command.args(words);
         command
+    }
+
+    /// Runs a command of the binary beside the test; its output goes to the log of this name.
+    pub fn spawn(&self, name: &str, words: &[&str]) -> Process {
+        let log = self.dir.path().join(format!("{name}.log"));
+        Process::spawn(&mut self.command(words), log).unwrap()
     }
 
     /// Status and body of a request to the public routes.
@@ -222,11 +227,12 @@ impl World {
 
     /// A counter of the API by its whole name with labels.
     pub fn metric(&self, name: &str) -> f64 {
-        let url = format!("http://127.0.0.1:{}/metrics", self.ports.internal);
-        let output = Command::new("curl").args(["-sS", &url]).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.map_or(0.0, |value| value.trim().parse().unwrap())
+        metric(self.ports.internal, name)
+    }
+
+    /// The same of the worker of this number; 0 if it does not run.
+    pub fn worker_metric(&self, number: usize, name: &str) -> f64 {
+        metric(self.ports.workers[number], name)
     }
 
     pub fn stop_server(&self, part: Part) {
@@ -278,6 +284,14 @@ impl World {
         };
         format!("--- worker\n{}\n--- serve\n{}", tail("worker.log"), tail("serve.log"))
     }
+}
+
+fn metric(port: u16, name: &str) -> f64 {
+    let url = format!("http://127.0.0.1:{port}/metrics");
+    let output = Command::new("curl").args(["-sS", &url]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.map_or(0.0, |value| value.trim().parse().unwrap())
 }
 
 fn repository() -> PathBuf {

@@ -116,11 +116,7 @@ impl<'a> Verification<'a> {
                 if left < least {
                     (least, shrank) = (left, Instant::now());
                 }
-                let lagging = self.workers.iter().map(|worker| {
-                    self.runtime.block_on(self.asking.has_caught_up(worker)).map(|done| !done)
-                });
-                let lagging = lagging.reduce(|a, b| Ok(a? | b?)).unwrap_or(Ok(false));
-                match (left, lagging) {
+                match (left, self.is_any_lagging()) {
                     (0, Ok(false)) => {
                         let took = began.elapsed().as_secs_f64();
                         tell(&format!("the workers have caught up after {took:.1} s"));
@@ -140,6 +136,22 @@ impl<'a> Verification<'a> {
                 return Err(format!("{least} records wait, and nobody works on them: {seconds} s"));
             }
             thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Whether any worker lags. One that does not answer may be gone for good: what it had is the others' by now. If nobody
+    /// answers, that is a fault.
+    fn is_any_lagging(&self) -> Result<bool, String> {
+        let (mut answers, mut fault) = (Vec::new(), None);
+        for worker in &self.workers {
+            match self.runtime.block_on(self.asking.has_caught_up(worker)) {
+                Ok(caught_up) => answers.push(caught_up),
+                Err(words) => fault = Some(words),
+            }
+        }
+        match fault {
+            Some(words) if answers.is_empty() => Err(words),
+            Some(_) | None => Ok(answers.contains(&false)),
         }
     }
 
