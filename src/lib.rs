@@ -124,6 +124,7 @@ mod clock;
 mod config;
 mod error;
 mod fail_points;
+mod histogram;
 mod identity;
 mod memory;
 mod metrics;
@@ -145,8 +146,9 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Config;
 pub use error::{Exit, Fault, Result};
 pub use fail_points::{FailPoint, FailPoints};
+pub use histogram::{Durations, Histogram};
 pub use memory::{MemoryPlan, MemoryUse};
-pub use metrics::{Counter, Metrics};
+pub use metrics::{Counter, Metrics, Part};
 pub use processor::{
     Broadcast, BroadcastChange, ChangedKey, Context, Due, Emit, Handle, Out, Processor, Store,
     Timers,

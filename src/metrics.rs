@@ -1,8 +1,12 @@
-//! What is counted, flushed per commit, never per record.
+//! What is counted, flushed per commit, never per record; and how long the parts of a record's way take.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::histogram::{Durations, Histogram};
+use crate::record::Topic;
 
 /// Counters of one process. Relaxed: they are read by people.
 #[derive(Debug, Default)]
@@ -17,6 +21,21 @@ pub struct Metrics {
     stopped_tasks: AtomicU64,
     broadcast_rejects: AtomicU64,
     named: Mutex<BTreeMap<&'static str, u64>>,
+    open: Histogram,
+    commit: Histogram,
+    hops: Mutex<BTreeMap<Topic, Histogram>>,
+}
+
+/// How long a part of a record's way takes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// From the writing of a record of this topic until a task has it: for what a transaction wrote, its commit and the
+    /// fetch; of the oldest record of each batch.
+    Hop(Topic),
+    /// From the first thing that a transaction does until its commit begins.
+    Open,
+    /// The commit.
+    Commit,
 }
 
 /// A counter by name.
@@ -84,6 +103,29 @@ impl Metrics {
         }
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         counted.iter().for_each(|(name, n)| *named.entry(name).or_default() += n);
+    }
+
+    /// Notes how long a transaction was open, and how long its commit took.
+    pub(crate) fn transaction(&self, open: Duration, commit: Duration) {
+        self.open.observe(open);
+        self.commit.observe(commit);
+    }
+
+    /// Notes how long a record of `topic` was under way.
+    pub(crate) fn hop(&self, topic: &Topic, took: Duration) {
+        let mut hops = self.hops.lock().unwrap_or_else(PoisonError::into_inner);
+        match hops.get(topic) {
+            Some(hop) => hop.observe(took),
+            None => hops.entry(topic.clone()).or_default().observe(took),
+        }
+    }
+
+    /// How long each part of a record's way takes.
+    pub fn durations(&self) -> Vec<(Part, Durations)> {
+        let hops = self.hops.lock().unwrap_or_else(PoisonError::into_inner);
+        let hops = hops.iter().map(|(topic, hop)| (Part::Hop(topic.clone()), hop.durations()));
+        let own = [(Part::Open, self.open.durations()), (Part::Commit, self.commit.durations())];
+        hops.chain(own).collect()
     }
 
     /// What processors have counted in committed transactions, ascending by name.

@@ -15,8 +15,8 @@ use crate::{Broken, Result, Teller};
 
 /// How many readers look at what becomes of their views.
 const OBSERVERS: usize = 10;
-/// How often a reader views: nobody must come to the end of what there is.
-const VIEWS_PER_SECOND: u32 = 5;
+/// How often a reader views: so seldom that a ranking need not wait because the last one was just before.
+const VIEWS_PER_SECOND: u32 = 1;
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// An event not seen after this long is missing.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use millstream::{Counter, MemoryUse, Metrics as EngineMetrics};
+use millstream::{Counter, Durations, MemoryUse, Metrics as EngineMetrics, Part};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
@@ -13,12 +13,14 @@ use prometheus::{
 type Counts = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 /// What somebody else holds in memory.
 type Memory = Box<dyn Fn() -> Vec<MemoryUse> + Send + Sync>;
+/// How long something of somebody else takes.
+type Takes = Box<dyn Fn() -> Durations + Send + Sync>;
 
 /// Everything counted in this process.
 pub struct Metrics {
     registry: Registry,
     engine: OnceLock<Arc<EngineMetrics>>,
-    sink: OnceLock<Counts>,
+    sink: OnceLock<(Counts, Takes)>,
     memory: OnceLock<Memory>,
     /// Requests, by route and status.
     pub requests: IntCounterVec,
@@ -109,9 +111,10 @@ impl Metrics {
     pub fn follow_sink(
         &self,
         counts: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
+        takes: impl Fn() -> Durations + Send + Sync + 'static,
     ) {
         // A process has one sink, so the first is the only one.
-        let _ = self.sink.set(Box::new(counts));
+        let _ = self.sink.set((Box::new(counts), Box::new(takes)));
     }
 
     /// Tells what the engine of this process holds in memory, too.
@@ -133,14 +136,60 @@ impl Metrics {
             Counter::ALL.iter().for_each(|(counter, name)| tell(name, engine.read(*counter)));
             engine.named().into_iter().for_each(|(name, value)| tell(name, value));
         }
-        if let Some(counts) = self.sink.get() {
+        if let Some((counts, _)) = self.sink.get() {
             counts().into_iter().for_each(|(name, value)| tell(name, value));
+        }
+        if let Some(engine) = self.engine.get() {
+            write_way(&engine.durations(), &mut out);
+        }
+        if let Some((_, takes)) = self.sink.get() {
+            write_type("feedmill_redis_sink_seconds", "histogram", &mut out);
+            write_histogram("feedmill_redis_sink_seconds", "", &takes(), &mut out);
         }
         if let Some(memory) = self.memory.get() {
             write_memory(&memory(), &mut out);
         }
         out
     }
+}
+
+fn write_type(name: &str, kind: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("# TYPE {name} {kind}\n").as_bytes());
+}
+
+/// The parts of a record's way through the engine, one metric each; of hops one series a topic.
+fn write_way(parts: &[(Part, Durations)], out: &mut Vec<u8>) {
+    let mut last = "";
+    for (part, durations) in parts {
+        let (name, label) = match part {
+            Part::Hop(topic) => ("millstream_hop_seconds", format!("topic=\"{topic}\"")),
+            Part::Open => ("millstream_transaction_open_seconds", String::new()),
+            Part::Commit => ("millstream_commit_seconds", String::new()),
+        };
+        if name != last {
+            write_type(name, "histogram", out);
+        }
+        last = name;
+        write_histogram(name, &label, durations, out);
+    }
+}
+
+fn write_histogram(name: &str, label: &str, durations: &Durations, out: &mut Vec<u8>) {
+    let with = |more: &str| match (label, more) {
+        ("", "") => String::new(),
+        (label, "") => format!("{{{label}}}"),
+        ("", more) => format!("{{{more}}}"),
+        (label, more) => format!("{{{label},{more}}}"),
+    };
+    let mut line = |suffix: &str, labels: String, value: String| {
+        out.extend_from_slice(format!("{name}_{suffix}{labels} {value}\n").as_bytes());
+    };
+    for (bound, count) in &durations.at_most {
+        let bound = if bound.is_finite() { bound.to_string() } else { "+Inf".to_owned() };
+        line("bucket", with(&format!("le=\"{bound}\"")), count.to_string());
+    }
+    line("sum", with(""), durations.sum.to_string());
+    line("count", with(""), durations.count().to_string());
 }
 
 fn write_memory(parts: &[MemoryUse], out: &mut Vec<u8>) {

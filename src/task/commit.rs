@@ -60,9 +60,10 @@ pub(crate) fn due(open: &Open, limits: &Limits, last: Timestamp, now: Timestamp)
     reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
 }
 
-/// How long a drained worker waits between two commits, given how long they take.
+/// How long a drained worker waits between two commits, given how long they take: long enough that it is not always
+/// committing, and no longer, because every record that arrives meanwhile waits for it, once in each transaction on its way.
 pub(crate) fn drained_after(mean_commit: Duration) -> Duration {
-    Duration::from_millis(10).max(mean_commit * 10)
+    Duration::from_millis(10).max(mean_commit * 2)
 }
 
 #[cfg(test)]
@@ -115,7 +116,7 @@ mod tests {
         let open = Open { began: at(5), drained: true, ..Open::default() };
         assert_eq!(due(&open, &LIMITS, at(0), at(9)), None);
         assert_eq!(due(&open, &LIMITS, at(0), at(10)), Some(Reason::Drained));
-        assert_eq!(drained_after(Duration::from_millis(4)), Duration::from_millis(40));
+        assert_eq!(drained_after(Duration::from_millis(20)), Duration::from_millis(40));
         assert_eq!(drained_after(Duration::ZERO), Duration::from_millis(10));
     }
 }

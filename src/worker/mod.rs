@@ -25,7 +25,7 @@ mod transaction;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use broadcast_loader::BroadcastLoader;
 pub(crate) use group_member::GroupMember;
@@ -39,7 +39,7 @@ use self::opening::TaskState;
 use self::ownership::AssignmentEpoch;
 use self::purge::Purge;
 use self::transaction::Transaction;
-use crate::broker::{Consumer, Failure, Isolation, Reaction, classify};
+use crate::broker::{Batch, Consumer, Failure, Isolation, Reaction, classify};
 use crate::error::{Exit, Fault};
 use crate::fail_points::{Crashed, FailPoint};
 use crate::record::{TaskId, Timestamp, TopicPartition};
@@ -150,7 +150,7 @@ impl Worker {
         let may_begin = self.prove_aborts(now)?;
         let busy = Activity::of(moved || opened || may_begin && self.has_work(now));
         let wait = if busy == Activity::Busy { Duration::ZERO } else { wait };
-        let polled = self.poll(wait)?;
+        let polled = self.poll(wait, now)?;
         self.measure_lag(now);
         let ran = if may_begin { self.run(now)? } else { Activity::Idle };
         let committed = self.commit_if_due(now)?;
@@ -203,7 +203,8 @@ impl Worker {
         })
     }
 
-    fn poll(&mut self, wait: Duration) -> Result<Activity, Stop> {
+    fn poll(&mut self, wait: Duration, now: Timestamp) -> Result<Activity, Stop> {
+        let began = Instant::now();
         let polled = match self.consumer.poll(wait) {
             Ok(polled) => polled,
             Err(failure) if classify(&failure) == Reaction::Die => return Err(self.died(&failure)),
@@ -213,6 +214,7 @@ impl Worker {
             self.instance.fail_points.pass(FailPoint::Polled)?;
         }
         let busy = !polled.batches.is_empty();
+        self.measure_hops(&polled.batches, now, began.elapsed());
         'batches: for mut batch in polled.batches {
             for state in self.tasks.values_mut() {
                 let TaskState::Running(task) = state else { continue };
@@ -232,6 +234,15 @@ impl Worker {
         // Last: it rewinds tasks, and what this poll brought them comes again from where they stand then.
         self.reopen_lost(&polled.out_of_range)?;
         Ok(Activity::of(busy))
+    }
+
+    /// Notes how long what was polled was under way: the oldest record of each batch stands for it.
+    fn measure_hops(&self, batches: &[Batch], now: Timestamp, waited: Duration) {
+        for batch in batches {
+            let Some(first) = batch.get(0) else { continue };
+            let took = now.since(first.timestamp) + waited;
+            self.instance.metrics.hop(&batch.source().topic, took);
+        }
     }
 
     /// Tells the process how far the tasks are behind. Those that rest or are not open do not count: nothing that others

@@ -220,6 +220,8 @@ impl Transaction {
             self.send_outputs(task)?;
         }
         let acknowledged = self.end(tasks, epochs)?;
+        let open = self.opened_at.map_or(Duration::ZERO, |at| now.since(at));
+        self.instance.metrics.transaction(open, started.elapsed());
         self.committed(now, started.elapsed());
         self.instance.fail_points.pass(FailPoint::AfterCommit)?;
         for (id, task) in tasks.iter_mut() {

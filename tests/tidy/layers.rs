@@ -14,6 +14,7 @@ const LEAVES: &[&str] = &[
     "clock",
     "error",
     "config",
+    "histogram",
     "memory",
     "metrics",
     "fail_points",

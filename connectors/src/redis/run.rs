@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream::broker::{Batch, Failure, GroupConsumer, Polled, Reaction, classify};
-use millstream::{Offset, RawRecord, TopicPartition};
+use millstream::{Clock, Histogram, Offset, RawRecord, SystemClock, Timestamp, TopicPartition};
 use schemas::{FEEDS_EPOCH, FeedVersion, Trending, UserId, VERSION, Wire, topic};
 use tokio::runtime::Handle;
 
@@ -41,6 +41,8 @@ pub struct Progress {
     pub fault: Mutex<Option<String>>,
     /// The time of the oldest record that was polled and is not applied, ms UTC; 0 if there is none.
     pub in_hand: AtomicI64,
+    /// From the time of a record, when it was ranked, until Redis has it; of the oldest of each batch.
+    pub took: Histogram,
 }
 
 impl Progress {
@@ -86,6 +88,7 @@ pub fn run(mut sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
             return Ok(());
         }
         sinking.progress.in_hand.store(0, Ordering::Relaxed);
+        sinking.progress.took.observe(SystemClock.now().since(Timestamp(oldest(&polled))));
         if let Err(failure) = sinking.consumer.commit(&positions(&polled)) {
             survive(failure)?;
         }

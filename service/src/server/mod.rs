@@ -132,7 +132,9 @@ impl Server {
             self.probes.push(tokio::spawn(probing.clone().engine(engine.look())));
             if let Some(sunk) = sink.as_ref().map(|sink| &sink.sunk) {
                 let counted = Arc::clone(sunk);
-                parts.metrics.follow_sink(move || counted.counts());
+                let timed = Arc::clone(sunk);
+                let takes = move || timed.progress.took.durations();
+                parts.metrics.follow_sink(move || counted.counts(), takes);
                 self.probes.push(tokio::spawn(probing.clone().sink(Arc::clone(sunk))));
             }
         }

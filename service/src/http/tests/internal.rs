@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper_util::service::TowerToHyperService;
-use millstream::{Lag, MemoryUse};
+use millstream::{Histogram, Lag, MemoryUse};
 use serde_json::{Value, json};
 use warp::http::{Request, StatusCode};
 
@@ -73,6 +73,23 @@ async fn ready_shows_how_far_the_engine_is_behind_and_is_ready_all_the_same() {
         let engine = &answer["components"]["engine"];
         assert_eq!((status, json!([engine["lagging"], engine["lag_ms"]])), (StatusCode::OK, shown));
     }
+}
+
+#[tokio::test]
+async fn metrics_show_how_long_the_sink_takes_as_prometheus_reads_it() {
+    let world = World::new();
+    let took = Histogram::default();
+    [3, 70_000].map(Duration::from_millis).iter().for_each(|each| took.observe(*each));
+    world.metrics.follow_sink(Vec::new, move || took.durations());
+    let text = String::from_utf8(world.metrics.text()).unwrap();
+    let shown: Vec<_> =
+        text.lines().filter(|line| line.contains("feedmill_redis_sink_seconds")).collect();
+    assert_eq!((shown.len(), shown[0]), (16, "# TYPE feedmill_redis_sink_seconds histogram"));
+    assert_eq!(shown[2], r#"feedmill_redis_sink_seconds_bucket{le="0.002"} 0"#);
+    assert_eq!(shown[3], r#"feedmill_redis_sink_seconds_bucket{le="0.005"} 1"#);
+    assert_eq!(shown[13], r#"feedmill_redis_sink_seconds_bucket{le="+Inf"} 2"#);
+    let ends = ["feedmill_redis_sink_seconds_sum 70.003", "feedmill_redis_sink_seconds_count 2"];
+    assert_eq!(shown[14..], ends);
 }
 
 #[tokio::test]
