@@ -85,7 +85,7 @@ impl World {
     }
 
     fn run(&mut self) {
-        self.worker.poll(Duration::ZERO).unwrap();
+        self.worker.poll(Duration::ZERO, NOW).unwrap();
         self.worker.run(NOW).unwrap();
         assert!(self.worker.running().all(|(_, task)| task.has_worked()));
     }
