@@ -12,7 +12,6 @@ use super::super::contract::{changes, checkpoint, columns, open, rows, task};
 use super::super::{Checkpoint, Column, Committed, StateChanges, Stores};
 use super::RocksStores;
 use crate::error::{Fault, Result};
-use crate::record::Offset;
 
 const A: Column = Column(0);
 const B: Column = Column(1);
