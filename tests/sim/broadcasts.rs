@@ -246,6 +246,20 @@ fn however_short_the_rounds_every_task_hears_every_change_once_and_takes_its_rec
     Ok(())
 }
 
+#[test]
+fn records_go_on_between_thousands_of_changes() -> Result<()> {
+    let mut driver = Driver::of(priced()?).start()?;
+    driver.settle()?;
+    (0..1_500).try_for_each(|number| price(&driver, &format!("item {number}"), Some(1)))?;
+    driver.input("lines", Utf8, Utf8).send(&"k".into(), &"item 0".to_owned(), at(0))?;
+    driver.settle()?;
+    let rows = driver.output::<String, String>("told", Utf8, Utf8).rows()?;
+    let answer = rows.iter().position(|row| row.key.as_deref() == Some("k"));
+    assert!(answer.is_some_and(|place| place <= 1_000), "{answer:?} of {}", rows.len());
+    assert_eq!(rows.len(), 1_501);
+    Ok(())
+}
+
 /// Says of each change of a price what it heard, but not while it is told to wait.
 struct Late {
     prices: Broadcast<String, i64>,

@@ -26,6 +26,8 @@ struct Contents {
     opened: usize,
     refusal: Option<Refusal>,
     refused: usize,
+    /// Whether a crash takes nothing back.
+    flushes: bool,
 }
 
 /// The state of a task as a batch left it.
@@ -42,6 +44,13 @@ struct Refusal {
 }
 
 impl Disk {
+    /// A disk that has every batch at once.
+    pub fn flushing() -> Self {
+        let disk = Self::default();
+        disk.contents().flushes = true;
+        disk
+    }
+
     /// The stores of a process that starts now.
     pub fn open(&self) -> Arc<dyn Stores> {
         Arc::new(DiskStores { disk: self.clone(), live: MemoryStores::default() })
@@ -86,8 +95,9 @@ impl Stores for DiskStores {
         let mut contents = self.disk.contents();
         contents.opened += 1;
         let number = contents.opened;
+        let lost_max = if contents.flushes { 1 } else { UNFLUSHED_MAX };
         let batches = contents.tasks.entry(task.clone()).or_insert_with(|| vec![Batch::default()]);
-        let lost = number % UNFLUSHED_MAX.min(batches.len());
+        let lost = number % lost_max.min(batches.len());
         batches.truncate(batches.len() - lost);
         let left = batches.last().cloned().unwrap_or_default();
         let mut changes = StateChanges::default();

@@ -11,7 +11,7 @@ use millstream::{
     Topology, Utf8,
 };
 
-use crate::world::{Superstitious, at, dead_letters, history};
+use crate::world::{Superstitious, at, clockwork, dead_letters, history};
 
 /// Counts the lines of each key and says each with its number; fails at lines that ask for it, after it
 /// has written and forwarded.
@@ -87,35 +87,9 @@ fn a_rejected_record_is_set_aside_without_its_effects() -> Result<()> {
     Ok(())
 }
 
-/// Answers a line with the stream time, but rejects what is from the future.
-struct Clockwork;
-
-impl Processor for Clockwork {
-    type KeyIn = String;
-    type ValueIn = String;
-    type KeyOut = String;
-    type ValueOut = i64;
-
-    fn process(
-        &mut self,
-        line: Rec<'_, String, String>,
-        cx: &mut Context<'_, String, i64>,
-    ) -> Result<()> {
-        match line.value.as_str() {
-            "future" => Err(Fault::Reject("not yet".into())),
-            _ => cx.forward(line.key, &cx.stream_time().0),
-        }
-    }
-}
-
 #[test]
 fn the_time_of_a_rejected_record_is_undone_with_its_other_effects() -> Result<()> {
-    let builder = Builder::new("app");
-    builder
-        .stream("lines", Utf8, Utf8)
-        .process("clockwork", &[], || Clockwork)
-        .to("said", Utf8, I64);
-    let mut driver = Driver::of(builder.build()?).start()?;
+    let mut driver = Driver::of(clockwork()?).start()?;
     let input = driver.input::<String, String>("lines", Utf8, Utf8);
     for (line, time) in [("a", 7), ("future", 1_000), ("b", 6), ("c", 8)] {
         input.send(&"k".into(), &line.into(), at(time))?;

@@ -1,10 +1,14 @@
 //! State that was lost, and state that was found: the counting goes on either way.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use millstream::store::LoggedKey;
 use millstream::testing::{Driver, table};
-use millstream::{Counter, Emit, I64, Result, Utf8};
+use millstream::{Counter, Emit, FailPoint, I64, Result, Utf8};
 
-use crate::world::{say, word_count};
+use crate::disk::Disk;
+use crate::world::{at, clockwork, history, say, word_count};
 
 #[test]
 fn the_count_goes_on_after_the_state_in_memory_is_lost() -> Result<()> {
@@ -28,6 +32,49 @@ fn restored_times(driver: &Driver) -> Result<u64> {
     let mut time = Vec::new();
     LoggedKey { store: "counts-task", key: b"stream-time" }.encode(&mut time);
     Ok(rows.rows()?.iter().filter(|row| row.key.as_ref() == Some(&time)).count() as u64)
+}
+
+#[test]
+fn state_that_was_flushed_is_found_again_and_nothing_is_restored() -> Result<()> {
+    let disk = Disk::flushing();
+    // Far more outputs than changes: the place in the changelog is another than that in the output.
+    let setup = Driver::of(word_count(Emit::EveryUpdate)?).stores(move |_| disk.open());
+    let mut driver = setup.start()?;
+    say(&driver, "a", "to be or not to be to to to to to to to to")?;
+    driver.settle()?;
+    driver.restart(0)?;
+    say(&driver, "a", "to be")?;
+    driver.settle()?;
+    let counts = driver.output("word-counts", Utf8, I64).latest()?;
+    assert_eq!(counts, table("be 3 | not 1 | or 1 | to 11"));
+    assert_eq!(driver.counted(Counter::Restored), 0);
+    Ok(())
+}
+
+#[test]
+fn stream_time_goes_on_where_it_was_before_a_restart() -> Result<()> {
+    let mut driver = Driver::of(clockwork()?).start()?;
+    let lines = driver.input::<String, String>("lines", Utf8, Utf8);
+    lines.send(&"k".into(), &"a".into(), at(7))?;
+    driver.settle()?;
+    driver.restart(0)?;
+    lines.send(&"k".into(), &"b".into(), at(6))?;
+    driver.settle()?;
+    assert_eq!(history(&driver, "said", I64)?, BTreeMap::from([("k".into(), vec![7, 7])]));
+    Ok(())
+}
+
+#[test]
+fn little_state_is_brought_to_disk_when_the_flush_interval_has_passed() -> Result<()> {
+    let mut driver = Driver::of(word_count(Emit::OnCommit)?).start()?;
+    say(&driver, "a", "to be")?;
+    driver.settle()?;
+    driver.arm(FailPoint::BeforeFlush, 0);
+    driver.settle()?;
+    assert_eq!(driver.crashes(), 0);
+    driver.advance(Duration::from_secs(11))?;
+    assert_eq!(driver.crashes(), 1);
+    Ok(())
 }
 
 #[cfg(feature = "rocksdb")]

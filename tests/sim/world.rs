@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use millstream::testing::Driver;
-use millstream::{Builder, Bytes, Emit, I64, Result, Serde, Timestamp, Topology, Unit, Utf8};
+use millstream::{
+    Builder, Bytes, Context, Emit, Fault, I64, Processor, Rec, Result, Serde, Timestamp, Topology,
+    Unit, Utf8,
+};
 
 /// Word count, forwarding as `emit` says.
 pub fn word_count(emit: Emit) -> Result<Topology> {
@@ -70,4 +73,36 @@ impl Serde<i64> for Superstitious {
     fn decode(&self, bytes: &[u8], version: u8, slot: &mut Option<i64>) -> Result<()> {
         I64.decode(bytes, version, slot)
     }
+}
+
+/// Answers a line with the stream time, but rejects what is from the future.
+struct Clockwork;
+
+impl Processor for Clockwork {
+    type KeyIn = String;
+    type ValueIn = String;
+    type KeyOut = String;
+    type ValueOut = i64;
+
+    fn process(
+        &mut self,
+        line: Rec<'_, String, String>,
+        cx: &mut Context<'_, String, i64>,
+    ) -> Result<()> {
+        match line.value.as_str() {
+            "future" => Err(Fault::Reject("not yet".into())),
+            _ => cx.forward(line.key, &cx.stream_time().0),
+        }
+    }
+}
+
+/// Says the stream time at each line. Its task keeps that because it has state.
+pub fn clockwork() -> Result<Topology> {
+    let builder = Builder::new("app");
+    let state = builder.store("state", Utf8, I64);
+    builder
+        .stream("lines", Utf8, Utf8)
+        .process("clockwork", &[state.into()], || Clockwork)
+        .to("said", Utf8, I64);
+    Ok(builder.build()?)
 }
