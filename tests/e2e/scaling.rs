@@ -28,8 +28,8 @@ fn feeds_equal_brute_force_after_workers_went_from_one_to_three_to_two_under_loa
     world.start_worker(1);
     world.start_worker(2);
     world.poll("all three have state of their own", || {
-        let tasks = (0..WORKERS).map(|of| world.worker_metric(of, "millstream_records_total"));
-        tasks.fold(true, |all, records| all && records > 0.0).then_some(())
+        let works = |of| world.worker_metric(of, "millstream_records_total") > 0.0;
+        (0..WORKERS).all(works).then_some(())
     });
     assert!(pouring.is_alive().unwrap(), "the load is over too soon: {:?}", pouring.output());
     world.stop_worker(0);
