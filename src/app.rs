@@ -159,9 +159,10 @@ impl Streams {
         self.instance.stopped_tasks()
     }
 
-    /// How far this process is behind the ends of what it reads: its worst task, of those that run.
+    /// How far this process is behind the ends of what it reads: its worst task. Unknown before it is a member
+    /// of its group, and while a task opens.
     pub fn lag(&self) -> Lag {
-        self.instance.lag()
+        self.instance.lag_of_all()
     }
 
     /// What this process takes in memory, by the parts of its [`MemoryPlan`](crate::MemoryPlan).

@@ -120,6 +120,7 @@
 mod app;
 mod batch;
 pub mod broker;
+mod capacity;
 mod clock;
 mod config;
 mod error;

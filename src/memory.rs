@@ -1,7 +1,8 @@
 //! One bound of memory, divided among those who hold much of it.
 //!
-//! It bounds what grows with the input: rows, blocks, queues, open transactions. Beside it stand the program itself,
-//! broadcasts and timers, which are in memory whole, and what allocators keep between uses.
+//! It bounds what grows with the input: rows, blocks, queues, open transactions. Broadcasts and timers are in memory whole:
+//! they take from the rows' part, up to half of it, and beyond that stand beside the bound, as the program itself does and
+//! what allocators keep between uses.
 
 /// How many bytes each part may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,11 @@ pub struct MemoryUse {
 }
 
 impl MemoryUse {
+    /// A part that is in memory whole.
+    pub(crate) fn unbounded(part: &'static str, bytes: usize) -> Self {
+        Self { part, bytes: Some(bytes), bytes_max: None }
+    }
+
     /// A part that takes `bytes` of the `bytes_max` that it may.
     pub(crate) fn bounded(part: &'static str, bytes: usize, bytes_max: usize) -> Self {
         Self { part, bytes: Some(bytes), bytes_max: Some(bytes_max) }

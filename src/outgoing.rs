@@ -1,5 +1,6 @@
 //! Records on their way out, in one arena, in the order they were made.
 
+use crate::capacity::clear_and_forget;
 use crate::record::{Header, Headers, Length, Timestamp, encode_header};
 
 /// A topic of the producer's table (the `topics` given when it was opened).
@@ -79,10 +80,10 @@ impl Outgoing {
         self.bytes.len()
     }
 
-    /// Empties it, keeping its memory.
+    /// Empties it, keeping the memory that such contents need.
     pub fn clear(&mut self) {
-        self.entries.clear();
-        self.bytes.clear();
+        clear_and_forget(&mut self.entries);
+        clear_and_forget(&mut self.bytes);
     }
 
     /// Every record, in order.

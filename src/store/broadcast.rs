@@ -51,7 +51,7 @@ pub trait BroadcastStore: Send + Sync {
     /// Holds the store still until it is dropped.
     fn snapshot(&self) -> Rc<dyn BroadcastSnapshot>;
 
-    /// About how many bytes it takes, beside its index. It looks at every row.
+    /// About how many bytes it takes, its index included.
     fn bytes(&self) -> usize;
 }
 
@@ -138,9 +138,12 @@ where
                 Err(why) => rejected.push(Rejected { offset: record.offset, why }),
             }
         }
+        // A row holds the value itself.
+        let beyond_row = |value: &V| self.values.weight(value).saturating_sub(size_of::<V>());
+        let weight = |value: Option<&V>| value.map_or(0, beyond_row);
         let mut view = self.view.write();
         for (offset, key, value) in decoded {
-            view.apply(partition, offset, key, value);
+            view.apply(partition, offset, (key, value), weight);
         }
         view.advance(partition, end);
         rejected
@@ -151,8 +154,7 @@ where
     }
 
     fn bytes(&self) -> usize {
-        let view = self.view.read();
-        view.row_bytes() + view.values().map(|value| self.values.weight(value)).sum::<usize>()
+        self.view.read().bytes()
     }
 
     fn forget(&self, partition: i32, before: Offset) {

@@ -2,6 +2,9 @@
 //!
 //! While the whole is within its bound, a store takes what it needs. Beyond it a store that has more than an equal part
 //! gives rows up, down to that part: busy stores take from idle ones what those do not use, and none starves.
+//!
+//! What is in memory whole, as timers and broadcasts are, is reserved: rows get what that leaves, but never less than
+//! half of the bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,17 +18,62 @@ pub struct CacheBudget {
     bytes_max: usize,
     bytes: AtomicUsize,
     stores: AtomicUsize,
+    reserved: AtomicUsize,
 }
 
 impl CacheBudget {
     /// `bytes_max` for whoever takes a share.
     pub fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { bytes_max, bytes: AtomicUsize::new(0), stores: AtomicUsize::new(0) })
+        let zero = || AtomicUsize::new(0);
+        Arc::new(Self { bytes_max, bytes: zero(), stores: zero(), reserved: zero() })
     }
 
     /// How many bytes its stores take, and how many they may.
     pub(crate) fn taken(&self) -> (usize, usize) {
-        (self.bytes.load(Ordering::Relaxed), self.bytes_max)
+        (self.bytes.load(Ordering::Relaxed), self.room())
+    }
+
+    /// How many bytes are in memory whole.
+    pub(crate) fn reserved(&self) -> usize {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
+    fn room(&self) -> usize {
+        let left = self.bytes_max.saturating_sub(self.reserved());
+        left.max(self.bytes_max / 2)
+    }
+}
+
+/// Bytes that rows may not have, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    budget: Arc<CacheBudget>,
+    told: usize,
+}
+
+impl Reservation {
+    pub(crate) fn of(budget: &Arc<CacheBudget>) -> Self {
+        Self { budget: Arc::clone(budget), told: 0 }
+    }
+
+    /// Reserves `bytes`, in place of what was reserved before.
+    pub(crate) fn tell(&mut self, bytes: usize) {
+        move_by(&self.budget.reserved, std::mem::replace(&mut self.told, bytes), bytes);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.tell(0);
+    }
+}
+
+/// Counts `after` in a sum, in place of `before`.
+fn move_by(sum: &AtomicUsize, before: usize, after: usize) {
+    if after > before {
+        sum.fetch_add(after - before, Ordering::Relaxed);
+    } else {
+        sum.fetch_sub(before - after, Ordering::Relaxed);
     }
 }
 
@@ -47,19 +95,15 @@ impl CacheShare {
         if bytes.abs_diff(self.told) < STEP_BYTES {
             return;
         }
-        if bytes > self.told {
-            self.budget.bytes.fetch_add(bytes - self.told, Ordering::Relaxed);
-        } else {
-            self.budget.bytes.fetch_sub(self.told - bytes, Ordering::Relaxed);
-        }
-        self.told = bytes;
+        move_by(&self.budget.bytes, std::mem::replace(&mut self.told, bytes), bytes);
     }
 
     /// Whether the store, which takes `bytes`, must give rows up.
     pub(super) fn is_exceeded(&self, bytes: usize) -> bool {
-        let CacheBudget { bytes_max, bytes: all, stores } = &*self.budget;
+        let CacheBudget { bytes: all, stores, .. } = &*self.budget;
         let others = all.load(Ordering::Relaxed).saturating_sub(self.told);
-        others + bytes > *bytes_max && bytes > bytes_max / stores.load(Ordering::Relaxed).max(1)
+        let room = self.budget.room();
+        others + bytes > room && bytes > room / stores.load(Ordering::Relaxed).max(1)
     }
 }
 
@@ -85,6 +129,24 @@ mod tests {
         assert!(!late.is_exceeded(256 << 10), "it has less");
         busy.tell(700 << 10);
         assert!(!busy.is_exceeded(700 << 10), "there is room again");
+    }
+
+    #[test]
+    fn rows_have_what_reservations_leave_but_never_less_than_half() {
+        let budget = CacheBudget::new(1 << 20);
+        let mut share = CacheShare::of(&budget);
+        share.tell(900 << 10);
+        let (mut one, mut other) = (Reservation::of(&budget), Reservation::of(&budget));
+        one.tell(100 << 10);
+        assert!(!share.is_exceeded(900 << 10));
+        other.tell(100 << 10);
+        assert!(share.is_exceeded(900 << 10));
+        assert_eq!(budget.taken(), (900 << 10, (1 << 20) - (200 << 10)));
+        one.tell(2 << 20);
+        assert!(share.is_exceeded((1 << 19) + 1));
+        assert!(!share.is_exceeded(1 << 19), "half is left");
+        drop((one, other));
+        assert_eq!(budget.taken(), (900 << 10, 1 << 20));
     }
 
     #[test]

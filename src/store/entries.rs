@@ -12,6 +12,7 @@ use hashbrown::HashTable;
 
 use super::cache_budget::{CacheBudget, CacheShare};
 use super::key_bytes::{self, KeyBytes};
+use crate::capacity::push_within_an_eighth;
 use crate::error::{Fault, Result};
 use crate::record::Timestamp;
 
@@ -134,7 +135,7 @@ impl<V> Entries<V> {
             None => {
                 let full = |_| Fault::Fatal("a store keeps more than 2^32 entries".into());
                 let place = Place(u32::try_from(self.slab.len()).map_err(full)?);
-                self.slab.push(entry);
+                push_within_an_eighth(&mut self.slab, entry);
                 place
             }
         };
@@ -266,10 +267,10 @@ impl<V> Entries<V> {
         self.share.tell(self.bytes);
     }
 
-    /// Moves the entries together when most places are vacant, so that a large transaction does not keep its
-    /// memory for ever, nor the hand search in vain. Nothing may be dirty: places change.
+    /// Moves the entries together when more than an eighth of the places is vacant, so that rows that were given up do
+    /// not keep their memory, nor the hand search in vain. Nothing may be dirty: places change.
     fn close_ranks(&mut self) {
-        if self.vacant.len() <= self.slab.len() / 2 {
+        if self.vacant.len() <= self.slab.len() / 8 {
             return;
         }
         let live = self.slab.len() - self.vacant.len();
@@ -308,9 +309,12 @@ pub(super) fn at_place<V>(slab: &[Entry<V>], place: Place) -> Option<&Entry<V>> 
     slab.get(place.0 as usize)
 }
 
-/// What an entry takes: itself, its key's and value's memory, its bucket.
+/// What an entry takes: itself and its bucket, with the share of the free places beside them (up to an eighth of the slab is
+/// spare, a third of the table on average), its key's and value's memory.
 fn cost<V>(entry: &Entry<V>) -> usize {
-    size_of::<Entry<V>>() + size_of::<Bucket>() + entry.key.heap_bytes() + entry.weight as usize
+    let slab = size_of::<Entry<V>>() * 9 / 8;
+    let table = size_of::<Bucket>() * 2;
+    slab + table + entry.key.heap_bytes() + entry.weight as usize
 }
 
 fn hash_of(key: &[u8]) -> u32 {

@@ -37,7 +37,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 pub use broadcast::{BroadcastSnapshot, BroadcastStore, Rejected, SharedView, Snapshot};
-pub(crate) use cache_budget::CacheBudget;
+pub(crate) use cache_budget::{CacheBudget, Reservation};
 pub use checkpoint::Checkpoint;
 pub use envelope::{Envelope, seal};
 pub use key_value::KeyValue;

@@ -275,7 +275,8 @@ fn typed(
     cache_bytes_max: usize,
 ) -> Result<(KeyValue<String, String>, TimerQueue<String>)> {
     let (reader, utf8) = (store.reader(), Arc::new(Utf8));
-    let timers = TimerQueue::open(TIMERS, &*reader, utf8.clone())?;
+    let timers =
+        TimerQueue::open(TIMERS, &*reader, utf8.clone(), &CacheBudget::new(cache_bytes_max))?;
     Ok((
         KeyValue::new(ROWS, reader, utf8.clone(), utf8, &CacheBudget::new(cache_bytes_max)),
         timers,

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::Column;
+use crate::capacity::clear_and_forget;
 
 /// One change, borrowed from [`StateChanges`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,10 +94,10 @@ impl StateChanges {
         self.arena.len()
     }
 
-    /// Removes all, keeping the memory.
+    /// Removes all, keeping the memory that such changes need.
     pub fn clear(&mut self) {
-        self.arena.clear();
-        self.entries.clear();
+        clear_and_forget(&mut self.arena);
+        clear_and_forget(&mut self.entries);
     }
 }
 

@@ -10,16 +10,24 @@ use std::hash::{BuildHasher, Hash};
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
+use crate::capacity::push_within_an_eighth;
 use crate::record::Offset;
 
 /// Something kept beside the rows, told of every change: a second way to find them.
 pub trait Index<K, V>: Default + Send + Sync + 'static {
     /// `key` had the value `old` and has `new`; at least one of them is there.
     fn changed(&mut self, key: &K, old: Option<&V>, new: Option<&V>);
+
+    /// About how many bytes it takes; asked after every batch, so not to be counted anew.
+    fn bytes(&self) -> usize;
 }
 
 impl<K, V> Index<K, V> for () {
     fn changed(&mut self, _key: &K, _old: Option<&V>, _new: Option<&V>) {}
+
+    fn bytes(&self) -> usize {
+        0
+    }
 }
 
 /// The rows of one broadcast topic.
@@ -30,6 +38,8 @@ pub struct View<K, V, I = ()> {
     logs: BTreeMap<i32, Log>,
     index: I,
     live: usize,
+    /// What the values weigh.
+    value_bytes: usize,
 }
 
 struct Row<K, V> {
@@ -57,6 +67,7 @@ impl<K, V, I: Default> Default for View<K, V, I> {
             logs: BTreeMap::new(),
             index: I::default(),
             live: 0,
+            value_bytes: 0,
         }
     }
 }
@@ -111,19 +122,22 @@ impl<K: Hash + Eq, V, I: Index<K, V>> View<K, V, I> {
         }
     }
 
-    /// The values of all keys, in no order.
-    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
-        self.rows.iter().flatten().filter_map(|row| row.value.as_ref())
+    /// About what all of it takes: a row has a slot, a place in the table and one in its log, a third of which is spare, beside
+    /// what its value weighs.
+    pub(super) fn bytes(&self) -> usize {
+        let log = size_of::<(Offset, u32)>() * 3 / 2;
+        let rows = self.rows.capacity() * size_of::<Option<Row<K, V>>>() + self.rows.len() * log;
+        rows + self.table.allocation_size() + self.value_bytes + self.index.bytes()
     }
 
-    /// What the rows take beside what their values have elsewhere: a slot, a place in the table and one in the log.
-    pub(super) fn row_bytes(&self) -> usize {
-        let place = size_of::<u32>() + size_of::<(Offset, u32)>();
-        self.rows.capacity() * (size_of::<Option<Row<K, V>>>() + place)
-    }
-
-    /// Applies one record. One that was applied before changes nothing.
-    pub(super) fn apply(&mut self, partition: i32, offset: Offset, key: K, value: Option<V>) {
+    /// Applies one record, whose value weighs what `weight` says. One that was applied before changes nothing.
+    pub(super) fn apply(
+        &mut self,
+        partition: i32,
+        offset: Offset,
+        (key, value): (K, Option<V>),
+        weight: impl Fn(Option<&V>) -> usize,
+    ) {
         if offset < self.end(partition) {
             return;
         }
@@ -137,6 +151,8 @@ impl<K: Hash + Eq, V, I: Index<K, V>> View<K, V, I> {
             log.rows.remove(&row.offset);
         }
         let old = std::mem::replace(&mut row.value, value);
+        self.value_bytes =
+            (self.value_bytes + weight(row.value.as_ref())).saturating_sub(weight(old.as_ref()));
         (row.partition, row.offset) = (partition, offset);
         if old.is_some() || row.value.is_some() {
             self.index.changed(&row.key, old.as_ref(), row.value.as_ref());
@@ -193,7 +209,7 @@ impl<K: Hash + Eq, V, I: Index<K, V>> View<K, V, I> {
         let place = match self.vacant.pop() {
             Some(place) => place,
             None => {
-                self.rows.push(None);
+                push_within_an_eighth(&mut self.rows, None);
                 (self.rows.len() - 1) as u32
             }
         };
@@ -228,12 +244,17 @@ mod tests {
             old.map(|old| self.0.remove(&entry(old)));
             self.0.extend(new.map(entry));
         }
+
+        fn bytes(&self) -> usize {
+            self.0.len()
+        }
     }
 
     type Words = View<u32, String, ByLetter>;
 
     fn say(view: &mut Words, partition: i32, offset: i64, key: u32, value: Option<&str>) {
-        view.apply(partition, Offset(offset), key, value.map(str::to_owned));
+        let row = (key, value.map(str::to_owned));
+        view.apply(partition, Offset(offset), row, |value| value.map_or(0, String::len));
     }
 
     fn changed(view: &Words, partition: i32, from: i64) -> Vec<(u32, i64)> {
@@ -292,6 +313,17 @@ mod tests {
         assert_eq!((view.horizon(0), view.end(0)), (Offset(2), Offset(4)));
         say(&mut view, 0, 4, 1, Some("again"));
         assert_eq!((view.get(&1), view.get(&2)), (Some(&"again".into()), Some(&"b".into())));
+    }
+
+    #[test]
+    fn a_value_weighs_until_another_takes_its_place() {
+        let mut view = Words::default();
+        say(&mut view, 0, 0, 1, Some("a"));
+        let small = view.bytes();
+        say(&mut view, 0, 1, 1, Some(&"a".repeat(1_000)));
+        assert_eq!(view.bytes(), small + 999);
+        say(&mut view, 0, 2, 1, None);
+        assert_eq!(view.bytes(), small - 2, "nor does the index keep it");
     }
 
     #[test]

@@ -275,6 +275,7 @@ impl Task {
     pub(crate) fn trim_caches(&mut self) {
         if self.phase == Phase::Idle {
             self.core.stores.iter_mut().flatten().for_each(|store| store.settle());
+            self.changes.clear();
         }
     }
 

@@ -22,6 +22,7 @@ use crate::metrics::Counter;
 use crate::record::{TaskId, Timestamp, Topic, TopicPartition};
 use crate::serde::Serde;
 use crate::store::StateReader;
+use crate::task::Lag;
 use crate::topology::Topology;
 use crate::worker::{Activity, Stop, prepare};
 
@@ -288,6 +289,12 @@ impl Driver {
     pub fn tasks(&self, process: usize) -> usize {
         let running = self.processes.get(process).and_then(Option::as_ref);
         running.map_or(0, Process::tasks)
+    }
+
+    /// How far a process is behind, as it would tell.
+    pub fn lag(&self, process: usize) -> Lag {
+        let running = self.processes.get(process).and_then(Option::as_ref);
+        running.map_or(Lag::Unknown, |process| process.instance.lag_of_all())
     }
 
     /// The tasks that a fault has stopped, with its words.

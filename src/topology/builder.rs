@@ -167,8 +167,9 @@ impl Builder {
     /// Declares timers: one deadline a key, logged, due by wall time.
     pub fn timers<K: 'static>(&self, name: &str, key: impl Serde<K>) -> Timers<K> {
         let key: Arc<dyn Serde<K>> = Arc::new(key);
-        let kind = HandleKind::Timers(Arc::new(move |column, reader, _| {
-            Ok(Box::new(TimerQueue::open(column, &*reader, key.clone())?) as Box<dyn StateStore>)
+        let kind = HandleKind::Timers(Arc::new(move |column, reader, budget| {
+            Ok(Box::new(TimerQueue::open(column, &*reader, key.clone(), budget)?)
+                as Box<dyn StateStore>)
         }));
         Handle::at(self.plan.borrow_mut().handle(name, kind))
     }

@@ -17,7 +17,7 @@ use crate::broker::{Batch, Consumer, Failure, Isolation};
 use crate::error::Exit;
 use crate::metrics::Counter;
 use crate::record::{Offset, Topic, TopicPartition};
-use crate::store::BroadcastStore;
+use crate::store::{BroadcastStore, Reservation};
 
 /// How long a removed key is remembered at least; at most it is twice as long.
 const REMEMBERED: Duration = Duration::from_secs(12 * 3600);
@@ -32,6 +32,8 @@ pub(crate) struct BroadcastLoader {
     /// Where the partitions ended when it forgot last, and when that was.
     ended: Vec<(TopicPartition, Offset)>,
     forgot: Instant,
+    /// The stores' memory, which rows may not have.
+    reservation: Reservation,
 }
 
 impl BroadcastLoader {
@@ -62,8 +64,9 @@ impl BroadcastLoader {
         if missing.is_empty() {
             instance.broadcasts_loaded();
         }
+        let reservation = Reservation::of(&context.record_caches);
         let (ended, forgot) = (Vec::new(), Instant::now());
-        Ok(Self { instance, consumer, stores, missing, ended, forgot })
+        Ok(Self { instance, consumer, stores, missing, ended, forgot, reservation })
     }
 
     /// Applies what has arrived; waits at most `wait` for it.
@@ -82,6 +85,7 @@ impl BroadcastLoader {
         for batch in &polled.batches {
             self.apply(batch);
         }
+        self.reservation.tell(self.instance.broadcast_bytes());
         for (at, end) in &polled.ends {
             self.reached(at, *end);
         }

@@ -47,6 +47,8 @@ pub(crate) struct Instance {
     heartbeats: Vec<AtomicI64>,
     /// How many ms each worker is behind; `i64::MAX` if that is unknown.
     lags: Vec<AtomicI64>,
+    /// Whether a worker has tasks that do not run yet.
+    opening: Vec<AtomicBool>,
     /// What each worker holds in memory.
     pub(super) worker_memory: Vec<WorkerMemory>,
     broadcasts_loaded: AtomicBool,
@@ -87,6 +89,7 @@ impl Instance {
         } = parts;
         let heartbeats = (0..config.workers).map(|_| AtomicI64::new(i64::MIN)).collect();
         let lags = (0..config.workers).map(|_| AtomicI64::new(0)).collect();
+        let opening = (0..config.workers).map(|_| AtomicBool::new(false)).collect();
         let worker_memory = (0..config.workers).map(|_| WorkerMemory::default()).collect();
         let broadcasts_loaded = AtomicBool::new(context.broadcasts.is_empty());
         Self {
@@ -112,6 +115,7 @@ impl Instance {
             stopped: Mutex::default(),
             heartbeats,
             lags,
+            opening,
             worker_memory,
             broadcasts_loaded,
             stopping: AtomicBool::new(false),
@@ -253,7 +257,10 @@ impl Instance {
         heartbeats.map(|at| Some(at).filter(|at| *at > Timestamp::MIN)).collect()
     }
 
-    pub(crate) fn set_lag(&self, worker: usize, lag: Lag) {
+    pub(crate) fn set_lag(&self, worker: usize, lag: Lag, is_opening: bool) {
+        if let Some(of) = self.opening.get(worker) {
+            of.store(is_opening, Ordering::Relaxed);
+        }
         if let Some(of) = self.lags.get(worker) {
             let millis = match lag {
                 Lag::Behind(time) => i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
@@ -263,7 +270,13 @@ impl Instance {
         }
     }
 
-    /// How far the worker that is furthest behind is so: tasks of one feed those of another.
+    /// How far this process is behind with all that it is given: nobody knows before that is known and open.
+    pub(crate) fn lag_of_all(&self) -> Lag {
+        let is_opening = self.opening.iter().any(|opening| opening.load(Ordering::Relaxed));
+        if is_opening || self.membership().is_none() { Lag::Unknown } else { self.lag() }
+    }
+
+    /// How far the worker that is furthest behind is so, with the tasks that run: those of one feed those of another.
     pub(crate) fn lag(&self) -> Lag {
         let lags = self.lags.iter().map(|lag| lag.load(Ordering::Relaxed));
         match lags.max().unwrap_or(0) {

@@ -68,6 +68,11 @@ impl Worker {
 }
 
 impl Instance {
+    /// What the broadcasts take, which rows may not have.
+    pub(super) fn broadcast_bytes(&self) -> usize {
+        self.context.broadcasts.values().map(|broadcast| broadcast.bytes()).sum()
+    }
+
     /// What the parts of this process take, those of all workers together.
     pub(crate) fn memory(&self) -> Vec<MemoryUse> {
         let Self { config, context, .. } = self;
@@ -83,8 +88,10 @@ impl Instance {
             MemoryUse::bounded("transactions", sum(|told| &told.transaction), open_max),
         ];
         parts.extend(self.stores.memory());
-        let bytes = context.broadcasts.values().map(|broadcast| broadcast.bytes()).sum();
-        parts.push(MemoryUse { part: "broadcasts", bytes: Some(bytes), bytes_max: None });
+        let broadcasts = self.broadcast_bytes();
+        let timers = context.record_caches.reserved().saturating_sub(broadcasts);
+        parts.push(MemoryUse::unbounded("broadcasts", broadcasts));
+        parts.push(MemoryUse::unbounded("timers", timers));
         parts
     }
 }

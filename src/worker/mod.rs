@@ -245,8 +245,8 @@ impl Worker {
         }
     }
 
-    /// Tells the process how far the tasks are behind. Those that rest or are not open do not count: nothing that others
-    /// do would wait for them.
+    /// Tells the process how far the tasks are behind, and whether some open. Neither these nor those that rest count in how
+    /// far the others are: nothing that others do would wait for them.
     fn measure_lag(&mut self, now: Timestamp) {
         let (consumer, paused) = (&self.consumer, &self.paused);
         let lags = self.tasks.iter_mut().filter(|(id, _)| !paused.contains_key(id));
@@ -255,7 +255,8 @@ impl Worker {
             TaskState::Waiting(_) | TaskState::Restoring(_) | TaskState::Stopped => None,
         });
         let lag = lags.max().unwrap_or(Lag::Behind(Duration::ZERO));
-        self.instance.set_lag(self.index, lag);
+        let is_opening = self.tasks.values().any(TaskState::is_opening);
+        self.instance.set_lag(self.index, lag, is_opening);
     }
 
     fn commit_if_due(&mut self, now: Timestamp) -> Result<Activity, Stop> {

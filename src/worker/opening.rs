@@ -33,6 +33,14 @@ impl TaskState {
             Self::Waiting(_) | Self::Restoring(_) | Self::Stopped => None,
         }
     }
+
+    /// Whether it does not run yet.
+    pub(crate) fn is_opening(&self) -> bool {
+        match self {
+            Self::Waiting(_) | Self::Restoring(_) => true,
+            Self::Running(_) | Self::Stopped => false,
+        }
+    }
 }
 
 /// How long to wait before a task that could not be opened is tried again.
@@ -75,8 +83,15 @@ impl Worker {
             return Ok(false);
         }
         let mut moved = false;
-        let ids: Vec<_> = self.tasks.keys().cloned().collect();
-        for id in ids {
+        // Who was tried last comes last: one that can never be opened keeps no other from it.
+        let since = |state: &TaskState| match state {
+            TaskState::Waiting(since) => *since,
+            TaskState::Restoring(_) | TaskState::Running(_) | TaskState::Stopped => Timestamp::MIN,
+        };
+        let mut ids: Vec<_> =
+            self.tasks.iter().map(|(id, state)| (since(state), id.clone())).collect();
+        ids.sort();
+        for (_, id) in ids {
             // Each may take its time to be opened, and none has anything to commit yet.
             if self.instance.is_stopping() {
                 break;

@@ -1,11 +1,12 @@
 //! Tasks that cannot be opened: which of them stop, and what goes on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream::store::memory::MemoryStores;
 use millstream::store::{Stores, TaskStore};
 use millstream::testing::Driver;
-use millstream::{Builder, Counter, Fault, I64, Result, TaskId, Utf8};
+use millstream::{Builder, Counter, Fault, I64, Lag, Result, TaskId, Utf8};
 
 use crate::world::{history, say};
 
@@ -50,6 +51,19 @@ fn a_fatal_fault_while_a_task_opens_stops_it_and_no_other() -> Result<()> {
     let stopped = [("counts_0".to_owned(), "the state is damaged".to_owned())];
     assert_eq!(driver.stopped_tasks(), stopped);
     assert_eq!((driver.tasks(0), driver.counted(Counter::StoppedTasks)), (1, 1));
+    assert_ne!(driver.lag(0), Lag::Unknown, "nobody waits for the stopped one");
+    Ok(())
+}
+
+#[test]
+fn how_far_a_process_is_behind_is_unknown_while_one_of_its_tasks_cannot_be_opened() -> Result<()> {
+    let mut driver = counting_on_damaged_state(Fault::Retry("the disk is busy".into()))?;
+    assert_eq!(driver.lag(0), Lag::Unknown, "it is no member yet");
+    while history(&driver, "out", I64)?.is_empty() {
+        driver.step()?;
+        driver.advance_clock(Duration::from_millis(100));
+    }
+    assert_eq!((driver.tasks(0), driver.lag(0)), (1, Lag::Unknown));
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::source::Source;
 const LEAVES: &[&str] = &[
     "record",
     "batch",
+    "capacity",
     "outgoing",
     "partitioner",
     "serde",

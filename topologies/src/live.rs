@@ -61,6 +61,10 @@ impl Index<UserId, Gone> for GoneUsers {
     fn changed(&mut self, user: &UserId, _old: Option<&Gone>, new: Option<&Gone>) {
         self.set(*user, new.is_some());
     }
+
+    fn bytes(&self) -> usize {
+        self.0.capacity() * (size_of::<UserId>() + 1) * 8 / 7
+    }
 }
 
 /// The live posts by author.
@@ -207,6 +211,17 @@ impl Index<PostId, PostLine> for PostsByAuthor {
         let appeared = before.unwrap_or(self.changes);
         self.put(*post, *line);
         self.places.entry(*post).and_modify(|place| place.appeared = appeared);
+    }
+
+    fn bytes(&self) -> usize {
+        // An eighth of a map's places is spare at least; so is a third of what grows by doubling, on average.
+        let map = |capacity: usize, entry: usize| capacity * (entry + 1) * 8 / 7;
+        let places = map(self.places.capacity(), size_of::<(PostId, Place)>());
+        let authors = map(self.of_author.capacity(), size_of::<(UserId, u32)>());
+        let lines = self.places.len() * size_of::<Line>() * 3 / 2;
+        let slots = self.slots.capacity() * size_of::<AuthorPosts>();
+        let former = self.former.order.len() * size_of::<(PostId, Vec<UserId>, UserId)>() * 2;
+        places + authors + lines + slots + former
     }
 }
 
