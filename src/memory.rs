@@ -1,7 +1,7 @@
 //! One bound of memory, divided among those who hold much of it.
 //!
 //! It bounds what grows with the input: rows, blocks, queues, open transactions. Broadcasts and timers are in memory whole:
-//! they take from the rows' part, up to half of it, and beyond that stand beside the bound, as the program itself does and
+//! they take from the rows' part, up to two thirds of it, and beyond that stand beside the bound, as the program itself does and
 //! what allocators keep between uses.
 
 /// How many bytes each part may take.

@@ -4,19 +4,18 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use millstream::broker::partition_of;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{Part, Process, Stack, poll_until};
 
 use crate::http::Caller;
-use crate::raw::{Client, Message, Producer};
+use crate::rows::{Writer, author, reader};
 use crate::{Broken, Result};
 
 const PARTITIONS: i32 = 3;
+/// A reader follows all of them.
 const AUTHORS: usize = 20;
 const POSTS_PER_AUTHOR: usize = 25;
 /// Posts that a reader's feed shows before it is ready.
@@ -29,11 +28,30 @@ pub(crate) const FEED: &str = "/api/v1/feed?limit=100";
 pub(crate) struct Company {
     stack: Stack,
     dir: TempDir,
-    _worker: Process,
+    worker: Process,
+    worker_internal: SocketAddr,
     api: Process,
     address: SocketAddr,
-    /// A token for each reader.
+    /// A token for each of the first readers.
     pub(crate) tokens: Vec<String>,
+    /// How many rows were written.
+    rows: u64,
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Readers {
+    /// So many follow.
+    pub(crate) all: usize,
+    /// So many of them call, with tokens of their own.
+    pub(crate) callers: usize,
+}
+
+impl Readers {
+    /// So many, who all call.
+    pub(crate) fn calling(all: usize) -> Self {
+        Self { all, callers: all }
+    }
 }
 
 /// What is looked at in an answer.
@@ -89,8 +107,8 @@ impl Feed {
 }
 
 impl Company {
-    /// Starts it all; returns when so many readers have their feeds in Redis.
-    pub(crate) fn start(feedmill: &Path, readers: usize) -> Result<Self> {
+    /// Starts it all; returns when those who call have their feeds in Redis.
+    pub(crate) fn start(feedmill: &Path, readers: Readers) -> Result<Self> {
         let broken = |cause| Broken::while_doing("start servers", cause);
         let stack = Stack::of(&[Part::Kafka, Part::Redis]).start().map_err(broken)?;
         let dir = tempfile::tempdir().map_err(broken)?;
@@ -116,11 +134,20 @@ impl Company {
         listens(worker_internal, &worker)?;
         let api = run("serve", api_internal)?;
         listens(public, &api)?;
-        let mut company =
-            Self { stack, dir, _worker: worker, api, address: public, tokens: Vec::new() };
-        company.write_rows(readers)?;
-        company.tokens =
-            (0..readers).map(|reader| company.token(feedmill, reader)).collect::<Result<_>>()?;
+        let mut company = Self {
+            stack,
+            dir,
+            worker,
+            worker_internal,
+            api,
+            address: public,
+            tokens: Vec::new(),
+            rows: 0,
+        };
+        company.write_world(readers.all)?;
+        company.tokens = (0..readers.callers)
+            .map(|reader| company.token(feedmill, reader))
+            .collect::<Result<_>>()?;
         company.await_feeds()?;
         Ok(company)
     }
@@ -136,9 +163,31 @@ impl Company {
         self.api.id()
     }
 
+    /// The process id of the worker.
+    pub(crate) fn worker(&self) -> u32 {
+        self.worker.id()
+    }
+
+    /// A number in the worker's metrics; none if it has no such number yet.
+    pub(crate) fn worker_metric(&self, name: &str) -> Result<Option<u64>> {
+        let (status, body) = &Caller::connect(self.worker_internal, "")?
+            .get("/metrics")
+            .map(|(status, body)| (status, String::from_utf8_lossy(body).into_owned()))?;
+        if *status != 200 {
+            return Err(Broken(format!("metrics were answered with {status}")));
+        }
+        let value = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.and_then(|value| value.parse().ok()))
+    }
+
+    /// Who writes more: one at a time.
+    pub(crate) fn writer(&self) -> Result<Writer> {
+        Writer::open(self.stack.kafka(), PARTITIONS, self.rows)
+    }
+
     fn token(&self, feedmill: &Path, reader: usize) -> Result<String> {
         let mut command = Command::new(feedmill);
-        command.args(["token", &id('c', reader)]).current_dir(self.dir.path());
+        command.args(["token", &self::reader(reader)]).current_dir(self.dir.path());
         let output = command.output().map_err(|cause| Broken::while_doing("token", cause))?;
         if !output.status.success() {
             return Err(Broken::while_doing("token", String::from_utf8_lossy(&output.stderr)));
@@ -147,24 +196,26 @@ impl Company {
     }
 
     /// Users, who follows whom, posts; no two posts say the same, or a feed would show one of them.
-    fn write_rows(&self, readers: usize) -> Result<()> {
-        let mut rows = Rows { at: now_ms(), lsn: 0, records: Vec::new() };
-        let authors = (0..AUTHORS).map(|author| id('a', author));
-        let readers: Vec<_> = (0..readers).map(|reader| id('c', reader)).collect();
-        for author in authors {
-            rows.keyed("users", &author, json!({"username": author}));
+    fn write_world(&mut self, readers: usize) -> Result<()> {
+        let authors = (0..AUTHORS).map(author);
+        let readers: Vec<_> = (0..readers).map(reader).collect();
+        let mut writer = self.writer()?;
+        writer.write(|rows| {
+            for author in authors {
+                rows.user(&author);
+                for reader in &readers {
+                    rows.follow(reader, &author);
+                }
+                for _ in 0..POSTS_PER_AUTHOR {
+                    rows.post(&author);
+                }
+            }
             for reader in &readers {
-                rows.follow(reader, &author);
+                rows.user(reader);
             }
-            for _ in 0..POSTS_PER_AUTHOR {
-                let post = id('d', rows.records.len());
-                rows.keyed("posts", &post, json!({"user_id": author, "content": post}));
-            }
-        }
-        for reader in &readers {
-            rows.keyed("users", reader, json!({"username": reader}));
-        }
-        rows.send(self.stack.kafka())
+        })?;
+        self.rows = writer.rows();
+        Ok(())
     }
 
     fn await_feeds(&self) -> Result<()> {
@@ -177,70 +228,6 @@ impl Company {
         }
         Ok(())
     }
-}
-
-/// Rows as the change capture writes them.
-struct Rows {
-    at: u64,
-    lsn: u64,
-    records: Vec<(&'static str, String, String)>,
-}
-
-impl Rows {
-    fn keyed(&mut self, table: &'static str, id: &str, mut row: Value) {
-        if let Value::Object(columns) = &mut row {
-            columns.insert("id".into(), json!(id));
-        }
-        self.push(table, format!(r#"{{"id":"{id}"}}"#), row);
-    }
-
-    fn follow(&mut self, follower: &str, followee: &str) {
-        let key = format!(r#"{{"follower_id":"{follower}","followee_id":"{followee}"}}"#);
-        self.push("follows", key, json!({"follower_id": follower, "followee_id": followee}));
-    }
-
-    fn push(&mut self, table: &'static str, key: String, mut row: Value) {
-        self.lsn += 1;
-        if let Value::Object(columns) = &mut row {
-            columns.insert("created_at".into(), json!(self.at));
-        }
-        let value = json!({
-            "before": null,
-            "after": row,
-            "source": {
-                "connector": "postgresql", "name": "cdc", "ts_ms": self.at, "snapshot": "false",
-                "db": "feedmill", "schema": "public", "table": table, "lsn": self.lsn,
-            },
-            "op": "c",
-            "ts_ms": self.at,
-        });
-        self.records.push((table, key, value.to_string()));
-    }
-
-    fn send(&self, bootstrap: &str) -> Result<()> {
-        let mut producer = Producer::open(Client::new(bootstrap).set("linger.ms", "5"))?;
-        for table in ["users", "posts", "follows"] {
-            let topic = producer.topic(&format!("cdc.{table}"))?;
-            let of_table = self.records.iter().filter(|(of, _, _)| *of == table);
-            let messages = of_table.map(|(_, key, value)| {
-                let partition = partition_of(key.as_bytes(), PARTITIONS);
-                Message::new(partition, key.as_bytes(), value.as_bytes())
-            });
-            producer.send_copies(&topic, messages)?;
-        }
-        producer.flush(LONG)
-    }
-}
-
-/// The id of this number, of a kind told by a letter.
-fn id(kind: char, number: usize) -> String {
-    format!("{kind}0000000-0000-4000-8000-{number:012}")
-}
-
-/// The time of day, in ms UTC.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
 fn free_ports() -> Result<[SocketAddr; 3]> {

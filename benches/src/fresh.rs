@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::company::{Company, Feed, now_ms};
+use crate::company::{Company, Feed, Readers};
 use crate::http::Caller;
 use crate::latency::Latencies;
+use crate::rows::now_ms;
 use crate::{Broken, Result, Teller};
 
 /// How many readers look at what becomes of their views.
@@ -20,8 +21,9 @@ const VIEWS_PER_SECOND: u32 = 1;
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// An event not seen after this long is missing.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Events at the beginning that are not timed.
-const WARM_UP: Duration = Duration::from_secs(3);
+/// Events at the beginning that are not timed: a broker just started compiles itself for about so long, on a core that
+/// nobody else has then.
+const WARM_UP: Duration = Duration::from_secs(40);
 
 /// What to run.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ impl Fresh {
     /// Runs it and tells the figures.
     pub fn run(&self, teller: Teller) -> Result<()> {
         let readers = ((self.events_per_second / VIEWS_PER_SECOND) as usize).max(OBSERVERS);
-        let company = Company::start(&self.feedmill, readers)?;
+        let company = Company::start(&self.feedmill, Readers::calling(readers))?;
         let began = Instant::now() + Duration::from_millis(200);
         let every = Duration::from_secs(1) * (readers as u32) / self.events_per_second;
         let seen: Vec<Result<Seen>> = thread::scope(|scope| {

@@ -5,8 +5,9 @@
 //! its own process and prints one [`Usage`] line; then its output is read back and compared with the
 //! truth, because a fast wrong answer scores nothing.
 //!
-//! Other tasks: how long a commit takes, how soon an event is seen, how many feeds are served. Count by key: read a topic, count records by key, write a changelog record and an
-//! output record per changed key and commit, exactly once.
+//! Count by key: read a topic, count records by key, write a changelog record and an output record per changed key and
+//! commit, exactly once. Other tasks: how long a commit takes, how soon an event is seen, how many feeds are served, how
+//! long a ranking takes, what an author with many readers costs.
 
 mod commits;
 mod company;
@@ -18,12 +19,15 @@ mod http;
 mod input;
 mod latency;
 mod ours;
+mod ranking;
 mod raw;
 mod report;
+mod rows;
 mod serving;
 mod tally;
 mod usage;
 mod verify;
+mod viral;
 
 use std::fmt;
 
@@ -35,9 +39,11 @@ pub use fresh::Fresh;
 pub use input::Input;
 pub use latency::Spread;
 pub use ours::Ours;
+pub use ranking::Ranking;
 pub use report::{Comparison, Report, Teller, compare};
 pub use serving::Serving;
 pub use usage::Usage;
+pub use viral::{Pushed, Viral};
 
 /// Why there is no figure.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use benches::{
-    Broken, Commits, Count, Entrant, Floor, Fresh, Input, Ours, Output, Result, Serving, Teller,
-    Usage,
+    Broken, Commits, Count, Entrant, Floor, Fresh, Input, Ours, Output, Ranking, Result, Serving,
+    Teller, Usage, Viral,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -56,6 +56,10 @@ enum Verb {
     },
     /// Requests a second of cached feeds, and how long one takes.
     Serve,
+    /// How long it takes to rank 1,000 candidates.
+    Rank,
+    /// What an author with many readers costs.
+    Viral,
     /// An entrant, started by `count`.
     #[command(hide = true)]
     RunFloor {
@@ -99,6 +103,8 @@ fn main() -> ExitCode {
         Some(Verb::Commit) => asked.commits(),
         Some(Verb::Fresh { rates }) => asked.fresh(rates),
         Some(Verb::Serve) => asked.serving(),
+        Some(Verb::Rank) => asked.ranking(),
+        Some(Verb::Viral) => asked.viral(),
         Some(Verb::RunFloor { run, sent }) => run.floor(sent),
         Some(Verb::RunOurs { run, state }) => run.ours(state),
     };
@@ -116,6 +122,8 @@ impl Asked {
         self.commits()?;
         self.fresh(Vec::new())?;
         self.serving()?;
+        self.ranking()?;
+        self.viral()?;
         self.count(Vec::new())
     }
 
@@ -134,6 +142,16 @@ impl Asked {
     fn serving(&self) -> Result<()> {
         let span = Duration::from_secs(if self.quick { 4 } else { 20 });
         Serving { feedmill: self.feedmill()?, span }.run(self.teller())
+    }
+
+    fn ranking(&self) -> Result<()> {
+        Ranking { times: if self.quick { 2_000 } else { 20_000 } }.run(self.teller())
+    }
+
+    fn viral(&self) -> Result<()> {
+        let (followers, seconds) = if self.quick { (5_000, 10) } else { (20_000, 30) };
+        let (feedmill, span) = (self.feedmill()?, Duration::from_secs(seconds));
+        Viral { feedmill, followers, likes_per_second: 1_000, span }.run(self.teller())
     }
 
     fn feedmill(&self) -> Result<PathBuf> {

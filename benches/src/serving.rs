@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::company::{Company, Feed};
+use crate::company::{Company, Feed, Readers};
 use crate::latency::{Latencies, Spread};
 use crate::usage::cpu_seconds_of;
 use crate::{Broken, Result, Teller};
@@ -28,7 +28,7 @@ pub struct Serving {
 impl Serving {
     /// Runs it and tells the figures.
     pub fn run(&self, teller: Teller) -> Result<()> {
-        let company = Company::start(&self.feedmill, CONNECTIONS)?;
+        let company = Company::start(&self.feedmill, Readers::calling(CONNECTIONS))?;
         self.load(&company, None)?;
         let most = self.load(&company, None)?;
         teller.tell(&Spread { entrant: "closed loop".into(), ..most.clone() })?;

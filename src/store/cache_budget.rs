@@ -4,7 +4,7 @@
 //! gives rows up, down to that part: busy stores take from idle ones what those do not use, and none starves.
 //!
 //! What is in memory whole, as timers and broadcasts are, is reserved: rows get what that leaves, but never less than
-//! half of the bound.
+//! a third of the bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,7 +40,7 @@ impl CacheBudget {
 
     fn room(&self) -> usize {
         let left = self.bytes_max.saturating_sub(self.reserved());
-        left.max(self.bytes_max / 2)
+        left.max(self.bytes_max / 3)
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_have_what_reservations_leave_but_never_less_than_half() {
+    fn rows_have_what_reservations_leave_but_never_less_than_a_third() {
         let budget = CacheBudget::new(1 << 20);
         let mut share = CacheShare::of(&budget);
         share.tell(900 << 10);
@@ -143,8 +143,8 @@ mod tests {
         assert!(share.is_exceeded(900 << 10));
         assert_eq!(budget.taken(), (900 << 10, (1 << 20) - (200 << 10)));
         one.tell(2 << 20);
-        assert!(share.is_exceeded((1 << 19) + 1));
-        assert!(!share.is_exceeded(1 << 19), "half is left");
+        assert!(share.is_exceeded((1 << 20) / 3 + 1));
+        assert!(!share.is_exceeded((1 << 20) / 3), "a third is left");
         drop((one, other));
         assert_eq!(budget.taken(), (900 << 10, 1 << 20));
     }

@@ -1,6 +1,6 @@
 //! The sink's loop: poll `feeds` and `trending`, keep the newest of each key, apply, then commit.
 //!
-//! A batch is applied completely before its position is committed, so a crash applies some of it twice,
+//! A batch is applied completely before its position is committed, once a second, so a crash applies some of it twice,
 //! which the versions make harmless. While Redis is away the same batch is tried again, ever more slowly,
 //! and Kafka holds the rest; also while it refuses (a wrong password, a right that is missing), because whoever
 //! mends that mends the server and not this process, but then it is said again and again. A record that is no feed
@@ -21,6 +21,8 @@ use super::{Applied, RedisFault, Sink, Write};
 use crate::backoff::Backoff;
 
 const POLL: Duration = Duration::from_millis(100);
+/// How often positions are committed: a commit is a write of the broker that the next feed would wait for.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How often a refusal is logged while it lasts.
@@ -70,7 +72,11 @@ pub struct Sinking<'a> {
 
 /// Runs on the calling thread until `stop` is set. A failure of Kafka that no retry helps ends it.
 pub fn run(mut sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
+    let mut applied = Positions::default();
     while !sinking.stop.load(Ordering::Relaxed) {
+        if let Some(positions) = applied.due(Instant::now()) {
+            sinking.consumer.commit(&positions).or_else(survive)?;
+        }
         let polled = match sinking.consumer.poll(POLL) {
             Ok(polled) => polled,
             Err(failure) => {
@@ -85,15 +91,16 @@ pub fn run(mut sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
         sinking.progress.foreign.fetch_add(foreign, Ordering::Relaxed);
         sinking.progress.in_hand.store(oldest(&polled), Ordering::Relaxed);
         if !apply(&mut sinking, &work, runtime) {
-            return Ok(());
+            break;
         }
         sinking.progress.in_hand.store(0, Ordering::Relaxed);
         sinking.progress.took.observe(SystemClock.now().since(Timestamp(oldest(&polled))));
-        if let Err(failure) = sinking.consumer.commit(&positions(&polled)) {
-            survive(failure)?;
-        }
+        applied.note(&polled, Instant::now());
     }
-    Ok(())
+    match applied.all() {
+        positions if positions.is_empty() => Ok(()),
+        positions => sinking.consumer.commit(&positions).or_else(survive),
+    }
 }
 
 /// Tries until it is done; `false` if it was asked to stop before.
@@ -219,21 +226,61 @@ fn oldest(polled: &Polled) -> i64 {
     records.map(|record| record.timestamp.0).min().unwrap_or(0)
 }
 
-/// The next position of every partition that brought something.
-fn positions(polled: &Polled) -> Vec<(TopicPartition, Offset)> {
-    let mut next: BTreeMap<TopicPartition, Offset> = BTreeMap::new();
-    for batch in &polled.batches {
-        let Some(last) = batch.len().checked_sub(1).and_then(|index| batch.get(index)) else {
-            continue;
-        };
-        next.insert(batch.source().clone(), last.offset.next());
+/// The positions after what was applied, of the partitions that brought something since the last commit.
+#[derive(Default)]
+struct Positions {
+    next: BTreeMap<TopicPartition, Offset>,
+    /// When the first of them was noted.
+    since: Option<Instant>,
+}
+
+impl Positions {
+    fn note(&mut self, polled: &Polled, now: Instant) {
+        for batch in &polled.batches {
+            let last = batch.len().checked_sub(1).and_then(|index| batch.get(index));
+            let Some(last) = last else { continue };
+            self.put(batch.source().clone(), last.offset.next(), now);
+        }
     }
-    next.into_iter().collect()
+
+    fn put(&mut self, of: TopicPartition, next: Offset, now: Instant) {
+        self.next.insert(of, next);
+        self.since.get_or_insert(now);
+    }
+
+    /// All of them, if it is time to commit them.
+    fn due(&mut self, now: Instant) -> Option<Vec<(TopicPartition, Offset)>> {
+        self.since.filter(|since| now.duration_since(*since) >= COMMIT_EVERY)?;
+        Some(self.all())
+    }
+
+    fn all(&mut self) -> Vec<(TopicPartition, Offset)> {
+        self.since = None;
+        std::mem::take(&mut self.next).into_iter().collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positions_are_committed_a_second_after_the_first_of_them_and_only_the_last_of_each_partition()
+     {
+        let (began, mut positions) = (Instant::now(), Positions::default());
+        let (first, second) = (TopicPartition::new("feeds", 0), TopicPartition::new("feeds", 1));
+        let after = |millis| began + Duration::from_millis(millis);
+        assert_eq!(positions.due(after(5_000)), None, "nothing was applied");
+        positions.put(first.clone(), Offset(3), began);
+        positions.put(second.clone(), Offset(8), after(900));
+        positions.put(first.clone(), Offset(4), after(950));
+        assert_eq!(positions.due(after(999)), None);
+        assert_eq!(
+            positions.due(after(1_000)),
+            Some(vec![(first, Offset(4)), (second, Offset(8))])
+        );
+        assert_eq!((positions.due(after(9_000)), positions.all()), (None, vec![]));
+    }
 
     #[test]
     fn an_outage_is_logged_once_and_a_refusal_again_every_minute() {
