@@ -34,6 +34,9 @@ use crate::record::TaskId;
 /// The family that holds the checkpoint; every database has it.
 const MARKS_FAMILY: &str = "default";
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// What the first write to a write buffer takes. There are hundreds of them, and by default each takes 1 MiB at once: they
+/// would exceed their part together before anything is in them, and be flushed for ever.
+const ARENA_BLOCK_BYTES: usize = 32 << 10;
 /// Write buffers get this part of the memory; above it RocksDB flushes on its own.
 const WRITE_BUFFER_PART: usize = 4;
 const BLOOM_BITS: f64 = 10.0;
@@ -74,6 +77,7 @@ impl RocksStores {
         options.set_write_buffer_manager(&self.write_buffers);
         options.set_write_buffer_size(WRITE_BUFFER_BYTES);
         options.set_max_write_buffer_number(2);
+        options.set_arena_block_size(ARENA_BLOCK_BYTES);
         options.set_allow_concurrent_memtable_write(false);
         options.set_max_background_jobs(2);
         options.set_compression_type(DBCompressionType::Lz4);

@@ -12,6 +12,7 @@ use super::super::contract::{changes, checkpoint, columns, open, rows, task};
 use super::super::{Checkpoint, Column, Committed, StateChanges, Stores};
 use super::RocksStores;
 use crate::error::{Fault, Result};
+use crate::record::TaskId;
 
 const A: Column = Column(0);
 const B: Column = Column(1);
@@ -204,4 +205,26 @@ fn names_that_are_not_plain_are_refused() {
     assert_eq!(refused, Err(Fault::Fatal("\"../elsewhere\" cannot name a state directory".into())));
     let refused = at(dir.path()).open(&super::super::contract::task(), &columns(&["default"]));
     assert_eq!(refused.map(drop), Err(Fault::Fatal("no store can be called \"default\"".into())));
+}
+
+#[test]
+fn many_tasks_that_write_little_take_little_of_what_write_buffers_may() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = RocksStores::new(dir.path(), 64 << 20);
+    let mut opened = Vec::new();
+    for partition in 0..40 {
+        let task = TaskId { partition, ..task() };
+        let mut store = stores.open(&task, &columns(&["a", "b"]))?;
+        let mut batch = StateChanges::default();
+        for row in 0..64_u8 {
+            batch.push(A, &[row; 16], Some(&[row; 64]));
+            batch.push(B, &[row; 16], Some(&[row; 64]));
+        }
+        store.apply(&batch, &checkpoint(5), &Committed::mint())?;
+        opened.push(store);
+    }
+    let used = stores.memory().into_iter().find(|part| part.part == "write_buffers");
+    let bytes = used.and_then(|part| part.bytes);
+    assert!(bytes.is_some_and(|bytes| bytes < 8 << 20), "{bytes:?}");
+    Ok(())
 }
