@@ -21,13 +21,14 @@ pub struct MemoryPlan {
     pub sending: usize,
 }
 
-/// The parts of a hundred that each gets.
+/// The parts of a hundred that each gets. What is left is for what is in no part: an open database of each task, what processors
+/// keep themselves, copies on their way to disk and network.
 const RECORD_CACHES: usize = 34;
-const STORES: usize = 30;
-const TRANSACTIONS: usize = 12;
+const STORES: usize = 26;
+const TRANSACTIONS: usize = 10;
 const QUEUED: usize = 6;
 const FETCHED: usize = 6;
-const SENDING: usize = 12;
+const SENDING: usize = 10;
 
 /// Less than this for a queue or a transaction makes every record wait.
 const QUEUE_BYTES_MIN: usize = 1 << 20;
@@ -76,12 +77,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parts_of_all_workers_together_are_what_was_divided() {
+    fn the_parts_of_all_workers_together_leave_a_twelfth_of_what_was_divided() {
         for workers in [1, 2, 12] {
             let plan = MemoryPlan::of(1 << 30, workers);
             let each = plan.transaction + plan.queued + plan.fetched + plan.sending;
             let all = plan.record_caches + plan.stores + each * workers;
-            assert!((1 << 30) - all < 1 << 10, "{workers} workers: {all}");
+            let left = (1 << 30) - all;
+            assert!((left * 12).abs_diff(1 << 30) < 64 << 20, "{workers} workers: {left}");
         }
     }
 
