@@ -165,6 +165,13 @@ impl Streams {
         self.instance.lag_of_all()
     }
 
+    /// Whether this process has done all that it owes: it has read its sources to their ends, everything is committed, and no
+    /// timer is due or [owed](crate::store::TimerQueue::owe). Once all processes have said so for as long as records are
+    /// under way between them, what they have sent is all that there is to say.
+    pub fn is_settled(&self) -> bool {
+        self.instance.is_settled()
+    }
+
     /// What this process takes in memory, by the parts of its [`MemoryPlan`](crate::MemoryPlan).
     pub fn memory(&self) -> Vec<MemoryUse> {
         self.instance.memory()

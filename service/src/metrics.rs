@@ -13,6 +13,8 @@ use prometheus::{
 type Counts = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 /// What somebody else holds in memory.
 type Memory = Box<dyn Fn() -> Vec<MemoryUse> + Send + Sync>;
+/// Whether the engine of somebody else has done all that it owes.
+type Settled = Box<dyn Fn() -> bool + Send + Sync>;
 /// How long something of somebody else takes.
 type Takes = Box<dyn Fn() -> Durations + Send + Sync>;
 
@@ -22,6 +24,7 @@ pub struct Metrics {
     engine: OnceLock<Arc<EngineMetrics>>,
     sink: OnceLock<(Counts, Takes)>,
     memory: OnceLock<Memory>,
+    settled: OnceLock<Settled>,
     /// Requests, by route and status.
     pub requests: IntCounterVec,
     /// Seconds a request took, by route.
@@ -54,6 +57,7 @@ impl Metrics {
             engine: OnceLock::new(),
             sink: OnceLock::new(),
             memory: OnceLock::new(),
+            settled: OnceLock::new(),
             requests: counters("feedmill_http_requests_total", "Requests.", &["route", "status"])?,
             seconds: HistogramVec::new(
                 HistogramOpts::new("feedmill_http_request_seconds", "Seconds a request took.")
@@ -123,6 +127,12 @@ impl Metrics {
         let _ = self.memory.set(Box::new(memory));
     }
 
+    /// Tells whether the engine of this process has done all that it owes, too.
+    pub fn follow_settled(&self, settled: impl Fn() -> bool + Send + Sync + 'static) {
+        // A process has one engine, so the first is the only one.
+        let _ = self.settled.set(Box::new(settled));
+    }
+
     /// All of it as text.
     pub fn text(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -148,6 +158,11 @@ impl Metrics {
         }
         if let Some(memory) = self.memory.get() {
             write_memory(&memory(), &mut out);
+        }
+        if let Some(settled) = self.settled.get() {
+            write_type("millstream_settled", "gauge", &mut out);
+            let settled = u8::from(settled());
+            out.extend_from_slice(format!("millstream_settled {settled}\n").as_bytes());
         }
         out
     }

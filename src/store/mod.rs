@@ -145,6 +145,15 @@ pub trait Stores: Send + Sync {
     }
 }
 
+/// What timers wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WaitsFor {
+    /// The earliest deadline.
+    pub(crate) next: Option<Timestamp>,
+    /// How many stand for something that is owed.
+    pub(crate) owed: usize,
+}
+
 /// What a task does with every store of its own, whatever the types.
 ///
 /// # Contract
@@ -165,9 +174,9 @@ pub(crate) trait StateStore: Any {
     /// About how many bytes are dirty.
     fn dirty_bytes(&self) -> usize;
 
-    /// Of timers: the earliest deadline.
-    fn next_due(&self) -> Option<Timestamp> {
-        None
+    /// What its timers wait for; nothing, if it has none.
+    fn waits_for(&self) -> WaitsFor {
+        WaitsFor::default()
     }
 
     /// Of timers: removes the earliest that is due, and answers its deadline and its key.

@@ -5,23 +5,32 @@
 //! write like any other.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
 use super::key_bytes::KeyBytes;
 use super::{
-    CacheBudget, Column, Envelope, Reservation, StateChanges, StateReader, StateStore, seal,
+    CacheBudget, Column, Envelope, Reservation, StateChanges, StateReader, StateStore, WaitsFor,
+    seal,
 };
 use crate::error::{Fault, Result};
 use crate::record::Timestamp;
 use crate::serde::{I64, Serde};
 
-/// The version of the form of a deadline.
-const FORMAT: u8 = 1;
+/// The versions of the form of a deadline: the time alone, and the time of what is owed.
+const SET: u8 = 1;
+const OWED: u8 = 2;
 /// About what a changed timer takes in a changelog beside its key.
 const CHANGE_BYTES: usize = 32;
+
+/// One key's deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Deadline {
+    at: Timestamp,
+    is_owed: bool,
+}
 
 /// The timers of one column.
 pub struct TimerQueue<K> {
@@ -30,8 +39,10 @@ pub struct TimerQueue<K> {
     /// Asked by key only; its order never shows.
     deadlines: HashMap<KeyBytes, Timestamp, FxBuildHasher>,
     due: BTreeSet<(Timestamp, KeyBytes)>,
+    /// Those of them by which something is owed: few, and none at rest.
+    owed: HashSet<KeyBytes, FxBuildHasher>,
     /// What the open transaction moved, with what was so before it.
-    moved: BTreeMap<KeyBytes, Option<Timestamp>>,
+    moved: BTreeMap<KeyBytes, Option<Deadline>>,
     moved_bytes: usize,
     /// What the keys have outside of the maps.
     long_key_bytes: usize,
@@ -52,6 +63,7 @@ impl<K: 'static> TimerQueue<K> {
             keys,
             deadlines: HashMap::default(),
             due: BTreeSet::new(),
+            owed: HashSet::default(),
             moved: BTreeMap::new(),
             moved_bytes: 0,
             long_key_bytes: 0,
@@ -60,7 +72,7 @@ impl<K: 'static> TimerQueue<K> {
         };
         let mut outcome = Ok(());
         reader.scan(column, &[], None, &mut |key, bytes| {
-            outcome = deadline(bytes).map(|at| queue.place(KeyBytes::new(key), Some(at)));
+            outcome = deadline(bytes).map(|to| queue.place(KeyBytes::new(key), Some(to)));
             outcome.is_ok()
         })?;
         let damaged = |fault| Fault::Fatal(format!("timers, column {}: {fault}", column.0));
@@ -69,19 +81,39 @@ impl<K: 'static> TimerQueue<K> {
         Ok(queue)
     }
 
-    /// Sets the deadline of `key`, in place of the one it had.
+    /// Sets the deadline of `key`, in place of the one it had: a time at which the clock changes something.
     pub fn set(&mut self, key: &K, at: Timestamp) -> Result<()> {
         self.encode(key);
-        self.shift(Some(at));
+        self.shift(Some(Deadline { at, is_owed: false }));
         Ok(())
     }
 
-    /// Sets the deadline of `key`, unless it has one that comes sooner.
+    /// As [`Self::set`], for a time by which something is done that is owed already: before it has fired, the process is
+    /// not settled.
+    pub fn owe(&mut self, key: &K, at: Timestamp) -> Result<()> {
+        self.encode(key);
+        self.shift(Some(Deadline { at, is_owed: true }));
+        Ok(())
+    }
+
+    /// Sets the deadline of `key`, unless it has one that comes sooner. What was owed is owed by the sooner one.
     pub fn set_sooner(&mut self, key: &K, at: Timestamp) -> Result<()> {
-        match self.deadline(key) {
-            Some(sooner) if sooner <= at => Ok(()),
-            Some(_) | None => self.set(key, at),
-        }
+        self.sooner(key, Deadline { at, is_owed: false })
+    }
+
+    /// As [`Self::set_sooner`], for something that is owed.
+    pub fn owe_sooner(&mut self, key: &K, at: Timestamp) -> Result<()> {
+        self.sooner(key, Deadline { at, is_owed: true })
+    }
+
+    fn sooner(&mut self, key: &K, new: Deadline) -> Result<()> {
+        self.encode(key);
+        let sooner = self.held(&self.key).map_or(new, |held| Deadline {
+            at: held.at.min(new.at),
+            is_owed: held.is_owed || new.is_owed,
+        });
+        self.shift(Some(sooner));
+        Ok(())
     }
 
     /// Removes the deadline of `key`, if it has one.
@@ -130,14 +162,19 @@ impl<K: 'static> TimerQueue<K> {
         self.due.is_empty()
     }
 
+    fn held(&self, key: &[u8]) -> Option<Deadline> {
+        let at = *self.deadlines.get(key)?;
+        Some(Deadline { at, is_owed: self.owed.contains(key) })
+    }
+
     fn encode(&mut self, key: &K) {
         self.key.clear();
         self.keys.encode(key, &mut self.key);
     }
 
     /// Moves the timer of `self.key`, remembering what was so before the transaction.
-    fn shift(&mut self, to: Option<Timestamp>) {
-        let before = self.deadlines.get(self.key.as_slice()).copied();
+    fn shift(&mut self, to: Option<Deadline>) {
+        let before = self.held(&self.key);
         if before == to {
             return;
         }
@@ -150,7 +187,13 @@ impl<K: 'static> TimerQueue<K> {
     }
 
     /// Makes `at` the deadline of `key`, in both orders.
-    fn place(&mut self, key: KeyBytes, at: Option<Timestamp>) {
+    fn place(&mut self, key: KeyBytes, to: Option<Deadline>) {
+        if to.is_some_and(|to| to.is_owed) {
+            self.owed.insert(key.clone());
+        } else {
+            self.owed.remove(key.as_slice());
+        }
+        let at = to.map(|to| to.at);
         let long = 2 * key.heap_bytes();
         let before = match at {
             Some(at) => self.deadlines.insert(key.clone(), at),
@@ -178,22 +221,23 @@ impl<K: 'static> TimerQueue<K> {
 }
 
 /// Reads what `stage` wrote.
-fn deadline(bytes: &[u8]) -> Result<Timestamp> {
+fn deadline(bytes: &[u8]) -> Result<Deadline> {
     let held = Envelope::open(bytes)?;
     let mut slot = None;
     I64.decode(held.value, held.version, &mut slot)?;
-    slot.map(Timestamp).ok_or_else(|| Fault::Reject("no deadline".into()))
+    let at = slot.map(Timestamp).ok_or_else(|| Fault::Reject("no deadline".into()))?;
+    Ok(Deadline { at, is_owed: held.version == OWED })
 }
 
 impl<K: 'static> StateStore for TimerQueue<K> {
     fn stage(&mut self, changes: &mut StateChanges) -> Result<()> {
         for (key, before) in &self.moved {
-            match self.deadlines.get(key.as_slice()) {
-                after if after == before.as_ref() => {}
+            match self.held(key.as_slice()) {
+                after if after == *before => {}
                 None => changes.push(self.column, key.as_slice(), None),
                 Some(after) => changes.push_with(self.column, key.as_slice(), |out| {
-                    seal(FORMAT, *after, out);
-                    I64.encode(&after.0, out);
+                    seal(if after.is_owed { OWED } else { SET }, after.at, out);
+                    I64.encode(&after.at.0, out);
                 }),
             }
         }
@@ -218,8 +262,8 @@ impl<K: 'static> StateStore for TimerQueue<K> {
         self.moved_bytes
     }
 
-    fn next_due(&self) -> Option<Timestamp> {
-        self.next()
+    fn waits_for(&self) -> WaitsFor {
+        WaitsFor { next: self.next(), owed: self.owed.len() }
     }
 
     fn pop_due(&mut self, now: Timestamp) -> Result<Option<(Timestamp, Box<dyn Any>)>> {
@@ -322,6 +366,51 @@ mod tests {
         timers.set(&"a".into(), Timestamp(5))?;
         assert_eq!(commit(&mut *store, &mut timers)?, Vec::<String>::new());
         assert_eq!(timers.dirty_bytes(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_owed_is_so_until_it_fires_also_after_a_restart_and_an_abort() -> Result<()> {
+        let mut store = opened()?;
+        let mut before = timers(&*store)?;
+        before.set(&"a".into(), Timestamp(3))?;
+        before.owe(&"b".into(), Timestamp(5))?;
+        assert_eq!(before.waits_for(), WaitsFor { next: Some(Timestamp(3)), owed: 1 });
+        commit(&mut *store, &mut before)?;
+        before.owe(&"a".into(), Timestamp(3))?;
+        assert_eq!(commit(&mut *store, &mut before)?, ["a"], "at the same time, but owed");
+        fire(&mut before, 5)?;
+        assert_eq!(before.waits_for(), WaitsFor::default());
+        before.discard();
+        let mut after = timers(&*store)?;
+        for timers in [&mut before, &mut after] {
+            assert_eq!(timers.waits_for().owed, 2);
+            timers.cancel(&"a".into())?;
+            timers.set(&"b".into(), Timestamp(9))?;
+            assert_eq!(timers.waits_for(), WaitsFor { next: Some(Timestamp(9)), owed: 0 });
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn of_two_deadlines_the_sooner_holds_and_what_either_owes_is_owed() -> Result<()> {
+        let store = opened()?;
+        for (first_is_owed, second_is_owed) in [(false, false), (true, false), (false, true)] {
+            for (first, second) in [(3, 7), (7, 3)] {
+                let mut timers = timers(&*store)?;
+                let key = "a".to_owned();
+                match first_is_owed {
+                    true => timers.owe(&key, Timestamp(first))?,
+                    false => timers.set(&key, Timestamp(first))?,
+                }
+                match second_is_owed {
+                    true => timers.owe_sooner(&key, Timestamp(second))?,
+                    false => timers.set_sooner(&key, Timestamp(second))?,
+                }
+                let owed = usize::from(first_is_owed || second_is_owed);
+                assert_eq!(timers.waits_for(), WaitsFor { next: Some(Timestamp(3)), owed });
+            }
+        }
         Ok(())
     }
 

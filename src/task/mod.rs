@@ -40,7 +40,8 @@ use crate::processor::{Core, Destination, RecordQueues};
 use crate::record::{Headers, Offset, TaskId, Timestamp, Topic, TopicPartition};
 use crate::serde::{Bytes, I64};
 use crate::store::{
-    BroadcastStore, CacheBudget, Checkpoint, Column, KeyValue, StateChanges, StateReader, TaskStore,
+    BroadcastStore, CacheBudget, Checkpoint, Column, KeyValue, StateChanges, StateReader,
+    TaskStore, WaitsFor,
 };
 use crate::topology::{HandleKind, SubTopology, Topology};
 
@@ -312,7 +313,16 @@ impl Task {
 
     /// The earliest deadline.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.core.stores.iter().flatten().filter_map(|state| state.next_due()).min()
+        self.core.stores.iter().flatten().filter_map(|state| state.waits_for().next).min()
+    }
+
+    /// Whether there is nothing that it would do at `now`, and nothing that it owes later.
+    pub(crate) fn is_at_rest(&mut self, now: Timestamp) -> bool {
+        let is_at_rest = |waits: WaitsFor| waits.owed == 0 && waits.next.is_none_or(|at| at > now);
+        !self.has_worked()
+            && !self.has_records()
+            && !self.is_behind_broadcasts()
+            && self.core.stores.iter().flatten().all(|state| is_at_rest(state.waits_for()))
     }
 
     /// Whether a broadcast has moved beyond a cursor.

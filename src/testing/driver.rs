@@ -297,6 +297,11 @@ impl Driver {
         running.map_or(Lag::Unknown, |process| process.instance.lag_of_all())
     }
 
+    /// Whether all processes that run have done all that they owe, as they would tell.
+    pub fn is_settled(&self) -> bool {
+        self.processes.iter().flatten().all(|process| process.instance.is_settled())
+    }
+
     /// The tasks that a fault has stopped, with its words.
     pub fn stopped_tasks(&self) -> Vec<(String, String)> {
         let running = self.processes.iter().flatten();

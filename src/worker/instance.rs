@@ -49,6 +49,8 @@ pub(crate) struct Instance {
     lags: Vec<AtomicI64>,
     /// Whether a worker has tasks that do not run yet.
     opening: Vec<AtomicBool>,
+    /// Whether a worker has done all that it owes.
+    settled: Vec<AtomicBool>,
     /// What each worker holds in memory.
     pub(super) worker_memory: Vec<WorkerMemory>,
     broadcasts_loaded: AtomicBool,
@@ -75,6 +77,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a worker tells of its tasks.
+pub(super) struct Progress {
+    /// How far those that run are behind.
+    pub(super) lag: Lag,
+    /// Whether some do not run yet.
+    pub(super) is_opening: bool,
+    /// Whether all that they owe is done.
+    pub(super) is_settled: bool,
+}
+
 impl Instance {
     pub(crate) fn new(parts: InstanceParts) -> Self {
         let InstanceParts {
@@ -89,7 +101,8 @@ impl Instance {
         } = parts;
         let heartbeats = (0..config.workers).map(|_| AtomicI64::new(i64::MIN)).collect();
         let lags = (0..config.workers).map(|_| AtomicI64::new(0)).collect();
-        let opening = (0..config.workers).map(|_| AtomicBool::new(false)).collect();
+        let workers = config.workers;
+        let flags = || (0..workers).map(|_| AtomicBool::new(false)).collect();
         let worker_memory = (0..config.workers).map(|_| WorkerMemory::default()).collect();
         let broadcasts_loaded = AtomicBool::new(context.broadcasts.is_empty());
         Self {
@@ -115,7 +128,8 @@ impl Instance {
             stopped: Mutex::default(),
             heartbeats,
             lags,
-            opening,
+            opening: flags(),
+            settled: flags(),
             worker_memory,
             broadcasts_loaded,
             stopping: AtomicBool::new(false),
@@ -257,17 +271,28 @@ impl Instance {
         heartbeats.map(|at| Some(at).filter(|at| *at > Timestamp::MIN)).collect()
     }
 
-    pub(crate) fn set_lag(&self, worker: usize, lag: Lag, is_opening: bool) {
-        if let Some(of) = self.opening.get(worker) {
-            of.store(is_opening, Ordering::Relaxed);
+    /// What a worker tells of itself.
+    pub(super) fn set_progress(&self, worker: usize, progress: Progress) {
+        for (all, is) in
+            [(&self.opening, progress.is_opening), (&self.settled, progress.is_settled)]
+        {
+            if let Some(of) = all.get(worker) {
+                of.store(is, Ordering::Relaxed);
+            }
         }
         if let Some(of) = self.lags.get(worker) {
-            let millis = match lag {
+            let millis = match progress.lag {
                 Lag::Behind(time) => i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
                 Lag::Unknown => i64::MAX,
             };
             of.store(millis, Ordering::Relaxed);
         }
+    }
+
+    /// Whether this process has done all that it owes.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.lag_of_all().is_lagging()
+            && self.settled.iter().all(|settled| settled.load(Ordering::Relaxed))
     }
 
     /// How far this process is behind with all that it is given: nobody knows before that is known and open.

@@ -35,6 +35,7 @@ pub(crate) use restore_thread::RestoreThread;
 pub(crate) use startup::prepare;
 pub(crate) use topics::create_topics;
 
+use self::instance::Progress;
 use self::opening::TaskState;
 use self::ownership::AssignmentEpoch;
 use self::purge::Purge;
@@ -45,6 +46,8 @@ use crate::fail_points::{Crashed, FailPoint};
 use crate::record::{TaskId, Timestamp, TopicPartition};
 use crate::task::{Lag, Open, Reason, Task, TaskFailure};
 
+/// A worker that knows everything there was so long ago, and has done it, is settled: ends are noted ten times a second.
+const SETTLED_WITHIN: Lag = Lag::Behind(Duration::from_secs(1));
 /// A store that refuses for so long does not heal by itself: RocksDB keeps some failures until it is opened anew.
 const BROKEN_AFTER: Duration = Duration::from_secs(30);
 
@@ -151,7 +154,7 @@ impl Worker {
         let busy = Activity::of(moved || opened || may_begin && self.has_work(now));
         let wait = if busy == Activity::Busy { Duration::ZERO } else { wait };
         let polled = self.poll(wait, now)?;
-        self.measure_lag(now);
+        self.tell_progress(now);
         let ran = if may_begin { self.run(now)? } else { Activity::Idle };
         let committed = self.commit_if_due(now)?;
         self.balance_flow()?;
@@ -245,9 +248,9 @@ impl Worker {
         }
     }
 
-    /// Tells the process how far the tasks are behind, and whether some open. Neither these nor those that rest count in how
+    /// Tells the process how far the tasks are behind, whether some open, and whether all is done. Neither these nor those that rest count in how
     /// far the others are: nothing that others do would wait for them.
-    fn measure_lag(&mut self, now: Timestamp) {
+    fn tell_progress(&mut self, now: Timestamp) {
         let (consumer, paused) = (&self.consumer, &self.paused);
         let lags = self.tasks.iter_mut().filter(|(id, _)| !paused.contains_key(id));
         let lags = lags.filter_map(|(_, state)| match state {
@@ -256,7 +259,20 @@ impl Worker {
         });
         let lag = lags.max().unwrap_or(Lag::Behind(Duration::ZERO));
         let is_opening = self.tasks.values().any(TaskState::is_opening);
-        self.instance.set_lag(self.index, lag, is_opening);
+        let is_settled = lag <= SETTLED_WITHIN && !is_opening && self.owes_nothing(now);
+        self.instance.set_progress(self.index, Progress { lag, is_opening, is_settled });
+    }
+
+    /// Whether all that it has read is committed, and no task would do anything, or owes it.
+    fn owes_nothing(&mut self, now: Timestamp) -> bool {
+        !self.transaction.is_open()
+            && self.transaction.proof.is_complete()
+            && self.paused.is_empty()
+            && self.tasks.values_mut().all(|state| match state {
+                TaskState::Running(task) => task.is_at_rest(now),
+                TaskState::Stopped => true,
+                TaskState::Waiting(_) | TaskState::Restoring(_) => false,
+            })
     }
 
     fn commit_if_due(&mut self, now: Timestamp) -> Result<Activity, Stop> {

@@ -98,7 +98,6 @@ impl Transaction {
     }
 
     /// Whether anything is open.
-    #[cfg(feature = "testing")]
     pub(crate) fn is_open(&self) -> bool {
         self.opened_at.is_some()
     }

@@ -1,6 +1,9 @@
 //! A generated world on a real stack: its feeds are those of brute force, and one event too many or too few is noticed.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tests::poll_until;
 use uuid::Uuid;
 use worlds::world::{Size, World as Generated};
 
@@ -28,6 +31,9 @@ fn readers_of_a_loaded_world_have_the_feeds_of_brute_force_until_an_event_is_not
     let (equal, said) = load(&world, until, &["--rate", "20000/s"]);
     assert!(equal, "{said}");
     assert!(said.contains("20 readers have the feeds that brute force expects"), "{said}");
+
+    let settled = || (world.worker_metric(0, "millstream_settled") == 1.0).then_some(());
+    poll_until(Duration::from_secs(120), settled).expect("the worker owes something for ever");
 
     let (loaded_twice, said) = load(&world, until, &[]);
     assert!(!loaded_twice && said.contains("holds records"), "{said}");

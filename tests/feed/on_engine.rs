@@ -106,12 +106,25 @@ pub fn at_rest(run: Run) -> Result<BTreeMap<Id, Vec<u8>>> {
     driver.advance(Timestamp(small_worlds::END).since(driver.now()))?;
     quiesce(&mut driver)?;
     driver.advance(Timestamp(quiet_moment(&history)).since(driver.now()))?;
+    await_settled(&mut driver)?;
     compare(&driver, &history, run)?;
     let output = driver.output::<Vec<u8>, Vec<u8>>("feeds", Bytes, Bytes);
     let rows = output.rows()?.into_iter();
     let last: BTreeMap<Id, _> =
         rows.map(|row| (row.key.unwrap().try_into().unwrap(), row.value)).collect();
     Ok(last.into_iter().filter_map(|(reader, value)| Some((reader, value?))).collect())
+}
+
+/// Goes on until every process says that it has done all that it owes: at rest it must, soon.
+fn await_settled(driver: &mut Driver) -> Result<()> {
+    for _ in 0..20 {
+        if driver.is_settled() {
+            return Ok(());
+        }
+        driver.advance(Duration::from_millis(150))?;
+        driver.step()?;
+    }
+    panic!("a process owes something at rest")
 }
 
 /// The input of a run, in the order in which it arrives.

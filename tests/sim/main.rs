@@ -14,6 +14,7 @@ mod poison;
 mod rebalance;
 mod restore;
 mod seeded;
+mod settled;
 mod timers;
 mod topology;
 mod word_count;

@@ -129,6 +129,7 @@ impl Server {
             parts.metrics.follow(Arc::clone(&engine.metrics));
             let of = &parts.config.worker;
             parts.metrics.follow_memory(engine.memory(&of.memory_plan(), of.threads));
+            parts.metrics.follow_settled(engine.settled());
             self.probes.push(tokio::spawn(probing.clone().engine(engine.look())));
             if let Some(sunk) = sink.as_ref().map(|sink| &sink.sunk) {
                 let counted = Arc::clone(sunk);

@@ -59,6 +59,12 @@ impl Engine {
         move || streams.memory().into_iter().chain(client).collect()
     }
 
+    /// Whether it has done all that it owes.
+    pub fn settled(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let streams = Arc::clone(&self.streams);
+        move || streams.is_settled()
+    }
+
     /// Commits, closes, and tells why it ended if it was not asked to.
     pub fn stop(self) -> Result<(), Ended> {
         let was_running = self.streams.is_running();

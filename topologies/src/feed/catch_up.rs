@@ -72,7 +72,7 @@ impl ReaderProcessor {
             return Ok(());
         }
         let at = cx.wall_time().0.saturating_add(LAGGING_MS);
-        cx.timers(self.everybody_due)?.set_sooner(&PUT_OFF, Timestamp(at))
+        cx.timers(self.everybody_due)?.owe_sooner(&PUT_OFF, Timestamp(at))
     }
 
     /// What an earlier start put off, if it did, is not known any more.

@@ -123,7 +123,7 @@ impl Engagement {
             Step::Send(line) => cx.forward(&(), &Emitted::Line(id, line))?,
             Step::Rest | Step::Wait(_) => {}
         }
-        let next = post.next_deadline(&self.policy);
+        let (next, is_unsent) = (post.next_deadline(&self.policy), post.sent.unsent.is_some());
         if post == Post::default() {
             cx.store(self.posts)?.delete(&id)?;
         } else {
@@ -131,6 +131,7 @@ impl Engagement {
         }
         let timers = cx.timers(self.due)?;
         match next {
+            Some(at) if is_unsent => timers.owe(&id, Timestamp(at)),
             Some(at) => timers.set(&id, Timestamp(at)),
             None => timers.cancel(&id),
         }

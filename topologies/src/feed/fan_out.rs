@@ -136,7 +136,7 @@ impl ReaderProcessor {
 
     fn schedule_everybody(&self, after_ms: i64, cx: &mut ReaderContext<'_>) -> Result<()> {
         let at = Timestamp(cx.wall_time().0.saturating_add(after_ms));
-        cx.timers(self.everybody_due)?.set_sooner(&EVERYBODY, at)
+        cx.timers(self.everybody_due)?.owe_sooner(&EVERYBODY, at)
     }
 
     pub(super) fn touch_everybody(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {

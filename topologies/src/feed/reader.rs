@@ -141,9 +141,11 @@ impl ReaderProcessor {
         reader: &ReaderStatus,
         cx: &mut ReaderContext<'_>,
     ) -> Result<()> {
-        let deadline = self.deadline(user, reader, cx.wall_time().0);
+        let now = cx.wall_time().0;
+        let (deadline, is_owed) = (self.deadline(user, reader, now), self.owes(user, reader, now));
         let timers = cx.timers(self.due)?;
         match deadline {
+            Some(at) if is_owed => timers.owe(user, Timestamp(at)),
             Some(at) => timers.set(user, Timestamp(at)),
             None => timers.cancel(user),
         }
@@ -157,6 +159,17 @@ impl ReaderProcessor {
         let next = reader.schedule.next(&reader.presence, now);
         let lapses = Some(reader.presence.active_until);
         [first, next, lapses].into_iter().flatten().min()
+    }
+
+    /// Whether the reader is to be ranked, or told that there is no feed, for more than that time passes.
+    fn owes(&self, user: &UserId, reader: &ReaderStatus, now: i64) -> bool {
+        match reader.presence.is_active(now) {
+            true => {
+                self.first_ranking(user, reader, now).is_some()
+                    || reader.schedule.owes(&reader.presence, now)
+            }
+            false => reader.published.body_hash.is_some(),
+        }
     }
 
     /// When this task ranks a reader whom it has not ranked since its start, if it must: one who is online, or everybody.

@@ -81,7 +81,7 @@ impl TaskTrending {
             posts.insert(*post, hot.clone());
             true
         })?;
-        self.schedule(cx.wall_time().0, cx)
+        self.owe(cx.wall_time().0, cx)
     }
 
     /// Notes what a change of one person's interactions adds; [`Self::update`] keeps it.
@@ -119,7 +119,7 @@ impl TaskTrending {
             cx.store(self.stores.points)?.put(id, hot.clone())?;
             self.posts.insert(*id, hot);
         }
-        self.schedule(now.max(self.made_at.saturating_add(PART_MS)), cx)?;
+        self.owe(now.max(self.made_at.saturating_add(PART_MS)), cx)?;
         Ok(ends_at)
     }
 
@@ -134,7 +134,7 @@ impl TaskTrending {
     /// A user is gone, or back: their posts leave the lists, or come again.
     pub(super) fn on_gone(&mut self, cx: &mut EngagementContext<'_>) -> Result<()> {
         let soon = self.made_at.saturating_add(PART_MS);
-        self.schedule(cx.wall_time().0.max(soon), cx)
+        self.owe(cx.wall_time().0.max(soon), cx)
     }
 
     /// Whether a timer is one of these.
@@ -157,7 +157,8 @@ impl TaskTrending {
             Ok([counts.likes, counts.comments, counts.shares])
         })?;
         if !self.posts.is_empty() {
-            self.schedule(lists::next_bucket_at(now), cx)?;
+            let at = Timestamp(lists::next_bucket_at(now));
+            cx.timers(self.stores.due)?.set_sooner(&PART, at)?;
         }
         if self.sent.as_ref().is_some_and(|sent| sent.says_the_same(&trending)) {
             return Ok(());
@@ -175,8 +176,8 @@ impl TaskTrending {
         old.iter().try_for_each(|post| self.drop_post(post, cx))
     }
 
-    /// Has the part made at `at`, unless it is due sooner.
-    fn schedule(&self, at: i64, cx: &mut EngagementContext<'_>) -> Result<()> {
-        cx.timers(self.stores.due)?.set_sooner(&PART, Timestamp(at))
+    /// Has a change told by a part made at `at`, unless one is due sooner.
+    fn owe(&self, at: i64, cx: &mut EngagementContext<'_>) -> Result<()> {
+        cx.timers(self.stores.due)?.owe_sooner(&PART, Timestamp(at))
     }
 }

@@ -46,8 +46,14 @@ struct Merge {
 type MergeContext<'a> = Context<'a, TrendingKey, Trending>;
 
 impl Merge {
-    fn schedule(&self, at: i64, cx: &mut MergeContext<'_>) -> Result<()> {
+    /// Has the lists said again at `at`, unless they are due sooner.
+    fn repeat(&self, at: i64, cx: &mut MergeContext<'_>) -> Result<()> {
         cx.timers(self.due)?.set_sooner(&TRENDING_KEY, Timestamp(at))
+    }
+
+    /// Has a change merged at `at`, unless the lists are due sooner.
+    fn owe(&self, at: i64, cx: &mut MergeContext<'_>) -> Result<()> {
+        cx.timers(self.due)?.owe_sooner(&TRENDING_KEY, Timestamp(at))
     }
 }
 
@@ -70,7 +76,7 @@ impl Processor for Merge {
         }
         let before = self.published.as_ref().map(|published| published.as_of_ms);
         let soon = before.map_or(i64::MIN, |before| before.saturating_add(CHANGED_MS));
-        self.schedule(cx.wall_time().0.max(soon), cx)
+        self.owe(cx.wall_time().0.max(soon), cx)
     }
 
     fn on_timer(&mut self, _due: Due<'_>, cx: &mut MergeContext<'_>) -> Result<()> {
@@ -87,11 +93,11 @@ impl Processor for Merge {
             return Ok(());
         }
         if now < repeat_at {
-            return self.schedule(repeat_at, cx);
+            return self.repeat(repeat_at, cx);
         }
         cx.forward(&TRENDING_KEY, &trending)?;
         self.published = Some(trending);
-        self.schedule(now.saturating_add(REPEATED_MS), cx)
+        self.repeat(now.saturating_add(REPEATED_MS), cx)
     }
 
     fn on_start(&mut self, cx: &mut MergeContext<'_>) -> Result<()> {
@@ -100,7 +106,7 @@ impl Processor for Merge {
             any = true;
             false
         })?;
-        if any { self.schedule(cx.wall_time().0, cx) } else { Ok(()) }
+        if any { self.owe(cx.wall_time().0, cx) } else { Ok(()) }
     }
 }
 

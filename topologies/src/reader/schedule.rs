@@ -132,6 +132,12 @@ impl Schedule {
         self.urgent.is_some_and(|at| at > now.saturating_add(URGENT_MS))
     }
 
+    /// Whether something has changed that the reader is to be ranked for, and not only the time. A soft change waits for who
+    /// is not online until they read, or the grid comes.
+    pub fn owes(&self, presence: &Presence, now: i64) -> bool {
+        self.urgent.is_some() || self.missed || self.soft.is_some() && presence.is_online(now)
+    }
+
     /// Why a ranking is due at `now`, if one is.
     pub fn due(&self, presence: &Presence, now: i64) -> Option<Why> {
         let is_due = |at: Option<i64>| at.is_some_and(|at| at <= now);

@@ -1,6 +1,7 @@
 //! The internal routes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -90,6 +91,20 @@ async fn metrics_show_how_long_the_sink_takes_as_prometheus_reads_it() {
     assert_eq!(shown[13], r#"feedmill_redis_sink_seconds_bucket{le="+Inf"} 2"#);
     let ends = ["feedmill_redis_sink_seconds_sum 70.003", "feedmill_redis_sink_seconds_count 2"];
     assert_eq!(shown[14..], ends);
+}
+
+#[tokio::test]
+async fn metrics_show_whether_the_engine_has_done_all_that_it_owes() {
+    let world = World::new();
+    assert!(!String::from_utf8(world.metrics.text()).unwrap().contains("millstream_settled"));
+    let settled = Arc::new(AtomicBool::new(false));
+    let engine = Arc::clone(&settled);
+    world.metrics.follow_settled(move || engine.load(Ordering::Relaxed));
+    for (is, shown) in [(false, "millstream_settled 0"), (true, "millstream_settled 1")] {
+        settled.store(is, Ordering::Relaxed);
+        let text = String::from_utf8(world.metrics.text()).unwrap();
+        assert!(text.lines().any(|line| line == shown), "{text}");
+    }
 }
 
 #[tokio::test]

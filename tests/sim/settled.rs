@@ -1,0 +1,89 @@
+//! Settled: a process says when it has done all that it owes, also what it owes later.
+
+use std::time::Duration;
+
+use millstream::testing::Driver;
+use millstream::{Builder, Context, Due, I64, Processor, Rec, Result, Timers, Utf8};
+
+use crate::world::{at, history};
+
+const LATER: Duration = Duration::from_secs(5);
+
+/// Answers some seconds later that a key came; by `owes` it owes the answer, else the clock alone brings it.
+struct Later {
+    timers: Timers<String>,
+    owes: bool,
+}
+
+impl Processor for Later {
+    type KeyIn = String;
+    type ValueIn = i64;
+    type KeyOut = String;
+    type ValueOut = String;
+
+    fn process(
+        &mut self,
+        record: Rec<'_, String, i64>,
+        cx: &mut Context<'_, String, String>,
+    ) -> Result<()> {
+        let at = cx.wall_time().plus(LATER);
+        let timers = cx.timers(self.timers)?;
+        if self.owes { timers.owe(record.key, at) } else { timers.set(record.key, at) }
+    }
+
+    fn on_timer(&mut self, due: Due<'_>, cx: &mut Context<'_, String, String>) -> Result<()> {
+        let Some(key) = due.of(self.timers) else { return Ok(()) };
+        cx.forward(key, &"came".into())
+    }
+}
+
+fn answering_later(owes: bool) -> Result<Driver> {
+    let builder = Builder::new("later");
+    let timers = builder.timers("due", Utf8);
+    builder
+        .stream("numbers", Utf8, I64)
+        .process("later", &[timers.into()], move || Later { timers, owes })
+        .to("told", Utf8, Utf8);
+    Driver::of(builder.build()?).partitions(1).start()
+}
+
+/// Works off what there is, and looks at the ends once more.
+fn work(driver: &mut Driver) -> Result<()> {
+    for _ in 0..4 {
+        driver.settle()?;
+        driver.advance_clock(Duration::from_millis(150));
+        driver.step()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_process_that_owes_an_answer_is_not_settled_until_it_has_given_it() -> Result<()> {
+    let mut driver = answering_later(true)?;
+    assert!(!driver.is_settled(), "it is no member yet");
+    work(&mut driver)?;
+    assert!(driver.is_settled());
+    driver.input("numbers", Utf8, I64).send(&"a".into(), &1, at(0))?;
+    work(&mut driver)?;
+    assert!(!driver.is_settled());
+    driver.restart(0)?;
+    work(&mut driver)?;
+    assert!(!driver.is_settled(), "it is owed after a restart as well");
+    driver.advance_clock(LATER);
+    work(&mut driver)?;
+    assert_eq!(history(&driver, "told", Utf8)?.len(), 1);
+    assert!(driver.is_settled());
+    Ok(())
+}
+
+#[test]
+fn what_the_clock_alone_brings_is_not_owed_before_it_is_due() -> Result<()> {
+    let mut driver = answering_later(false)?;
+    driver.input("numbers", Utf8, I64).send(&"a".into(), &1, at(0))?;
+    work(&mut driver)?;
+    assert_eq!((driver.is_settled(), history(&driver, "told", Utf8)?.len()), (true, 0));
+    driver.advance_clock(LATER);
+    work(&mut driver)?;
+    assert_eq!((driver.is_settled(), history(&driver, "told", Utf8)?.len()), (true, 1));
+    Ok(())
+}
