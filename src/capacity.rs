@@ -13,12 +13,15 @@ pub(crate) fn push_within_an_eighth<T>(items: &mut Vec<T>, item: T) {
     items.push(item);
 }
 
-/// Empties a vector that is filled again and again: it keeps what it had now, and half of what it had more, so that one
-/// large filling is forgotten after a few small ones.
+/// Empties a vector that is filled again and again. It keeps its memory while a quarter of it is used, or fillings of about
+/// one size would take and give back some every time; else half, so that one large filling is forgotten after a few small
+/// ones.
 pub(crate) fn clear_and_forget<T>(items: &mut Vec<T>) {
-    let kept = (KEPT_BYTES / size_of::<T>().max(1)).max(items.len()).max(items.capacity() / 2);
+    let is_large = items.len() < items.capacity() / 4;
     items.clear();
-    items.shrink_to(kept);
+    if is_large {
+        items.shrink_to((items.capacity() / 2).max(KEPT_BYTES / size_of::<T>().max(1)));
+    }
 }
 
 #[cfg(test)]
@@ -40,12 +43,12 @@ mod tests {
         let mut bytes = vec![0_u8; 16 * KEPT_BYTES];
         clear_and_forget(&mut bytes);
         assert_eq!((bytes.len(), bytes.capacity()), (0, 16 * KEPT_BYTES), "it was needed now");
-        for kept in [8, 4, 3, 3] {
+        for kept in [8, 8, 8] {
             bytes.extend(std::iter::repeat_n(0, 3 * KEPT_BYTES));
             clear_and_forget(&mut bytes);
             assert_eq!(bytes.capacity(), kept * KEPT_BYTES);
         }
-        (0..3).for_each(|_| clear_and_forget(&mut bytes));
+        (0..4).for_each(|_| clear_and_forget(&mut bytes));
         assert_eq!(bytes.capacity(), KEPT_BYTES);
     }
 }
