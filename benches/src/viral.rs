@@ -79,11 +79,7 @@ impl Viral {
             .collect::<std::result::Result<_, _>>()
             .map_err(|poison| Broken::while_doing("ids", poison))?;
         writer.write(|rows| users.iter().for_each(|user| rows.read(*user)))?;
-        let most = self.followers as u64;
-        let all = poll_until(LONG, || {
-            company.worker_metric(WRITTEN).ok().flatten().filter(|written| *written >= most)
-        });
-        all.map_err(|late| Broken(format!("not every reader has a feed: {late}")))?;
+        await_written(company, self.followers as u64)?;
         self.settle(company)
     }
 
@@ -92,11 +88,7 @@ impl Viral {
         let window = Window::open(company)?;
         for number in 1..=POSTS {
             writer.write(|rows| rows.post(&author(0)))?;
-            let wanted = window.written + number * self.followers as u64;
-            let all = poll_until(LONG, || {
-                company.worker_metric(WRITTEN).ok().flatten().filter(|written| *written >= wanted)
-            });
-            all.map_err(|late| Broken(format!("a post did not reach every reader: {late}")))?;
+            await_written(company, window.written + number * self.followers as u64)?;
         }
         window.close(company, "an author posts".into(), self.followers)
     }
@@ -137,6 +129,14 @@ impl Viral {
         });
         settled.map_err(|late| Broken(format!("feeds never stop to be written: {late}")))
     }
+}
+
+/// Waits until so many feeds were written, ever.
+fn await_written(company: &Company, wanted: u64) -> Result<()> {
+    let all = poll_until(LONG, || {
+        company.worker_metric(WRITTEN).ok().flatten().filter(|written| *written >= wanted)
+    });
+    all.map(drop).map_err(|late| Broken(format!("not every reader has the feed: {late}")))
 }
 
 /// What is measured from here on.

@@ -79,7 +79,7 @@ impl Process {
     /// Whether nothing is open or due in it.
     pub(super) fn is_settled(&mut self, now: Timestamp) -> Result<bool> {
         let is_due = |worker: &Worker| worker.next_due().is_some_and(|due| due <= now);
-        let settled = self.workers.iter().all(|worker| worker.is_settled() && !is_due(worker));
+        let settled = self.workers.iter_mut().all(|worker| worker.is_settled() && !is_due(worker));
         let caught_up = self.broadcasts.is_caught_up().map_err(fatal)?;
         Ok(settled && caught_up && !self.restoring.is_busy())
     }
@@ -87,7 +87,7 @@ impl Process {
     /// What keeps it from being settled, in words.
     pub(super) fn unrest(&mut self) -> String {
         let owned = self.instance.ownership().partitions();
-        let settled: Vec<_> = self.workers.iter().map(Worker::is_settled).collect();
+        let settled: Vec<_> = self.workers.iter_mut().map(Worker::is_settled).collect();
         let caught_up = self.broadcasts.is_caught_up();
         let restoring = self.restoring.is_busy();
         format!(

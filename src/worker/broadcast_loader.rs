@@ -85,7 +85,9 @@ impl BroadcastLoader {
         for batch in &polled.batches {
             self.apply(batch);
         }
-        self.reservation.tell(self.instance.broadcast_bytes());
+        if !polled.batches.is_empty() {
+            self.reservation.tell(self.instance.broadcast_bytes());
+        }
         for (at, end) in &polled.ends {
             self.reached(at, *end);
         }

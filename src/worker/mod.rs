@@ -165,15 +165,8 @@ impl Worker {
 
     /// Whether nothing of it is open, waiting or restoring: what it was given is committed.
     #[cfg(feature = "testing")]
-    pub(crate) fn is_settled(&self) -> bool {
-        !self.transaction.is_open()
-            && self.transaction.proof.is_complete()
-            && self.paused.is_empty()
-            && self.tasks.values().all(|state| match state {
-                TaskState::Running(task) => !task.has_worked() && !task.is_behind_broadcasts(),
-                TaskState::Stopped => true,
-                TaskState::Waiting(_) | TaskState::Restoring(_) => false,
-            })
+    pub(crate) fn is_settled(&mut self) -> bool {
+        self.rests(|task| !task.has_worked() && !task.is_behind_broadcasts())
     }
 
     /// The earliest deadline of any task.
@@ -248,8 +241,8 @@ impl Worker {
         }
     }
 
-    /// Tells the process how far the tasks are behind, whether some open, and whether all is done. Neither these nor those that rest count in how
-    /// far the others are: nothing that others do would wait for them.
+    /// Tells the process how far the tasks are behind, whether some open, and whether all is done. Neither those that open
+    /// nor those that rest count in how far the others are: nothing that others do would wait for them.
     fn tell_progress(&mut self, now: Timestamp) {
         let (consumer, paused) = (&self.consumer, &self.paused);
         let lags = self.tasks.iter_mut().filter(|(id, _)| !paused.contains_key(id));
@@ -259,17 +252,17 @@ impl Worker {
         });
         let lag = lags.max().unwrap_or(Lag::Behind(Duration::ZERO));
         let is_opening = self.tasks.values().any(TaskState::is_opening);
-        let is_settled = lag <= SETTLED_WITHIN && !is_opening && self.owes_nothing(now);
+        let is_settled = lag <= SETTLED_WITHIN && self.rests(|task| task.is_at_rest(now));
         self.instance.set_progress(self.index, Progress { lag, is_opening, is_settled });
     }
 
-    /// Whether all that it has read is committed, and no task would do anything, or owes it.
-    fn owes_nothing(&mut self, now: Timestamp) -> bool {
+    /// Whether nothing is open or has to wait, and every task runs and does what `rests` asks.
+    fn rests(&mut self, mut rests: impl FnMut(&mut Task) -> bool) -> bool {
         !self.transaction.is_open()
             && self.transaction.proof.is_complete()
             && self.paused.is_empty()
             && self.tasks.values_mut().all(|state| match state {
-                TaskState::Running(task) => task.is_at_rest(now),
+                TaskState::Running(task) => rests(task),
                 TaskState::Stopped => true,
                 TaskState::Waiting(_) | TaskState::Restoring(_) => false,
             })

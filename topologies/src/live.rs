@@ -63,7 +63,7 @@ impl Index<UserId, Gone> for GoneUsers {
     }
 
     fn bytes(&self) -> usize {
-        self.0.capacity() * (size_of::<UserId>() + 1) * 8 / 7
+        map_bytes(self.0.capacity(), size_of::<UserId>())
     }
 }
 
@@ -214,15 +214,19 @@ impl Index<PostId, PostLine> for PostsByAuthor {
     }
 
     fn bytes(&self) -> usize {
-        // An eighth of a map's places is spare at least; so is a third of what grows by doubling, on average.
-        let map = |capacity: usize, entry: usize| capacity * (entry + 1) * 8 / 7;
-        let places = map(self.places.capacity(), size_of::<(PostId, Place)>());
-        let authors = map(self.of_author.capacity(), size_of::<(UserId, u32)>());
+        let places = map_bytes(self.places.capacity(), size_of::<(PostId, Place)>());
+        let authors = map_bytes(self.of_author.capacity(), size_of::<(UserId, u32)>());
+        // A third of what grows by doubling is spare, on average.
         let lines = self.places.len() * size_of::<Line>() * 3 / 2;
         let slots = self.slots.capacity() * size_of::<AuthorPosts>();
         let former = self.former.order.len() * size_of::<(PostId, Vec<UserId>, UserId)>() * 2;
         places + authors + lines + slots + former
     }
+}
+
+/// What a map or set takes that may hold so many entries: a byte more for each, and an eighth of the places stays free.
+fn map_bytes(capacity: usize, entry: usize) -> usize {
+    capacity * (entry + 1) * 8 / 7
 }
 
 fn newest_first(line: &Line) -> (Reverse<i64>, PostId) {
