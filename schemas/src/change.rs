@@ -264,6 +264,55 @@ mod tests {
         assert_eq!((change.live(), change.image(), change.lsn), (None, Some(&image), 0));
     }
 
+    fn like_of(op: &str, created_at: i64) -> Change<Like> {
+        let value = format!(
+            r#"{{"__op":"{op}","__deleted":"false","__lsn":9,"created_at":{created_at},
+                "id":"0190a6c2-0000-7000-a000-000000000001",
+                "post_id":"0190a6c2-0000-7000-9000-000000000001",
+                "user_id":"0190a6c2-0000-7000-8000-000000000001"}}"#
+        );
+        let Cdc::Change(change) = Cdc::decode(None, Some(value.as_bytes())).unwrap() else {
+            panic!("no change");
+        };
+        change
+    }
+
+    #[test]
+    fn a_row_without_an_envelope_says_its_operation_and_how_new_it_is() {
+        let made = [("r", Op::Snapshot), ("c", Op::Create), ("u", Op::Update), ("d", Op::Delete)];
+        for (op, expected) in made {
+            let change = like_of(op, 5);
+            assert_eq!((change.op, change.after.is_none()), (expected, op == "d"), "{op}");
+            assert_eq!(change.mark(3), Mark { epoch: 3, lsn: 9 }, "{op}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_meant_is_implausible_beside_that_of_the_record() {
+        const NOW: i64 = 1_700_000_000_000;
+        const DAY: i64 = 86_400_000;
+        let reason = |at: i64| like_of("c", at).implausible(NOW).map(|poison| poison.to_string());
+        assert_eq!((reason(NOW), reason(NOW + DAY)), (None, None));
+        let expected = "decode like: created_at: expected a time from 1990 to a day after the \
+            record's, in ms, us or ns, found 1700000";
+        assert_eq!(reason(1_700_000).as_deref(), Some(expected), "seconds, say");
+        assert!(reason(NOW + DAY + 1).is_some());
+        let late = Change { source_ms: Some(NOW + 1), ..like_of("c", NOW + DAY + 1) };
+        assert_eq!(late.implausible(NOW), None, "the topic was copied under other times");
+    }
+
+    #[test]
+    fn the_time_of_a_row_that_counts_nowhere_may_be_any_but_far_ahead() {
+        let born = |created_at_ms| {
+            let after = Some(User { id: id(0x80, 1), created_at_ms, deleted: false });
+            let (key, before) = (Some(id(0x80, 1)), None);
+            Change { op: Op::Create, key, lsn: 1, before, after, source_ms: None }
+        };
+        assert_eq!(born(0).implausible(1_000), None);
+        let reason = born(86_401_001).implausible(1_000).unwrap().to_string();
+        assert!(reason.contains("at most a day after the record's"), "{reason}");
+    }
+
     #[test]
     fn a_delete_that_names_no_row_has_no_key() {
         let value = br#"{"op":"d","before":null,"after":null,"source":{"lsn":7}}"#;
@@ -343,6 +392,7 @@ mod tests {
     fn an_array_never_stands_for_a_row() {
         let reason = poison::<Like>(r#"{"op":"c","after":["a","b","c"]}"#);
         assert!(reason.starts_with("decode like: value: expected a Debezium envelope in JSON"));
+        assert!(reason.contains("invalid type: sequence, expected an object"), "{reason}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod bisection;
 mod broadcasts;
+mod counters;
 mod disk;
 mod faults;
 mod headers;
