@@ -46,3 +46,24 @@ impl Row for Comment {
         self.deleted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Cdc, Comment};
+
+    #[test]
+    fn a_comment_is_deleted_from_when_its_row_says_so() {
+        let comment = |more: &str| {
+            let value = format!(
+                r#"{{"op":"u","after":{{"id":"0190a6c2-0000-7000-b000-000000000001",
+                    "post_id":"0190a6c2-0000-7000-9000-000000000001",
+                    "user_id":"0190a6c2-0000-7000-8000-000000000001","created_at":5{more}}}}}"#
+            );
+            let decoded = Cdc::<Comment>::decode(None, Some(value.as_bytes())).unwrap();
+            let Cdc::Change(change) = decoded else { panic!("no change") };
+            change.live().is_some()
+        };
+        assert!(comment("") && comment(r#","deleted_at":null"#));
+        assert!(!comment(r#","deleted_at":7"#));
+    }
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use millstream::testing::{Driver, table};
 use millstream::{
-    Builder, Context, Counter, Due, Emit, Fault, I64, Processor, Rec, Result, Store, Timers,
+    Builder, Bytes, Context, Counter, Due, Emit, Fault, I64, Processor, Rec, Result, Store, Timers,
     Topology, Utf8,
 };
 
@@ -141,6 +141,39 @@ fn bytes_that_do_not_decode_are_set_aside_and_nothing_else_is_undone() -> Result
     ];
     assert_eq!(dead_letters(&driver)?, expected);
     assert_eq!((driver.counted(Counter::DeadLetters), driver.counted(Counter::Aborts)), (3, 0));
+    Ok(())
+}
+
+#[test]
+fn a_letter_holds_what_is_short_whole_and_of_more_its_length_and_digest() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).start()?;
+    let input = driver.input::<String, String>("lines", Utf8, Utf8);
+    for length in [256 * 1024, 256 * 1024 + 1] {
+        input.send_raw(Some(b"k"), Some(&vec![0xff; length]), at(7))?;
+    }
+    driver.advance(Duration::from_secs(5))?;
+    let letters = driver.output::<Vec<u8>, Vec<u8>>(&driver.dead_letters(), Bytes, Bytes).rows()?;
+    let told = letters.iter().map(|letter| {
+        let header = |name: &str| letter.headers.get(name).map(String::as_str);
+        let length = letter.value.as_ref().map_or(0, Vec::len);
+        (length, header("__dlq.value.length"), header("__dlq.value.sha256"))
+    });
+    // sha256sum of 262,145 times 0xff.
+    let digest = "3572153d4befe766816e50b52097b45c54288a0c52bd199a9c083d788c9613e8";
+    let expected = [(256 * 1024, None, None), (256 * 1024, Some("262145"), Some(digest))];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    Ok(())
+}
+
+#[test]
+fn a_letter_is_as_young_as_its_writing_however_old_the_record_is() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).start()?;
+    driver.advance_clock(Duration::from_secs(9));
+    let written = driver.now();
+    lines(&mut driver, &["reject"])?;
+    let letters = driver.output::<Vec<u8>, Vec<u8>>(&driver.dead_letters(), Bytes, Bytes).rows()?;
+    let ages: Vec<_> = letters.iter().map(|letter| letter.at >= written).collect();
+    assert_eq!(ages, [true]);
     Ok(())
 }
 
