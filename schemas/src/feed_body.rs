@@ -232,6 +232,20 @@ mod tests {
     }
 
     #[test]
+    fn sources_are_a_set_with_names() {
+        let all = Sources::TRENDING.with(Sources::AFFINITY).with(Sources::FOLLOW);
+        assert_eq!(all.names().collect::<Vec<_>>(), ["follow", "trending", "affinity"]);
+        assert_eq!((all.with(Sources::FOLLOW), Sources::NONE.names().count()), (all, 0));
+        assert!(all.has(Sources::TRENDING) && !Sources::FOLLOW.has(Sources::TRENDING));
+    }
+
+    #[test]
+    fn rules_have_the_names_that_clients_see() {
+        let names = ["none", "spaced", "distance_dropped", "top5_dropped"];
+        assert_eq!(Rule::ALL.map(Rule::name), names);
+    }
+
+    #[test]
     fn a_feed_comes_back_with_62_bytes_an_item() {
         assert_round_trip(&body(), 22 + 2 * 62);
         assert_round_trip(&FeedBody::default(), 22);

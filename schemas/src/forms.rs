@@ -114,6 +114,8 @@ fn what_is_no_change_of_a_row_is_refused_by_its_name() {
         ("heartbeat", r#"{"ts_ms":1763000000123}"#.into(), &heartbeat),
         ("begin", r#"{"status":"BEGIN","id":"571:5","event_count":null,"data_collections":null,"ts_ms":1}"#.into(), &transaction),
         ("end", r#"{"status":"END","id":"571:5","event_count":2,"data_collections":[],"ts_ms":1}"#.into(), &transaction),
+        ("end without collections", r#"{"status":"END","event_count":2,"ts_ms":1}"#.into(), &transaction),
+        ("end without a count", r#"{"status":"END","data_collections":[],"ts_ms":1}"#.into(), &transaction),
         ("message", r#"{"op":"m","source":{"lsn":1}}"#.into(), "message"),
         ("nothing", "{}".into(), &op("nothing")),
     ]);

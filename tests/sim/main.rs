@@ -7,7 +7,7 @@ mod broadcasts;
 mod counters;
 mod disk;
 mod faults;
-mod headers;
+
 mod lag;
 mod lost;
 mod opening;
@@ -16,6 +16,7 @@ mod rebalance;
 mod restore;
 mod seeded;
 mod settled;
+mod sinks;
 mod timers;
 mod topology;
 mod word_count;

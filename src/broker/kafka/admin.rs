@@ -13,6 +13,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 const POLICY: &str = "cleanup.policy";
 const DELETIONS: &str = "delete.retention.ms";
+/// The size of a segment of a compacted log. The one that is written is never compacted, and broadcasts and new stores
+/// read it whole: with the broker's default of 1 GiB that is all that was ever written.
+const SEGMENT_BYTES: &str = "16777216";
 
 /// A handle for administrative calls.
 #[derive(Debug)]
@@ -42,13 +45,18 @@ impl KafkaAdmin {
 }
 
 fn draft(topic: &TopicSpec) -> Result<TopicDraft, Failure> {
-    let (policy, name, millis) = match topic.cleanup {
-        Cleanup::Compact => ("compact", DELETIONS, DELETE_RETENTION.as_millis().to_string()),
-        Cleanup::Delete(None) => ("delete", "retention.ms", "-1".to_owned()),
-        Cleanup::Delete(Some(span)) => ("delete", "retention.ms", span.as_millis().to_string()),
+    let millis = match topic.cleanup {
+        Cleanup::Compact => DELETE_RETENTION.as_millis().to_string(),
+        Cleanup::Delete(None) => "-1".to_owned(),
+        Cleanup::Delete(Some(span)) => span.as_millis().to_string(),
     };
-    let settings = [(POLICY, policy), (name, millis.as_str())];
-    TopicDraft::new(&topic.name, topic.partitions, &settings)
+    let settings: &[(&str, &str)] = match topic.cleanup {
+        Cleanup::Compact => {
+            &[(POLICY, "compact"), (DELETIONS, &millis), ("segment.bytes", SEGMENT_BYTES)]
+        }
+        Cleanup::Delete(_) => &[(POLICY, "delete"), ("retention.ms", &millis)],
+    };
+    TopicDraft::new(&topic.name, topic.partitions, settings)
 }
 
 impl Admin for KafkaAdmin {

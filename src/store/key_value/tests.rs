@@ -135,3 +135,18 @@ fn state_that_does_not_decode_stops_the_task() -> Result<()> {
     assert_eq!(scanned, Err(Fault::Fatal(words.into())));
     Ok(())
 }
+
+#[test]
+fn an_entry_weighs_itself_its_place_in_the_table_and_what_its_key_has_beside_it() -> Result<()> {
+    let mut counts = counts(opened()?.reader(), 1 << 20);
+    counts.put(&"a".into(), 1)?;
+    let short = counts.entries.bytes();
+    let itself = size_of::<super::super::entries::Entry<i64>>() * 9 / 8;
+    assert!(short > itself && short < 2 * itself, "{short} of {itself}");
+    counts.put(&"b".repeat(300), 1)?;
+    let long = counts.entries.bytes() - short;
+    assert!((300..400).contains(&(long - short)), "{long} beside {short}");
+    counts.put(&"c".into(), 1)?;
+    assert_eq!(counts.entries.bytes(), 2 * short + long);
+    Ok(())
+}
