@@ -7,7 +7,6 @@ mod broadcasts;
 mod counters;
 mod disk;
 mod faults;
-
 mod lag;
 mod lost;
 mod opening;

@@ -150,3 +150,27 @@ fn an_entry_weighs_itself_its_place_in_the_table_and_what_its_key_has_beside_it(
     assert_eq!(counts.entries.bytes(), 2 * short + long);
     Ok(())
 }
+
+#[test]
+fn a_read_only_view_shows_what_the_store_does() -> Result<()> {
+    let store = opened()?;
+    let mut counts = counts(store.reader(), 1 << 20);
+    counts.at(Timestamp(5));
+    for (key, count) in [("a", 1), ("ab", 2), ("b", 3), ("c", 4)] {
+        counts.put(&key.into(), count)?;
+    }
+    let mut view = counts.read_only();
+    assert_eq!(view.get(&"b".into())?, Some(&3));
+    assert_eq!(view.get(&"x".into())?, None);
+    assert_eq!(view.timed(&"a".into())?, Some((&1, Timestamp(5))));
+    let mut shown = Vec::new();
+    let mut show = |key: &String, count: &i64| {
+        shown.push((key.clone(), *count));
+        true
+    };
+    view.scan(&"ab".into()..&"c".into(), &mut show)?;
+    view.scan_prefix(b"a", &mut show)?;
+    let expected = [("ab", 2), ("b", 3), ("a", 1), ("ab", 2)];
+    assert_eq!(shown, expected.map(|(key, count)| (key.to_owned(), count)));
+    Ok(())
+}

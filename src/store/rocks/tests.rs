@@ -200,9 +200,12 @@ fn a_directory_that_another_holds_is_refused() -> Result<()> {
 fn names_that_are_not_plain_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut task = task();
-    task.sub_topology = "../elsewhere".into();
-    let refused = at(dir.path()).open(&task, &columns(&["a"])).map(drop);
-    assert_eq!(refused, Err(Fault::Fatal("\"../elsewhere\" cannot name a state directory".into())));
+    for name in ["../elsewhere", "", ".hidden", "a/b"] {
+        task.sub_topology = name.into();
+        let refused = at(dir.path()).open(&task, &columns(&["a"])).map(drop);
+        let why = format!("{name:?} cannot name a state directory");
+        assert_eq!(refused, Err(Fault::Fatal(why)));
+    }
     let refused = at(dir.path()).open(&super::super::contract::task(), &columns(&["default"]));
     assert_eq!(refused.map(drop), Err(Fault::Fatal("no store can be called \"default\"".into())));
 }
