@@ -415,6 +415,29 @@ mod tests {
     }
 
     #[test]
+    fn the_memory_of_timers_is_reserved_and_given_back() -> Result<()> {
+        let (mut store, budget) = (opened()?, CacheBudget::new(0));
+        let mut timers = TimerQueue::open(COLUMN, &*store.reader(), Arc::new(Utf8), &budget)?;
+        let empty = budget.reserved();
+        let key = |n: usize| format!("{n:0100}");
+        for n in 0..1_000 {
+            timers.set(&key(n), Timestamp(1))?;
+        }
+        commit(&mut *store, &mut timers)?;
+        // A key and a deadline stand in both orders, and a key of this length beside each.
+        let least = 2 * (size_of::<(KeyBytes, Timestamp)>() + 100);
+        let each = (budget.reserved() - empty) / 1_000;
+        assert!((least..2 * least).contains(&each), "{each} a timer, {least} at least");
+        for n in 0..1_000 {
+            timers.cancel(&key(n))?;
+        }
+        commit(&mut *store, &mut timers)?;
+        let kept = budget.reserved() / 1_000;
+        assert!(kept < each / 2, "{kept} of {each}: room that the map keeps, and no keys");
+        Ok(())
+    }
+
+    #[test]
     fn timers_that_do_not_decode_stop_the_task() -> Result<()> {
         let mut store = opened()?;
         let mut changes = StateChanges::default();

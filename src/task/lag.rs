@@ -106,6 +106,13 @@ mod tests {
     }
 
     #[test]
+    fn a_task_lags_that_is_behind_by_more_than_two_seconds_or_knows_nothing() {
+        let lags = |millis| Lag::Behind(Duration::from_millis(millis)).is_lagging();
+        assert_eq!([0, 2_000, 2_001].map(lags), [false, false, true]);
+        assert!(Lag::Unknown.is_lagging());
+    }
+
+    #[test]
     fn what_is_unknown_is_more_than_any_lag() {
         assert!(Lag::Unknown > Lag::Behind(Duration::MAX));
     }
