@@ -49,7 +49,8 @@ impl World {
         let spec =
             TopicSpec { name: "lines".into(), partitions: 1, cleanup: Cleanup::Delete(None) };
         broker.admin().unwrap().create(&[spec]).unwrap();
-        let config = Config { instance: Some("one".into()), partitions: 1, ..Config::default() };
+        let (instance, queue_bytes_max) = (Some("one".into()), 256 << 10);
+        let config = Config { instance, partitions: 1, queue_bytes_max, ..Config::default() };
         let (port, stores) = (Arc::new(broker.clone()), Arc::new(MemoryStores::default()));
         let instance = prepare(&topology, config, port, stores, FailPoints::default()).unwrap();
         let mut world = Self {
@@ -68,6 +69,11 @@ impl World {
 
     /// Has the task process a line that is not committed.
     fn work(&mut self) {
+        self.send(b"line");
+        self.run();
+    }
+
+    fn send(&mut self, line: &[u8]) {
         let topics: Arc<[Topic]> = Arc::new(["lines".into()]);
         let mut producer = self.broker.producer(None, topics).unwrap();
         let mut out = Outgoing::default();
@@ -77,11 +83,10 @@ impl World {
             logged: false,
             timestamp: NOW,
             key: Some(b"key"),
-            value: Some(b"line"),
+            value: Some(line),
             headers: Headers::default(),
         });
         producer.send(&out).unwrap();
-        self.run();
     }
 
     fn run(&mut self) {
@@ -189,4 +194,24 @@ fn a_worker_has_something_to_do_when_a_partition_is_given_and_not_again_for_the_
     world.instance.ownership().assign(&[1], 1);
     let follow = |world: &mut World| world.worker.follow_assignments(NOW).unwrap();
     assert_eq!([follow(&mut world), follow(&mut world)], [true, false]);
+}
+
+#[test]
+fn a_task_with_much_to_do_is_brought_no_more_until_half_is_done() {
+    let mut world = World::new();
+    let line = vec![b'x'; 100 << 10];
+    let mut waiting = Vec::new();
+    for _ in 0..6 {
+        world.send(&line);
+        world.worker.poll(Duration::ZERO, NOW).unwrap();
+        world.worker.balance_flow().unwrap();
+        let bytes: usize = world.worker.running().map(|(_, task)| task.queued_bytes()).sum();
+        waiting.push(bytes / line.len());
+    }
+    assert_eq!(waiting, [1, 2, 3, 3, 3, 3]);
+    world.worker.run(NOW).unwrap();
+    world.worker.balance_flow().unwrap();
+    world.worker.poll(Duration::ZERO, NOW).unwrap();
+    let bytes: usize = world.worker.running().map(|(_, task)| task.queued_bytes()).sum();
+    assert_eq!(bytes / line.len(), 3, "those that were not brought before");
 }
