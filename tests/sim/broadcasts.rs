@@ -101,6 +101,26 @@ fn a_clean_restart_hears_nothing_again() -> Result<()> {
 }
 
 #[test]
+fn a_restart_goes_on_where_it_stood_in_each_partition() -> Result<()> {
+    let mut driver = Driver::of(priced()?).partitions(3).start()?;
+    let items: Vec<_> = (0..10).map(|number| format!("item {number}")).collect();
+    for now in [1, 2] {
+        items.iter().try_for_each(|item| price(&driver, item, Some(now)))?;
+        driver.settle()?;
+        driver.restart(0)?;
+        driver.settle()?;
+    }
+    let mut expected: Vec<_> =
+        items.iter().flat_map(|item| [1, 2].map(|now| format!("{item} Some({now})"))).collect();
+    expected.sort();
+    for (task, mut heard) in told(&driver)? {
+        heard.sort();
+        assert_eq!(heard, expected, "{task}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_change_whose_transaction_crashed_is_heard_again() -> Result<()> {
     for point in [
         FailPoint::Processed,

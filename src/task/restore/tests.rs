@@ -83,3 +83,37 @@ fn a_store_whose_place_leaves_the_log_is_stale_and_not_waited_for() {
     restorer.begin(job).unwrap();
     assert_eq!((ends(&mut restorer), restorer.is_busy()), (vec![None], false));
 }
+
+#[test]
+fn a_store_that_stands_outside_its_log_is_stale() {
+    let broker = broker();
+    let start = |at| {
+        let mut job = job(&broker);
+        job.changelog.1 = Bounds { start: Offset(2), end: Offset(5) };
+        job.checkpoint.changelog = at;
+        job.start()
+    };
+    let within = [None, Some(Offset(2)), Some(Offset(5))].map(start);
+    assert_eq!(within, [Ok(Offset(2)), Ok(Offset(2)), Ok(Offset(5))]);
+    assert_eq!([1, 6].map(|at| start(Some(Offset(at)))), [Err(Stale), Err(Stale)]);
+}
+
+#[test]
+fn a_restored_store_stands_at_the_committed_positions_and_keeps_what_else_it_knew() {
+    let broker = broker();
+    let mut restorer = restorer(&broker);
+    let mut job = job(&broker);
+    let lines = |partition| TopicPartition::new("lines", partition);
+    job.checkpoint.inputs = vec![(lines(0), Offset(3)), (lines(1), Offset(4))];
+    job.positions = vec![(lines(0), Some(Offset(9))), (lines(1), None)];
+    job.now = Timestamp(77);
+    restorer.begin(job).unwrap();
+    let mut restored = Vec::new();
+    for _ in 0..10 {
+        restored.extend(restorer.step(Duration::ZERO, || false).unwrap());
+    }
+    let Ok([Ok(restored)]) = <[Outcome; 1]>::try_from(restored) else { panic!("not restored") };
+    let Checkpoint { inputs, committed_at, changelog, .. } = restored.checkpoint;
+    assert_eq!(inputs, [(lines(1), Offset(4)), (lines(0), Offset(9))]);
+    assert_eq!((committed_at, changelog), (Timestamp(77), Some(Offset(5))));
+}
