@@ -222,6 +222,7 @@ mod tests {
 
     #[test]
     fn a_row_comes_back_with_each_delta() {
+        assert_eq!((Delta::Plus.value(), Delta::Minus.value()), (1, -1));
         let row = |kind, delta| ToPost::Row { user: USER, kind, at_ms: 1 << 41, delta };
         assert_round_trip(&row(RowKind::Like, Some(Delta::Plus)), 27);
         assert_round_trip(&row(RowKind::Comment, Some(Delta::Minus)), 27);

@@ -205,6 +205,13 @@ mod tests {
     }
 
     #[test]
+    fn what_trends_meets_in_one_partition_and_all_else_is_divided() {
+        let fixed = names(|topic| topic.partitions.is_some());
+        assert_eq!(fixed, ["trending-parts", "trending"]);
+        assert_eq!((TRENDING_PARTS.partitions, TRENDING.partitions), (Some(1), Some(1)));
+    }
+
+    #[test]
     fn dead_letters_are_named_after_their_application() {
         assert_eq!(dead_letters("feed"), "feed-dead-letters");
     }

@@ -296,5 +296,38 @@ mod tests {
         let found = ["1h", "24h", "7d", "7D", ""].map(TrendingWindow::of_name);
         let [hour, day, week] = TrendingWindow::ALL.map(Some);
         assert_eq!(found, [hour, day, week, None, None]);
+        let keys = TrendingWindow::ALL.map(TrendingWindow::redis_key);
+        assert_eq!(keys, ["hot:posts:1h", "hot:posts:24h", "hot:posts:7d"]);
+    }
+
+    #[test]
+    fn the_buckets_of_a_window_are_as_long_together_as_its_name_says() {
+        let hours = |window: TrendingWindow| window.buckets() * window.bucket_ms() / 3_600_000;
+        assert_eq!(TrendingWindow::ALL.map(hours), [1, 24, 7 * 24]);
+        assert_eq!(TrendingWindow::ALL.map(TrendingWindow::buckets), [12, 24, 7]);
+        let before_1970 = TrendingWindow::ALL.map(|window| window.bucket_of(-1));
+        assert_eq!(before_1970, [-1, -1, -1]);
+    }
+
+    #[test]
+    fn the_posts_of_a_list_come_with_their_scores() {
+        let trending = trending();
+        let [list] = &trending.lists[..] else { panic!("one list") };
+        let posts: Vec<_> = trending.posts_of(list).collect();
+        assert_eq!(posts, [(&trending.posts[0], 3)]);
+        let strangers = Trending { posts: Vec::new(), ..trending.clone() };
+        assert_eq!(strangers.posts_of(list).count(), 0, "a place without a post is passed over");
+    }
+
+    #[test]
+    fn the_time_it_was_put_together_says_nothing_new_but_posts_and_lists_do() {
+        let later = Trending { as_of_ms: 9, ..trending() };
+        assert!(later.says_the_same(&trending()));
+        let counted = Trending { posts: Vec::new(), ..trending() };
+        let listed = Trending { lists: Vec::new(), ..trending() };
+        assert!(!counted.says_the_same(&trending()) && !listed.says_the_same(&trending()));
+        let days = trending().only(TrendingWindow::Day);
+        let weeks = trending().only(TrendingWindow::Week);
+        assert_eq!((days, weeks.lists, weeks.posts), (trending(), vec![], trending().posts));
     }
 }

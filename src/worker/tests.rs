@@ -150,6 +150,21 @@ fn nothing_is_committed_before_the_last_abort_is_proven_to_have_ended_everywhere
 }
 
 #[test]
+fn a_proof_that_cannot_be_had_yet_is_asked_for_again_and_one_that_never_can_ends_the_worker() {
+    let mut world = World::of(silence());
+    let refused = Failure::new(Call::Commit, Code::InvalidTransactionState, "x").abortable();
+    world.broker.faults().refuse_next("app-one-0", refused);
+    world.broker.faults().skip_next_markers("app-one-0");
+    world.work();
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    let failed = |code| Failure::new(Call::Committed, code, "x");
+    world.broker.faults().refuse_next("app", failed(Code::TimedOut).retriable());
+    assert!(matches!(world.worker.prove_aborts(NOW), Ok(false)));
+    world.broker.faults().refuse_next("app", failed(Code::Denied));
+    assert!(world.worker.prove_aborts(NOW).is_err());
+}
+
+#[test]
 fn a_producer_that_cannot_be_registered_yet_is_registered_again_and_nothing_is_undone() {
     let mut world = World::new();
     let (commits, aborts) = world.counted();
