@@ -325,6 +325,36 @@ mod tests {
     }
 
     #[test]
+    fn what_the_posts_take_is_told_with_the_room_that_maps_keep() {
+        const POSTS: usize = 1_000;
+        let mut posts = PostsByAuthor::default();
+        let id = |n: usize| PostId((n as u128).to_be_bytes());
+        let line = |n: usize| {
+            let author = UserId((n as u128 / 10).to_be_bytes());
+            PostLine { author, ..PostLine::default() }
+        };
+        (0..POSTS).for_each(|n| posts.changed(&id(n), None, Some(&line(n))));
+        let line_and_place = size_of::<Line>() + size_of::<(PostId, Place)>();
+        let authors = POSTS / 10 * (size_of::<(UserId, u32)>() + size_of::<AuthorPosts>());
+        let least = POSTS * line_and_place + authors;
+        assert!((least..2 * least).contains(&posts.bytes()), "{} of {least}", posts.bytes());
+
+        let (before, gone) = (posts.bytes(), POSTS / 2);
+        (0..gone).for_each(|n| posts.changed(&id(n), Some(&line(n)), None));
+        let former = gone * size_of::<(PostId, Vec<UserId>, UserId)>();
+        let lines = gone * size_of::<Line>();
+        let now = posts.bytes() + lines;
+        assert!((before..before + 3 * former).contains(&now), "{now} after {before}");
+    }
+
+    #[test]
+    fn those_who_are_gone_take_a_place_in_a_set_each() {
+        let gone: GoneUsers = (0..1_000_u128).map(|n| UserId(n.to_be_bytes())).collect();
+        assert!((16_000..64_000).contains(&gone.bytes()), "{}", gone.bytes());
+        assert_eq!(GoneUsers::default().bytes(), 0);
+    }
+
+    #[test]
     fn an_emptied_slot_is_given_to_the_next_author() {
         let mut posts = PostsByAuthor::default();
         put(&mut posts, 1, (7, 10));
