@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::fail_points::FailPoint;
 use crate::metrics::Counter;
+use crate::query::Query;
 use crate::record::{TaskId, Timestamp, Topic, TopicPartition};
 use crate::serde::Serde;
 use crate::store::StateReader;
@@ -307,6 +308,13 @@ impl Driver {
         let running = self.processes.iter().flatten();
         let stopped = running.flat_map(|process| process.instance.stopped_tasks());
         stopped.map(|(id, why)| (id.to_string(), why)).collect()
+    }
+
+    /// Reads the state of tasks that run in a process.
+    pub fn query(&self, process: usize) -> Result<Query> {
+        let running = self.processes.get(process).and_then(Option::as_ref);
+        let instance = running.ok_or_else(|| fatal("the process does not run"))?.instance.clone();
+        Ok(Query::new(instance.context.topology.clone(), instance))
     }
 
     /// The committed state of every running task, by task.

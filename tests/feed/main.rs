@@ -6,6 +6,7 @@ mod catching_up;
 mod comparison;
 mod counters;
 mod dead_letters;
+mod on_demand;
 mod on_engine;
 mod pipeline;
 mod records;

@@ -406,6 +406,22 @@ fn a_burst_is_in_the_list_within_five_seconds() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_posts_of_a_user_who_is_gone_leave_the_lists_within_five_seconds_and_come_back() -> Result<()>
+{
+    let mut stage = stage()?;
+    stage.event(OTHER, 4, Action::Like)?;
+    stage.advance_ms(5_000)?;
+    stage.user(AUTHOR, true)?;
+    for (live, expected) in [(false, vec![]), (true, vec![(4, 1)])] {
+        stage.user(AUTHOR, live)?;
+        let now = stage.now();
+        stage.advance_to(now + 5_000)?;
+        assert_eq!(trending(&stage.driver)?, expected, "live: {live}");
+    }
+    Ok(())
+}
+
 fn published_lists(driver: &Driver) -> Result<Vec<Row<Vec<u8>, Vec<u8>>>> {
     driver.output::<Vec<u8>, Vec<u8>>("trending", Bytes, Bytes).rows()
 }
