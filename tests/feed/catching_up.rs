@@ -30,6 +30,21 @@ fn write(stage: &mut Stage) -> Result<()> {
 }
 
 #[test]
+fn what_a_process_put_off_before_it_was_killed_is_made_good_by_the_next() -> Result<()> {
+    for steps in (30..300).step_by(30) {
+        let mut stage = stage()?;
+        let grid = stage.next_grid();
+        stage.kill();
+        write(&mut stage)?;
+        stage.work_off(steps)?;
+        stage.kill();
+        stage.restart(usize::from(POSTS) + 1)?;
+        assert!(stage.now() < grid, "after {steps} steps it was only ranked by the clock");
+    }
+    Ok(())
+}
+
+#[test]
 fn what_waited_for_a_process_costs_a_reader_one_publication_and_ends_in_the_same_feed() -> Result<()>
 {
     let (mut live, mut late) = (stage()?, stage()?);

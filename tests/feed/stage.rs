@@ -94,16 +94,27 @@ impl Stage {
     /// feed of the reader has so many posts.
     pub fn restart(&mut self, posts: usize) -> Result<()> {
         self.is_down = false;
-        self.driver.broker().faults().limit_fetch(1);
-        self.driver.restart(0)?;
+        self.work_off(0)?;
         for _ in 0..STEPS_MAX {
             if self.last()?.posts.len() >= posts {
                 return self.driver.settle();
             }
-            self.driver.step()?;
-            self.driver.advance_clock(Duration::from_millis(250));
+            self.step()?;
         }
         panic!("after {STEPS_MAX} steps there are {:?}", self.last()?.posts)
+    }
+
+    /// Starts it again, and lets it take so many steps of a backlog, a record a fetch.
+    pub fn work_off(&mut self, steps: usize) -> Result<()> {
+        self.driver.broker().faults().limit_fetch(1);
+        self.driver.restart(0)?;
+        (0..steps).try_for_each(|_| self.step())
+    }
+
+    fn step(&mut self) -> Result<()> {
+        self.driver.step()?;
+        self.driver.advance_clock(Duration::from_millis(250));
+        Ok(())
     }
 
     fn log(&mut self, payload: Payload) -> Result<()> {
