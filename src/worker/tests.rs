@@ -230,3 +230,24 @@ fn a_task_with_much_to_do_is_brought_no_more_until_half_is_done() {
     let bytes: usize = world.worker.running().map(|(_, task)| task.queued_bytes()).sum();
     assert_eq!(bytes / line.len(), 2, "those that were not brought before");
 }
+
+#[test]
+fn what_is_open_is_committed_once_nothing_is_left_to_do_but_not_always_and_at_once_at_the_end() {
+    let mut world = World::new();
+    let mut commits_after_a_line = |millis: i64, is_stopping: bool| {
+        let now = Timestamp(NOW.0 + 10_000 + millis);
+        world.send(b"line");
+        world.worker.poll(Duration::ZERO, now).unwrap();
+        world.worker.run(now).unwrap();
+        if is_stopping {
+            world.instance.stop();
+        }
+        let before = world.counted().0;
+        world.worker.commit_if_due(now).unwrap();
+        world.counted().0 - before
+    };
+    assert_eq!(commits_after_a_line(0, false), 1, "nothing was committed for long");
+    assert_eq!(commits_after_a_line(1, false), 0, "it would do nothing but commit");
+    assert_eq!(commits_after_a_line(20, false), 1);
+    assert_eq!(commits_after_a_line(21, true), 1, "it is stopping");
+}

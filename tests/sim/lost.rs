@@ -84,6 +84,22 @@ fn records_deleted_before_they_were_read_end_the_process_with_both_positions() -
 }
 
 #[test]
+fn records_deleted_up_to_the_committed_position_are_not_missed() -> Result<()> {
+    let mut driver = Driver::of(word_count(Emit::OnCommit)?).start()?;
+    ["a", "b"].iter().try_for_each(|line| say(&driver, "x", line))?;
+    driver.settle()?;
+    driver.kill(0);
+    ["c", "d"].iter().try_for_each(|line| say(&driver, "x", line))?;
+    let mut admin = driver.broker().admin().unwrap();
+    admin.delete_before(&[(TopicPartition::new("lines", 0), Offset(2))]).unwrap();
+    driver.restart(0)?;
+    driver.settle()?;
+    let counts = driver.output("word-counts", Utf8, I64).latest()?;
+    assert_eq!(counts, table("a 1 | b 1 | c 1 | d 1"));
+    Ok(())
+}
+
+#[test]
 fn what_a_poll_brings_beside_a_lost_position_is_not_taken_before_what_it_follows() -> Result<()> {
     let builder = Builder::new("app");
     builder.stream("lines", Utf8, Utf8).count("counts", Utf8).to("counts-out", Utf8, I64);

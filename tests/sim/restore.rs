@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millstream::store::LoggedKey;
 use millstream::testing::{Driver, table};
-use millstream::{Counter, Emit, FailPoint, I64, Result, Utf8};
+use millstream::{Builder, Counter, Emit, FailPoint, I64, Result, Utf8};
 
 use crate::disk::Disk;
 use crate::world::{at, clockwork, history, say, word_count};
@@ -47,6 +47,29 @@ fn state_that_was_flushed_is_found_again_and_nothing_is_restored() -> Result<()>
     driver.settle()?;
     let counts = driver.output("word-counts", Utf8, I64).latest()?;
     assert_eq!(counts, table("be 3 | not 1 | or 1 | to 11"));
+    assert_eq!(driver.counted(Counter::Restored), 0);
+    Ok(())
+}
+
+#[test]
+fn a_task_of_two_sources_goes_on_where_it_stood_in_each() -> Result<()> {
+    let disk = Disk::flushing();
+    let builder = Builder::new("both");
+    let (few, many) = (builder.stream("few", Utf8, Utf8), builder.stream("many", Utf8, Utf8));
+    few.merge(&many).count("counts", Utf8).to("out", Utf8, I64);
+    let mut driver = Driver::of(builder.build()?).stores(move |_| disk.open()).start()?;
+    let send = |driver: &Driver, topic: &str, n| {
+        let input = driver.input::<String, String>(topic, Utf8, Utf8);
+        (0..n).try_for_each(|_| input.send(&"a".into(), &"x".into(), at(7)))
+    };
+    send(&driver, "few", 1)?;
+    send(&driver, "many", 5)?;
+    driver.settle()?;
+    driver.restart(0)?;
+    send(&driver, "few", 2)?;
+    send(&driver, "many", 1)?;
+    driver.settle()?;
+    assert_eq!(driver.output("out", Utf8, I64).latest()?, table("a 9"));
     assert_eq!(driver.counted(Counter::Restored), 0);
     Ok(())
 }

@@ -162,6 +162,12 @@ mod tests {
         AsOf { now_ms, days: 90 }
     }
 
+    #[test]
+    fn a_row_may_hold_five_minutes_of_three_days_hours_and_days() {
+        assert_eq!(entries_max(90), 75 * 12 + 72 + 90 + 3);
+        assert_eq!(entries_max(0), 975);
+    }
+
     /// Random numbers by seed (splitmix64).
     fn random(seed: &mut u64, below: u64) -> u64 {
         *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
