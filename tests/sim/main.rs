@@ -6,6 +6,7 @@ mod bisection;
 mod broadcasts;
 mod counters;
 mod disk;
+mod fairness;
 mod faults;
 mod lag;
 mod lost;
