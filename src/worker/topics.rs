@@ -176,3 +176,101 @@ fn misfits(topology: &Topology, counts: &BTreeMap<Topic, i32>) -> Vec<String> {
     }
     faults
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::broker::embedded::Embedded;
+    use crate::clock::ManualClock;
+    use crate::record::Timestamp;
+    use crate::serde::{I64, Utf8};
+    use crate::topology::Builder;
+
+    /// Counts two inputs together, and passes two others on, for which nothing need fit.
+    fn topology() -> Topology {
+        let builder = Builder::new("app");
+        let stream = |name: &str| builder.stream(name, Utf8, Utf8);
+        stream("a").merge(&stream("b")).count("counts", Utf8).to("counted", Utf8, I64);
+        stream("c").merge(&stream("d")).filter("all", |_| true).to("passed", Utf8, Utf8);
+        builder.build().unwrap()
+    }
+
+    fn admin(inputs: &[(&str, i32)]) -> Box<dyn Admin> {
+        let broker = Embedded::new(Arc::new(ManualClock::at(Timestamp(0))));
+        let mut admin = broker.admin().unwrap();
+        let specs: Vec<_> =
+            inputs.iter().map(|(name, partitions)| spec(name, *partitions)).collect();
+        admin.create(&specs).unwrap();
+        admin
+    }
+
+    fn spec(name: &str, partitions: i32) -> TopicSpec {
+        TopicSpec { name: name.into(), partitions, cleanup: Cleanup::Compact }
+    }
+
+    const INPUTS: [(&str, i32); 4] = [("a", 3), ("b", 3), ("c", 2), ("d", 5)];
+
+    fn checked(admin: &mut dyn Admin, config: &Config) -> Result<BTreeMap<Topic, i32>, String> {
+        topics(&topology(), config, admin).map_err(|stop| match stop {
+            Stop::Exit(Exit::Mismatch, words) => words,
+            Stop::Exit(..) | Stop::Crashed(_) => panic!("another end"),
+        })
+    }
+
+    fn config() -> Config {
+        Config { partitions: 4, create_topics: true, ..Config::default() }
+    }
+
+    #[test]
+    fn what_is_missing_is_created_as_its_readers_need_it() {
+        let counts = checked(&mut *admin(&INPUTS), &config()).unwrap();
+        let of = |name: &str| counts.get(name).copied();
+        assert_eq!(
+            (of("counted"), of("passed"), of("app-dead-letters")),
+            (Some(4), Some(4), Some(4))
+        );
+        assert_eq!(of("app-counts-changelog"), Some(3), "as its sources have");
+        assert_eq!(of(&topology().task_topic()), Some(5), "as the widest sub-topology has");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_where_nothing_may_be_created() {
+        let closed = Config { create_topics: false, ..config() };
+        let words = checked(&mut *admin(&INPUTS), &closed).unwrap_err();
+        let expected =
+            "topics that do not exist and may not be created: app-dead-letters, counted, passed";
+        assert_eq!(words, expected);
+        let words = checked(&mut *admin(&INPUTS[1..3]), &config()).unwrap_err();
+        assert_eq!(words, "input topics that do not exist: a, d");
+    }
+
+    #[test]
+    fn topics_that_share_state_must_have_as_many_partitions_and_all_faults_are_told_at_once() {
+        let [_, b, c, d] = INPUTS;
+        let mut admin = admin(&[("a", 2), b, c, d]);
+        admin
+            .create(&[spec("app-counts-changelog", 1), spec(&topology().task_topic(), 2)])
+            .unwrap();
+        let words = checked(&mut *admin, &config()).unwrap_err();
+        let tasks = topology().task_topic();
+        let expected = [
+            "app-counts-changelog has 1 partitions, counts has 3".to_owned(),
+            "a has 2 partitions, but shares state in counts with a topic that has 3".to_owned(),
+            format!("{tasks} has 2 partitions, counts has 3"),
+            format!("{tasks} has 2 partitions, all has 5"),
+        ];
+        assert_eq!(words.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_changelog_that_forgets_is_refused() {
+        let mut admin = admin(&INPUTS);
+        let cleanup = Cleanup::Delete(None);
+        admin.create(&[TopicSpec { cleanup, ..spec("app-counts-changelog", 3) }]).unwrap();
+        let words = checked(&mut *admin, &config()).unwrap_err();
+        let expected = "app-counts-changelog must have cleanup.policy=compact and nothing else";
+        assert_eq!(words, expected);
+    }
+}

@@ -351,6 +351,8 @@ mod tests {
             interactions.row((RowKind::Like, at_ms, Some(Delta::Plus)), as_of, &mut out);
             out.clear();
         }
+        assert_eq!(INTERACTIONS_BYTES_MAX, 2 + 3 * (5 + 12 * 1_065), "as its documentation says");
+        assert_eq!(DAYS_BYTES_MAX, 4 + 8 * 512);
         let bytes = interactions.to_bytes().len();
         assert!((10_000..=INTERACTIONS_BYTES_MAX).contains(&bytes), "{bytes}");
         let shares = interactions.counted().filter(|(kind, ..)| *kind == Kind::Share);
