@@ -251,3 +251,44 @@ fn what_is_open_is_committed_once_nothing_is_left_to_do_but_not_always_and_at_on
     assert_eq!(commits_after_a_line(20, false), 1);
     assert_eq!(commits_after_a_line(21, true), 1, "it is stopping");
 }
+
+#[test]
+fn every_part_of_the_memory_is_told_with_its_bound() {
+    let mut world = World::new();
+    world.work();
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    world.work();
+    world.send(&[b'x'; 1_000]);
+    world.worker.poll(Duration::ZERO, NOW).unwrap();
+    world.worker.tend_memory(Timestamp(NOW.0 + 60_000));
+    let parts = world.instance.memory();
+    let part = |name: &str| {
+        let found = parts.iter().find(|part| part.part == name).unwrap();
+        (found.bytes.unwrap(), found.bytes_max)
+    };
+    let config = &world.instance.config;
+    let (queued, queued_max) = part("queued");
+    assert!((1_000..2_000).contains(&queued), "{queued}");
+    assert_eq!(queued_max, Some(config.queue_bytes_max * config.workers));
+    let (open, open_max) = part("transactions");
+    assert!((1..1_000).contains(&open), "{open}");
+    assert_eq!(open_max, Some(config.transaction_bytes_max * config.workers));
+    assert_eq!(part("record_caches").1, Some(config.record_cache_bytes_max));
+    assert_eq!((part("broadcasts"), part("timers")), ((0, None), (0, None)));
+}
+
+#[test]
+fn memory_is_told_once_a_second() {
+    let mut world = World::new();
+    let queued = |world: &World| {
+        let parts = world.instance.memory();
+        parts.iter().find(|part| part.part == "queued").and_then(|part| part.bytes).unwrap()
+    };
+    world.worker.tend_memory(Timestamp(NOW.0 + 60_000));
+    world.send(&[b'x'; 1_000]);
+    world.worker.poll(Duration::ZERO, NOW).unwrap();
+    world.worker.tend_memory(Timestamp(NOW.0 + 60_999));
+    assert_eq!(queued(&world), 0);
+    world.worker.tend_memory(Timestamp(NOW.0 + 61_000));
+    assert!(queued(&world) >= 1_000);
+}
