@@ -450,6 +450,30 @@ fn by_people_one_person_counts_once_however_much_they_do() -> Result<()> {
     Ok(())
 }
 
+/// Likes, comments and shares of the listed posts, as they were last published.
+fn listed_counts(driver: &Driver) -> Result<Vec<[u32; 3]>> {
+    let last = published_lists(driver)?.pop().and_then(|row| row.value).unwrap();
+    let trending = Trending::decode(&last).unwrap();
+    Ok(trending.posts.iter().map(|post| [post.likes, post.comments, post.shares]).collect())
+}
+
+#[test]
+fn counts_that_are_worth_no_points_are_in_the_list_within_five_seconds() -> Result<()> {
+    let trending_by = Formula::People { points_max: 1 };
+    let mut stage = Stage::of(&FeedSettings { trending: trending_by, ..FeedSettings::default() })?;
+    let now = stage.now();
+    stage.post(4, AUTHOR, now)?;
+    stage.event(OTHER, 4, Action::Share)?;
+    stage.advance_ms(5_000)?;
+    stage.event(OTHER, 4, Action::Comment)?;
+    stage.advance_ms(5_000)?;
+    // Too long ago for any list, but it counts.
+    stage.like(READER, 4, now - 30 * DAY)?;
+    stage.advance_ms(5_000)?;
+    assert_eq!(listed_counts(&stage.driver)?, [[1, 1, 1]]);
+    Ok(())
+}
+
 #[test]
 fn a_miss_is_answered_by_what_is_ranked_for_another_reason_before_it_is_due() -> Result<()> {
     // Such a reader is ranked for what trends a tenth of a second after everybody is touched.
