@@ -165,8 +165,8 @@ impl Streams {
         self.instance.lag_of_all()
     }
 
-    /// Whether this process has done all that it owes: it has read its sources to their ends, everything is committed, and no
-    /// timer is due or [owed](crate::store::TimerQueue::owe). Once all processes have said so for as long as records are
+    /// Whether this process has done all that it owes: it has read its sources and broadcasts to their ends, everything is
+    /// committed, and no timer is due or [owed](crate::store::TimerQueue::owe). Once all processes have said so for as long as records are
     /// under way between them, what they have sent is all that there is to say.
     pub fn is_settled(&self) -> bool {
         self.instance.is_settled()
@@ -322,7 +322,7 @@ fn follow_broadcasts(instance: &Arc<Instance>) -> Result<(), Stop> {
         return Ok(());
     }
     while !instance.is_stopping() {
-        broadcasts.step(SERVE)?;
+        broadcasts.step(SystemClock.now(), SERVE)?;
     }
     Ok(())
 }

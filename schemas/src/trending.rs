@@ -195,6 +195,15 @@ impl Wire for Trending {
         cursor.end()?;
         Ok(Self { as_of_ms, posts, lists })
     }
+
+    fn heap_bytes(&self) -> usize {
+        let entries = self.lists.iter().map(|list| vec_bytes(&list.entries)).sum::<usize>();
+        vec_bytes(&self.posts) + vec_bytes(&self.lists) + entries
+    }
+}
+
+fn vec_bytes<T>(items: &Vec<T>) -> usize {
+    items.capacity() * size_of::<T>()
 }
 
 fn length(length: usize, out: &mut Vec<u8>) {

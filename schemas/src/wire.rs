@@ -20,6 +20,11 @@ pub trait Wire: Sized {
         Ok(())
     }
 
+    /// About how many bytes `self` keeps in memory beyond its own size.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+
     /// The bytes of `self`, in a vector of their own.
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();

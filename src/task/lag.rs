@@ -1,4 +1,4 @@
-//! How far a task is behind the ends of its sources, in time. Pure.
+//! How far a task, or who follows broadcasts, is behind the ends of its sources, in time. Pure.
 //!
 //! The ends are noted with the time; a task that has read up to them knows everything there was then. So neither the
 //! times of records matter, which may be those of another cluster or of last year, nor how many records there are.
@@ -34,7 +34,7 @@ impl Lag {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct LagClock {
+pub(crate) struct LagClock {
     /// The latest time of which the task knows everything.
     caught_up: Option<Timestamp>,
     /// Ends that it has not read up to yet, in the order of its sources.
@@ -43,18 +43,18 @@ pub(super) struct LagClock {
 
 impl LagClock {
     /// Whether the ends are to be noted anew.
-    pub(super) fn wants_ends(&self, now: Timestamp) -> bool {
+    pub(crate) fn wants_ends(&self, now: Timestamp) -> bool {
         let is_old = |at: Timestamp| now.has_passed(at, NOTED_EVERY);
         self.noted.is_none() && self.caught_up.is_none_or(is_old)
     }
 
     /// These are the ends now.
-    pub(super) fn note(&mut self, ends: Vec<Offset>, now: Timestamp) {
+    pub(crate) fn note(&mut self, ends: Vec<Offset>, now: Timestamp) {
         self.noted = Some((now, ends));
     }
 
     /// The task has read its sources up to these offsets.
-    pub(super) fn read_up_to(&mut self, read: impl Iterator<Item = Offset>) {
+    pub(crate) fn read_up_to(&mut self, read: impl Iterator<Item = Offset>) {
         if let Some((at, ends)) = &self.noted
             && ends.iter().zip(read).all(|(end, read)| read >= *end)
         {
@@ -62,8 +62,13 @@ impl LagClock {
         }
     }
 
+    /// The latest time of which everything is known; none before the first end was reached.
+    pub(crate) fn caught_up(&self) -> Option<Timestamp> {
+        self.caught_up
+    }
+
     /// How far the task is behind.
-    pub(super) fn lag(&self, now: Timestamp) -> Lag {
+    pub(crate) fn lag(&self, now: Timestamp) -> Lag {
         self.caught_up.map_or(Lag::Unknown, |at| Lag::Behind(now.since(at)))
     }
 }

@@ -27,7 +27,7 @@ use bisection::Bisection;
 pub(crate) use bisection::Blame;
 pub(crate) use commit::{Limits, Open, Reason, drained_after, due};
 pub use lag::Lag;
-use lag::LagClock;
+pub(crate) use lag::LagClock;
 pub(crate) use nodes::Nodes;
 use phase::{History, Phase};
 pub(crate) use restore::{RestoreError, RestoreJob, Restored, Restorer};

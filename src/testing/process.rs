@@ -44,7 +44,7 @@ impl Process {
         self.follow_group(now)?;
         let mut activity = Activity::Idle;
         if !late {
-            activity = self.broadcasts.step(Duration::ZERO)?;
+            activity = self.broadcasts.step(now, Duration::ZERO)?;
         }
         activity = activity.and(self.restoring.step(Duration::ZERO)?);
         for worker in &mut self.workers {

@@ -70,7 +70,6 @@ impl Worker {
         for id in closing {
             let state = self.tasks.remove(&id);
             self.paused.remove(&id);
-            self.full.remove(&id);
             self.faults.remove(&id);
             self.unstable_since.remove(&id);
             self.instance.set_stopped(&id, None);
@@ -91,6 +90,8 @@ impl Worker {
 
     fn close(&mut self, id: &TaskId, state: Option<TaskState>) -> Result<(), Stop> {
         self.instance.publish(id, None);
+        // Its sources are resumed where it is opened again: who stayed marked as full would never be paused.
+        self.full.remove(id);
         // A store that was restored for this task must not stay open: nobody else could open it.
         drop(self.instance.take_restored(id));
         let Some(TaskState::Running(task)) = state else { return Ok(()) };

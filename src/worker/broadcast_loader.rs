@@ -16,8 +16,9 @@ use super::{Activity, Stop, log_and_go_on};
 use crate::broker::{Batch, Consumer, Failure, Isolation};
 use crate::error::Exit;
 use crate::metrics::Counter;
-use crate::record::{Offset, Topic, TopicPartition};
+use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 use crate::store::{BroadcastStore, Reservation};
+use crate::task::LagClock;
 
 /// How long a removed key is remembered at least; at most it is twice as long.
 const REMEMBERED: Duration = Duration::from_secs(12 * 3600);
@@ -27,6 +28,9 @@ pub(crate) struct BroadcastLoader {
     instance: Arc<Instance>,
     consumer: Box<dyn Consumer>,
     stores: BTreeMap<Topic, Arc<dyn BroadcastStore>>,
+    /// Every partition of them.
+    partitions: Vec<TopicPartition>,
+    lag: LagClock,
     /// Partitions that have not reached the end they had at the start.
     missing: BTreeMap<TopicPartition, Offset>,
     /// Where the partitions ended when it forgot last, and when that was.
@@ -65,12 +69,23 @@ impl BroadcastLoader {
             instance.broadcasts_loaded();
         }
         let reservation = Reservation::of(&context.record_caches);
-        let (ended, forgot) = (Vec::new(), Instant::now());
-        Ok(Self { instance, consumer, stores, missing, ended, forgot, reservation })
+        let (ended, forgot, lag) = (Vec::new(), Instant::now(), LagClock::default());
+        let partitions = from.into_iter().map(|(at, _)| at).collect();
+        Ok(Self {
+            instance,
+            consumer,
+            stores,
+            partitions,
+            lag,
+            missing,
+            ended,
+            forgot,
+            reservation,
+        })
     }
 
-    /// Applies what has arrived; waits at most `wait` for it.
-    pub(crate) fn step(&mut self, wait: Duration) -> Result<Activity, Stop> {
+    /// Applies what has arrived; waits at most `wait` for it. It is `now` before that.
+    pub(crate) fn step(&mut self, now: Timestamp, wait: Duration) -> Result<Activity, Stop> {
         if self.stores.is_empty() {
             return Ok(Activity::Idle);
         }
@@ -91,10 +106,27 @@ impl BroadcastLoader {
         for (at, end) in &polled.ends {
             self.reached(at, *end);
         }
+        self.tell_lag(now);
         if self.forgot.elapsed() >= REMEMBERED {
             self.forget();
         }
         Ok(Activity::of(!polled.batches.is_empty()))
+    }
+
+    /// Tells the process up to when it knows everything.
+    fn tell_lag(&mut self, now: Timestamp) {
+        let Self { consumer, stores, partitions, lag, .. } = self;
+        if lag.wants_ends(now)
+            && let Some(ends) = partitions.iter().map(|at| consumer.end_seen(at)).collect()
+        {
+            lag.note(ends, now);
+        }
+        lag.read_up_to(partitions.iter().map(|at| {
+            stores.get(&at.topic).map_or(Offset::default(), |store| store.end(at.partition))
+        }));
+        if let Some(at) = lag.caught_up() {
+            self.instance.set_broadcasts_known(at);
+        }
     }
 
     /// Forgets the keys that were removed before the last time it forgot.

@@ -54,6 +54,8 @@ pub(crate) struct Instance {
     /// What each worker holds in memory.
     pub(super) worker_memory: Vec<WorkerMemory>,
     broadcasts_loaded: AtomicBool,
+    /// Up to when everything is known that broadcasts said, ms UTC; `i64::MAX` if there are none.
+    broadcasts_known: AtomicI64,
     stopping: AtomicBool,
 }
 
@@ -104,7 +106,9 @@ impl Instance {
         let workers = config.workers;
         let flags = || (0..workers).map(|_| AtomicBool::new(false)).collect();
         let worker_memory = (0..config.workers).map(|_| WorkerMemory::default()).collect();
-        let broadcasts_loaded = AtomicBool::new(context.broadcasts.is_empty());
+        let without = context.broadcasts.is_empty();
+        let broadcasts_known = AtomicI64::new(if without { i64::MAX } else { i64::MIN });
+        let broadcasts_loaded = AtomicBool::new(without);
         Self {
             name,
             transaction_timeout: broker.transaction_timeout(),
@@ -132,6 +136,7 @@ impl Instance {
             settled: flags(),
             worker_memory,
             broadcasts_loaded,
+            broadcasts_known,
             stopping: AtomicBool::new(false),
         }
     }
@@ -316,6 +321,19 @@ impl Instance {
 
     pub(crate) fn broadcasts_loaded(&self) {
         self.broadcasts_loaded.store(true, Ordering::Release);
+    }
+
+    /// How far this process is behind with its broadcasts.
+    pub(super) fn broadcast_lag(&self, now: Timestamp) -> Lag {
+        match self.broadcasts_known.load(Ordering::Relaxed) {
+            i64::MIN => Lag::Unknown,
+            at => Lag::Behind(now.since(Timestamp(at))),
+        }
+    }
+
+    /// Everything is known that broadcasts said up to `at`.
+    pub(super) fn set_broadcasts_known(&self, at: Timestamp) {
+        self.broadcasts_known.store(at.0, Ordering::Relaxed);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -252,7 +252,8 @@ impl Worker {
         });
         let lag = lags.max().unwrap_or(Lag::Behind(Duration::ZERO));
         let is_opening = self.tasks.values().any(TaskState::is_opening);
-        let is_settled = lag <= SETTLED_WITHIN && self.rests(|task| task.is_at_rest(now));
+        let known = lag.max(self.instance.broadcast_lag(now));
+        let is_settled = known <= SETTLED_WITHIN && self.rests(|task| task.is_at_rest(now));
         self.instance.set_progress(self.index, Progress { lag, is_opening, is_settled });
     }
 

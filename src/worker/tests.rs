@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::transaction::TransactionError;
 use super::*;
 use crate::broker::embedded::Embedded;
 use crate::broker::{Broker, Call, Cleanup, Code, OutRecord, Outgoing, TopicIndex, TopicSpec};
@@ -291,4 +292,29 @@ fn memory_is_told_once_a_second() {
     assert_eq!(queued(&world), 0);
     world.worker.tend_memory(Timestamp(NOW.0 + 61_000));
     assert!(queued(&world) >= 1_000);
+}
+
+#[test]
+fn a_task_that_is_opened_anew_is_brought_no_more_when_it_has_much_to_do_again() {
+    let mut world = World::new();
+    let line = vec![b'x'; 100 << 10];
+    let bring = |world: &mut World| {
+        world.send(&line);
+        world.worker.poll(Duration::ZERO, NOW).unwrap();
+        world.worker.balance_flow().unwrap();
+        let bytes: usize = world.worker.running().map(|(_, task)| task.queued_bytes()).sum();
+        bytes / line.len()
+    };
+    assert_eq!([0; 4].map(|_| bring(&mut world)), [1, 2, 3, 3]);
+    let fenced = Failure::new(Call::Commit, Code::Fenced, "its producer is another's");
+    world.worker.recovered(Err(TransactionError::Failed(fenced)), NOW).unwrap();
+    while world.worker.tasks() == 0 {
+        world.restoring.step(Duration::ZERO).unwrap();
+        world.worker.open_waiting(NOW).unwrap();
+    }
+    assert_eq!(
+        [0; 4].map(|_| bring(&mut world)),
+        [5; 4],
+        "four were there, and one came with them"
+    );
 }

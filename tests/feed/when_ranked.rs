@@ -1,5 +1,6 @@
 //! When a reader is ranked, and what is published: each row of the contract's table, and each reason of `valid_until`.
 
+use millstream::broker::murmur2;
 use millstream::testing::{Driver, Row};
 use millstream::{Bytes, Result};
 use schemas::{Trending, TrendingWindow, Wire};
@@ -462,5 +463,53 @@ fn by_people_one_person_counts_once_however_much_they_do() -> Result<()> {
     stage.event(READER, 4, Action::Like)?;
     stage.advance_ms(5_000)?;
     assert_eq!(trending(&stage.driver)?, [(4, 2)]);
+    Ok(())
+}
+
+/// Likes, comments and shares of the listed posts, as they were last published.
+fn listed_counts(driver: &Driver) -> Result<Vec<[u32; 3]>> {
+    let last = published_lists(driver)?.pop().and_then(|row| row.value).unwrap();
+    let trending = Trending::decode(&last).unwrap();
+    Ok(trending.posts.iter().map(|post| [post.likes, post.comments, post.shares]).collect())
+}
+
+#[test]
+fn counts_that_are_worth_no_points_are_in_the_list_within_five_seconds() -> Result<()> {
+    let trending_by = Formula::People { points_max: 1 };
+    let mut stage = Stage::of(&FeedSettings { trending: trending_by, ..FeedSettings::default() })?;
+    let now = stage.now();
+    stage.post(4, AUTHOR, now)?;
+    stage.event(OTHER, 4, Action::Share)?;
+    stage.advance_ms(5_000)?;
+    stage.event(OTHER, 4, Action::Comment)?;
+    stage.advance_ms(5_000)?;
+    // Too long ago for any list, but it counts.
+    stage.like(READER, 4, now - 30 * DAY)?;
+    stage.advance_ms(5_000)?;
+    assert_eq!(listed_counts(&stage.driver)?, [[1, 1, 1]]);
+    Ok(())
+}
+
+#[test]
+fn a_miss_is_answered_by_what_is_ranked_for_another_reason_before_it_is_due() -> Result<()> {
+    // Such a reader is ranked for what trends a tenth of a second after everybody is touched.
+    let early = |id: &[u8; 16]| (50..150).contains(&((murmur2(id) & 0x7fff_ffff) % 1_000));
+    let reader = (16..=u8::MAX).map(|id| [id; 16]).find(early).unwrap();
+    let mut stage = Stage::open()?;
+    let began = stage.now();
+    stage.post(4, AUTHOR, began - HOUR)?;
+    stage.follow(reader, AUTHOR)?;
+    stage.advance_ms(1_000)?;
+    // Their own post trends: they are ranked for it, and their feed stays what it was.
+    stage.post(5, reader, began)?;
+    stage.event(AUTHOR, 5, Action::Share)?;
+    for step in 0..60 {
+        stage.event([100 + step; 16], 5, Action::Share)?;
+        stage.miss(reader)?;
+        let ranked = stage.times(reader)?;
+        stage.miss(reader)?;
+        (0..26 + step % 13).try_for_each(|_| stage.advance_ms(10))?;
+        assert_eq!(stage.times(reader)?, ranked + 1, "{step}");
+    }
     Ok(())
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use millstream::testing::Driver;
-use millstream::{Builder, Context, Due, I64, Processor, Rec, Result, Timers, Utf8};
+use millstream::{
+    Broadcast, BroadcastChange, Builder, ChangedKey, Context, Due, I64, Processor, Rec, Result,
+    Timers, Utf8,
+};
 
 use crate::world::{at, history};
 
@@ -85,5 +88,66 @@ fn what_the_clock_alone_brings_is_not_owed_before_it_is_due() -> Result<()> {
     driver.advance_clock(LATER);
     work(&mut driver)?;
     assert_eq!((driver.is_settled(), history(&driver, "told", Utf8)?.len()), (true, 1));
+    Ok(())
+}
+
+/// Says each price that it hears of.
+struct Priced {
+    prices: Broadcast<String, i64>,
+}
+
+impl Processor for Priced {
+    type KeyIn = String;
+    type ValueIn = i64;
+    type KeyOut = String;
+    type ValueOut = i64;
+
+    fn process(
+        &mut self,
+        _record: Rec<'_, String, i64>,
+        _cx: &mut Context<'_, String, i64>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn on_change(
+        &mut self,
+        change: BroadcastChange<'_>,
+        cx: &mut Context<'_, String, i64>,
+    ) -> Result<()> {
+        let Some(ChangedKey::Key(key)) = change.of(self.prices) else { return Ok(()) };
+        cx.forward(key, &0)
+    }
+}
+
+#[test]
+fn a_process_is_not_settled_while_its_broadcasts_have_more_to_say() -> Result<()> {
+    let builder = Builder::new("priced");
+    let prices = builder.broadcast("prices", Utf8, I64);
+    builder
+        .stream("numbers", Utf8, I64)
+        .process("priced", &[prices.into()], move || Priced { prices })
+        .to("told", Utf8, I64);
+    // The loader has a turn now and then, and gets one price in each.
+    let mut driver = Driver::of(builder.build()?).partitions(1).shuffled(7).start()?;
+    driver.settle()?;
+    driver.broker().faults().limit_fetch(1);
+    let said = driver.input("prices", Utf8, I64);
+    (0..40).try_for_each(|n| said.send(&format!("item {n}"), &n, at(0)))?;
+    let told = |driver: &Driver| -> Result<usize> { Ok(history(driver, "told", I64)?.len()) };
+    // What was said within the last second a process need not know of.
+    driver.advance_clock(Duration::from_secs(1));
+    let mut heard = 0;
+    while heard < 40 {
+        driver.advance_clock(Duration::from_millis(150));
+        driver.step()?;
+        heard = told(&driver)?;
+        assert!(!driver.is_settled() || heard == 40, "{heard} of 40");
+    }
+    for _ in 0..20 {
+        driver.advance_clock(Duration::from_millis(150));
+        driver.step()?;
+    }
+    assert!(driver.is_settled());
     Ok(())
 }

@@ -19,6 +19,10 @@ impl<T: Wire + 'static> Serde<T> for WireSerde {
     fn decode(&self, bytes: &[u8], _version: u8, slot: &mut Option<T>) -> Result<()> {
         T::decode_into(bytes, slot).map_err(|poison| Fault::Reject(poison.to_string()))
     }
+
+    fn weight(&self, value: &T) -> usize {
+        size_of::<T>() + value.heap_bytes()
+    }
 }
 
 /// Two ids as one key, sorted by the first, then the second.

@@ -156,6 +156,11 @@ impl Wire for Interactions {
         fields.end()?;
         Ok(Self { likes, comments, shares })
     }
+
+    fn heap_bytes(&self) -> usize {
+        let times = [&self.likes.times, &self.comments.times, &self.shares];
+        times.map(Times::heap_bytes).iter().sum()
+    }
 }
 
 impl Wire for Post {
@@ -234,6 +239,10 @@ impl Wire for Hot {
         fields.end()?;
         Ok(Self { live, buckets: Buckets::of(rows) })
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.buckets.heap_bytes()
+    }
 }
 
 impl Wire for Days {
@@ -249,6 +258,10 @@ impl Wire for Days {
         let days = fields.list("days", |fields| Ok((fields.i32("day")?, fields.i32("count")?)))?;
         fields.end()?;
         Ok(Self::of(days))
+    }
+
+    fn heap_bytes(&self) -> usize {
+        Days::heap_bytes(self)
     }
 }
 
@@ -295,12 +308,13 @@ impl Wire for ReaderStatus {
 mod tests {
     use std::fmt::Debug;
 
+    use millstream::Serde;
     use schemas::{Delta, RowKind};
 
     use super::*;
     use crate::engagement::interactions::Kind;
     use crate::engagement::times::AsOf;
-    use crate::layout::Pair;
+    use crate::layout::{Pair, WireSerde};
 
     /// Checks that a value comes back, and that no shortened or lengthened form of it does.
     fn assert_comes_back<T: Wire + PartialEq + Debug>(value: &T) {
@@ -337,6 +351,30 @@ mod tests {
         assert_comes_back(&interactions);
         days.add(20_000, 3, 0);
         assert_comes_back(&days);
+    }
+
+    #[test]
+    fn a_row_weighs_what_it_keeps_in_memory_its_lists_too() {
+        let (mut interactions, mut days, mut hot) =
+            (Interactions::default(), Days::default(), Hot::default());
+        let (now_ms, mut out) = (20_000 * 86_400_000, Vec::new());
+        for n in 0..60 {
+            let at_ms = now_ms - n * 3_600_000;
+            let as_of = AsOf { now_ms, days: 90 };
+            interactions.event((schemas::Action::Share, at_ms), as_of, &mut out);
+            interactions.row((RowKind::Comment, at_ms, Some(Delta::Plus)), as_of, &mut out);
+            hot.buckets.add(at_ms, 1, now_ms);
+            days.add(20_000 + i32::try_from(n).unwrap(), 1, 0);
+        }
+        let serde = WireSerde;
+        let weights = [serde.weight(&interactions), serde.weight(&days), serde.weight(&hot)];
+        // Times and buckets take 16 bytes each, days 8.
+        let least = [2 * 60 * 16, 60 * 8, 25 * 16];
+        assert!(weights.iter().zip(least).all(|(weight, least)| *weight >= least), "{weights:?}");
+        assert!(
+            weights.iter().zip(least).all(|(weight, least)| *weight < 3 * least),
+            "{weights:?}"
+        );
     }
 
     #[test]

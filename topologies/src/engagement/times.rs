@@ -82,6 +82,11 @@ impl Times {
         &self.entries
     }
 
+    /// What they take in memory.
+    pub fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<(i64, u32)>()
+    }
+
     /// The earliest.
     pub fn first(&self) -> Option<i64> {
         self.entries.first().map(|(at, _)| *at)

@@ -236,10 +236,11 @@ impl ReaderProcessor {
         let as_of = match why {
             Why::Grid => grid - weights.limits.grid_ms,
             Why::Expired => reader.schedule.expires.unwrap_or(now),
-            Why::Miss | Why::Urgent | Why::Soft => now,
+            Why::Urgent | Why::Soft => now,
         };
         let (posts, gone, trending) =
             (cx.view(self.posts)?, cx.view(self.gone)?, cx.view(self.trending)?);
+        let always = reader.schedule.always_publishes(why);
         reader.schedule.ranked(now, (grid, grid));
         if gone.get(user).is_some() {
             return self.publish_null(user, reader, cx);
@@ -250,7 +251,7 @@ impl ReaderProcessor {
         let world = World { posts, gone, trending: &list, weights };
         let body = self.publication.body.get_or_insert_default();
         self.ranker.rank_into(&self.state, &world, as_of, body);
-        let version = reader.published.body(body, why.always_publishes());
+        let version = reader.published.body(body, always);
         // What is not published again holds as long as what was; the clock may change the feed before.
         let expires = body.valid_until_ms.min(reader.published.valid_until);
         reader.schedule.ranked(now, (expires, grid));

@@ -106,18 +106,20 @@ impl TaskTrending {
             return Ok(None);
         }
         let mut hot = known.cloned().unwrap_or_default();
+        // Lists show counts too: what is too old for any bucket, or beyond a person's cap, changes those alone.
+        let is_counted = !self.moved.is_empty();
         self.moved.drain(..).for_each(|(at, points)| hot.buckets.add(at, points, now));
         hot.buckets.prune(now);
         hot.live = post.live_image().map(|image| (image.author, image.created_at_ms));
-        if known == Some(&hot) {
-            return Ok(hot.buckets.day_ends_at());
-        }
         let ends_at = hot.buckets.day_ends_at();
-        if hot.buckets.is_empty() {
-            self.drop_post(id, cx)?;
-        } else {
-            cx.store(self.stores.points)?.put(id, hot.clone())?;
-            self.posts.insert(*id, hot);
+        match (known == Some(&hot), hot.buckets.is_empty()) {
+            (true, _) if !is_counted => return Ok(ends_at),
+            (true, _) => {}
+            (false, true) => self.drop_post(id, cx)?,
+            (false, false) => {
+                cx.store(self.stores.points)?.put(id, hot.clone())?;
+                self.posts.insert(*id, hot);
+            }
         }
         self.owe(now.max(self.made_at.saturating_add(PART_MS)), cx)?;
         Ok(ends_at)

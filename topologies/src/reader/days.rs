@@ -22,6 +22,11 @@ impl Days {
         &self.0
     }
 
+    /// What they take in memory.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<(i32, i32)>()
+    }
+
     /// Whether nothing is counted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -59,24 +59,12 @@ impl Pace {
 pub enum Why {
     /// A time of the refresh grid.
     Grid,
-    /// A read that found no feed where it looked.
-    Miss,
-    /// An urgent change.
+    /// An urgent change, or a read that found no feed where it looked.
     Urgent,
     /// A soft change.
     Soft,
     /// The published feed holds no longer.
     Expired,
-}
-
-impl Why {
-    /// Whether the body is published even if it is equal to the last.
-    pub fn always_publishes(self) -> bool {
-        match self {
-            Self::Grid | Self::Miss => true,
-            Self::Urgent | Self::Soft | Self::Expired => false,
-        }
-    }
 }
 
 /// What is due for a reader.
@@ -141,15 +129,19 @@ impl Schedule {
     /// Why a ranking is due at `now`, if one is.
     pub fn due(&self, presence: &Presence, now: i64) -> Option<Why> {
         let is_due = |at: Option<i64>| at.is_some_and(|at| at <= now);
-        let urgent = is_due(self.urgent);
         let reasons = [
             (is_due(self.grid), Why::Grid),
             (is_due(self.expires), Why::Expired),
-            (urgent && self.missed, Why::Miss),
-            (urgent, Why::Urgent),
+            (is_due(self.urgent), Why::Urgent),
             (is_due(self.soft) && presence.is_online(now), Why::Soft),
         ];
         reasons.into_iter().find_map(|(holds, why)| holds.then_some(why))
+    }
+
+    /// Whether the body is published even if it is equal to the last: at a time of the grid, and whatever it was ranked
+    /// for if a read missed, which nothing else will answer.
+    pub fn always_publishes(&self, why: Why) -> bool {
+        why == Why::Grid || self.missed
     }
 
     /// When to look again.
@@ -230,7 +222,7 @@ mod tests {
         missed.read(true, &online(), Pace::Live, 10);
         missed.read(true, &online(), Pace::Live, 20);
         assert_eq!((missed.due(&online(), 249), missed.next(&online(), 20)), (None, Some(250)));
-        assert_eq!(missed.due(&online(), 250), Some(Why::Miss));
+        assert_eq!(missed.due(&online(), 250), Some(Why::Urgent));
     }
 
     #[test]
@@ -270,8 +262,11 @@ mod tests {
     fn a_miss_and_a_grid_time_always_publish() {
         let mut missed = ranked_at(0);
         missed.read(true, &online(), Pace::Live, 1_000);
-        assert_eq!(missed.due(&online(), 1_000), Some(Why::Miss));
+        assert_eq!(missed.due(&online(), 1_000), Some(Why::Urgent));
         assert_eq!(ranked_at(0).due(&offline(), GRID), Some(Why::Grid));
-        assert!(Why::Miss.always_publishes() && Why::Grid.always_publishes());
+        let reasons = [Why::Grid, Why::Expired, Why::Urgent, Why::Soft];
+        assert_eq!(reasons.map(|why| missed.always_publishes(why)), [true; 4]);
+        let others = reasons.map(|why| ranked_at(0).always_publishes(why));
+        assert_eq!(others, [true, false, false, false]);
     }
 }

@@ -32,6 +32,11 @@ impl Buckets {
         &self.0
     }
 
+    /// What they take in memory.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.iter().map(Vec::capacity).sum::<usize>() * size_of::<(i64, u32)>()
+    }
+
     /// Whether no list has the post.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(Vec::is_empty)
