@@ -253,7 +253,10 @@ impl Worker {
         let lag = lags.max().unwrap_or(Lag::Behind(Duration::ZERO));
         let is_opening = self.tasks.values().any(TaskState::is_opening);
         let known = lag.max(self.instance.broadcast_lag(now));
-        let is_settled = known <= SETTLED_WITHIN && self.rests(|task| task.is_at_rest(now));
+        // What a stopped task has not done is owed.
+        let is_stopped = self.tasks.values().any(|state| matches!(state, TaskState::Stopped));
+        let is_settled =
+            known <= SETTLED_WITHIN && !is_stopped && self.rests(|task| task.is_at_rest(now));
         self.instance.set_progress(self.index, Progress { lag, is_opening, is_settled });
     }
 

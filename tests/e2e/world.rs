@@ -245,9 +245,20 @@ impl World {
 
     /// Redis forgets everything.
     pub fn flush_redis(&self) {
+        self.redis(b"FLUSHALL\r\n");
+    }
+
+    /// Redis has this value under `key`.
+    pub fn set_in_redis(&self, key: &str, value: &[u8]) {
+        let head = format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n", key.len(), value.len());
+        self.redis(&[head.as_bytes(), value, b"\r\n"].concat());
+    }
+
+    /// Redis does what it is told, and says that it is well.
+    fn redis(&self, command: &[u8]) {
         let address = self.stack.redis().trim_start_matches("redis://");
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(b"FLUSHALL\r\n").unwrap();
+        stream.write_all(command).unwrap();
         let mut answer = [0; 5];
         stream.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"+OK\r\n");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use millstream::testing::Driver;
 use millstream::{
-    Broadcast, BroadcastChange, Builder, ChangedKey, Context, Due, I64, Processor, Rec, Result,
-    Timers, Utf8,
+    Broadcast, BroadcastChange, Builder, ChangedKey, Context, Due, Fault, I64, Processor, Rec,
+    Result, Timers, Utf8,
 };
 
 use crate::world::{at, history};
@@ -149,5 +149,21 @@ fn a_process_is_not_settled_while_its_broadcasts_have_more_to_say() -> Result<()
         driver.step()?;
     }
     assert!(driver.is_settled());
+    Ok(())
+}
+
+#[test]
+fn a_process_with_a_task_that_a_fault_has_stopped_owes_what_that_left() -> Result<()> {
+    let builder = Builder::new("stopping");
+    builder
+        .stream("numbers", Utf8, I64)
+        .flat_map("stopping", |_, _| Err(Fault::Fatal("broken".into())))
+        .to("out", Utf8, I64);
+    let mut driver = Driver::of(builder.build()?).partitions(1).start()?;
+    work(&mut driver)?;
+    assert!(driver.is_settled());
+    driver.input("numbers", Utf8, I64).send(&"a".into(), &1, at(0))?;
+    work(&mut driver)?;
+    assert_eq!((driver.stopped_tasks().len(), driver.is_settled()), (1, false));
     Ok(())
 }

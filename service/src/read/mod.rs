@@ -153,18 +153,26 @@ impl Reads {
         found
     }
 
-    /// What trends in `window`, and who had it: Redis, or else state; `None` if neither knows of anything.
+    /// What trends in `window`, and who had it: Redis, or else state, the first that has the list of this moment; a copy in
+    /// Redis may be of before. `None` if neither knows of anything.
     pub async fn trending(&self, window: TrendingWindow) -> Option<(Trending, Source)> {
         let tiers = [(&self.tiers.redis, Source::Redis), (&self.tiers.state, Source::State)];
+        let mut known: Option<(Trending, Source)> = None;
         for (tier, source) in tiers {
             let Some(tier) = tier else { continue };
             if let Ok(Some(found)) = tier.ask(&*self.clock, tier.tier().trending(window)).await {
-                self.metrics.reads.with_label_values(&["trending", source.name()]).inc();
-                return Some((found, source));
+                let is_current = found.list(window, self.now().0).is_some();
+                if is_current || known.is_none() {
+                    known = Some((found, source));
+                }
+                if is_current {
+                    break;
+                }
             }
         }
-        self.metrics.reads.with_label_values(&["trending", "none"]).inc();
-        None
+        let source = known.as_ref().map_or("none", |(_, source)| source.name());
+        self.metrics.reads.with_label_values(&["trending", source]).inc();
+        known
     }
 
     /// Tells the log of a search: those who waited for one are one read.
