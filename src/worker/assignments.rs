@@ -45,6 +45,8 @@ impl Worker {
     }
 
     fn take_over(&mut self, partition: i32, epoch: AssignmentEpoch) -> bool {
+        // Before anybody can take it for taken over: what this worker told of itself last knows nothing of it.
+        self.instance.set_opening(self.index);
         if !self.instance.ownership().claim(partition, epoch, self.index) {
             return false;
         }

@@ -294,6 +294,13 @@ impl Instance {
         }
     }
 
+    /// A worker is about to take over a partition; how far that is, it tells when it comes round.
+    pub(super) fn set_opening(&self, worker: usize) {
+        if let Some(opening) = self.opening.get(worker) {
+            opening.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Whether this process has done all that it owes.
     pub(crate) fn is_settled(&self) -> bool {
         !self.lag_of_all().is_lagging()
@@ -302,8 +309,9 @@ impl Instance {
 
     /// How far this process is behind with all that it is given: nobody knows before that is known and open.
     pub(crate) fn lag_of_all(&self) -> Lag {
+        let is_known = self.membership().is_some() && self.ownership().is_taken_over();
         let is_opening = self.opening.iter().any(|opening| opening.load(Ordering::Relaxed));
-        if is_opening || self.membership().is_none() { Lag::Unknown } else { self.lag() }
+        if is_known && !is_opening { self.lag() } else { Lag::Unknown }
     }
 
     /// How far the worker that is furthest behind is so, with the tasks that run: those of one feed those of another.

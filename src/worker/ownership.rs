@@ -15,6 +15,8 @@ struct Owned {
     epoch: AssignmentEpoch,
     worker: usize,
     revoked: bool,
+    /// The worker has begun to open its tasks under this epoch.
+    taken_over: bool,
 }
 
 /// What a worker is to have of a partition.
@@ -44,8 +46,9 @@ impl Ownership {
                 None => self.idlest(workers),
             };
             self.last += 1;
-            let owned = Owned { epoch: AssignmentEpoch(self.last), worker, revoked: false };
-            self.owned.insert(*partition, owned);
+            let epoch = AssignmentEpoch(self.last);
+            self.owned
+                .insert(*partition, Owned { epoch, worker, revoked: false, taken_over: false });
         }
     }
 
@@ -106,15 +109,19 @@ impl Ownership {
 
     /// `worker` opens the tasks of a partition, if under this epoch they are still its to open.
     pub(crate) fn claim(&mut self, partition: i32, epoch: AssignmentEpoch, worker: usize) -> bool {
-        let is_its = self
-            .owned
-            .get(&partition)
-            .is_some_and(|owned| owned.epoch == epoch && owned.worker == worker && !owned.revoked);
+        let Some(owned) = self.owned.get_mut(&partition) else { return false };
+        let is_its = owned.epoch == epoch && owned.worker == worker && !owned.revoked;
         let may = is_its && self.open_by.get(&partition).is_none_or(|holder| *holder == worker);
         if may {
+            owned.taken_over = true;
             self.open_by.insert(partition, worker);
         }
         may
+    }
+
+    /// Whether the workers have taken over everything that is owned.
+    pub(crate) fn is_taken_over(&self) -> bool {
+        self.owned.values().all(|owned| owned.taken_over)
     }
 
     /// `worker` has closed them; what another one holds stays held.

@@ -318,3 +318,21 @@ fn a_task_that_is_opened_anew_is_brought_no_more_when_it_has_much_to_do_again() 
         "seven were there, and one came with them"
     );
 }
+
+#[test]
+fn nobody_knows_how_far_a_process_is_behind_before_it_has_opened_what_it_was_assigned() {
+    let mut world = World::new();
+    let later = Timestamp(NOW.0 + 10_000);
+    for _ in 0..10 {
+        world.worker.step(later, Duration::ZERO).unwrap();
+    }
+    assert!(matches!(world.instance.lag_of_all(), Lag::Behind(_)));
+    world.instance.ownership().remove(&[0]);
+    world.worker.follow_assignments(later).unwrap();
+    world.worker.tell_progress(later);
+    assert!(matches!(world.instance.lag_of_all(), Lag::Behind(_)), "it has nothing to do");
+    world.instance.ownership().assign(&[0], 1);
+    assert_eq!((world.instance.lag_of_all(), world.instance.is_settled()), (Lag::Unknown, false));
+    world.worker.follow_assignments(later).unwrap();
+    assert_eq!((world.instance.lag_of_all(), world.instance.is_settled()), (Lag::Unknown, false));
+}
