@@ -164,6 +164,18 @@ mod tests {
     }
 
     #[test]
+    fn a_value_says_of_each_post_whose_it_is_since_when_and_what_counts_on_it() {
+        let trending = of(&[hot(4, 10, 1)], &[]);
+        let counts = TrendingPost { likes: 9, comments: 0, shares: 0, ..<_>::default() };
+        let (post, author) = (PostId([4; 16]), UserId([4; 16]));
+        assert_eq!(trending.posts, [TrendingPost { post, author, created_at_ms: 10, ..counts }]);
+        assert_eq!(
+            (trending.as_of_ms, merged([&trending].into_iter(), NOW + 1).as_of_ms),
+            (NOW, NOW + 1)
+        );
+    }
+
+    #[test]
     fn deleted_posts_and_those_of_users_who_are_gone_leave_their_places_to_others() {
         let (id, deleted) = hot(3, 0, 9);
         let posts = [hot(1, 0, 5), hot(2, 0, 1), (id, Hot { live: None, ..deleted })];
