@@ -66,6 +66,8 @@ fn a_process_that_owes_an_answer_is_not_settled_until_it_has_given_it() -> Resul
     assert!(!driver.is_settled(), "it is no member yet");
     work(&mut driver)?;
     assert!(driver.is_settled());
+    // Late enough that a time near the beginning would be over.
+    driver.advance_clock(LATER * 2);
     driver.input("numbers", Utf8, I64).send(&"a".into(), &1, at(0))?;
     work(&mut driver)?;
     assert!(!driver.is_settled());
