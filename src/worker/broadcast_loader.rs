@@ -121,9 +121,7 @@ impl BroadcastLoader {
         {
             lag.note(ends, now);
         }
-        lag.read_up_to(partitions.iter().map(|at| {
-            stores.get(&at.topic).map_or(Offset::default(), |store| store.end(at.partition))
-        }));
+        lag.read_up_to(partitions.iter().map(|at| end(stores, at)));
         if let Some(at) = lag.caught_up() {
             self.instance.set_broadcasts_known(at);
         }
@@ -136,27 +134,17 @@ impl BroadcastLoader {
                 store.forget(of.partition, end);
             }
         }
-        for (topic, store) in &self.stores {
-            let partitions = self.instance.context.partitions.get(topic).copied().unwrap_or(0);
-            let ends = (0..partitions).map(|partition| {
-                (TopicPartition::new(topic.clone(), partition), store.end(partition))
-            });
-            self.ended.extend(ends);
-        }
+        self.ended = self.partitions.iter().map(|at| (at.clone(), end(&self.stores, at))).collect();
         self.forgot = Instant::now();
     }
 
     /// Whether every partition stands where its log ends, as far as a committed reader sees.
     #[cfg(feature = "testing")]
     pub(crate) fn is_caught_up(&mut self) -> Result<bool, Failure> {
-        for (topic, store) in &self.stores {
-            let partitions = self.instance.context.partitions.get(topic).copied().unwrap_or(0);
-            for partition in 0..partitions {
-                let bounds =
-                    self.consumer.bounds(&TopicPartition::new(topic.clone(), partition))?;
-                if bounds.start < bounds.end && store.end(partition) < bounds.end {
-                    return Ok(false);
-                }
+        for at in &self.partitions {
+            let bounds = self.consumer.bounds(at)?;
+            if bounds.start < bounds.end && end(&self.stores, at) < bounds.end {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -191,4 +179,9 @@ impl BroadcastLoader {
             }
         }
     }
+}
+
+/// The offset after the last that was applied of a partition.
+fn end(stores: &BTreeMap<Topic, Arc<dyn BroadcastStore>>, at: &TopicPartition) -> Offset {
+    stores.get(&at.topic).map_or(Offset::default(), |store| store.end(at.partition))
 }

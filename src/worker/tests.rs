@@ -109,6 +109,11 @@ impl World {
         panic!("nothing was committed");
     }
 
+    /// How many bytes wait for the task.
+    fn queued(&self) -> usize {
+        self.worker.running().map(|(_, task)| task.queued_bytes()).sum()
+    }
+
     fn counted(&self) -> (u64, u64) {
         let metrics = &self.instance.metrics;
         (metrics.read(Counter::Commits), metrics.read(Counter::Aborts))
@@ -221,15 +226,13 @@ fn a_task_with_much_to_do_is_brought_no_more_until_half_is_done() {
         world.send(&line);
         world.worker.poll(Duration::ZERO, NOW).unwrap();
         world.worker.balance_flow().unwrap();
-        let bytes: usize = world.worker.running().map(|(_, task)| task.queued_bytes()).sum();
-        waiting.push(bytes / line.len());
+        waiting.push(world.queued() / line.len());
     }
     assert_eq!(waiting, [1, 2, 3, 4, 5, 6, 6, 6]);
     world.worker.run(NOW).unwrap();
     world.worker.balance_flow().unwrap();
     world.worker.poll(Duration::ZERO, NOW).unwrap();
-    let bytes: usize = world.worker.running().map(|(_, task)| task.queued_bytes()).sum();
-    assert_eq!(bytes / line.len(), 2, "those that were not brought before");
+    assert_eq!(world.queued() / line.len(), 2, "those that were not brought before");
 }
 
 #[test]
@@ -302,8 +305,7 @@ fn a_task_that_is_opened_anew_is_brought_no_more_when_it_has_much_to_do_again() 
         world.send(&line);
         world.worker.poll(Duration::ZERO, NOW).unwrap();
         world.worker.balance_flow().unwrap();
-        let bytes: usize = world.worker.running().map(|(_, task)| task.queued_bytes()).sum();
-        bytes / line.len()
+        world.queued() / line.len()
     };
     assert_eq!([0; 7].map(|_| bring(&mut world)), [1, 2, 3, 4, 5, 6, 6]);
     let fenced = Failure::new(Call::Commit, Code::Fenced, "its producer is another's");

@@ -46,7 +46,7 @@ impl Processor for Priced {
     }
 }
 
-fn priced() -> Result<Topology> {
+pub fn priced() -> Result<Topology> {
     let builder = Builder::new("priced");
     let prices = builder.broadcast("prices", Utf8, I64);
     builder
@@ -56,7 +56,7 @@ fn priced() -> Result<Topology> {
     Ok(builder.build()?)
 }
 
-fn price(driver: &Driver, key: &str, price: Option<i64>) -> Result<()> {
+pub fn price(driver: &Driver, key: &str, price: Option<i64>) -> Result<()> {
     let prices = driver.input::<String, Option<i64>>("prices", Utf8, Nullable(I64));
     prices.send(&key.into(), &price, at(0))
 }

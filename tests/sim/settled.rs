@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use millstream::testing::Driver;
-use millstream::{
-    Broadcast, BroadcastChange, Builder, ChangedKey, Context, Due, Fault, I64, Processor, Rec,
-    Result, Timers, Utf8,
-};
+use millstream::{Builder, Context, Due, Fault, I64, Processor, Rec, Result, Timers, Utf8};
 
+use crate::broadcasts::{price, priced};
 use crate::world::{at, history};
 
 const LATER: Duration = Duration::from_secs(5);
@@ -93,50 +91,16 @@ fn what_the_clock_alone_brings_is_not_owed_before_it_is_due() -> Result<()> {
     Ok(())
 }
 
-/// Says each price that it hears of.
-struct Priced {
-    prices: Broadcast<String, i64>,
-}
-
-impl Processor for Priced {
-    type KeyIn = String;
-    type ValueIn = i64;
-    type KeyOut = String;
-    type ValueOut = i64;
-
-    fn process(
-        &mut self,
-        _record: Rec<'_, String, i64>,
-        _cx: &mut Context<'_, String, i64>,
-    ) -> Result<()> {
-        Ok(())
-    }
-
-    fn on_change(
-        &mut self,
-        change: BroadcastChange<'_>,
-        cx: &mut Context<'_, String, i64>,
-    ) -> Result<()> {
-        let Some(ChangedKey::Key(key)) = change.of(self.prices) else { return Ok(()) };
-        cx.forward(key, &0)
-    }
-}
-
 #[test]
 fn a_process_is_not_settled_while_its_broadcasts_have_more_to_say() -> Result<()> {
-    let builder = Builder::new("priced");
-    let prices = builder.broadcast("prices", Utf8, I64);
-    builder
-        .stream("numbers", Utf8, I64)
-        .process("priced", &[prices.into()], move || Priced { prices })
-        .to("told", Utf8, I64);
     // The loader has a turn now and then, and gets one price in each.
-    let mut driver = Driver::of(builder.build()?).partitions(1).shuffled(7).start()?;
+    let mut driver = Driver::of(priced()?).partitions(1).shuffled(7).start()?;
     driver.settle()?;
     driver.broker().faults().limit_fetch(1);
-    let said = driver.input("prices", Utf8, I64);
-    (0..40).try_for_each(|n| said.send(&format!("item {n}"), &n, at(0)))?;
-    let told = |driver: &Driver| -> Result<usize> { Ok(history(driver, "told", I64)?.len()) };
+    (0..40).try_for_each(|n| price(&driver, &format!("item {n}"), Some(n)))?;
+    let told = |driver: &Driver| -> Result<usize> {
+        Ok(history(driver, "told", Utf8)?.values().map(Vec::len).sum())
+    };
     // What was said within the last second a process need not know of.
     driver.advance_clock(Duration::from_secs(1));
     let mut heard = 0;
