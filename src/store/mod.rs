@@ -95,7 +95,9 @@ pub trait StateReader: Send + Sync {
 /// 3. Among changes of one key in a batch the last one holds.
 /// 4. A failed `apply` changed nothing; it may be tried again if the fault is a
 ///    [`Fault::Retry`](crate::Fault::Retry).
-/// 5. After `restore` alone the data may be ahead of the checkpoint when a crash comes, never behind: replaying
+/// 5. What is found damaged says so in `is_damaged` from then on, and asks for another opening: its calls fail with a
+///    [`Fault::Retry`](crate::Fault::Retry), and the next opening is empty.
+/// 6. After `restore` alone the data may be ahead of the checkpoint when a crash comes, never behind: replaying
 ///    the changelog from the checkpoint to its end heals it.
 pub trait TaskStore: Send {
     /// Reads what was applied. It does not keep the store open.
@@ -119,6 +121,11 @@ pub trait TaskStore: Send {
     /// A call that brings everything applied so far to disk, to be made on another thread. If the store is
     /// closed first, it does nothing.
     fn flusher(&self) -> Box<dyn FnOnce() -> Result<()> + Send>;
+
+    /// Whether a call of it or of its readers has found it damaged.
+    fn is_damaged(&self) -> bool {
+        false
+    }
 
     /// Flushes, waits for it and closes: when this returns, another may open the task, even if the flush
     /// failed; what it left is then as after a crash.

@@ -29,13 +29,6 @@ impl TaskLocks {
     }
 }
 
-#[cfg(feature = "rocksdb")]
-impl TaskLock {
-    pub(super) fn task(&self) -> &TaskId {
-        &self.task
-    }
-}
-
 impl Drop for TaskLock {
     fn drop(&mut self) {
         self.locks.0.lock().remove(&self.task);

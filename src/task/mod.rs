@@ -300,6 +300,11 @@ impl Task {
         (self.phase == Phase::Unapplied).then_some(self.checkpoint.committed_at)
     }
 
+    /// Whether its state was found damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| store.is_damaged())
+    }
+
     /// Bytes the open transaction holds here.
     pub(crate) fn open_bytes(&self) -> usize {
         let dirty: usize = self.core.stores.iter().flatten().map(|state| state.dirty_bytes()).sum();

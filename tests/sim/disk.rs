@@ -2,8 +2,9 @@
 //!
 //! A crash leaves what some earlier batch left, whole. While the disk refuses, so does every store that was open when it began
 //! to; one that is opened later takes its batches, as RocksDB does after a failure that stays until it is opened anew.
+//! Damage lies in the stores that were open when it came; who reads one of them meets it, and its next opening is empty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use millstream::store::memory::MemoryStores;
@@ -26,6 +27,11 @@ struct Contents {
     opened: usize,
     refusal: Option<Refusal>,
     refused: usize,
+    /// Stores up to this number are damaged.
+    damaged: usize,
+    /// Those of them that somebody has read since, by number; and the last store of each task.
+    met: BTreeSet<usize>,
+    last: BTreeMap<TaskId, usize>,
     /// Whether a crash takes nothing back.
     flushes: bool,
 }
@@ -67,6 +73,12 @@ impl Disk {
         self.contents().refusal = None;
     }
 
+    /// Damages every open store.
+    pub fn damage(&self) {
+        let mut contents = self.contents();
+        contents.damaged = contents.opened;
+    }
+
     /// How many batches were refused.
     pub fn refused(&self) -> usize {
         self.contents().refused
@@ -95,6 +107,11 @@ impl Stores for DiskStores {
         let mut contents = self.disk.contents();
         contents.opened += 1;
         let number = contents.opened;
+        if let Some(before) = contents.last.insert(task.clone(), number)
+            && contents.met.contains(&before)
+        {
+            contents.tasks.remove(task);
+        }
         let lost_max = if contents.flushes { 1 } else { UNFLUSHED_MAX };
         let batches = contents.tasks.entry(task.clone()).or_insert_with(|| vec![Batch::default()]);
         let lost = number % lost_max.min(batches.len());
@@ -143,7 +160,8 @@ impl DiskStore {
 
 impl TaskStore for DiskStore {
     fn reader(&self) -> Arc<dyn StateReader> {
-        self.live.reader()
+        let (number, disk) = (self.number, self.disk.clone());
+        Arc::new(DiskReader { number, disk, live: self.live.reader() })
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {
@@ -172,7 +190,46 @@ impl TaskStore for DiskStore {
         Box::new(|| Ok(()))
     }
 
+    fn is_damaged(&self) -> bool {
+        self.disk.contents().met.contains(&self.number)
+    }
+
     fn close(self: Box<Self>) -> Result<()> {
         Ok(())
+    }
+}
+
+struct DiskReader {
+    number: usize,
+    disk: Disk,
+    live: Arc<dyn StateReader>,
+}
+
+impl DiskReader {
+    fn meet(&self) -> Result<()> {
+        let mut contents = self.disk.contents();
+        if self.number > contents.damaged {
+            return Ok(());
+        }
+        contents.met.insert(self.number);
+        Err(Fault::Retry("a block is damaged".into()))
+    }
+}
+
+impl StateReader for DiskReader {
+    fn fetch(&self, column: Column, key: &[u8], into: &mut Vec<u8>) -> Result<bool> {
+        self.meet()?;
+        self.live.fetch(column, key, into)
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<()> {
+        self.meet()?;
+        self.live.scan(column, from, to, visit)
     }
 }

@@ -5,6 +5,7 @@
 mod bisection;
 mod broadcasts;
 mod counters;
+mod damage;
 mod disk;
 mod fairness;
 mod faults;

@@ -4,7 +4,7 @@
 use rocksdb::{ColumnFamily, DB, IngestExternalFileOptions, Options, SstFileWriter};
 
 use super::super::{Column, StateChange, StateChanges, key_bytes};
-use super::fault;
+use super::damage::Damage;
 use crate::error::{Fault, Result};
 
 /// From how many bytes on a file of its own pays.
@@ -14,7 +14,7 @@ pub(super) const BYTES_MIN: usize = 4 << 20;
 pub(super) fn ingest(
     db: &DB,
     families: &[&ColumnFamily],
-    options: &Options,
+    (options, damage): (&Options, &Damage),
     changes: &StateChanges,
 ) -> Result<()> {
     for (of_column, family) in by_column(changes, families.len())?.into_iter().zip(families) {
@@ -29,7 +29,7 @@ pub(super) fn ingest(
                 moving.set_move_files(true);
                 db.ingest_external_file_cf_opts(family, &moving, vec![&path])
             })
-            .map_err(|error| fault("take in restored records", &error))?;
+            .map_err(|error| damage.fault("take in restored records", &error))?;
     }
     Ok(())
 }

@@ -6,24 +6,28 @@
 //! cache, and their write buffers are charged to it.
 //!
 //! A directory that RocksDB finds damaged is moved aside (`<partition>.damaged`, the last one is kept) and
-//! the task starts empty: its changelogs have everything.
+//! the task starts empty: its changelogs have everything. Damage shows when a database is opened, or much later, when
+//! somebody reads the block that bears it; then the next opening moves the directory aside.
 
+mod damage;
 mod ingest;
 mod store;
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Error, ErrorKind,
     LogLevel, Options, WriteBufferManager,
 };
 
+use self::damage::Damage;
 use self::store::RocksStore;
 use super::task_lock::TaskLocks;
 use super::{Stores, TaskStore};
@@ -48,6 +52,8 @@ pub struct RocksStores {
     cache: Cache,
     write_buffers: WriteBufferManager,
     locks: TaskLocks,
+    /// What was found of each task's database since it was opened last.
+    damages: Mutex<BTreeMap<TaskId, Arc<Damage>>>,
 }
 
 impl RocksStores {
@@ -65,6 +71,7 @@ impl RocksStores {
             cache,
             write_buffers,
             locks: TaskLocks::default(),
+            damages: Mutex::default(),
         }
     }
 
@@ -124,18 +131,21 @@ impl Stores for RocksStores {
         }
         let path = self.path(task)?;
         let lock = self.locks.take(task)?;
+        if self.damages.lock().get(task).is_some_and(|damage| damage.is_found()) {
+            set_aside(task, &path)?;
+        }
         let db = match self.open_at(&path, columns) {
             Ok(db) => db,
             Err(Failed::Rocks(error)) if error.kind() == ErrorKind::Corruption => {
-                let aside = path.with_extension("damaged");
-                tracing::error!(%task, %error, aside = %aside.display(), "state is damaged, restoring it");
-                move_aside(&path, &aside)
-                    .map_err(|e| io_fault("move damaged state aside", &path, &e))?;
+                tracing::error!(%task, %error, "state is damaged");
+                set_aside(task, &path)?;
                 self.open_at(&path, columns).map_err(|failed| failed.fault(&path))?
             }
             Err(failed) => return Err(failed.fault(&path)),
         };
-        Ok(Box::new(RocksStore::new(db, lock, columns, self.options())))
+        let damage = Arc::new(Damage::of(task.clone()));
+        self.damages.lock().insert(task.clone(), Arc::clone(&damage));
+        Ok(Box::new(RocksStore::new(db, (lock, damage), columns, self.options())))
     }
 
     fn wipe(&self, task: &TaskId) -> Result<()> {
@@ -159,6 +169,14 @@ impl Stores for RocksStores {
             MemoryUse::bounded("block_cache", blocks, blocks_max),
         ]
     }
+}
+
+/// Moves the damaged state of `task` aside.
+fn set_aside(task: &TaskId, path: &Path) -> Result<()> {
+    let aside = path.with_extension("damaged");
+    move_aside(path, &aside).map_err(|e| io_fault("move damaged state aside", path, &e))?;
+    tracing::warn!(%task, aside = %aside.display(), "damaged state was set aside; it is restored from the changelog");
+    Ok(())
 }
 
 fn move_aside(path: &Path, aside: &Path) -> io::Result<()> {
@@ -208,7 +226,7 @@ fn io_fault(doing: &str, path: &Path, error: &io::Error) -> Fault {
     Fault::Retry(format!("{doing} at {}: {error}", path.display()))
 }
 
-/// What RocksDB's failure asks for: what may pass by itself is tried again.
+/// What RocksDB's failure asks for: what may pass by itself is tried again, and damage is healed by another opening.
 fn fault(doing: &str, error: &Error) -> Fault {
     let words = format!("{doing}: {error}");
     match error.kind() {
@@ -219,9 +237,9 @@ fn fault(doing: &str, error: &Error) -> Fault {
         | ErrorKind::Busy
         | ErrorKind::TryAgain
         | ErrorKind::CompactionTooLarge
-        | ErrorKind::ShutdownInProgress => Fault::Retry(words),
+        | ErrorKind::ShutdownInProgress
+        | ErrorKind::Corruption => Fault::Retry(words),
         ErrorKind::NotFound
-        | ErrorKind::Corruption
         | ErrorKind::NotSupported
         | ErrorKind::InvalidArgument
         | ErrorKind::MergeInProgress

@@ -10,7 +10,8 @@ use rocksdb::{ColumnFamily, DB, FlushOptions, Options, ReadOptions, WriteBatch, 
 
 use super::super::task_lock::TaskLock;
 use super::super::{Checkpoint, Column, Committed, StateChanges, StateReader, TaskStore};
-use super::{MARKS_FAMILY, fault, ingest};
+use super::damage::Damage;
+use super::{MARKS_FAMILY, ingest};
 use crate::error::{Fault, Result};
 
 const CHECKPOINT_KEY: &[u8] = b"marks";
@@ -18,15 +19,21 @@ const CHECKPOINT_KEY: &[u8] = b"marks";
 /// The state of one task.
 pub(super) struct RocksStore {
     shared: Shared,
-    lock: TaskLock,
+    _lock: TaskLock,
     options: Options,
     checkpoint: Vec<u8>,
 }
 
 impl RocksStore {
-    pub(super) fn new(db: DB, lock: TaskLock, columns: &[Arc<str>], options: Options) -> Self {
-        let shared = Shared { db: Arc::new(RwLock::new(Some(db))), columns: columns.into() };
-        Self { shared, lock, options, checkpoint: Vec::new() }
+    pub(super) fn new(
+        db: DB,
+        (lock, damage): (TaskLock, Arc<Damage>),
+        columns: &[Arc<str>],
+        options: Options,
+    ) -> Self {
+        let db = Arc::new(RwLock::new(Some(db)));
+        let shared = Shared { db, columns: columns.into(), damage };
+        Self { shared, _lock: lock, options, checkpoint: Vec::new() }
     }
 
     fn write(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()> {
@@ -47,7 +54,7 @@ impl RocksStore {
             }
             batch.put(CHECKPOINT_KEY, &self.checkpoint);
             db.write_opt(batch, &no_log())
-                .map_err(|error| fault(&format!("write state of {}", self.lock.task()), &error))
+                .map_err(|error| self.shared.damage.fault("write state", &error))
         })
     }
 }
@@ -60,7 +67,7 @@ impl TaskStore for RocksStore {
     fn checkpoint(&self) -> Result<Checkpoint> {
         let held = self.shared.with(|db| {
             db.get_pinned(CHECKPOINT_KEY)
-                .map_err(|error| fault("read checkpoint", &error))?
+                .map_err(|error| self.shared.damage.fault("read checkpoint", &error))?
                 .map(|bytes| Checkpoint::decode(&bytes, &self.shared.columns))
                 .transpose()
         })?;
@@ -82,7 +89,7 @@ impl TaskStore for RocksStore {
         }
         self.shared.with(|db| {
             let families = self.shared.families(db)?;
-            ingest::ingest(db, &families, &self.options, changes)
+            ingest::ingest(db, &families, (&self.options, &self.shared.damage), changes)
         })?;
         // The checkpoint follows its data: a crash in between leaves it behind them, never ahead.
         self.write(&StateChanges::default(), checkpoint)?;
@@ -95,6 +102,10 @@ impl TaskStore for RocksStore {
             None => Ok(()),
             Some(db) => shared.flush_all(db, Wait::Yes),
         })
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.shared.damage.is_found()
     }
 
     fn close(self: Box<Self>) -> Result<()> {
@@ -120,6 +131,7 @@ enum Wait {
 struct Shared {
     db: Arc<RwLock<Option<DB>>>,
     columns: Arc<[Arc<str>]>,
+    damage: Arc<Damage>,
 }
 
 impl Shared {
@@ -150,7 +162,8 @@ impl Shared {
         families.push(family(db, MARKS_FAMILY)?);
         let mut options = FlushOptions::default();
         options.set_wait(wait == Wait::Yes);
-        db.flush_cfs_opt(&families, &options).map_err(|error| fault("flush state", &error))
+        let flushed = db.flush_cfs_opt(&families, &options);
+        flushed.map_err(|error| self.damage.fault("flush state", &error))
     }
 }
 
@@ -159,7 +172,7 @@ impl StateReader for Shared {
         self.with(|db| {
             let found = db
                 .get_pinned_cf(self.family(db, column)?, key)
-                .map_err(|error| fault("read state", &error))?;
+                .map_err(|error| self.damage.fault("read state", &error))?;
             into.clear();
             into.extend_from_slice(found.as_deref().unwrap_or_default());
             Ok(found.is_some())
@@ -189,7 +202,7 @@ impl StateReader for Shared {
                 }
                 rows.next();
             }
-            rows.status().map_err(|error| fault("scan state", &error))
+            rows.status().map_err(|error| self.damage.fault("scan state", &error))
         })
     }
 }

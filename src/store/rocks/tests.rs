@@ -9,7 +9,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::super::contract::{changes, checkpoint, columns, open, rows, task};
-use super::super::{Checkpoint, Column, Committed, StateChanges, Stores};
+use super::super::{Checkpoint, Column, Committed, StateChanges, StateReader, Stores};
 use super::RocksStores;
 use crate::error::{Fault, Result};
 use crate::record::TaskId;
@@ -186,6 +186,57 @@ fn damaged_state_is_moved_aside_and_opens_empty() -> Result<()> {
     );
     assert!(place.join("2.damaged").is_dir());
     Ok(())
+}
+
+/// Closes a store of a thousand rows and flips a byte amid the rows of its largest file.
+fn damaged_amid_its_rows(dir: &Path) -> Result<()> {
+    let mut store = open(&at(dir))?;
+    let mut batch = StateChanges::default();
+    for row in 0..1_000_u16 {
+        batch.push(A, &row.to_be_bytes(), Some(&[b'x'; 100]));
+    }
+    store.apply(&batch, &checkpoint(5), &Committed::mint())?;
+    store.close()?;
+    let files =
+        fs::read_dir(dir.join("counts").join("2")).unwrap().map(|file| file.unwrap().path());
+    let tables = files.filter(|path| path.extension().is_some_and(|name| name == "sst"));
+    let largest = tables.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = fs::read(&largest).unwrap();
+    bytes[1_000] ^= 0xff;
+    fs::write(&largest, bytes).unwrap();
+    Ok(())
+}
+
+/// Damage is met by `read`, and the next opening is empty.
+fn heals_what_is_met_by(read: impl Fn(&dyn StateReader) -> Result<()>) -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    damaged_amid_its_rows(dir.path())?;
+    let stores = at(dir.path());
+    let store = open(&stores)?;
+    assert!(!store.is_damaged(), "nobody has read it yet");
+    assert_eq!(store.checkpoint()?, checkpoint(5));
+    assert!(matches!(read(&*store.reader()), Err(Fault::Retry(_))));
+    assert!(store.is_damaged());
+    drop(store.close());
+    let store = open(&stores)?;
+    let left = (rows(&*store.reader(), A)?, store.checkpoint()?);
+    assert_eq!(left, (String::new(), Checkpoint::default()));
+    assert!(!store.is_damaged());
+    assert!(dir.path().join("counts").join("2.damaged").is_dir());
+    Ok(())
+}
+
+#[test]
+fn damage_that_a_lookup_meets_is_told_and_the_next_opening_is_empty() -> Result<()> {
+    heals_what_is_met_by(|reader| {
+        let mut keys = (0..1_000_u16).map(u16::to_be_bytes);
+        keys.try_for_each(|key| reader.fetch(A, &key, &mut Vec::new()).map(drop))
+    })
+}
+
+#[test]
+fn damage_that_a_scan_meets_is_told_and_the_next_opening_is_empty() -> Result<()> {
+    heals_what_is_met_by(|reader| rows(reader, A).map(drop))
 }
 
 #[test]
