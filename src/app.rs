@@ -31,6 +31,9 @@ use crate::worker::{
 const IDLE: Duration = Duration::from_millis(5);
 /// How often the partitions of the topics are counted.
 const LOOK_AT_TOPICS: Duration = Duration::from_secs(30);
+/// How long threads that were asked to stop may take to commit and close. One that waits in librdkafka for a cluster that
+/// is away does not come back before that does.
+const STOP_WAIT: Duration = Duration::from_secs(25);
 /// How long the membership is served at a time.
 const SERVE: Duration = Duration::from_millis(100);
 
@@ -193,11 +196,25 @@ impl Streams {
         Query::new(topology, self.instance.clone())
     }
 
-    /// Waits for the end; tells why it came.
+    /// Waits for the end; tells why it came. Ends the process if a thread that was asked to stop does not.
     pub fn join(&self) -> Ended {
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut stopping = None;
         for thread in threads {
+            while !thread.is_finished() {
+                thread::sleep(IDLE);
+                if self.instance.is_stopping()
+                    && stopping.get_or_insert_with(Instant::now).elapsed() >= STOP_WAIT
+                {
+                    let name = thread.thread().name().unwrap_or_default();
+                    tracing::error!(
+                        thread = name,
+                        "a thread hangs and cannot be stopped; the process ends"
+                    );
+                    std::process::exit(Exit::Stalled.code());
+                }
+            }
             // A panic was caught inside the thread and told there.
             let _ = thread.join();
         }
@@ -300,7 +317,8 @@ impl Watch {
             self.workers.iter_mut().zip(heartbeats).enumerate()
         {
             let is_silent = beat.is_some() && beat == *before;
-            *silent = if is_silent { *silent + passed } else { Duration::ZERO };
+            let waits = !is_silent || instance.broker.is_away();
+            *silent = if waits { Duration::ZERO } else { *silent + passed };
             *before = beat;
             if *silent >= instance.config.worker_stall {
                 tracing::error!(worker, ?silent, "a worker hangs");

@@ -36,6 +36,12 @@ pub trait Broker: Send + Sync {
     /// How long an open transaction of a silent producer is kept: then the coordinator aborts it.
     fn transaction_timeout(&self) -> Duration;
 
+    /// Whether a call waits for a cluster that cannot be reached at all: then a thread that does not come round waits, and
+    /// does not hang.
+    fn is_away(&self) -> bool {
+        false
+    }
+
     /// An assign-only consumer. `group` names whose committed offsets it may ask for; it never joins.
     fn consumer(&self, group: &str, isolation: Isolation) -> Result<Box<dyn Consumer>, Failure>;
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::transaction::TransactionError;
 use super::{Stop, Worker};
-use crate::broker::{Failure, Outgoing, Reaction, classify};
+use crate::broker::{Code, Failure, Outgoing, Reaction, classify};
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 
 /// Which partitions a transaction wrote to: topics by their index.
@@ -92,7 +92,14 @@ impl Worker {
         match self.look_for_proof() {
             Ok(()) => {}
             Err(failure) if classify(&failure) == Reaction::Die => return Err(self.died(&failure)),
-            Err(failure) => tracing::debug!(%failure, "an abort is not proven yet"),
+            Err(failure) => {
+                tracing::debug!(%failure, "an abort is not proven yet");
+                if failure.code != Code::UnstableOffsets {
+                    // Nobody answered: that says nothing of what hangs.
+                    self.transaction.proof.since = None;
+                    return Ok(false);
+                }
+            }
         }
         let proof = &mut self.transaction.proof;
         if proof.is_complete() {
@@ -102,9 +109,14 @@ impl Worker {
         let since = *proof.since.get_or_insert(now);
         if now.since(since) >= self.instance.transaction_timeout * 2 {
             proof.since = Some(now);
-            for log in proof.logs.keys() {
-                tracing::error!(worker = self.index, %log, "an aborted transaction hangs in a log and the worker \
-                    waits for its end: see `kafka-transactions find-hanging` and `abort`");
+            let logs: Vec<_> = proof.logs.keys().map(ToString::to_string).collect();
+            if !logs.is_empty() {
+                tracing::error!(
+                    worker = self.index,
+                    ?logs,
+                    "an aborted transaction hangs in these logs and the \
+                    worker waits for its end: see `kafka-transactions find-hanging` and `abort`"
+                );
             }
             self.sweep_positions()?;
         }

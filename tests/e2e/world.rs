@@ -272,13 +272,9 @@ impl World {
         assert!(status.success(), "{status}: {}", worker.output().unwrap());
     }
 
-    /// Starts the worker of this number again if it has ended, as its supervisor would.
-    pub fn supervise_worker(&self, number: usize) {
-        let mut workers = self.workers.borrow_mut();
-        if !workers.get_mut(&number).unwrap().is_alive().unwrap() {
-            drop(workers);
-            self.start_worker(number);
-        }
+    /// Whether the worker of this number still runs.
+    pub fn is_worker_alive(&self, number: usize) -> bool {
+        self.workers.borrow_mut().get_mut(&number).unwrap().is_alive().unwrap()
     }
 
     /// Where the caller's feed is.

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -140,10 +141,8 @@ fn a_question_on_a_silent_network_is_answered_with_a_failure_that_may_be_retried
     drop(stalled);
 }
 
-/// librdkafka #5456: the call ignores its timeout, and only the end of the process ends it.
-#[test]
-fn a_call_that_does_not_come_back_ends_the_process() {
-    let dir = tempfile::tempdir().unwrap();
+/// A process whose producer hangs in a call, because who coordinates its group is never answered.
+fn hanging_process(proxy: &Proxy, dir: &Path) -> Process {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([
         "--exact",
@@ -151,8 +150,8 @@ fn a_call_that_does_not_come_back_ends_the_process() {
         "--ignored",
         "--nocapture",
     ]);
-    command.env("HANG_AT", BEHIND.0.address()).env("HANG_GO", dir.path().join("go"));
-    let mut child = Process::spawn(&mut command, dir.path().join("log")).unwrap();
+    command.env("HANG_AT", proxy.address()).env("HANG_GO", dir.join("go"));
+    let child = Process::spawn(&mut command, dir.join("log")).unwrap();
     let name = poll_until(PATIENCE, || {
         let output = child.output().unwrap();
         output
@@ -162,16 +161,47 @@ fn a_call_that_does_not_come_back_ends_the_process() {
     });
     let who = Who::Client(name.unwrap());
     for _ in 0..10_000 {
-        BEHIND.0.lose_next_answer(FIND_COORDINATOR, who.clone(), Loss::Break);
+        proxy.lose_next_answer(FIND_COORDINATOR, who.clone(), Loss::Break);
     }
-    fs::write(dir.path().join("go"), "").unwrap();
+    fs::write(dir.join("go"), "").unwrap();
+    child
+}
+
+/// librdkafka #5456: the call ignores its timeout, and only the end of the process ends it.
+#[test]
+fn a_call_that_does_not_come_back_ends_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = hanging_process(BEHIND.0, dir.path());
     let ended = child.wait(Duration::from_secs(60)).unwrap();
     assert_eq!(ended.code(), Some(Exit::Stalled.code()), "{}", child.output().unwrap());
 }
 
+/// The same call, while nobody is there: it comes back when the cluster does, and the process goes on.
 #[test]
-#[ignore = "the process that the test above starts"]
+fn a_call_that_hangs_while_the_cluster_is_away_is_waited_for() {
+    let proxy = Box::leak(Box::new(Proxy::bind().unwrap()));
+    let _stack = Stack::of(&[Part::Kafka]).behind(proxy).start().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = hanging_process(proxy, dir.path());
+    poll_until(PATIENCE, || (proxy.lost() > 0).then_some(())).unwrap();
+    proxy.go_away();
+    let waits = poll_until(PATIENCE, || {
+        child.output().unwrap().contains("kafka is away and a call hangs").then_some(())
+    });
+    assert!(waits.is_ok(), "{}", child.output().unwrap());
+    proxy.disarm();
+    proxy.come_back().unwrap();
+    let ended = child.wait(Duration::from_secs(60)).unwrap();
+    let said = child.output().unwrap();
+    assert_eq!(ended.code(), Some(0), "{said}");
+    let came_back = said.contains("came back with Ok") || said.contains("came back with Err");
+    assert!(came_back && !said.contains("did not come back"), "{said}");
+}
+
+#[test]
+#[ignore = "the process that the tests above start"]
 fn a_group_without_a_coordinator_holds_its_producer_up_for_ever() {
+    tracing_subscriber::fmt().with_ansi(false).init();
     let mut settings = KafkaSettings::new(env::var("HANG_AT").unwrap());
     settings.transaction_timeout = Duration::from_secs(2);
     let world = World::on(settings, 1);

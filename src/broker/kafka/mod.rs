@@ -43,6 +43,10 @@ impl Kafka {
 }
 
 impl Broker for Kafka {
+    fn is_away(&self) -> bool {
+        watchdog::is_away()
+    }
+
     fn transaction_timeout(&self) -> Duration {
         self.settings.transaction_timeout
     }

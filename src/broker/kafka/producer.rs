@@ -35,6 +35,8 @@ pub(super) struct KafkaProducer {
     sound: bool,
     /// Of every transactional call; its watchdog waits a little longer.
     timeout: Duration,
+    /// Where the cluster is, for the watchdog.
+    brokers: Arc<str>,
 }
 
 impl KafkaProducer {
@@ -52,6 +54,7 @@ impl KafkaProducer {
             transactional: id.is_some(),
             sound: true,
             timeout: settings.transaction_timeout,
+            brokers: settings.bootstrap.as_str().into(),
         })
     }
 
@@ -139,7 +142,7 @@ fn unknown(record: &OutRecord<'_>) -> Failure {
 
 impl Producer for KafkaProducer {
     fn init(&mut self, wait: Duration) -> Result<(), Failure> {
-        let _watched = watchdog::watch(Call::Init, wait);
+        let _watched = watchdog::watch(Call::Init, wait, &self.brokers);
         self.client.init_transactions(wait)
     }
 
@@ -181,14 +184,14 @@ impl Producer for KafkaProducer {
         let places = offsets.iter().map(|(of, next)| (of, OffsetSpec::At(*next)));
         let list = List::new(Call::SendOffsets, places)?;
         // librdkafka #5456: with the group's coordinator down this call ignores its timeout.
-        let _watched = watchdog::watch(Call::SendOffsets, self.timeout);
+        let _watched = watchdog::watch(Call::SendOffsets, self.timeout, &self.brokers);
         let sent = self.client.send_offsets(&list, group, self.timeout / 2);
         self.sound &= sent.is_ok();
         sent
     }
 
     fn commit(&mut self) -> Result<Acknowledged, Failure> {
-        let watched = watchdog::watch(Call::Commit, self.timeout);
+        let watched = watchdog::watch(Call::Commit, self.timeout, &self.brokers);
         let committed = self.client.commit_transaction(self.timeout);
         drop(watched);
         self.sound &= committed.is_ok();
@@ -197,7 +200,7 @@ impl Producer for KafkaProducer {
     }
 
     fn abort(&mut self) -> Result<(), Failure> {
-        let watched = watchdog::watch(Call::Abort, self.timeout + SETTLE_WAIT);
+        let watched = watchdog::watch(Call::Abort, self.timeout + SETTLE_WAIT, &self.brokers);
         if self.sound {
             // What does not arrive in time is purged by the abort itself.
             self.client.flush(SETTLE_WAIT).ok();

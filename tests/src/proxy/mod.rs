@@ -11,7 +11,7 @@ mod frame;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 pub use frame::Api;
 use frame::Request;
@@ -49,6 +49,7 @@ pub enum Loss {
 pub struct Proxy {
     port: u16,
     faults: Arc<Faults>,
+    listening: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Proxy {
@@ -56,10 +57,35 @@ impl Proxy {
     pub fn bind() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let port = listener.local_addr()?.port();
-        let faults = Arc::new(Faults::default());
-        let seen = Arc::clone(&faults);
-        thread::Builder::new().name("proxy".into()).spawn(move || accept(&listener, &seen))?;
-        Ok(Self { port, faults })
+        let proxy = Self { port, faults: Arc::default(), listening: Mutex::default() };
+        proxy.listen(listener)?;
+        Ok(proxy)
+    }
+
+    fn listen(&self, listener: TcpListener) -> io::Result<()> {
+        let faults = Arc::clone(&self.faults);
+        let thread = thread::Builder::new().name("proxy".into());
+        let listening = thread.spawn(move || accept(&listener, &faults))?;
+        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(listening);
+        Ok(())
+    }
+
+    /// Breaks every connection and refuses new ones, as if nobody were there, until [`Self::come_back`].
+    pub fn go_away(&self) {
+        self.faults.lock().closed = true;
+        self.heal();
+        self.cut(&Who::Everyone);
+        // Wakes the listening thread, which then sees that it is over.
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // It ends whatever it met.
+        let _ = listening.map(JoinHandle::join);
+    }
+
+    /// Listens again at the same port.
+    pub fn come_back(&self) -> io::Result<()> {
+        self.faults.lock().closed = false;
+        self.listen(TcpListener::bind(("127.0.0.1", self.port))?)
     }
 
     /// The port clients connect to.
@@ -82,6 +108,11 @@ impl Proxy {
     /// The broker serves the next such request of `who`; its answer never arrives.
     pub fn lose_next_answer(&self, api: Api, who: Who, loss: Loss) {
         self.faults.lock().armed.push(Armed { api, who, loss });
+    }
+
+    /// Loses no more answers.
+    pub fn disarm(&self) {
+        self.faults.lock().armed.clear();
     }
 
     /// How many answers were lost so far.
@@ -114,11 +145,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.faults.lock().closed = true;
-        self.heal();
-        self.cut(&Who::Everyone);
-        // Wakes the listening thread, which then sees that it is over.
-        drop(TcpStream::connect(("127.0.0.1", self.port)));
+        self.go_away();
     }
 }
 
