@@ -65,7 +65,7 @@ pub struct Streams {
     threads: Mutex<Vec<JoinHandle<()>>>,
     ended: Slot,
     /// Held to the end of the last thread: until then the state is in use.
-    _identity: Identity,
+    identity: Mutex<Option<Identity>>,
 }
 
 /// What a process runs on.
@@ -91,7 +91,7 @@ impl Streams {
             instance,
             threads: Mutex::default(),
             ended: Slot::default(),
-            _identity: identity,
+            identity: Mutex::new(Some(identity)),
         };
         streams.spawn("members", serve_members)?;
         streams.spawn("broadcasts", follow_broadcasts)?;
@@ -218,6 +218,7 @@ impl Streams {
             // A panic was caught inside the thread and told there.
             let _ = thread.join();
         }
+        drop(self.identity.lock().unwrap_or_else(PoisonError::into_inner).take());
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ended.unwrap_or(Ended { exit: Exit::Done, why: "stopped".into() })
     }

@@ -46,6 +46,8 @@ pub enum Exit {
     Duplicate = 4,
     /// State, topics and offsets do not fit together; a person must decide.
     Mismatch = 5,
+    /// The cluster cannot be reached: a later start may find it.
+    Unavailable = 6,
     /// A thread or a call into librdkafka did not come back.
     Stalled = 7,
 }

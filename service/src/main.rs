@@ -9,6 +9,7 @@
 //! | 2 | wrong usage or configuration: every fault of it is said at once, and nothing was started |
 //! | 4 | another process has the identity or the state directory of this one |
 //! | 5 | state, topics and offsets do not fit together: a person must decide |
+//! | 6 | Kafka could not be reached by a command that does one thing; a server waits for it |
 //! | 7 | a thread, or a call into librdkafka, did not come back |
 #![forbid(unsafe_code)]
 
@@ -181,9 +182,6 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
         token::ensure_keys(&config.auth)?;
     }
     runtime()?.block_on(async {
-        if config.kafka.create_topics {
-            commands::topics::ensure(&*broker, config)?;
-        }
         if roles.worker && config.redis.is_none() {
             tracing::warn!("redis.url is not set: feeds are ranked, but not pushed");
         }

@@ -9,22 +9,25 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
-/// What somebody else counts, by name.
-type Counts = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
-/// What somebody else holds in memory.
-type Memory = Box<dyn Fn() -> Vec<MemoryUse> + Send + Sync>;
-/// Whether the engine of somebody else has done all that it owes.
-type Settled = Box<dyn Fn() -> bool + Send + Sync>;
-/// How long something of somebody else takes.
-type Takes = Box<dyn Fn() -> Durations + Send + Sync>;
+/// What the worker of this process tells, as of now.
+pub struct WorkerReport {
+    /// What its engine counts.
+    pub engine: Arc<EngineMetrics>,
+    /// What its engine holds in memory.
+    pub memory: Vec<MemoryUse>,
+    /// Whether its engine has done all that it owes.
+    pub is_settled: bool,
+    /// What its sink counts, by name, and how long the sink takes.
+    pub sink: Option<(Vec<(&'static str, u64)>, Durations)>,
+}
+
+/// Asks the worker of this process; nothing as long as none runs.
+type Ask = Box<dyn Fn() -> Option<WorkerReport> + Send + Sync>;
 
 /// Everything counted in this process.
 pub struct Metrics {
     registry: Registry,
-    engine: OnceLock<Arc<EngineMetrics>>,
-    sink: OnceLock<(Counts, Takes)>,
-    memory: OnceLock<Memory>,
-    settled: OnceLock<Settled>,
+    worker: OnceLock<Ask>,
     /// Requests, by route and status.
     pub requests: IntCounterVec,
     /// Seconds a request took, by route.
@@ -54,10 +57,7 @@ impl Metrics {
             |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let of = Self {
             registry: Registry::new(),
-            engine: OnceLock::new(),
-            sink: OnceLock::new(),
-            memory: OnceLock::new(),
-            settled: OnceLock::new(),
+            worker: OnceLock::new(),
             requests: counters("feedmill_http_requests_total", "Requests.", &["route", "status"])?,
             seconds: HistogramVec::new(
                 HistogramOpts::new("feedmill_http_request_seconds", "Seconds a request took.")
@@ -105,32 +105,10 @@ impl Metrics {
         Ok(of)
     }
 
-    /// Tells what the engine of this process counts, too.
-    pub fn follow(&self, engine: Arc<EngineMetrics>) {
-        // A process has one engine, so the first is the only one.
-        let _ = self.engine.set(engine);
-    }
-
-    /// Tells what the sink of this process does, too.
-    pub fn follow_sink(
-        &self,
-        counts: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
-        takes: impl Fn() -> Durations + Send + Sync + 'static,
-    ) {
-        // A process has one sink, so the first is the only one.
-        let _ = self.sink.set((Box::new(counts), Box::new(takes)));
-    }
-
-    /// Tells what the engine of this process holds in memory, too.
-    pub fn follow_memory(&self, memory: impl Fn() -> Vec<MemoryUse> + Send + Sync + 'static) {
-        // A process has one engine, so the first is the only one.
-        let _ = self.memory.set(Box::new(memory));
-    }
-
-    /// Tells whether the engine of this process has done all that it owes, too.
-    pub fn follow_settled(&self, settled: impl Fn() -> bool + Send + Sync + 'static) {
-        // A process has one engine, so the first is the only one.
-        let _ = self.settled.set(Box::new(settled));
+    /// Tells what the worker of this process tells, too.
+    pub fn follow(&self, worker: impl Fn() -> Option<WorkerReport> + Send + Sync + 'static) {
+        // A process has one worker at most, so the first is the only one.
+        let _ = self.worker.set(Box::new(worker));
     }
 
     /// All of it as text.
@@ -139,33 +117,30 @@ impl Metrics {
         if let Err(fault) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
             tracing::error!(%fault, "metrics cannot be written");
         }
-        let mut tell = |name: &str, value: u64| {
-            out.extend_from_slice(format!("# TYPE {name} counter\n{name} {value}\n").as_bytes());
-        };
-        if let Some(engine) = self.engine.get() {
-            Counter::ALL.iter().for_each(|(counter, name)| tell(name, engine.read(*counter)));
-            engine.named().into_iter().for_each(|(name, value)| tell(name, value));
-        }
-        if let Some((counts, _)) = self.sink.get() {
-            counts().into_iter().for_each(|(name, value)| tell(name, value));
-        }
-        if let Some(engine) = self.engine.get() {
-            write_way(&engine.durations(), &mut out);
-        }
-        if let Some((_, takes)) = self.sink.get() {
-            write_type("feedmill_redis_sink_seconds", "histogram", &mut out);
-            write_histogram("feedmill_redis_sink_seconds", "", &takes(), &mut out);
-        }
-        if let Some(memory) = self.memory.get() {
-            write_memory(&memory(), &mut out);
-        }
-        if let Some(settled) = self.settled.get() {
-            write_type("millstream_settled", "gauge", &mut out);
-            let settled = u8::from(settled());
-            out.extend_from_slice(format!("millstream_settled {settled}\n").as_bytes());
+        if let Some(report) = self.worker.get().and_then(|ask| ask()) {
+            write_worker(&report, &mut out);
         }
         out
     }
+}
+
+fn write_worker(report: &WorkerReport, out: &mut Vec<u8>) {
+    let WorkerReport { engine, memory, is_settled, sink } = report;
+    let mut tell = |name: &str, value: u64| {
+        out.extend_from_slice(format!("# TYPE {name} counter\n{name} {value}\n").as_bytes());
+    };
+    Counter::ALL.iter().for_each(|(counter, name)| tell(name, engine.read(*counter)));
+    engine.named().into_iter().for_each(|(name, value)| tell(name, value));
+    let counts = sink.iter().flat_map(|(counts, _)| counts);
+    counts.for_each(|(name, value)| tell(name, *value));
+    write_way(&engine.durations(), out);
+    if let Some((_, takes)) = sink {
+        write_type("feedmill_redis_sink_seconds", "histogram", out);
+        write_histogram("feedmill_redis_sink_seconds", "", takes, out);
+    }
+    write_memory(memory, out);
+    write_type("millstream_settled", "gauge", out);
+    out.extend_from_slice(format!("millstream_settled {}\n", u8::from(*is_settled)).as_bytes());
 }
 
 fn write_type(name: &str, kind: &str, out: &mut Vec<u8>) {

@@ -121,10 +121,14 @@ impl Failure {
         Self { call, code, fatal: false, retriable: false, abortable: false, detail }
     }
 
-    /// The code for a process that ends because of it: options that no handle can be made of are a wrong configuration.
+    /// The code for a process that ends because of it: options that no handle can be made of are a wrong configuration, and
+    /// a cluster that does not answer may do so later.
     pub fn exit(&self) -> Exit {
         match (self.call, self.code) {
             (Call::Open, Code::InvalidArgument) => Exit::Usage,
+            (_, Code::TimedOut | Code::Transport | Code::CoordinatorNotAvailable) => {
+                Exit::Unavailable
+            }
             (_, _) => Exit::Failed,
         }
     }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use millstream::Topic;
 use millstream::broker::{Admin, Broker, Cleanup, Created, Failure, TopicSpec};
+use millstream::{Ended, Topic};
 use schemas::topic;
 
 use crate::config::Config;
@@ -17,13 +17,13 @@ pub fn create_all(broker: &dyn Broker, config: &Config) -> Result<String, Failed
 }
 
 /// Creates what a configuration needs and the cluster lacks, or tells which cluster would not.
-pub fn ensure(broker: &dyn Broker, config: &Config) -> Result<String, Failed> {
+pub fn ensure(broker: &dyn Broker, config: &Config) -> Result<String, Ended> {
     let made = broker
         .admin()
         .and_then(|mut admin| create(&mut *admin, &config.app, config.kafka.partitions));
     made.map_err(|failure| {
-        let words = format!("no topics on kafka at {}: {failure}", config.kafka.bootstrap);
-        Failed(failure.exit(), words)
+        let why = format!("no topics on kafka at {}: {failure}", config.kafka.bootstrap);
+        Ended { exit: failure.exit(), why }
     })
 }
 

@@ -67,7 +67,7 @@ pub fn run(asked: &Demo, config: Config, cluster: Cluster) -> Result<(), String>
         Some(_) => cluster(&config)?,
         None => Arc::new(Embedded::new(Arc::new(SystemClock))),
     };
-    commands::topics::ensure(&*broker, &config).map_err(|crate::Failed(_, words)| words)?;
+    commands::topics::ensure(&*broker, &config).map_err(|ended| ended.why)?;
     runtime.block_on(meet_redis(&config))?;
     let pour = Pour::open(&*broker, database(&config, &runtime)?)?;
     token::ensure_keys(&config.auth)?;

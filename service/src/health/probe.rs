@@ -107,10 +107,13 @@ impl Probing {
     }
 
     /// Looks at the sink, for as long as the task lives.
-    pub async fn sink(self, sunk: Arc<Sunk>) {
+    pub async fn sink(self, sunk: impl Fn() -> Option<Arc<Sunk>> + Send) {
         loop {
-            self.note(SINK, sunk.look(), None);
-            self.metrics.sink_lag.set(sunk.lag_ms(self.clock.now()));
+            let sunk = sunk();
+            let found =
+                sunk.as_ref().map_or_else(|| Err("no worker runs".to_owned()), |sunk| sunk.look());
+            self.note(SINK, found, None);
+            self.metrics.sink_lag.set(sunk.map_or(0, |sunk| sunk.lag_ms(self.clock.now())));
             sleep(EVERY).await;
         }
     }

@@ -138,6 +138,20 @@ impl RemoteState {
         })
     }
 
+    /// Whether a worker is there, and shows its state: what trends is known to each.
+    async fn look_at(&self, url: &str) -> Result<(), String> {
+        for (path, may_be_missing) in [("/health", false), ("/state/v1/trending/1h", true)] {
+            match self.request(url, path).await {
+                Ok(Answer::Found(found)) if found.is_some() || may_be_missing => {}
+                Ok(Answer::Found(_) | Answer::NotOwner) => {
+                    return Err(format!("{url}: answers, but is no worker"));
+                }
+                Err(TierFault::Failed(words) | TierFault::Unready(words)) => return Err(words),
+            }
+        }
+        Ok(())
+    }
+
     async fn request(&self, url: &str, path: &str) -> Result<Answer, TierFault> {
         let failed = |fault: &dyn std::fmt::Display| TierFault::Failed(format!("{url}: {fault}"));
         let mut request = Request::get(format!("{url}{path}"));
@@ -153,7 +167,9 @@ impl RemoteState {
             StatusCode::OK => Ok(Answer::Found(Some(body))),
             StatusCode::NOT_FOUND => Ok(Answer::Found(None)),
             StatusCode::MISDIRECTED_REQUEST => Ok(Answer::NotOwner),
-            StatusCode::SERVICE_UNAVAILABLE => Err(TierFault::Unready(format!("{url}: {status}"))),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                Err(TierFault::Unready(format!("{url}: its state is not ready")))
+            }
             other => Err(failed(&other)),
         }
     }
@@ -215,19 +231,16 @@ impl RankedTier for RemoteState {
         .boxed()
     }
 
-    /// Whether any worker is alive; a breaker has no say in it, so that it is seen when one is back.
+    /// Whether any worker has state to show; a breaker has no say in it, so that it is seen when one is back.
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         async move {
-            let asked = self.workers.iter().map(|worker| self.request(&worker.url, "/health"));
-            let mut asked: FuturesUnordered<_> = asked.collect();
+            let mut asked: FuturesUnordered<_> =
+                self.workers.iter().map(|worker| self.look_at(&worker.url)).collect();
             let mut said = "no worker is named".to_owned();
             while let Some(answer) = asked.next().await {
                 match answer {
-                    Ok(Answer::Found(Some(_))) => return Ok(()),
-                    Ok(Answer::Found(None) | Answer::NotOwner) => {
-                        said = "a worker's address answers, but is not of a worker".to_owned();
-                    }
-                    Err(TierFault::Failed(words) | TierFault::Unready(words)) => said = words,
+                    Ok(()) => return Ok(()),
+                    Err(words) => said = words,
                 }
             }
             Err(said)

@@ -31,7 +31,7 @@ use crate::needs;
 use crate::read::{
     Guard, Guarded, LocalState, RankedTier, Reads, RemoteState, Source, StateFeeds, Tiers, Workers,
 };
-use crate::worker::Worker;
+use crate::worker::Supervisor;
 
 /// What this process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Server {
     pub public: Option<SocketAddr>,
     /// Where the internal ones do.
     pub internal: SocketAddr,
-    worker: Option<Worker>,
+    supervisor: Supervisor,
     stop: watch::Sender<bool>,
     stopping: Arc<AtomicBool>,
     probes: Vec<JoinHandle<()>>,
@@ -88,21 +88,18 @@ impl Server {
             secret: needs::secret(config).map_err(failed)?,
         };
         let bound = parts.bound(roles).await.map_err(failed)?;
-        let worker = match roles.worker {
-            true => Some(Worker::start(config, &parts.broker)?),
-            false => None,
-        };
+        let supervisor = Supervisor::start(config, Arc::clone(&parts.broker), roles.worker)?;
         let (stop, stopped) = watch::channel(false);
         let mut server = Self {
             public: None,
             internal: config.http.internal_listen,
-            worker,
+            supervisor,
             stop,
             stopping: Arc::new(AtomicBool::new(false)),
             probes: Vec::new(),
             listeners: Vec::new(),
         };
-        if let Err(why) = server.listen(&parts, bound, stopped) {
+        if let Err(why) = server.listen(&parts, roles, bound, stopped) {
             // What started is given back; why it did not go on is the reason, however it ends.
             let _ = server.stop().await;
             return Err(failed(why));
@@ -113,6 +110,7 @@ impl Server {
     fn listen(
         &mut self,
         parts: &Parts<'_>,
+        roles: Roles,
         bound: Bound,
         stopped: watch::Receiver<bool>,
     ) -> Result<(), String> {
@@ -125,21 +123,7 @@ impl Server {
         let spawned = |e: std::io::Error| format!("spawn: {e}");
         let broker = Arc::clone(&parts.broker);
         probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
-        if let Some(Worker { engine, sink }) = &self.worker {
-            parts.metrics.follow(Arc::clone(&engine.metrics));
-            let of = &parts.config.worker;
-            parts.metrics.follow_memory(engine.memory(&of.memory_plan(), of.threads));
-            parts.metrics.follow_settled(engine.settled());
-            self.probes.push(tokio::spawn(probing.clone().engine(engine.look())));
-            if let Some(sunk) = sink.as_ref().map(|sink| &sink.sunk) {
-                let counted = Arc::clone(sunk);
-                let timed = Arc::clone(sunk);
-                let takes = move || timed.progress.took.durations();
-                parts.metrics.follow_sink(move || counted.counts(), takes);
-                self.probes.push(tokio::spawn(probing.clone().sink(Arc::clone(sunk))));
-            }
-        }
-        let state = self.worker.as_ref().map(|worker| Arc::clone(&worker.engine.state));
+        let state = roles.worker.then(|| self.follow_worker(parts, &probing));
         let of = Arc::new(Internal {
             health,
             metrics: Arc::clone(&parts.metrics),
@@ -158,9 +142,22 @@ impl Server {
         Ok(())
     }
 
+    /// Looks at the worker and tells what it counts, whenever one runs; answers its state.
+    fn follow_worker(&mut self, parts: &Parts<'_>, probing: &Probing) -> Arc<dyn StateFeeds> {
+        let supervised = self.supervisor.supervised();
+        let of = || Arc::clone(supervised);
+        let (asked, looked, sunk) = (of(), of(), of());
+        parts.metrics.follow(move || asked.report());
+        self.probes.push(tokio::spawn(probing.clone().engine(move || looked.look())));
+        if parts.config.redis.is_some() {
+            self.probes.push(tokio::spawn(probing.clone().sink(move || sunk.sunk())));
+        }
+        of()
+    }
+
     /// Whether everything still runs.
     pub fn is_running(&self) -> bool {
-        self.worker.as_ref().is_none_or(Worker::is_running)
+        self.supervisor.supervised().is_running()
     }
 
     /// Lets requests in hand finish, then stops the worker.
@@ -171,13 +168,9 @@ impl Server {
         for listener in self.listeners {
             let _ = listener.await;
         }
-        match self.worker {
-            Some(worker) => {
-                let stopped = tokio::task::spawn_blocking(move || worker.stop()).await;
-                stopped.map_err(|e| failed(e.to_string()))?
-            }
-            None => Ok(()),
-        }
+        let supervisor = self.supervisor;
+        let stopped = tokio::task::spawn_blocking(move || supervisor.stop()).await;
+        stopped.map_err(|e| failed(e.to_string()))?
     }
 }
 

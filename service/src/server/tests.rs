@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -10,7 +11,10 @@ use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use millstream::broker::embedded::Embedded;
-use millstream::broker::{Broker, OutRecord, Outgoing, TopicIndex, partition_of};
+use millstream::broker::{
+    Admin, Broker, Call, Code, Consumer, Failure, GroupConsumer, Isolation, Join, Membership,
+    OutRecord, Outgoing, Producer, TopicIndex, partition_of,
+};
 use millstream::store::rocks::RocksStores;
 use millstream::store::{Checkpoint, Column, StateChanges, Stores};
 use millstream::{Clock, Headers, SystemClock, TaskId, Topic};
@@ -130,6 +134,126 @@ fn a_port_that_somebody_else_has_starts_no_engine() {
     let refused = runtime.block_on(Server::start(&config, Arc::new(broker), both)).err().unwrap();
     assert!(refused.why.starts_with("listen on 127.0.0.1:"), "{refused}");
     assert!(!config.worker.state_dir.exists(), "an engine claims its state directory first");
+}
+
+/// A cluster that can be away: then nobody answers a call that asks at once, or one that joins a group.
+struct Cluster {
+    inner: Embedded,
+    is_away: AtomicBool,
+    refuses_members: AtomicBool,
+}
+
+impl Cluster {
+    fn with_topics(config: &Config) -> Arc<Self> {
+        let inner = Embedded::new(Arc::new(SystemClock));
+        topics::create_all(&inner, config).unwrap();
+        Arc::new(Self { inner, is_away: false.into(), refuses_members: false.into() })
+    }
+
+    fn answers(&self, call: Call) -> Result<(), Failure> {
+        match self.is_away.load(Ordering::Relaxed) {
+            true => Err(Failure::new(call, Code::Transport, "nobody answers")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Broker for Cluster {
+    fn transaction_timeout(&self) -> Duration {
+        self.inner.transaction_timeout()
+    }
+
+    fn consumer(&self, group: &str, isolation: Isolation) -> Result<Box<dyn Consumer>, Failure> {
+        self.inner.consumer(group, isolation)
+    }
+
+    fn producer(
+        &self,
+        id: Option<&str>,
+        topics: Arc<[Topic]>,
+    ) -> Result<Box<dyn Producer>, Failure> {
+        self.inner.producer(id, topics)
+    }
+
+    fn membership(&self, join: &Join) -> Result<Box<dyn Membership>, Failure> {
+        if self.refuses_members.swap(false, Ordering::Relaxed) {
+            return Err(Failure::new(Call::Poll, Code::Transport, "nobody answers"));
+        }
+        self.inner.membership(join)
+    }
+
+    fn group_consumer(
+        &self,
+        group: &str,
+        topics: &[Topic],
+    ) -> Result<Box<dyn GroupConsumer>, Failure> {
+        self.inner.group_consumer(group, topics)
+    }
+
+    fn admin(&self) -> Result<Box<dyn Admin>, Failure> {
+        self.answers(Call::Admin)?;
+        self.inner.admin()
+    }
+}
+
+/// What readiness says of a component, once it is as `wanted`.
+fn seen(runtime: &Runtime, server: &Server, component: &str, wanted: bool) -> Value {
+    let url = format!("http://{}/ready", server.internal);
+    let look = || {
+        let (_, said) = runtime.block_on(get(url.clone(), ""));
+        let seen = said["components"][component].clone();
+        (seen["up"] == json!(wanted)).then_some(seen)
+    };
+    poll_until(Duration::from_secs(30), look).unwrap()
+}
+
+#[test]
+fn a_process_starts_while_kafka_is_away_says_so_and_ranks_when_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let config = config(dir.path());
+    token::ensure_keys(&config.auth).unwrap();
+    let cluster = Cluster::with_topics(&config);
+    cluster.is_away.store(true, Ordering::Relaxed);
+    let both = Roles { worker: true, api: true };
+    let server = runtime.block_on(Server::start(&config, cluster.clone(), both)).unwrap();
+    let fault = seen(&runtime, &server, "engine", false)["fault"].to_string();
+    assert!(fault.contains("nobody answers"), "{fault}");
+    let token = token::sign(&config.auth, READER, &[], 60).unwrap();
+    let url = format!("http://{}/api/v1/feed", server.public.unwrap());
+    let (status, answer) = runtime.block_on(get(url, &token));
+    assert_eq!((status.as_u16(), &answer["error"]["code"]), (503, &json!("unavailable")));
+    cluster.is_away.store(false, Ordering::Relaxed);
+    seen(&runtime, &server, "engine", true);
+    seen(&runtime, &server, "state", true);
+    assert_eq!(runtime.block_on(server.stop()), Ok(()));
+}
+
+#[test]
+fn a_process_that_waits_for_kafka_can_be_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let config = config(dir.path());
+    let cluster = Cluster::with_topics(&config);
+    cluster.is_away.store(true, Ordering::Relaxed);
+    let worker = Roles { worker: true, api: false };
+    let server = runtime.block_on(Server::start(&config, cluster, worker)).unwrap();
+    assert!(server.is_running());
+    assert_eq!(runtime.block_on(server.stop()), Ok(()));
+}
+
+#[test]
+fn a_worker_that_ends_because_kafka_went_away_is_started_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let config = config(dir.path());
+    let cluster = Cluster::with_topics(&config);
+    cluster.refuses_members.store(true, Ordering::Relaxed);
+    let worker = Roles { worker: true, api: false };
+    let server = runtime.block_on(Server::start(&config, cluster.clone(), worker)).unwrap();
+    seen(&runtime, &server, "engine", true);
+    assert!(!cluster.refuses_members.load(Ordering::Relaxed), "nobody was refused");
+    assert_eq!(runtime.block_on(server.stop()), Ok(()));
 }
 
 /// Writes what no build can read to where a task keeps its stream time.

@@ -41,28 +41,21 @@ impl Engine {
         self.streams.is_running()
     }
 
-    /// Looks at it, for readiness.
-    pub fn look(&self) -> impl Fn() -> (Result<(), String>, Lag) + Send + use<> {
-        let streams = Arc::clone(&self.streams);
-        move || (look(&streams), streams.lag())
+    /// Whether it is well, and how far it is behind.
+    pub fn look(&self) -> (Result<(), String>, Lag) {
+        (look(&self.streams), self.streams.lag())
     }
 
     /// What it takes in memory. What its client has fetched and not sent is bounded, and not told.
-    pub fn memory(
-        &self,
-        plan: &MemoryPlan,
-        threads: usize,
-    ) -> impl Fn() -> Vec<MemoryUse> + Send + Sync + use<> {
+    pub fn memory(&self, plan: &MemoryPlan, threads: usize) -> Vec<MemoryUse> {
         let bound = |part, each| MemoryUse { part, bytes: None, bytes_max: Some(each * threads) };
         let client = [bound("fetched", plan.fetched), bound("sending", plan.sending)];
-        let streams = Arc::clone(&self.streams);
-        move || streams.memory().into_iter().chain(client).collect()
+        self.streams.memory().into_iter().chain(client).collect()
     }
 
     /// Whether it has done all that it owes.
-    pub fn settled(&self) -> impl Fn() -> bool + Send + Sync + use<> {
-        let streams = Arc::clone(&self.streams);
-        move || streams.is_settled()
+    pub fn is_settled(&self) -> bool {
+        self.streams.is_settled()
     }
 
     /// Commits, closes, and tells why it ended if it was not asked to.

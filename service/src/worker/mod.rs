@@ -2,6 +2,7 @@
 
 mod engine;
 mod sink;
+mod supervisor;
 
 use std::sync::Arc;
 
@@ -9,8 +10,10 @@ use millstream::broker::Broker;
 use millstream::{Ended, Exit};
 
 use crate::config::Config;
+use crate::metrics::WorkerReport;
 pub use engine::{Engine, create_topics, describe};
 pub use sink::{RedisSink, Sunk};
+pub use supervisor::Supervisor;
 
 /// A worker at work.
 pub struct Worker {
@@ -39,6 +42,18 @@ impl Worker {
     /// Whether every thread of the engine still runs.
     pub fn is_running(&self) -> bool {
         self.engine.is_running()
+    }
+
+    /// What it tells for metrics.
+    fn report(&self, config: &Config) -> WorkerReport {
+        let of = &config.worker;
+        let sink = self.sink.as_ref();
+        WorkerReport {
+            engine: Arc::clone(&self.engine.metrics),
+            memory: self.engine.memory(&of.memory_plan(), of.threads),
+            is_settled: self.engine.is_settled(),
+            sink: sink.map(|sink| (sink.sunk.counts(), sink.sunk.progress.took.durations())),
+        }
     }
 
     /// Stops the sink, then the engine; tells why the engine ended if it was not asked to. Waits for both.

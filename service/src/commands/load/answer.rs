@@ -90,6 +90,24 @@ pub struct Affinity {
     pub interactions: u32,
 }
 
+/// How far a worker is.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerStanding {
+    /// Whether it is behind its topics.
+    pub is_lagging: bool,
+    /// How many records it has worked off.
+    pub records: u64,
+}
+
+/// Why nothing is known of a worker's standing.
+#[derive(Clone, Debug)]
+pub enum Unwell {
+    /// It does not answer.
+    Mute(String),
+    /// It says that it is not well, or is no worker.
+    Ill(String),
+}
+
 /// Asks servers of Feedmill over HTTP.
 pub struct Asking(Client<HttpConnector, Empty<Bytes>>);
 
@@ -109,16 +127,24 @@ impl Asking {
         serde_json::from_slice(&body).map_err(|e| format!("{url}: {e}"))
     }
 
-    /// Whether the worker whose internal listener is at `url` has caught up with its topics.
-    pub async fn has_caught_up(&self, url: &str) -> Result<bool, String> {
-        let (_, body) = self.ask(&format!("{url}/ready"), None).await?;
-        let said: serde_json::Value =
-            serde_json::from_slice(&body).map_err(|e| format!("{url}: {e}"))?;
+    /// How far the worker is whose internal listener is at `url`.
+    pub async fn standing(&self, url: &str) -> Result<WorkerStanding, Unwell> {
+        let (_, body) = self.ask(&format!("{url}/ready"), None).await.map_err(Unwell::Mute)?;
+        let ill = |words: &dyn std::fmt::Display| Unwell::Ill(format!("{url}: {words}"));
+        let said: serde_json::Value = serde_json::from_slice(&body).map_err(|e| ill(&e))?;
         let engine = &said["components"]["engine"];
-        match engine["lagging"].as_bool() {
-            Some(lagging) => Ok(!lagging && engine["up"] == true),
-            None => Err(format!("{url}/ready names no engine: it is no worker")),
+        let is_lagging = engine["lagging"].as_bool();
+        let is_lagging =
+            is_lagging.ok_or_else(|| ill(&"/ready names no engine: it is no worker"))?;
+        if engine["up"] != true {
+            return Err(ill(&engine["fault"].as_str().unwrap_or("its engine is down")));
         }
+        let (_, counted) = self.ask(&format!("{url}/metrics"), None).await.map_err(Unwell::Mute)?;
+        let counted = String::from_utf8_lossy(&counted);
+        let records =
+            counted.lines().find_map(|line| line.strip_prefix("millstream_records_total "));
+        let records = records.and_then(|records| records.parse().ok()).unwrap_or(0);
+        Ok(WorkerStanding { is_lagging, records })
     }
 
     async fn ask(&self, url: &str, token: Option<&str>) -> Result<(StatusCode, Bytes), String> {

@@ -1,7 +1,8 @@
 //! The end of a load: the feeds of some readers, as the API serves them, against the referee's.
 //!
 //! First the workers catch up: the group has committed every record of the input, and each worker's `/ready` says that
-//! it does not lag behind its own topics either. A feed is then asked for until it equals what must be: counts that
+//! it does not lag behind its own topics either. Where nothing moves for as long as the patience lasts, that is told with
+//! what ails the workers. A feed is then asked for until it equals what must be: counts that
 //! were not sent on yet follow within a minute, and a read has its reader ranked. What differs for longer is wrong.
 //!
 //! Which posts are kept is decided as of a feed's publication, and their order as of the second of the read. The former
@@ -21,7 +22,7 @@ use worlds::history::{Id, Input};
 use worlds::oracle::Oracle;
 use worlds::world::World;
 
-use super::answer::{Answer, Asking};
+use super::answer::{Answer, Asking, Unwell};
 use super::backlog::Backlog;
 use super::comparison::differences;
 use super::tell;
@@ -29,8 +30,6 @@ use crate::cli::Load;
 use crate::config::Config;
 use crate::token;
 
-/// A backlog that has not shrunk for so long will not: nobody works.
-const STANDSTILL: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ASK_EVERY: Duration = Duration::from_millis(500);
 const TOKEN_SECONDS: u64 = 86_400;
@@ -46,7 +45,7 @@ pub struct Verification<'a> {
     redis: Option<FeedCache>,
     url: String,
     workers: Vec<String>,
-    /// What differs for so long is wrong.
+    /// What stands still or differs for so long is wrong.
     patience: Duration,
 }
 
@@ -110,49 +109,57 @@ impl<'a> Verification<'a> {
     }
 
     fn wait_for_workers(&self, backlog: &mut Backlog) -> Result<(), String> {
-        let (mut least, mut shrank, began) = (u64::MAX, Instant::now(), Instant::now());
+        let (mut least, mut most, began) = (u64::MAX, 0, Instant::now());
+        let mut moved = began;
         loop {
-            if let Some(left) = backlog.records()? {
-                if left < least {
-                    (least, shrank) = (left, Instant::now());
-                }
-                match (left, self.is_any_lagging()) {
-                    (0, Ok(false)) => {
-                        let took = began.elapsed().as_secs_f64();
-                        tell(&format!("the workers have caught up after {took:.1} s"));
-                        return Ok(());
-                    }
-                    (0, Ok(true)) => {
-                        // Its own topics may be long.
-                        shrank = Instant::now();
-                        tell("the input is committed; a worker lags behind its own topics");
-                    }
-                    (left, Ok(_)) => tell(&format!("{left} records are still to be worked on")),
-                    (left, Err(fault)) => tell(&format!("{left} records wait; {fault}")),
-                }
+            let (left, (lagging, records, faults)) = (backlog.records()?, self.look_at_workers());
+            if left.is_some_and(|left| left < least) || records > most {
+                (least, most) = (left.unwrap_or(least).min(least), records.max(most));
+                moved = Instant::now();
             }
-            if shrank.elapsed() > STANDSTILL {
-                let seconds = STANDSTILL.as_secs();
-                return Err(format!("{least} records wait, and nobody works on them: {seconds} s"));
+            let said = match left {
+                Some(0) if lagging == 0 && faults.is_empty() => {
+                    let took = began.elapsed().as_secs_f64();
+                    tell(&format!("the workers have caught up after {took:.1} s"));
+                    return Ok(());
+                }
+                Some(0) => "the input is committed; workers are behind their own topics".to_owned(),
+                Some(left) => format!("{left} records are still to be worked on"),
+                None => "a transaction is open".to_owned(),
+            };
+            let faults = faults.iter().map(|fault| format!("; {fault}")).collect::<String>();
+            tell(&format!("{said}{faults}"));
+            if moved.elapsed() > self.patience {
+                let seconds = self.patience.as_secs();
+                return Err(format!("{said}, and nothing has moved for {seconds} s{faults}"));
             }
             thread::sleep(LOOK_EVERY);
         }
     }
 
-    /// Whether any worker lags. One that does not answer may be gone for good: what it had is the others' by now. If nobody
-    /// answers, that is a fault.
-    fn is_any_lagging(&self) -> Result<bool, String> {
-        let (mut answers, mut fault) = (Vec::new(), None);
+    /// How many workers lag, what all have worked off, and what ails them. One that does not answer may be gone for good:
+    /// what it had is the others' by now. If nobody answers, that is a fault, and so is a worker that says it is not well.
+    fn look_at_workers(&self) -> (usize, u64, Vec<String>) {
+        let (mut lagging, mut records, mut answers) = (0, 0, 0);
+        let (mut faults, mut mute) = (Vec::new(), Vec::new());
         for worker in &self.workers {
-            match self.runtime.block_on(self.asking.has_caught_up(worker)) {
-                Ok(caught_up) => answers.push(caught_up),
-                Err(words) => fault = Some(words),
+            match self.runtime.block_on(self.asking.standing(worker)) {
+                Ok(standing) => {
+                    answers += 1;
+                    lagging += usize::from(standing.is_lagging);
+                    records += standing.records;
+                }
+                Err(Unwell::Ill(words)) => {
+                    answers += 1;
+                    faults.push(words);
+                }
+                Err(Unwell::Mute(words)) => mute.push(words),
             }
         }
-        match fault {
-            Some(words) if answers.is_empty() => Err(words),
-            Some(_) | None => Ok(answers.contains(&false)),
+        if answers == 0 {
+            faults.append(&mut mute);
         }
+        (lagging, records, faults)
     }
 
     /// The readers whose feeds differ for longer than they may, with how.

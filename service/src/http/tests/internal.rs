@@ -13,6 +13,7 @@ use warp::http::{Request, StatusCode};
 use super::world::{Feeds, World, answer};
 use crate::health::{Behind, Health, Seen};
 use crate::http::internal::{Internal, digest, internal};
+use crate::metrics::WorkerReport;
 use crate::read::StateFeeds;
 
 fn internals(world: &World, state: Option<Arc<Feeds>>, secret: Option<&str>) -> Arc<Internal> {
@@ -76,12 +77,19 @@ async fn ready_shows_how_far_the_engine_is_behind_and_is_ready_all_the_same() {
     }
 }
 
+/// What a worker tells that has done nothing.
+fn report() -> WorkerReport {
+    WorkerReport { engine: Arc::default(), memory: vec![], is_settled: false, sink: None }
+}
+
 #[tokio::test]
 async fn metrics_show_how_long_the_sink_takes_as_prometheus_reads_it() {
     let world = World::new();
     let took = Histogram::default();
     [3, 70_000].map(Duration::from_millis).iter().for_each(|each| took.observe(*each));
-    world.metrics.follow_sink(Vec::new, move || took.durations());
+    world
+        .metrics
+        .follow(move || Some(WorkerReport { sink: Some((vec![], took.durations())), ..report() }));
     let text = String::from_utf8(world.metrics.text()).unwrap();
     let shown: Vec<_> =
         text.lines().filter(|line| line.contains("feedmill_redis_sink_seconds")).collect();
@@ -99,7 +107,8 @@ async fn metrics_show_whether_the_engine_has_done_all_that_it_owes() {
     assert!(!String::from_utf8(world.metrics.text()).unwrap().contains("millstream_settled"));
     let settled = Arc::new(AtomicBool::new(false));
     let engine = Arc::clone(&settled);
-    world.metrics.follow_settled(move || engine.load(Ordering::Relaxed));
+    let is_settled = move || engine.load(Ordering::Relaxed);
+    world.metrics.follow(move || Some(WorkerReport { is_settled: is_settled(), ..report() }));
     for (is, shown) in [(false, "millstream_settled 0"), (true, "millstream_settled 1")] {
         settled.store(is, Ordering::Relaxed);
         let text = String::from_utf8(world.metrics.text()).unwrap();
@@ -111,9 +120,10 @@ async fn metrics_show_whether_the_engine_has_done_all_that_it_owes() {
 async fn metrics_show_what_each_part_takes_in_memory_and_may() {
     let world = World::new();
     let part = |part, bytes, bytes_max| MemoryUse { part, bytes, bytes_max };
-    world.metrics.follow_memory(move || {
+    let memory = move || {
         vec![part("rows", Some(3), Some(7)), part("all", Some(2), None), part("out", None, Some(9))]
-    });
+    };
+    world.metrics.follow(move || Some(WorkerReport { memory: memory(), ..report() }));
     let text = String::from_utf8(world.metrics.text()).unwrap();
     let shown: Vec<_> = text.lines().filter(|line| line.contains("{part=")).collect();
     let expected = [

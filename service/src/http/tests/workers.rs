@@ -133,7 +133,7 @@ async fn a_worker_shows_a_feed_to_who_knows_the_secret_and_only_of_users_it_owns
     worker.state.partitions.lock().unwrap().clear();
     assert!(unready_with(knowing.find(user_in(0)).await, "not the owner"));
     *worker.state.opening.lock().unwrap() = true;
-    assert!(unready_with(knowing.find(user_in(0)).await, "503"));
+    assert!(unready_with(knowing.find(user_in(0)).await, "not ready"));
 }
 
 #[tokio::test]

@@ -1,0 +1,245 @@
+//! Keeps what needs Kafka at work: its topics, and the worker if this process is one.
+//!
+//! It is started once before anything else is promised. Where the cluster is away then, or a worker ends because it went
+//! away, it is started again, ever more slowly, for as long as the process lives: reads go on meanwhile, by whatever
+//! tier has answers. Any other end is the end of the process.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use connectors::backoff::Backoff;
+use millstream::broker::Broker;
+use millstream::{Ended, Exit, Lag};
+use schemas::{Trending, UserId};
+use tokio::runtime::Handle;
+
+use super::{Sunk, Worker};
+use crate::commands::topics;
+use crate::config::Config;
+use crate::metrics::WorkerReport;
+use crate::read::{Held, StateFault, StateFeeds};
+
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often a worker is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a stop waits for a start that is under way: what it asks of the cluster may take much longer.
+const START_WAIT: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub struct Supervisor {
+    supervised: Arc<Supervised>,
+    thread: JoinHandle<()>,
+}
+
+/// What is kept at work, for those who look at it.
+pub struct Supervised {
+    config: Config,
+    broker: Arc<dyn Broker>,
+    is_worker: bool,
+    runtime: Handle,
+    stop: AtomicBool,
+    now: Mutex<Now>,
+}
+
+/// Where it stands.
+enum Now {
+    /// It is being started; why it does not run yet.
+    Starting(String),
+    /// It runs; without a worker there is nothing more to do.
+    Running(Option<Worker>),
+    /// It is being closed.
+    Closing,
+    /// It has ended.
+    Ended(Ended),
+}
+
+impl Supervisor {
+    /// Starts it on `broker`, inside a Tokio runtime. Fails if it cannot be started for a reason that does not pass.
+    pub fn start(config: &Config, broker: Arc<dyn Broker>, is_worker: bool) -> Result<Self, Ended> {
+        let supervised = Arc::new(Supervised {
+            config: config.clone(),
+            broker,
+            is_worker,
+            runtime: Handle::current(),
+            stop: AtomicBool::new(false),
+            now: Mutex::new(Now::Starting("not started yet".to_owned())),
+        });
+        supervised.begin()?;
+        let kept = Arc::clone(&supervised);
+        let spawned = thread::Builder::new().name("supervisor".to_owned());
+        let spawned = spawned.spawn(move || kept.keep());
+        let thread =
+            spawned.map_err(|e| Ended { exit: Exit::Failed, why: format!("spawn: {e}") })?;
+        Ok(Self { supervised, thread })
+    }
+
+    /// What it keeps.
+    pub fn supervised(&self) -> &Arc<Supervised> {
+        &self.supervised
+    }
+
+    /// Stops it; tells why it ended if nobody asked. Waits for the worker, but not for the start of one.
+    pub fn stop(self) -> Result<(), Ended> {
+        self.supervised.stop.store(true, Ordering::Relaxed);
+        let began = Instant::now();
+        while !self.thread.is_finished() {
+            let is_starting = matches!(&*self.supervised.now(), Now::Starting(_));
+            if is_starting && began.elapsed() >= START_WAIT {
+                return Ok(());
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        match &*self.supervised.now() {
+            Now::Ended(ended) if ended.exit != Exit::Done => Err(ended.clone()),
+            Now::Ended(_) | Now::Starting(_) | Now::Running(_) | Now::Closing => Ok(()),
+        }
+    }
+}
+
+impl Supervised {
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it runs or may still do so.
+    pub fn is_running(&self) -> bool {
+        !matches!(&*self.now(), Now::Ended(_))
+    }
+
+    /// Whether the worker ranks, and how far it is behind.
+    pub fn look(&self) -> (Result<(), String>, Lag) {
+        match &*self.now() {
+            Now::Running(Some(worker)) => worker.engine.look(),
+            Now::Running(None) => (Ok(()), Lag::Unknown),
+            Now::Starting(why) => (Err(why.clone()), Lag::Unknown),
+            Now::Closing => (Err("the topology stops".to_owned()), Lag::Unknown),
+            Now::Ended(ended) => (Err(ended.why.clone()), Lag::Unknown),
+        }
+    }
+
+    /// What its sink has done, if it has one.
+    pub fn sunk(&self) -> Option<Arc<Sunk>> {
+        match &*self.now() {
+            Now::Running(Some(worker)) => worker.sink.as_ref().map(|sink| Arc::clone(&sink.sunk)),
+            Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => None,
+        }
+    }
+
+    /// What its worker tells for metrics.
+    pub fn report(&self) -> Option<WorkerReport> {
+        match &*self.now() {
+            Now::Running(Some(worker)) => Some(worker.report(&self.config)),
+            Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => None,
+        }
+    }
+
+    /// Starts it. Where the cluster is away it goes on starting.
+    fn begin(&self) -> Result<(), Ended> {
+        match self.try_to_begin() {
+            Ok(worker) => {
+                *self.now() = Now::Running(worker);
+                Ok(())
+            }
+            Err(Ended { exit: Exit::Unavailable, why }) => {
+                *self.now() = Now::Starting(why);
+                Ok(())
+            }
+            Err(ended) => Err(ended),
+        }
+    }
+
+    fn try_to_begin(&self) -> Result<Option<Worker>, Ended> {
+        if self.config.kafka.create_topics {
+            topics::ensure(&*self.broker, &self.config)?;
+        }
+        let _inside = self.runtime.enter();
+        self.is_worker.then(|| Worker::start(&self.config, &self.broker)).transpose()
+    }
+
+    /// Keeps it at work until it is asked to stop, or it ends for a reason that does not pass.
+    fn keep(&self) {
+        let mut backoff = Backoff::new(PAUSE_MIN, PAUSE_MAX);
+        loop {
+            let starting = match &*self.now() {
+                Now::Starting(why) => Some(why.clone()),
+                Now::Running(_) | Now::Closing => None,
+                Now::Ended(_) => return,
+            };
+            match starting {
+                Some(why) => {
+                    tracing::warn!(why, pause = ?backoff.next(), "kafka is away; starting when it is back");
+                    if !backoff.pause(&self.stop) {
+                        return;
+                    }
+                    if let Err(ended) = self.begin() {
+                        *self.now() = Now::Ended(ended);
+                    }
+                }
+                None if self.is_over() => self.close(),
+                None => {
+                    backoff.reset();
+                    thread::sleep(LOOK_EVERY);
+                }
+            }
+        }
+    }
+
+    /// Whether what runs has ended, or is to.
+    fn is_over(&self) -> bool {
+        match &*self.now() {
+            Now::Running(Some(worker)) if !worker.is_running() => true,
+            Now::Running(_) | Now::Starting(_) | Now::Closing | Now::Ended(_) => {
+                self.stop.load(Ordering::Relaxed)
+            }
+        }
+    }
+
+    /// Closes what runs, and says what comes then. It takes its time, and whoever looks need not wait for it.
+    fn close(&self) {
+        let closed = match std::mem::replace(&mut *self.now(), Now::Closing) {
+            Now::Running(Some(worker)) => worker.stop(),
+            Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => Ok(()),
+        };
+        *self.now() = match closed {
+            Err(Ended { exit: Exit::Unavailable, why }) if !self.stop.load(Ordering::Relaxed) => {
+                Now::Starting(why)
+            }
+            Err(ended) => Now::Ended(ended),
+            Ok(()) => Now::Ended(Ended { exit: Exit::Done, why: "stopped".to_owned() }),
+        };
+    }
+}
+
+impl Supervised {
+    /// The state of its worker, or why it has none.
+    fn state(&self) -> Result<Arc<dyn StateFeeds>, StateFault> {
+        match &*self.now() {
+            Now::Running(Some(worker)) => Ok(Arc::clone(&worker.engine.state)),
+            Now::Running(None) => Err(StateFault::NotOwner),
+            Now::Starting(why) => Err(StateFault::NotReady(why.clone())),
+            Now::Closing => Err(StateFault::NotReady("the topology stops".to_owned())),
+            Now::Ended(ended) => Err(StateFault::NotReady(ended.why.clone())),
+        }
+    }
+}
+
+impl StateFeeds for Supervised {
+    fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault> {
+        self.state()?.feed(user, now_ms)
+    }
+
+    fn trending(&self) -> Result<Option<Trending>, StateFault> {
+        self.state()?.trending()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        match self.state() {
+            Ok(state) => state.ready(),
+            Err(StateFault::NotOwner) => Err("this process ranks nothing".to_owned()),
+            Err(StateFault::NotReady(why)) => Err(why),
+        }
+    }
+}
