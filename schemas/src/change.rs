@@ -26,6 +26,9 @@ const CONFLUENT_MAGIC: u8 = 0;
 /// The `created_at` that a connector invents for a deleted row it does not know.
 const MADE_UP_MS: i64 = 0;
 
+/// The tables that are captured.
+const TABLES: [&str; 5] = ["users", "posts", "follows", "comments", "likes"];
+
 const ONE_ROW: &str = "r, c, u, d or m";
 const TRUNCATE: &str = "\"t\": the table was truncated, state is unchanged";
 
@@ -102,6 +105,8 @@ pub enum Cdc<R: Row> {
 #[derive(Deserialize)]
 struct Source<'a> {
     #[serde(borrow)]
+    table: Raw<'a>,
+    #[serde(borrow)]
     lsn: Raw<'a>,
     #[serde(borrow)]
     ts_ms: Raw<'a>,
@@ -158,9 +163,15 @@ fn decode_value<R: Row>(key: Option<&[u8]>, value: &[u8]) -> Result<Cdc<R>, Fiel
         Some("d") => Op::Delete,
         Some("m") => return Ok(Cdc::Message),
         Some("t") => return Err(FieldFault::new("op", ONE_ROW, TRUNCATE)),
+        None if envelope.op.is_none()
+            && (envelope.before.is_some() || envelope.after.is_some()) =>
+        {
+            return Err(FieldFault::missing("op", ONE_ROW));
+        }
         None if envelope.op.is_none() => return decode_flattened(key, value),
         _ => return Err(Column::new("op", envelope.op).unknown(ONE_ROW)),
     };
+    of_its_table::<R>(envelope.source.as_ref())?;
     let (lsn, source_ms) = position(envelope.source.as_ref())?;
     let Envelope { before, after, .. } = envelope;
     change((op, lsn, source_ms), before, after, key).map(Cdc::Change)
@@ -214,6 +225,17 @@ fn open(value: &[u8]) -> Result<Envelope<'_>, FieldFault> {
     let Outer { payload, op, before, after, source } = outer;
     let alone = Envelope { op, before, after, source };
     Ok(payload.map_or(alone, |Object(envelope)| envelope))
+}
+
+/// Refuses a row of another table of ours. A table may have any name of its own where a router named the topic.
+fn of_its_table<R: Row>(source: Option<&Object<Source<'_>>>) -> Result<(), FieldFault> {
+    let named = source.and_then(|Object(source)| source.table).and_then(text);
+    match named.as_deref().filter(|table| TABLES.contains(table)) {
+        Some(table) if table.strip_suffix('s') != Some(R::WHAT) => {
+            Err(FieldFault::new("source.table", "the table of this topic", format!("{table:?}")))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Reads the log position and the time of the change.

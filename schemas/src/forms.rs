@@ -118,6 +118,21 @@ fn what_is_no_change_of_a_row_is_refused_by_its_name() {
         ("end without a count", r#"{"status":"END","data_collections":[],"ts_ms":1}"#.into(), &transaction),
         ("message", r#"{"op":"m","source":{"lsn":1}}"#.into(), "message"),
         ("nothing", "{}".into(), &op("nothing")),
+        (
+            "envelope without op",
+            r#"{"before":null,"after":{"id":"x"},"ts_ms":1}"#.into(),
+            "decode like: op: expected r, c, u, d or m, found nothing",
+        ),
+        (
+            "of another table",
+            r#"{"op":"c","source":{"lsn":1,"table":"posts"},"after":{}}"#.into(),
+            "decode like: source.table: expected the table of this topic, found \"posts\"",
+        ),
+        (
+            "of a table that a router renamed",
+            r#"{"op":"m","source":{"lsn":1,"table":"app_likes"}}"#.into(),
+            "message",
+        ),
     ]);
 }
 

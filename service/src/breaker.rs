@@ -99,11 +99,25 @@ impl Breaker {
         admitted.then_some(state.counted)
     }
 
-    /// Notes how a call ended that was let through.
-    pub fn report(&self, admission: Admission, outcome: Outcome, now: Timestamp) {
+    /// Whether an open one lets a call try before its time, because no other tier is left. Whoever is let through reports
+    /// how it ended.
+    pub fn admit_early(&self, now: Timestamp) -> Option<Admission> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.mode == Mode::Open {
+            state.enter(Mode::HalfOpen, now);
+        }
+        let admitted = match state.mode {
+            Mode::HalfOpen => !std::mem::replace(&mut state.trying, true),
+            Mode::Closed | Mode::Back | Mode::Open => false,
+        };
+        admitted.then_some(state.counted)
+    }
+
+    /// Notes how a call ended that was let through; answers the mode that this led to, if it is another.
+    pub fn report(&self, admission: Admission, outcome: Outcome, now: Timestamp) -> Option<Mode> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if admission.modes != state.counted.modes {
-            return;
+            return None;
         }
         match (outcome, state.mode) {
             (Outcome::Abandoned, _) => state.trying = false,
@@ -124,6 +138,7 @@ impl Breaker {
             }
             (Outcome::Failed, Mode::Closed) => {}
         }
+        (admission.modes != state.counted.modes).then_some(state.mode)
     }
 
     /// What it makes of calls.
@@ -179,11 +194,26 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_left_alone_may_be_tried_early_by_one_call_at_a_time() {
+        let breaker = breaker();
+        assert!(breaker.admit_early(at(0)).is_none(), "it is not left alone");
+        fail(&breaker, &[0; 5]);
+        let trying = breaker.admit_early(at(1)).unwrap();
+        assert!(breaker.admit_early(at(1)).is_none() && !admits(&breaker, 1));
+        assert_eq!(breaker.report(trying, Outcome::Failed, at(1)), Some(Mode::Open));
+        let trying = breaker.admit_early(at(2)).unwrap();
+        assert_eq!(breaker.report(trying, Outcome::Answered, at(2)), Some(Mode::Back));
+        assert!(admits(&breaker, 2));
+    }
+
+    #[test]
     fn calls_that_fail_together_are_one_failure() {
         let breaker = breaker();
         for second in 0..4 {
             let together = [(); 50].map(|()| breaker.admit(at(second)).unwrap());
-            together.iter().for_each(|one| breaker.report(*one, Outcome::Failed, at(second)));
+            for one in together {
+                breaker.report(one, Outcome::Failed, at(second));
+            }
         }
         assert_eq!(breaker.mode(), Mode::Closed);
         fail(&breaker, &[4]);

@@ -207,9 +207,12 @@ impl Core {
         let offset = record.offset.to_string();
         let timestamp = record.timestamp.0.to_string();
         let node = &*self.task.sub_topology;
-        // Beside its own headers all the others are dropped if they are too long to go with it.
-        let fits = record.headers.bytes().len() <= DEAD_LETTER_BYTES_MAX;
-        let mut headers = if fits { record.headers.bytes().to_vec() } else { Vec::new() };
+        // Its own headers are dropped if they are too long to go with it, and those that would pass for ours always.
+        let mut headers = Vec::new();
+        if record.headers.bytes().len() <= DEAD_LETTER_BYTES_MAX {
+            let own = record.headers.filter(|header| !header.name.starts_with("__dlq."));
+            own.for_each(|header| encode_header(header, &mut headers));
+        }
         let why = why.get(..why.floor_char_boundary(REASON_BYTES_MAX)).unwrap_or(why);
         let mut provenance = vec![
             ("__dlq.topic", &*source.topic),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use millstream::broker::{Broker, OutRecord, Outgoing, TopicIndex};
 use millstream::testing::{Driver, table};
 use millstream::{
-    Builder, Bytes, Context, Counter, Due, Emit, Fault, I64, Processor, Rec, Result, Store, Timers,
-    Topology, Utf8,
+    Builder, Bytes, Context, Counter, Due, Emit, Fault, Header, Headers, I64, Processor, Rec,
+    Result, Store, Timers, Topic, Topology, Utf8, encode_header,
 };
 
 use crate::world::{Superstitious, at, clockwork, dead_letters, history};
@@ -190,6 +191,33 @@ fn a_value_of_another_type_is_set_aside() -> Result<()> {
     let headers = "error=decode value: i64 has 8 bytes, found 5 node=counts offset=0 partition=0 \
                    timestamp=7 topic=numbers";
     assert_eq!(dead_letters(&driver)?, [("seven".into(), headers.into())]);
+    Ok(())
+}
+
+#[test]
+fn a_dead_letter_keeps_its_records_headers_but_those_that_would_pass_for_its_own() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).config(|c| c.record_bytes_max = 8).start()?;
+    let (mut headers, mut out) = (Vec::new(), Outgoing::default());
+    for (name, value) in [("trace", "7"), ("__dlq.topic", "elsewhere"), ("__dlq.else", "x")] {
+        encode_header(Header { name, value: Some(value.as_bytes()) }, &mut headers);
+    }
+    out.push(OutRecord {
+        topic: TopicIndex(0),
+        partition: 0,
+        logged: false,
+        timestamp: at(0),
+        key: Some(b"k"),
+        value: Some(b"12345678"),
+        headers: Headers::from_bytes(&headers),
+    });
+    let topics = Arc::from([Topic::from("lines")]);
+    let mut producer = driver.broker().producer(None, topics).unwrap();
+    producer.send(&out).unwrap();
+    producer.flush(Duration::from_secs(5)).unwrap();
+    driver.settle()?;
+    let letter = dead_letters(&driver)?.remove(0).1;
+    assert!(letter.contains("topic=lines") && letter.contains("trace=7"), "{letter}");
+    assert!(!letter.contains("else"), "{letter}");
     Ok(())
 }
 

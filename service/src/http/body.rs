@@ -40,12 +40,16 @@ enum Coding {
     Zstd,
 }
 
-/// The body that `parts` make, decoded by the `content-encoding` of its request.
+/// The body that `parts` make, decoded by the `content-encoding` of its request. One that says that it is too long is not
+/// waited for.
 pub async fn read<B: Buf>(
     parts: impl Stream<Item = Result<B, warp::Error>>,
-    encoding: Option<&str>,
+    (encoding, length): (Option<&str>, Option<u64>),
     bounds: Bounds,
 ) -> Result<Vec<u8>, Refusal> {
+    if length.is_some_and(|length| length > bounds.bytes_max) {
+        return Err(Refusal::too_long(bounds.bytes_max));
+    }
     let codings = codings(encoding.unwrap_or_default())?;
     let sent = timeout(bounds.wait, gather(parts, bounds.bytes_max)).await;
     let mut body = sent.map_err(|_| Refusal::slow())??;
@@ -155,7 +159,7 @@ mod tests {
         let halves = body.len() / 2;
         let parts = [body[..halves].to_vec(), body[halves..].to_vec()];
         let parts = stream::iter(parts.map(|part| Ok(Bytes::from(part))));
-        read(parts, Some(encoding), BOUNDS).await.map_err(|refusal| refusal.status)
+        read(parts, (Some(encoding), None), BOUNDS).await.map_err(|refusal| refusal.status)
     }
 
     fn gzip(body: &[u8]) -> Vec<u8> {
@@ -237,7 +241,15 @@ mod tests {
     async fn a_body_that_does_not_come_is_a_timeout() {
         let bounds = Bounds { wait: Duration::from_millis(1), ..BOUNDS };
         let never = pending::<Result<Bytes, warp::Error>>();
-        let answer = read(never, None, bounds).await.map_err(|refusal| refusal.status);
+        let answer =
+            read(never, (None, Some(1_000)), bounds).await.map_err(|refusal| refusal.status);
         assert_eq!(answer, Err(StatusCode::REQUEST_TIMEOUT));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_says_that_it_is_too_long_is_not_waited_for() {
+        let never = pending::<Result<Bytes, warp::Error>>();
+        let answer = read(never, (None, Some(1_001)), BOUNDS).await;
+        assert_eq!(answer.map_err(|refusal| refusal.status), Err(StatusCode::PAYLOAD_TOO_LARGE));
     }
 }

@@ -13,7 +13,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::auth::Caller;
-use super::query::{fault, parameters};
+use super::query::{fault, number, parameters};
 use super::{Api, Fault, Refusal, json};
 use crate::read::{Algo, Found, Source};
 
@@ -143,12 +143,10 @@ pub fn asked(query: &str) -> Result<Asked, Vec<Fault>> {
     for (name, value) in given {
         let fault = |expected| fault(name, value, expected);
         match (name, value) {
-            ("limit", _) => {
-                match value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)) {
-                    Some(limit) => asked.limit = limit,
-                    None => faults.push(fault("a number from 1 to 100")),
-                }
-            }
+            ("limit", _) => match number(value).filter(|limit| (1..=LIMIT_MAX).contains(limit)) {
+                Some(limit) => asked.limit = limit,
+                None => faults.push(fault("a number from 1 to 100")),
+            },
             ("algo", "ranked") => asked.algo = Algo::Ranked,
             ("algo", "timeline") => asked.algo = Algo::Timeline,
             ("algo", _) => faults.push(fault("ranked or timeline")),

@@ -78,8 +78,18 @@ pub fn internal(
         });
     let routes =
         health.or(ready).unify().or(metrics).unify().or(state).unify().or(trending).unify();
+    let others = warp::path!("health")
+        .or(warp::path!("ready"))
+        .unify()
+        .or(warp::path!("metrics"))
+        .unify()
+        .or(warp::path!("state" / "v1" / "feed" / String).map(drop).untuple_one())
+        .unify()
+        .or(warp::path!("state" / "v1" / "trending" / String).map(drop).untuple_one())
+        .unify()
+        .map(|| Refusal::not_allowed("GET, HEAD").into_response());
     // No route of these takes a body.
-    routes.recover(|rejection| recover(rejection, 0))
+    routes.or(others).unify().recover(|rejection| recover(rejection, 0))
 }
 
 fn bytes(body: Vec<u8>, kind: &'static str) -> Response {
@@ -89,7 +99,9 @@ fn bytes(body: Vec<u8>, kind: &'static str) -> Response {
 impl Internal {
     /// Whether the caller showed the secret that is asked for.
     fn admit(&self, shown: Option<&str>) -> Result<(), Refusal> {
-        let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
+        let shown = shown.and_then(|value| value.split_once(' '));
+        let shown = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let shown = shown.map(|(_, secret)| secret);
         if let Some(secret) = &self.secret
             && shown.is_none_or(|shown| digest(shown) != *secret)
         {

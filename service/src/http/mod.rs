@@ -82,23 +82,31 @@ pub fn public(
         .and(warp::header::optional("authorization"))
         .and(warp::header::optional("content-type"))
         .and(warp::header::optional("content-encoding"))
+        .and(warp::header::optional("content-length"))
         .and(warp::body::stream())
         .and_then(
             |api: Arc<Api>,
              authorization: Option<String>,
              kind: Option<String>,
              encoding: Option<String>,
+             length: Option<u64>,
              parts| async move {
                 let asked = async {
                     let caller = api.caller(authorization.as_deref())?;
-                    let body = body::read(parts, encoding.as_deref(), api.body).await?;
+                    let body = body::read(parts, (encoding.as_deref(), length), api.body).await?;
                     events::post(&api, &caller, kind.as_deref(), &body).await
                 };
                 Ok::<_, Rejection>(api.finish("events", asked).await)
             },
         );
     let bytes_max = api.body.bytes_max;
-    feed.or(trending).or(events).recover(move |rejection| recover(rejection, bytes_max))
+    let reading =
+        warp::path!("api" / "v1" / "feed").or(warp::path!("api" / "v1" / "feed" / "trending"));
+    let reading = reading.unify().map(|| Refusal::not_allowed("GET, HEAD").into_response());
+    let writing = warp::path!("api" / "v1" / "events");
+    let writing = writing.map(|| Refusal::not_allowed("POST").into_response());
+    let routes = feed.or(trending).or(events).or(reading).or(writing);
+    routes.recover(move |rejection| recover(rejection, bytes_max))
 }
 
 impl Api {

@@ -18,6 +18,11 @@ pub fn parameters(query: &str) -> (BTreeMap<&str, &str>, Vec<Fault>) {
     (given, faults)
 }
 
+/// The number that a value is in plain digits.
+pub fn number<N: std::str::FromStr>(value: &str) -> Option<N> {
+    value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten()
+}
+
 /// Says that a parameter should be `expected`.
 pub fn fault(name: &str, value: &str, expected: &str) -> Fault {
     Fault::of(name, format!("expected {expected}, found {value:?}"))

@@ -8,10 +8,10 @@ use serde::Serialize;
 use uuid::Uuid;
 use warp::body::BodyDeserializeError;
 use warp::http::StatusCode;
-use warp::http::header::{ACCEPT_ENCODING, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use warp::reject::{
-    InvalidHeader, InvalidQuery, MethodNotAllowed, PayloadTooLarge, Rejection, UnsupportedMediaType,
+use warp::http::header::{
+    ACCEPT_ENCODING, ALLOW, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use warp::reject::{InvalidHeader, InvalidQuery, PayloadTooLarge, Rejection, UnsupportedMediaType};
 use warp::reply::Response;
 
 use super::json;
@@ -51,6 +51,8 @@ pub struct Refusal {
     pub fields: Vec<Fault>,
     /// After how many seconds it may go better.
     pub retry_after_s: Option<u32>,
+    /// The methods that the route has, if the request's is none of them.
+    pub allow: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -68,7 +70,14 @@ struct Error<'a> {
 
 impl Refusal {
     fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), fields: Vec::new(), retry_after_s: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            retry_after_s: None,
+            allow: None,
+        }
     }
 
     /// 400, with what is wrong.
@@ -91,6 +100,13 @@ impl Refusal {
     /// 404.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+    }
+
+    /// 405, with the methods that the route has.
+    pub fn not_allowed(allow: &'static str) -> Self {
+        let message = "the method is not allowed here";
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+        Self { allow: Some(allow), ..refusal }
     }
 
     /// 413: the body.
@@ -147,10 +163,13 @@ impl Refusal {
         if let Some(seconds) = self.retry_after_s {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(allow) = self.allow {
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
         if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             answer.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));
         }
-        if self.status == StatusCode::REQUEST_TIMEOUT {
+        if [StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE].contains(&self.status) {
             // What still comes of the body is no next request.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -167,9 +186,6 @@ pub async fn recover(rejection: Rejection, bytes_max: u64) -> Result<Response, I
         Refusal::too_long(bytes_max)
     } else if rejection.find::<UnsupportedMediaType>().is_some() {
         Refusal::unsupported()
-    } else if rejection.find::<MethodNotAllowed>().is_some() {
-        let message = "the method is not allowed here";
-        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
     } else if rejection.find::<InvalidHeader>().is_some() {
         Refusal::invalid(vec![Fault::of("header", "is not readable text")])
     } else if rejection.find::<InvalidQuery>().is_some() {

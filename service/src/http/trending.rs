@@ -11,7 +11,7 @@ use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::query::{fault, parameters};
+use super::query::{fault, number, parameters};
 use super::{Api, Fault, Refusal, json};
 
 const LIMIT: usize = 50;
@@ -94,7 +94,7 @@ fn asked(query: &str) -> Result<Asked, Vec<Fault>> {
                 Some(window) => asked.window = window,
                 None => faults.push(fault(name, value, "1h, 24h or 7d")),
             },
-            "limit" => match value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)) {
+            "limit" => match number(value).filter(|limit| (1..=LIMIT_MAX).contains(limit)) {
                 Some(limit) => asked.limit = limit,
                 None => faults.push(fault(name, value, "a number from 1 to 200")),
             },

@@ -77,12 +77,39 @@ impl<T> Guarded<T> {
         clock: &dyn Clock,
         asked: impl Future<Output = Result<V, TierFault>>,
     ) -> Result<V, Passed> {
-        let answer = match self.slots.try_acquire() {
-            Ok(_slot) => call(&self.breaker, clock, self.guard.wait, asked).await,
-            Err(_) => Err(Passed::Busy),
+        let admission = self.breaker.admit(clock.now());
+        self.answer(clock, admission, asked).await
+    }
+
+    /// The same of a tier that is left alone after faults, because no other is left: one call at a time. `Err` if it is not
+    /// left alone.
+    pub async fn ask_left_alone<V>(
+        &self,
+        clock: &dyn Clock,
+        asked: impl Future<Output = Result<V, TierFault>>,
+    ) -> Result<V, Passed> {
+        let admission = self.breaker.admit_early(clock.now());
+        self.answer(clock, admission, asked).await
+    }
+
+    async fn answer<V>(
+        &self,
+        clock: &dyn Clock,
+        admission: Option<Admission>,
+        asked: impl Future<Output = Result<V, TierFault>>,
+    ) -> Result<V, Passed> {
+        let tier = self.guard.source.name();
+        let answer = match (admission, self.slots.try_acquire()) {
+            (Some(admission), slot) => {
+                let mut reporting = Reporting::of(tier, &self.breaker, clock, admission);
+                match slot {
+                    Ok(_slot) => reporting.until(self.guard.wait, asked).await,
+                    Err(_) => Err(Passed::Busy),
+                }
+            }
+            (None, _) => Err(Passed::Open),
         };
         if let Err(passed) = &answer {
-            let tier = self.guard.source.name();
             tracing::debug!(tier, ?passed, "tier passed by");
             let labels = [tier, passed.reason()];
             self.guard.metrics.tier_passed.with_label_values(&labels).inc();
@@ -104,40 +131,69 @@ impl Passed {
     }
 }
 
-/// The answer of `asked`, if `breaker` lets it through and it comes in time.
+/// The answer of `asked`, if the breaker of `name` lets it through and it comes in time.
 pub async fn call<V>(
-    breaker: &Breaker,
+    (name, breaker): (&str, &Breaker),
     clock: &dyn Clock,
     wait: Duration,
     asked: impl Future<Output = Result<V, TierFault>>,
 ) -> Result<V, Passed> {
     let admission = breaker.admit(clock.now()).ok_or(Passed::Open)?;
-    let mut reporting = Reporting { breaker, clock, admission, end: Outcome::Abandoned };
-    let answer = match timeout(wait, asked).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(TierFault::Failed(words))) => Err(Passed::Failed(words)),
-        Ok(Err(TierFault::Unready(words))) => Err(Passed::Unready(words)),
-        Err(_) => Err(Passed::Late),
-    };
-    reporting.end = match &answer {
-        Ok(_) => Outcome::Answered,
-        Err(Passed::Unready(_)) => Outcome::Abandoned,
-        Err(Passed::Failed(_) | Passed::Late | Passed::Open | Passed::Busy) => Outcome::Failed,
-    };
-    answer
+    Reporting::of(name, breaker, clock, admission).until(wait, asked).await
 }
 
 /// Reports how a call ended, also if nobody waits for its end.
 struct Reporting<'a> {
+    name: &'a str,
     breaker: &'a Breaker,
     clock: &'a dyn Clock,
     admission: Admission,
     end: Outcome,
+    /// Why it failed, if it did.
+    why: String,
+}
+
+impl<'a> Reporting<'a> {
+    fn of(name: &'a str, breaker: &'a Breaker, clock: &'a dyn Clock, admission: Admission) -> Self {
+        let (end, why) = (Outcome::Abandoned, String::new());
+        Self { name, breaker, clock, admission, end, why }
+    }
+
+    async fn until<V>(
+        &mut self,
+        wait: Duration,
+        asked: impl Future<Output = Result<V, TierFault>>,
+    ) -> Result<V, Passed> {
+        let (end, answer) = match timeout(wait, asked).await {
+            Ok(Ok(value)) => (Outcome::Answered, Ok(value)),
+            Ok(Err(TierFault::Unready(words))) => (Outcome::Abandoned, Err(Passed::Unready(words))),
+            Ok(Err(TierFault::Failed(words))) => {
+                self.why.clone_from(&words);
+                (Outcome::Failed, Err(Passed::Failed(words)))
+            }
+            Err(_) => {
+                self.why = format!("no answer in {} ms", wait.as_millis());
+                (Outcome::Failed, Err(Passed::Late))
+            }
+        };
+        self.end = end;
+        answer
+    }
 }
 
 impl Drop for Reporting<'_> {
     fn drop(&mut self) {
-        self.breaker.report(self.admission, self.end, self.clock.now());
+        match self.breaker.report(self.admission, self.end, self.clock.now()) {
+            Some(Mode::Open) => {
+                tracing::warn!(
+                    tier = self.name,
+                    why = self.why,
+                    "it fails again and again, and is left alone"
+                );
+            }
+            Some(Mode::Back) => tracing::info!(tier = self.name, "it answers again"),
+            Some(Mode::Closed | Mode::HalfOpen) | None => {}
+        }
     }
 }
 

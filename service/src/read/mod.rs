@@ -139,7 +139,10 @@ impl Reads {
             async move {
                 let found = match algo {
                     Algo::Ranked => reads.ranked(user).await.map(Arc::new),
-                    Algo::Timeline => reads.timeline(user).await.map(Arc::new),
+                    Algo::Timeline => match reads.timeline(user).await {
+                        Ok(found) => Ok(Arc::new(found)),
+                        Err(Nobody) => reads.timeline_left_alone(user).await.map(Arc::new),
+                    },
                 };
                 let hit = found.as_ref().is_ok_and(|found| found.is_hit());
                 reads.tell(user, algo == Algo::Ranked && !hit);
@@ -187,9 +190,8 @@ impl Reads {
             Some(redis) => redis.ask(&*self.clock, redis.tier().feed(user)).await.ok().flatten(),
             None => None,
         };
-        let fresh = |held: &Held| self.now().0 <= held.body.valid_until_ms.saturating_add(GRACE_MS);
         let stale = match copy {
-            Some(held) if fresh(&held) => return Ok(held.found(Source::Redis, false)),
+            Some(held) if self.is_fresh(&held) => return Ok(held.found(Source::Redis, false)),
             stale => stale,
         };
         if let Some(state) = &self.tiers.state
@@ -197,20 +199,53 @@ impl Reads {
         {
             return Ok(held.found(Source::State, false));
         }
-        match stale {
-            Some(held) => Ok(held.found(Source::Redis, true)),
-            None => self.timeline(user).await,
+        if let Some(held) = stale {
+            return Ok(held.found(Source::Redis, true));
         }
+        match self.timeline(user).await {
+            Ok(found) => Ok(found),
+            Err(Nobody) => self.left_alone(user).await,
+        }
+    }
+
+    /// What a tier has that is left alone after faults: no other answers, and it may be well by now.
+    async fn left_alone(&self, user: UserId) -> Result<Found, Nobody> {
+        let ranked = [(&self.tiers.redis, Source::Redis), (&self.tiers.state, Source::State)];
+        for (tier, source) in ranked {
+            let Some(tier) = tier else { continue };
+            let asked = tier.ask_left_alone(&*self.clock, tier.tier().feed(user)).await;
+            if let Ok(Some(held)) = asked {
+                let stale = source == Source::Redis && !self.is_fresh(&held);
+                return Ok(held.found(source, stale));
+            }
+        }
+        self.timeline_left_alone(user).await
+    }
+
+    async fn timeline_left_alone(&self, user: UserId) -> Result<Found, Nobody> {
+        let postgres = self.tiers.postgres.as_ref().ok_or(Nobody)?;
+        let asked = self.database_timeline(postgres, user);
+        let found = postgres.ask_left_alone(&*self.clock, asked).await;
+        found.map(Found::Timeline).map_err(|_| Nobody)
+    }
+
+    fn is_fresh(&self, held: &Held) -> bool {
+        self.now().0 <= held.body.valid_until_ms.saturating_add(GRACE_MS)
     }
 
     async fn timeline(&self, user: UserId) -> Result<Found, Nobody> {
         let postgres = self.tiers.postgres.as_ref().ok_or(Nobody)?;
-        let now = self.now().0;
-        let asked = async {
-            let timeline = postgres.tier().timeline(user, now, TIMELINE_POSTS_MAX).await;
-            timeline.map_err(|fault| TierFault::Failed(fault.to_string()))
-        };
+        let asked = self.database_timeline(postgres, user);
         postgres.ask(&*self.clock, asked).await.map(Found::Timeline).map_err(|_| Nobody)
+    }
+
+    async fn database_timeline(
+        &self,
+        postgres: &Guarded<Database>,
+        user: UserId,
+    ) -> Result<Timeline, TierFault> {
+        let timeline = postgres.tier().timeline(user, self.now().0, TIMELINE_POSTS_MAX).await;
+        timeline.map_err(|fault| TierFault::Failed(fault.to_string()))
     }
 }
 

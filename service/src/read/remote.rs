@@ -128,7 +128,12 @@ impl RemoteState {
     async fn ask(&self, at: usize, path: &str) -> Result<Answer, TierFault> {
         let missing = || TierFault::Failed("no worker is named".to_owned());
         let worker = self.workers.get(at).ok_or_else(missing)?;
-        let asked = call(&worker.breaker, &*self.clock, self.wait, self.request(&worker.url, path));
+        let asked = call(
+            (&worker.url, &worker.breaker),
+            &*self.clock,
+            self.wait,
+            self.request(&worker.url, path),
+        );
         asked.await.map_err(|passed| match passed {
             Passed::Unready(words) => TierFault::Unready(words),
             Passed::Failed(words) => TierFault::Failed(words),

@@ -2,6 +2,7 @@
 
 use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use connectors::postgres::{Database, Limits, Rows, Table, Write as RowWrite};
@@ -146,6 +147,46 @@ async fn a_miss_is_told_to_the_workers_each_time_and_a_hit_soon_after_it_is_not(
     asked(&world, "").await;
     let miss = (user(ME).to_bytes(), Read { at_ms: NOW, miss: true }.to_bytes());
     assert_eq!(told(&world).await, [miss.clone(), miss]);
+}
+
+/// State that fails while it is told to.
+struct Shaky(Arc<AtomicBool>);
+
+impl RankedTier for Shaky {
+    fn feed(&self, _: UserId) -> BoxFuture<'_, Result<Option<Held>, TierFault>> {
+        let fails = self.0.load(Ordering::Relaxed);
+        let answer =
+            if fails { Err(TierFault::Failed("down".to_owned())) } else { Ok(Some(held(2))) };
+        ready(answer).boxed()
+    }
+
+    fn trending(
+        &self,
+        _: schemas::TrendingWindow,
+    ) -> BoxFuture<'_, Result<Option<schemas::Trending>, TierFault>> {
+        ready(Ok(None)).boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        ready(Ok(())).boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_tier_that_is_left_alone_after_faults_is_tried_where_no_other_answers() {
+    let fails = Arc::new(AtomicBool::new(true));
+    let world = World::with(|tiers, guard| {
+        tiers.state = Some(Guarded::new(Box::new(Shaky(fails.clone())), guard(Source::State)));
+    });
+    let find = || world.api.reads.find(user(ME), Algo::Ranked);
+    for _ in 0..10 {
+        assert!(find().await.is_err());
+    }
+    let mode = || world.api.reads.tiers().state.as_ref().map(|tier| tier.mode().name());
+    assert_eq!(mode(), Some("open"));
+    fails.store(false, Ordering::Relaxed);
+    assert_eq!(find().await.map(|found| found.source()), Ok(Source::State));
+    assert_eq!(mode(), Some("back"));
 }
 
 /// State that answers when it is told to.

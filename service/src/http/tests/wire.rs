@@ -107,7 +107,33 @@ async fn a_chunked_body_is_taken_within_the_limit() {
     let chunked = "transfer-encoding: chunked\r\n";
     assert_eq!(status(&served.post(chunked, chunks.as_bytes()).await), 202);
     let huge = format!("{:x}\r\n{}\r\n0\r\n\r\n", 70_000, " ".repeat(70_000));
-    assert_eq!(status(&served.post(chunked, huge.as_bytes()).await), 413);
+    let refused = served.post(chunked, huge.as_bytes()).await;
+    assert_eq!(status(&refused), 413);
+    assert!(refused.contains("connection: close"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_announced_too_long_is_refused_at_once_and_the_connection_closed() {
+    let served = Served::start().await;
+    let head = served.head("POST /api/v1/events", "content-length: 99999999999\r\n");
+    let refused = served.raw(head.into_bytes()).await;
+    assert_eq!(status(&refused), 413);
+    assert!(refused.contains("connection: close"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_method_that_a_route_does_not_have_is_answered_with_those_that_it_has() {
+    let served = Served::start().await;
+    let rows = [
+        ("DELETE /api/v1/feed", "GET, HEAD"),
+        ("POST /api/v1/feed/trending", "GET, HEAD"),
+        ("GET /api/v1/events", "POST"),
+    ];
+    for (line, allowed) in rows {
+        let refused = served.raw(served.head(line, "").into_bytes()).await;
+        assert_eq!(status(&refused), 405, "{line}");
+        assert!(refused.contains(&format!("allow: {allowed}\r\n")), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
