@@ -31,7 +31,7 @@ use crate::worker::{
 const IDLE: Duration = Duration::from_millis(5);
 /// How often the partitions of the topics are counted.
 const LOOK_AT_TOPICS: Duration = Duration::from_secs(30);
-/// How long threads that were asked to stop may take to commit and close. One that waits in librdkafka for a cluster that
+/// How long threads that were asked to stop may take to commit, or to close one partition. One that waits in librdkafka for a cluster that
 /// is away does not come back before that does.
 const STOP_WAIT: Duration = Duration::from_secs(25);
 /// How long the membership is served at a time.
@@ -198,29 +198,54 @@ impl Streams {
 
     /// Waits for the end; tells why it came. Ends the process if a thread that was asked to stop does not.
     pub fn join(&self) -> Ended {
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut stopping = None;
-        for thread in threads {
+        // Held to the end: whoever joins, too, waits for the same.
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closing = Closing::default();
+        for thread in threads.drain(..) {
             while !thread.is_finished() {
                 thread::sleep(IDLE);
-                if self.instance.is_stopping()
-                    && stopping.get_or_insert_with(Instant::now).elapsed() >= STOP_WAIT
-                {
-                    let name = thread.thread().name().unwrap_or_default();
-                    tracing::error!(
-                        thread = name,
-                        "a thread hangs and cannot be stopped; the process ends"
-                    );
-                    std::process::exit(Exit::Stalled.code());
+                if self.instance.is_stopping() && closing.stands_still(&self.instance) {
+                    self.give_up(&thread);
                 }
             }
             // A panic was caught inside the thread and told there.
             let _ = thread.join();
         }
+        drop(threads);
         drop(self.identity.lock().unwrap_or_else(PoisonError::into_inner).take());
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ended.unwrap_or(Ended { exit: Exit::Done, why: "stopped".into() })
+    }
+}
+
+impl Streams {
+    /// A thread that was asked to stop does not, and cannot be made to.
+    fn give_up(&self, thread: &JoinHandle<()>) -> ! {
+        let name = thread.thread().name().unwrap_or_default();
+        tracing::error!(thread = name, "a thread hangs and cannot be stopped; the process ends");
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        std::process::exit(ended.map_or(Exit::Stalled, |ended| ended.exit).code());
+    }
+}
+
+/// Looks whether the end of an instance makes progress.
+#[derive(Default)]
+struct Closing {
+    /// How many partitions were open at the last look at which it was another number, and when that was.
+    seen: Option<(usize, Instant)>,
+}
+
+impl Closing {
+    /// Whether nothing was closed for as long as that may take.
+    fn stands_still(&mut self, instance: &Instance) -> bool {
+        let open = instance.ownership().open();
+        match self.seen {
+            Some((before, since)) if before == open => since.elapsed() >= STOP_WAIT,
+            Some(_) | None => {
+                self.seen = Some((open, Instant::now()));
+                false
+            }
+        }
     }
 }
 

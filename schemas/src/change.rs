@@ -276,6 +276,31 @@ mod tests {
         Cdc::<R>::decode(None, Some(value.as_bytes())).unwrap_err().to_string()
     }
 
+    /// Whether a row of these columns is live, with `deleted_at` and without.
+    fn is_live<R: Row>(columns: &str) -> [bool; 2] {
+        ["", r#","deleted_at":7"#].map(|deleted| {
+            let value = format!(r#"{{"op":"u","after":{{{columns},"created_at":5{deleted}}}}}"#);
+            match Cdc::<R>::decode(None, Some(value.as_bytes())).unwrap() {
+                Cdc::Change(change) => change.live().is_some(),
+                Cdc::Tombstone | Cdc::Message => false,
+            }
+        })
+    }
+
+    #[test]
+    fn a_row_of_any_table_is_live_until_its_deleted_at_is_set() {
+        let id = r#""01900000-0000-7000-8000-000000000001""#;
+        let of_post = format!(r#""id":{id},"post_id":{id},"user_id":{id}"#);
+        let live = [
+            is_live::<crate::User>(&format!(r#""id":{id},"username":"u""#)),
+            is_live::<crate::Post>(&format!(r#""id":{id},"user_id":{id},"content":"c""#)),
+            is_live::<crate::Follow>(&format!(r#""follower_id":{id},"followee_id":{id}"#)),
+            is_live::<crate::Comment>(&of_post),
+            is_live::<Like>(&of_post),
+        ];
+        assert_eq!(live, [[true, false]; 5]);
+    }
+
     #[test]
     fn a_soft_delete_has_an_image_but_is_not_live() {
         let value = r#"{"op":"u","after":{"id":"0190a6c2-0000-7000-8000-000000000001",

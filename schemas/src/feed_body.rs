@@ -237,6 +237,8 @@ mod tests {
         assert_eq!(all.names().collect::<Vec<_>>(), ["follow", "trending", "affinity"]);
         assert_eq!((all.with(Sources::FOLLOW), Sources::NONE.names().count()), (all, 0));
         assert!(all.has(Sources::TRENDING) && !Sources::FOLLOW.has(Sources::TRENDING));
+        assert!(Sources::NONE.is_empty() && !Sources::TRENDING.is_empty());
+        assert_eq!((Sources::NONE.bits(), Sources::TRENDING.bits(), all.bits()), (0, 2, 7));
     }
 
     #[test]

@@ -124,6 +124,24 @@ mod tests {
     }
 
     #[test]
+    fn a_version_with_a_sign_is_none() {
+        let mut text = Vec::new();
+        RedisValue { version: LAST, body: None }.encode(&mut text);
+        assert!(RedisValue::decode(&text).is_ok());
+        for place in [MAGIC.len(), MAGIC.len() + 12] {
+            let mut signed = text.clone();
+            signed[place] = b'+';
+            assert!(RedisValue::decode(&signed).is_err(), "{}", signed.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_feed_lies_under_its_users_id() {
+        let key = redis_key(crate::UserId([0x11; 16]));
+        assert_eq!(key, "feed:v1:11111111-1111-1111-1111-111111111111");
+    }
+
+    #[test]
     fn an_absent_header_is_named() {
         let poison = FeedVersion::from_headers(None, Some(&[0; 8])).unwrap_err();
         let found = "decode feed version: feeds_epoch: expected 8 bytes, found nothing";

@@ -103,6 +103,10 @@ fn a_flattened_row_is_taken_with_its_marks_and_refused_by_name_without() {
         let found = meaning::<Like>(None, Some(flat(marks).as_bytes()));
         assert!(found.starts_with(refused), "{marks}: {found}");
     }
+    for mark in [r#""__op":"c""#, r#""__deleted":"false""#, r#""__lsn":9"#] {
+        let found = meaning::<Like>(None, Some(format!("{{{mark}}}").as_bytes()));
+        assert!(found.starts_with(refused), "{mark} alone: {found}");
+    }
 }
 
 #[test]

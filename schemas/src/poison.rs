@@ -79,6 +79,7 @@ mod tests {
     fn a_poison_reads_as_one_line_that_names_the_field() {
         let poison = FieldFault::new("created_at", "a time", "\"soon\"").of("like");
         assert_eq!(poison.to_string(), "decode like: created_at: expected a time, found \"soon\"");
+        assert_eq!(poison.fault.message(), "expected a time, found \"soon\"");
     }
 
     #[test]

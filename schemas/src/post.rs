@@ -92,6 +92,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_image_of_a_post_is_what_its_task_needs() {
+        let post = Post {
+            id: PostId([1; 16]),
+            author: UserId([2; 16]),
+            created_at_ms: 3,
+            content_hash: Some(4),
+            deleted: false,
+        };
+        let image = PostImage { author: UserId([2; 16]), created_at_ms: 3, content_hash: Some(4) };
+        assert_eq!(post.image(), image);
+    }
+
+    #[test]
     fn the_hash_of_a_content_stays_what_it_was() {
         let hashes = ["", "hello", "Grüße"].map(content_hash);
         assert_eq!(hashes, [0xefd0_1f60_ba99_2926, 0xe9c5_62c0_fdb2_3244, 0x18ee_3acd_8b57_a4fe]);

@@ -113,12 +113,18 @@ impl Breaker {
         admitted.then_some(state.counted)
     }
 
-    /// Notes how a call ended that was let through; answers the mode that this led to, if it is another.
-    pub fn report(&self, admission: Admission, outcome: Outcome, now: Timestamp) -> Option<Mode> {
+    /// Notes how a call ended that was let through; answers from which mode to which this led, if it is another.
+    pub fn report(
+        &self,
+        admission: Admission,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> Option<(Mode, Mode)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if admission.modes != state.counted.modes {
             return None;
         }
+        let before = state.mode;
         match (outcome, state.mode) {
             (Outcome::Abandoned, _) => state.trying = false,
             (Outcome::Answered, Mode::HalfOpen) => state.enter(Mode::Back, now),
@@ -138,7 +144,7 @@ impl Breaker {
             }
             (Outcome::Failed, Mode::Closed) => {}
         }
-        (admission.modes != state.counted.modes).then_some(state.mode)
+        (admission.modes != state.counted.modes).then_some((before, state.mode))
     }
 
     /// What it makes of calls.
@@ -200,9 +206,15 @@ mod tests {
         fail(&breaker, &[0; 5]);
         let trying = breaker.admit_early(at(1)).unwrap();
         assert!(breaker.admit_early(at(1)).is_none() && !admits(&breaker, 1));
-        assert_eq!(breaker.report(trying, Outcome::Failed, at(1)), Some(Mode::Open));
+        assert_eq!(
+            breaker.report(trying, Outcome::Failed, at(1)),
+            Some((Mode::HalfOpen, Mode::Open))
+        );
         let trying = breaker.admit_early(at(2)).unwrap();
-        assert_eq!(breaker.report(trying, Outcome::Answered, at(2)), Some(Mode::Back));
+        assert_eq!(
+            breaker.report(trying, Outcome::Answered, at(2)),
+            Some((Mode::HalfOpen, Mode::Back))
+        );
         assert!(admits(&breaker, 2));
     }
 

@@ -125,7 +125,8 @@ pub struct Load {
     /// Load nothing: the world is there already, and --until says when it ended.
     #[arg(long, requires = "until", requires = "verify")]
     pub verify_only: bool,
-    /// For how many seconds a feed may differ, once the workers have caught up: the last counts are up to a minute late.
+    /// For how many seconds nothing may move while the workers catch up, and a feed may differ once they have: the last counts
+    /// are up to a minute late.
     #[arg(long, default_value_t = 150)]
     pub patience: u64,
     /// The API that feeds are asked for (http://host:port); http.listen, if not given.

@@ -39,7 +39,7 @@ use millstream::broker::Broker;
 use millstream::{Ended, Exit};
 use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command, Feed, Topics, Topology};
@@ -185,24 +185,33 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
         if roles.worker && config.redis.is_none() {
             tracing::warn!("redis.url is not set: feeds are ranked, but not pushed");
         }
+        let asked = Asked::listen().map_err(|e| e.to_string())?;
         let server = Server::start(config, broker, roles).await?;
         tracing::info!(public = ?server.public, internal = %server.internal, "serving");
-        until_stopped(&server).await?;
+        until_stopped(&server, asked).await;
         Ok(server.stop().await?)
     })
 }
 
-async fn until_stopped(server: &Server) -> Result<(), String> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
-    loop {
+/// The signals by which a process is asked to stop; they are listened for from before anything starts.
+struct Asked {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Asked {
+    fn listen() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
+async fn until_stopped(server: &Server, mut asked: Asked) {
+    while server.is_running() {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            _ = asked.terminate.recv() => return,
+            _ = asked.interrupt.recv() => return,
             () = tokio::time::sleep(Duration::from_millis(500)) => {}
-        }
-        if !server.is_running() {
-            return Ok(());
         }
     }
 }

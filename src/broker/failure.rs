@@ -124,12 +124,12 @@ impl Failure {
     /// The code for a process that ends because of it: options that no handle can be made of are a wrong configuration, and
     /// a cluster that does not answer may do so later.
     pub fn exit(&self) -> Exit {
-        match (self.call, self.code) {
-            (Call::Open, Code::InvalidArgument) => Exit::Usage,
-            (_, Code::TimedOut | Code::Transport | Code::CoordinatorNotAvailable) => {
-                Exit::Unavailable
+        match self.code.cause() {
+            Cause::Caller if self.call == Call::Open && self.code == Code::InvalidArgument => {
+                Exit::Usage
             }
-            (_, _) => Exit::Failed,
+            Cause::Passing => Exit::Unavailable,
+            Cause::Caller | Cause::Group | Cause::Record | Cause::Producer => Exit::Failed,
         }
     }
 

@@ -96,7 +96,7 @@ pub trait StateReader: Send + Sync {
 /// 4. A failed `apply` changed nothing; it may be tried again if the fault is a
 ///    [`Fault::Retry`](crate::Fault::Retry).
 /// 5. What is found damaged says so in `is_damaged` from then on, and asks for another opening: its calls fail with a
-///    [`Fault::Retry`](crate::Fault::Retry), and the next opening is empty.
+///    [`Fault::Retry`](crate::Fault::Retry), and the next opening is empty, or fatal where that happens again and again.
 /// 6. After `restore` alone the data may be ahead of the checkpoint when a crash comes, never behind: replaying
 ///    the changelog from the checkpoint to its end heals it.
 pub trait TaskStore: Send {

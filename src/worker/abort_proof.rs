@@ -89,18 +89,17 @@ impl Worker {
         if self.transaction.proof.is_complete() {
             return Ok(true);
         }
+        let mut unanswered = None;
         match self.look_for_proof() {
             Ok(()) => {}
             Err(failure) if classify(&failure) == Reaction::Die => return Err(self.died(&failure)),
             Err(failure) => {
                 tracing::debug!(%failure, "an abort is not proven yet");
-                if failure.code != Code::UnstableOffsets {
-                    // Nobody answered: that says nothing of what hangs.
-                    self.transaction.proof.since = None;
-                    return Ok(false);
-                }
+                unanswered = Some(failure);
             }
         }
+        let is_unstable =
+            unanswered.as_ref().is_some_and(|failure| failure.code == Code::UnstableOffsets);
         let proof = &mut self.transaction.proof;
         if proof.is_complete() {
             proof.since = None;
@@ -109,6 +108,11 @@ impl Worker {
         let since = *proof.since.get_or_insert(now);
         if now.since(since) >= self.instance.transaction_timeout * 2 {
             proof.since = Some(now);
+            if let Some(failure) = unanswered.filter(|_| !is_unstable) {
+                // Nobody answers, which says nothing of what hangs.
+                tracing::warn!(worker = self.index, %failure, "an abort cannot be proven, and the worker waits");
+                return Ok(false);
+            }
             let logs: Vec<_> = proof.logs.keys().map(ToString::to_string).collect();
             if !logs.is_empty() {
                 tracing::error!(
@@ -159,6 +163,10 @@ impl Worker {
         }
         if !proof.positions.is_empty() {
             let positions: Vec<_> = proof.positions.iter().cloned().collect();
+            // A silent coordinator passes for unstable positions: somebody must answer at all.
+            if let Some(any) = positions.first() {
+                consumer.bounds(any)?;
+            }
             consumer.committed(&positions)?;
             proof.positions.clear();
         }

@@ -149,7 +149,7 @@ impl Worker {
     pub(crate) fn step(&mut self, now: Timestamp, wait: Duration) -> Result<Activity, Stop> {
         self.instance.heartbeat(self.index, now);
         let moved = self.follow_assignments(now)?;
-        self.reopen_damaged(now)?;
+        self.reopen_damaged()?;
         let opened = self.open_waiting(now)?;
         let may_begin = self.prove_aborts(now)?;
         let busy = Activity::of(moved || opened || may_begin && self.has_work(now));

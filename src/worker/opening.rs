@@ -224,6 +224,11 @@ impl Worker {
         sources: &[TopicPartition],
         now: Timestamp,
     ) -> OpenError {
+        // A silent coordinator passes for unstable positions: where nobody answers, nothing is known to hang.
+        if let Some(Err(failure)) = sources.first().map(|source| self.consumer.bounds(source)) {
+            self.unstable_since.remove(id);
+            return failure.into();
+        }
         let since = *self.unstable_since.entry(id.clone()).or_insert(now);
         if now.since(since) >= self.instance.transaction_timeout * 2 {
             self.unstable_since.remove(id);

@@ -71,6 +71,11 @@ impl Ownership {
         partitions.iter().all(|partition| !self.open_by.contains_key(partition))
     }
 
+    /// How many partitions workers hold.
+    pub(crate) fn open(&self) -> usize {
+        self.open_by.len()
+    }
+
     /// Whether any worker holds anything.
     pub(crate) fn any_open(&self) -> bool {
         !self.open_by.is_empty()

@@ -14,7 +14,7 @@ use crate::metrics::Counter;
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
 use crate::task::{Blame, Task, TaskFailure};
 
-/// Faults without a record to blame that stop a task, within [`FAULTS_WITHIN`]; so does state found damaged so often.
+/// Faults without a record to blame that stop a task, within [`FAULTS_WITHIN`].
 const FAULTS_MAX: usize = 3;
 const FAULTS_WITHIN: Duration = Duration::from_secs(300);
 /// How long a task rests that asked to try again, or whose state the disk refused.
@@ -50,42 +50,30 @@ impl Worker {
 
     /// A fault that no record is to blame for: tried again, but not for ever.
     fn blameless(&mut self, id: &TaskId, why: String, now: Timestamp) -> Result<(), Stop> {
-        if self.fails_too_often(id, now) {
+        let faults = self.faults.entry(id.clone()).or_default();
+        faults.retain(|at| !now.has_passed(*at, FAULTS_WITHIN));
+        faults.push(now);
+        if faults.len() >= FAULTS_MAX {
             return self.stop_task(id, why);
         }
         tracing::warn!(task = %id, why, "a timer or a broadcast change failed, trying again");
         Ok(())
     }
 
-    /// Whether this is the third fault of a task for which no record is to blame, within some minutes.
-    fn fails_too_often(&mut self, id: &TaskId, now: Timestamp) -> bool {
-        let faults = self.faults.entry(id.clone()).or_default();
-        faults.retain(|at| !now.has_passed(*at, FAULTS_WITHIN));
-        faults.push(now);
-        faults.len() >= FAULTS_MAX
-    }
-
     /// Opens tasks anew whose state was found damaged since, by themselves or by a query: what was stored is in their
-    /// changelogs. A disk on which that happens again and again is not written to for ever.
-    pub(super) fn reopen_damaged(&mut self, now: Timestamp) -> Result<(), Stop> {
-        let damaged: Vec<_> = self
-            .running()
-            .filter(|(_, task)| task.is_damaged())
-            .map(|(id, _)| id.clone())
-            .collect();
-        if damaged.is_empty() {
+    /// changelogs.
+    pub(super) fn reopen_damaged(&mut self) -> Result<(), Stop> {
+        if !self.running().any(|(_, task)| task.is_damaged()) {
             return Ok(());
         }
         self.abort()?;
+        // Looked for after the abort, which may have stopped one of them.
+        let damaged = self.running().filter(|(_, task)| task.is_damaged());
+        let damaged: Vec<_> = damaged.map(|(id, _)| id.clone()).collect();
         for id in damaged {
-            if self.fails_too_often(&id, now) {
-                let words = "its state was damaged three times in five minutes: look at the disk";
-                self.stop_task(&id, words.to_owned())?;
-            } else {
-                tracing::warn!(task = %id, "its state is damaged; it is restored");
-                self.paused.remove(&id);
-                self.replace(&id, TaskState::Waiting(Timestamp::MIN))?;
-            }
+            tracing::warn!(task = %id, "its state is damaged; it is opened anew");
+            self.paused.remove(&id);
+            self.replace(&id, TaskState::Waiting(Timestamp::MIN))?;
         }
         Ok(())
     }

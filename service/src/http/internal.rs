@@ -15,7 +15,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use super::{Refusal, json, recover, with};
+use super::{READING, Refusal, json, none_of, recover, with};
 use crate::health::{Health, Seen, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, StateFault, StateFeeds};
@@ -87,7 +87,7 @@ pub fn internal(
         .unify()
         .or(warp::path!("state" / "v1" / "trending" / String).map(drop).untuple_one())
         .unify()
-        .map(|| Refusal::not_allowed("GET, HEAD").into_response());
+        .and(none_of(READING));
     // No route of these takes a body.
     routes.or(others).unify().recover(|rejection| recover(rejection, 0))
 }

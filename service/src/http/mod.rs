@@ -22,7 +22,7 @@ use std::time::Instant;
 use serde::Serialize;
 use uuid::Uuid;
 use warp::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use warp::http::{Response as HttpResponse, StatusCode};
+use warp::http::{Method, Response as HttpResponse, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
@@ -102,9 +102,8 @@ pub fn public(
     let bytes_max = api.body.bytes_max;
     let reading =
         warp::path!("api" / "v1" / "feed").or(warp::path!("api" / "v1" / "feed" / "trending"));
-    let reading = reading.unify().map(|| Refusal::not_allowed("GET, HEAD").into_response());
-    let writing = warp::path!("api" / "v1" / "events");
-    let writing = writing.map(|| Refusal::not_allowed("POST").into_response());
+    let reading = reading.unify().and(none_of(READING));
+    let writing = warp::path!("api" / "v1" / "events").and(none_of(WRITING));
     let routes = feed.or(trending).or(events).or(reading).or(writing);
     routes.recover(move |rejection| recover(rejection, bytes_max))
 }
@@ -126,6 +125,24 @@ impl Api {
         self.metrics.requests.with_label_values(&[route, answer.status().as_str()]).inc();
         answer
     }
+}
+
+/// The methods of a route, as they are allowed and as they are named.
+type Methods = (&'static [Method], &'static str);
+const READING: Methods = (&[Method::GET, Method::HEAD], "GET, HEAD");
+const WRITING: Methods = (&[Method::POST], "POST");
+
+/// Answers requests of any other method with those that the route has.
+fn none_of(
+    (methods, named): Methods,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::method().and_then(move |method: Method| async move {
+        match methods.contains(&method) {
+            // Whatever kept the route from taking it is the answer.
+            true => Err(warp::reject::reject()),
+            false => Ok(Refusal::not_allowed(named).into_response()),
+        }
+    })
 }
 
 fn with<T: Send + Sync + 'static>(

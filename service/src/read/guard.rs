@@ -88,8 +88,9 @@ impl<T> Guarded<T> {
         clock: &dyn Clock,
         asked: impl Future<Output = Result<V, TierFault>>,
     ) -> Result<V, Passed> {
-        let admission = self.breaker.admit_early(clock.now());
-        self.answer(clock, admission, asked).await
+        // Who is not left alone was asked, and is not passed by for this.
+        let admission = self.breaker.admit_early(clock.now()).ok_or(Passed::Open)?;
+        self.answer(clock, Some(admission), asked).await
     }
 
     async fn answer<V>(
@@ -131,14 +132,15 @@ impl Passed {
     }
 }
 
-/// The answer of `asked`, if the breaker of `name` lets it through and it comes in time.
+/// The answer of `asked`, if the breaker of `name` has given an `admission` and it comes in time.
 pub async fn call<V>(
     (name, breaker): (&str, &Breaker),
     clock: &dyn Clock,
+    admission: Option<Admission>,
     wait: Duration,
     asked: impl Future<Output = Result<V, TierFault>>,
 ) -> Result<V, Passed> {
-    let admission = breaker.admit(clock.now()).ok_or(Passed::Open)?;
+    let admission = admission.ok_or(Passed::Open)?;
     Reporting::of(name, breaker, clock, admission).until(wait, asked).await
 }
 
@@ -184,15 +186,16 @@ impl<'a> Reporting<'a> {
 impl Drop for Reporting<'_> {
     fn drop(&mut self) {
         match self.breaker.report(self.admission, self.end, self.clock.now()) {
-            Some(Mode::Open) => {
+            Some((Mode::Closed | Mode::Back, Mode::Open)) => {
+                let why = &self.why;
                 tracing::warn!(
                     tier = self.name,
-                    why = self.why,
+                    why,
                     "it fails again and again, and is left alone"
                 );
             }
-            Some(Mode::Back) => tracing::info!(tier = self.name, "it answers again"),
-            Some(Mode::Closed | Mode::HalfOpen) | None => {}
+            Some((_, Mode::Back)) => tracing::info!(tier = self.name, "it answers again"),
+            Some((_, Mode::Open | Mode::Closed | Mode::HalfOpen)) | None => {}
         }
     }
 }

@@ -24,7 +24,7 @@ use schemas::{FeedBody, RedisValue, Trending, TrendingWindow, UserId, Wire};
 
 use super::guard::{Passed, call};
 use super::{Held, RankedTier, TierFault};
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Mode};
 use crate::config;
 
 /// The longest answer taken from a worker: 100 items are 6 KiB.
@@ -128,12 +128,17 @@ impl RemoteState {
     async fn ask(&self, at: usize, path: &str) -> Result<Answer, TierFault> {
         let missing = || TierFault::Failed("no worker is named".to_owned());
         let worker = self.workers.get(at).ok_or_else(missing)?;
-        let asked = call(
-            (&worker.url, &worker.breaker),
-            &*self.clock,
-            self.wait,
-            self.request(&worker.url, path),
-        );
+        let now = self.clock.now();
+        let admission = worker.breaker.admit(now);
+        // Where every one is left alone, one of them may be well by now.
+        let is_last = || self.workers.iter().all(|worker| worker.breaker.mode() == Mode::Open);
+        let admission = match admission {
+            None if is_last() => worker.breaker.admit_early(now),
+            admission => admission,
+        };
+        let asked = self.request(&worker.url, path);
+        let name = (worker.url.as_str(), &worker.breaker);
+        let asked = call(name, &*self.clock, admission, self.wait, asked);
         asked.await.map_err(|passed| match passed {
             Passed::Unready(words) => TierFault::Unready(words),
             Passed::Failed(words) => TierFault::Failed(words),

@@ -88,7 +88,8 @@ impl Server {
             secret: needs::secret(config).map_err(failed)?,
         };
         let bound = parts.bound(roles).await.map_err(failed)?;
-        let supervisor = Supervisor::start(config, Arc::clone(&parts.broker), roles.worker)?;
+        let supervisor = Supervisor::start(config, Arc::clone(&parts.broker), roles.worker);
+        let supervisor = supervisor.await?;
         let (stop, stopped) = watch::channel(false);
         let mut server = Self {
             public: None,

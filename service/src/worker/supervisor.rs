@@ -1,9 +1,9 @@
 //! Keeps what needs Kafka at work: its topics, and the worker if this process is one.
 //!
-//! It is started once before anything else is promised. Where the cluster is away then, or a worker ends because it went
-//! away, it is started again, ever more slowly, for as long as the process lives: reads go on meanwhile, by whatever
+//! Where the cluster is away at the start, or a worker ends because it went away, it is started again, ever more slowly, for as long as the process lives: reads go on meanwhile, by whatever
 //! tier has answers. Any other end is the end of the process.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -14,6 +14,7 @@ use millstream::broker::Broker;
 use millstream::{Ended, Exit, Lag};
 use schemas::{Trending, UserId};
 use tokio::runtime::Handle;
+use tokio::time::sleep;
 
 use super::{Sunk, Worker};
 use crate::commands::topics;
@@ -23,6 +24,12 @@ use crate::read::{Held, StateFault, StateFeeds};
 
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// A worker that ran for so long was well: the next pause is short again.
+const WELL_AFTER: Duration = Duration::from_secs(60);
+/// What is said before the first attempt has ended.
+const FIRST: &str = "it is being started";
+/// How long a start waits for the end of the first attempt. A cluster that is away takes longer to be known as such.
+const BEGIN_WAIT: Duration = Duration::from_secs(2);
 /// How often a worker is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a stop waits for a start that is under way: what it asks of the cluster may take much longer.
@@ -57,23 +64,37 @@ enum Now {
 }
 
 impl Supervisor {
-    /// Starts it on `broker`, inside a Tokio runtime. Fails if it cannot be started for a reason that does not pass.
-    pub fn start(config: &Config, broker: Arc<dyn Broker>, is_worker: bool) -> Result<Self, Ended> {
+    /// Starts it on `broker`, inside a Tokio runtime. Fails if it soon turns out that it cannot be started for a reason that
+    /// does not pass; later than that is the same as an end.
+    pub async fn start(
+        config: &Config,
+        broker: Arc<dyn Broker>,
+        is_worker: bool,
+    ) -> Result<Self, Ended> {
         let supervised = Arc::new(Supervised {
             config: config.clone(),
             broker,
             is_worker,
             runtime: Handle::current(),
             stop: AtomicBool::new(false),
-            now: Mutex::new(Now::Starting("not started yet".to_owned())),
+            now: Mutex::new(Now::Starting(FIRST.to_owned())),
         });
-        supervised.begin()?;
         let kept = Arc::clone(&supervised);
         let spawned = thread::Builder::new().name("supervisor".to_owned());
         let spawned = spawned.spawn(move || kept.keep());
         let thread =
             spawned.map_err(|e| Ended { exit: Exit::Failed, why: format!("spawn: {e}") })?;
-        Ok(Self { supervised, thread })
+        let supervisor = Self { supervised, thread };
+        let (began, mut has_begun) = (Instant::now(), false);
+        while !has_begun && began.elapsed() < BEGIN_WAIT {
+            sleep(LOOK_EVERY).await;
+            has_begun = match &*supervisor.supervised.now() {
+                Now::Ended(ended) => return Err(ended.clone()),
+                Now::Starting(why) => why != FIRST,
+                Now::Running(_) | Now::Closing => true,
+            };
+        }
+        Ok(supervisor)
     }
 
     /// What it keeps.
@@ -137,18 +158,13 @@ impl Supervised {
     }
 
     /// Starts it. Where the cluster is away it goes on starting.
-    fn begin(&self) -> Result<(), Ended> {
-        match self.try_to_begin() {
-            Ok(worker) => {
-                *self.now() = Now::Running(worker);
-                Ok(())
-            }
-            Err(Ended { exit: Exit::Unavailable, why }) => {
-                *self.now() = Now::Starting(why);
-                Ok(())
-            }
-            Err(ended) => Err(ended),
-        }
+    fn begin(&self) {
+        let begun = self.try_to_begin();
+        *self.now() = match begun {
+            Ok(worker) => Now::Running(worker),
+            Err(Ended { exit: Exit::Unavailable, why }) => Now::Starting(why),
+            Err(ended) => Now::Ended(ended),
+        };
     }
 
     fn try_to_begin(&self) -> Result<Option<Worker>, Ended> {
@@ -159,9 +175,19 @@ impl Supervised {
         self.is_worker.then(|| Worker::start(&self.config, &self.broker)).transpose()
     }
 
-    /// Keeps it at work until it is asked to stop, or it ends for a reason that does not pass.
+    /// Keeps it at work, and says that it has ended if that fails.
     fn keep(&self) {
+        if catch_unwind(AssertUnwindSafe(|| self.keep_going())).is_err() {
+            let why = "the supervisor of the worker panicked".to_owned();
+            *self.now() = Now::Ended(Ended { exit: Exit::Failed, why });
+        }
+    }
+
+    /// Keeps it at work until it is asked to stop, or it ends for a reason that does not pass.
+    fn keep_going(&self) {
         let mut backoff = Backoff::new(PAUSE_MIN, PAUSE_MAX);
+        let mut began = Instant::now();
+        self.begin();
         loop {
             let starting = match &*self.now() {
                 Now::Starting(why) => Some(why.clone()),
@@ -174,15 +200,16 @@ impl Supervised {
                     if !backoff.pause(&self.stop) {
                         return;
                     }
-                    if let Err(ended) = self.begin() {
-                        *self.now() = Now::Ended(ended);
+                    began = Instant::now();
+                    self.begin();
+                }
+                None if self.is_over() => {
+                    if began.elapsed() >= WELL_AFTER {
+                        backoff.reset();
                     }
+                    self.close();
                 }
-                None if self.is_over() => self.close(),
-                None => {
-                    backoff.reset();
-                    thread::sleep(LOOK_EVERY);
-                }
+                None => thread::sleep(LOOK_EVERY),
             }
         }
     }
@@ -199,13 +226,18 @@ impl Supervised {
 
     /// Closes what runs, and says what comes then. It takes its time, and whoever looks need not wait for it.
     fn close(&self) {
-        let closed = match std::mem::replace(&mut *self.now(), Now::Closing) {
+        // The lock is given back before the worker is waited for.
+        let before = std::mem::replace(&mut *self.now(), Now::Closing);
+        let closed = match before {
             Now::Running(Some(worker)) => worker.stop(),
             Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => Ok(()),
         };
+        let stops = self.stop.load(Ordering::Relaxed);
         *self.now() = match closed {
-            Err(Ended { exit: Exit::Unavailable, why }) if !self.stop.load(Ordering::Relaxed) => {
-                Now::Starting(why)
+            Err(Ended { exit: Exit::Unavailable, why }) if !stops => Now::Starting(why),
+            // It was not asked to before it ended, but it is by now.
+            Err(Ended { exit: Exit::Unavailable, why }) => {
+                Now::Ended(Ended { exit: Exit::Done, why })
             }
             Err(ended) => Now::Ended(ended),
             Ok(()) => Now::Ended(Ended { exit: Exit::Done, why: "stopped".to_owned() }),

@@ -24,6 +24,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// deadline behind it and none of its calls stuck.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 
+/// A broker that is back takes its connections before it has loaded what it coordinates.
+const COMING_BACK: Duration = Duration::from_secs(30);
+
 /// How often a cluster that is away is looked for, and how long a look may take for each of its addresses.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -147,7 +150,7 @@ impl Open {
             (Overdue::No, true) => (Overdue::Seen, SECOND_LOOK),
             (Overdue::Away, true) => {
                 tracing::info!(?call, "kafka is back; a call that hung has its time once more");
-                (Overdue::No, self.limit)
+                (Overdue::No, self.limit + COMING_BACK)
             }
             (Overdue::No | Overdue::Seen, false) => {
                 tracing::warn!(?call, brokers = %self.brokers, "kafka is away and a call hangs; waiting for both");

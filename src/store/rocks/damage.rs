@@ -4,6 +4,7 @@
 //! of. The worker looks, and opens the task anew; the next opening sets the database aside.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rocksdb::{Error, ErrorKind};
 
@@ -31,5 +32,38 @@ impl Damage {
             tracing::error!(task = %self.task, %error, doing, "state is damaged");
         }
         super::fault(doing, error)
+    }
+}
+
+/// How often state may be set aside within [`AGAIN_WITHIN`].
+const TIMES_MAX: usize = 2;
+const AGAIN_WITHIN: Duration = Duration::from_secs(3600);
+
+/// When the state of a task was set aside.
+#[derive(Default)]
+pub(super) struct SetAside(Vec<Instant>);
+
+impl SetAside {
+    /// Whether it may be set aside now, which is noted.
+    pub(super) fn may_be_again(&mut self, now: Instant) -> bool {
+        self.0.retain(|at| now.duration_since(*at) < AGAIN_WITHIN);
+        let may = self.0.len() < TIMES_MAX;
+        if may {
+            self.0.push(now);
+        }
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_is_set_aside_twice_within_an_hour_and_again_after_it() {
+        let (mut times, began) = (SetAside::default(), Instant::now());
+        let at = |minutes: u64| began + Duration::from_secs(60 * minutes);
+        let asked = [0, 10, 20, 59, 60, 61, 70, 131].map(|minute| times.may_be_again(at(minute)));
+        assert_eq!(asked, [true, true, false, false, true, false, true, true]);
     }
 }

@@ -20,6 +20,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use rocksdb::{
@@ -27,7 +28,7 @@ use rocksdb::{
     LogLevel, Options, WriteBufferManager,
 };
 
-use self::damage::Damage;
+use self::damage::{Damage, SetAside};
 use self::store::RocksStore;
 use super::task_lock::TaskLocks;
 use super::{Stores, TaskStore};
@@ -54,6 +55,7 @@ pub struct RocksStores {
     locks: TaskLocks,
     /// What was found of each task's database since it was opened last.
     damages: Mutex<BTreeMap<TaskId, Arc<Damage>>>,
+    set_aside: Mutex<BTreeMap<TaskId, SetAside>>,
 }
 
 impl RocksStores {
@@ -72,6 +74,7 @@ impl RocksStores {
             write_buffers,
             locks: TaskLocks::default(),
             damages: Mutex::default(),
+            set_aside: Mutex::default(),
         }
     }
 
@@ -110,6 +113,18 @@ impl RocksStores {
         Ok(self.dir.join(name).join(task.partition.to_string()))
     }
 
+    /// Moves the damaged state of `task` aside. A disk that damages it again and again is not written to for ever.
+    fn set_aside(&self, task: &TaskId, path: &Path) -> Result<()> {
+        if !self.set_aside.lock().entry(task.clone()).or_default().may_be_again(Instant::now()) {
+            let words = "state was damaged three times within an hour: look at the disk";
+            return Err(Fault::Fatal(words.to_owned()));
+        }
+        let aside = path.with_extension("damaged");
+        move_aside(path, &aside).map_err(|e| io_fault("move damaged state aside", path, &e))?;
+        tracing::warn!(%task, aside = %aside.display(), "damaged state was set aside; it is restored from the changelog");
+        Ok(())
+    }
+
     fn open_at(&self, path: &Path, columns: &[Arc<str>]) -> Result<DB, Failed> {
         fs::create_dir_all(path)?;
         let options = self.options();
@@ -131,14 +146,16 @@ impl Stores for RocksStores {
         }
         let path = self.path(task)?;
         let lock = self.locks.take(task)?;
-        if self.damages.lock().get(task).is_some_and(|damage| damage.is_found()) {
-            set_aside(task, &path)?;
+        let found = self.damages.lock().get(task).is_some_and(|damage| damage.is_found());
+        if found {
+            self.set_aside(task, &path)?;
+            self.damages.lock().remove(task);
         }
         let db = match self.open_at(&path, columns) {
             Ok(db) => db,
             Err(Failed::Rocks(error)) if error.kind() == ErrorKind::Corruption => {
                 tracing::error!(%task, %error, "state is damaged");
-                set_aside(task, &path)?;
+                self.set_aside(task, &path)?;
                 self.open_at(&path, columns).map_err(|failed| failed.fault(&path))?
             }
             Err(failed) => return Err(failed.fault(&path)),
@@ -169,14 +186,6 @@ impl Stores for RocksStores {
             MemoryUse::bounded("block_cache", blocks, blocks_max),
         ]
     }
-}
-
-/// Moves the damaged state of `task` aside.
-fn set_aside(task: &TaskId, path: &Path) -> Result<()> {
-    let aside = path.with_extension("damaged");
-    move_aside(path, &aside).map_err(|e| io_fault("move damaged state aside", path, &e))?;
-    tracing::warn!(%task, aside = %aside.display(), "damaged state was set aside; it is restored from the changelog");
-    Ok(())
 }
 
 fn move_aside(path: &Path, aside: &Path) -> io::Result<()> {

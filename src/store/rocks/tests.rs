@@ -227,6 +227,21 @@ fn heals_what_is_met_by(read: impl Fn(&dyn StateReader) -> Result<()>) -> Result
 }
 
 #[test]
+fn a_disk_that_damages_state_again_and_again_is_left_alone() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = at(dir.path());
+    for _ in 0..2 {
+        open(&stores)?.close()?;
+        fs::write(dir.path().join("counts").join("2").join("CURRENT"), "nonsense").unwrap();
+        open(&stores)?.close()?;
+    }
+    fs::write(dir.path().join("counts").join("2").join("CURRENT"), "nonsense").unwrap();
+    let words = "state was damaged three times within an hour: look at the disk";
+    assert_eq!(open(&stores).map(drop), Err(Fault::Fatal(words.into())));
+    Ok(())
+}
+
+#[test]
 fn damage_that_a_lookup_meets_is_told_and_the_next_opening_is_empty() -> Result<()> {
     heals_what_is_met_by(|reader| {
         let mut keys = (0..1_000_u16).map(u16::to_be_bytes);

@@ -109,13 +109,16 @@ impl<'a> Verification<'a> {
     }
 
     fn wait_for_workers(&self, backlog: &mut Backlog) -> Result<(), String> {
-        let (mut least, mut most, began) = (u64::MAX, 0, Instant::now());
-        let mut moved = began;
+        let began = Instant::now();
+        let (mut least, mut before, mut moved, mut well) = (u64::MAX, 0, began, began);
         loop {
             let (left, (lagging, records, faults)) = (backlog.records()?, self.look_at_workers());
-            if left.is_some_and(|left| left < least) || records > most {
-                (least, most) = (left.unwrap_or(least).min(least), records.max(most));
+            if left.is_some_and(|left| left < least) || records != before {
+                (least, before) = (left.unwrap_or(least).min(least), records);
                 moved = Instant::now();
+            }
+            if faults.is_empty() {
+                well = Instant::now();
             }
             let said = match left {
                 Some(0) if lagging == 0 && faults.is_empty() => {
@@ -129,9 +132,14 @@ impl<'a> Verification<'a> {
             };
             let faults = faults.iter().map(|fault| format!("; {fault}")).collect::<String>();
             tell(&format!("{said}{faults}"));
+            let seconds = self.patience.as_secs();
             if moved.elapsed() > self.patience {
-                let seconds = self.patience.as_secs();
                 return Err(format!("{said}, and nothing has moved for {seconds} s{faults}"));
+            }
+            if well.elapsed() > self.patience {
+                return Err(format!(
+                    "{said}, and workers have not been well for {seconds} s{faults}"
+                ));
             }
             thread::sleep(LOOK_EVERY);
         }

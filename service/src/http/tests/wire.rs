@@ -147,6 +147,11 @@ async fn what_was_tried_on_requests_stays_right() {
         ("two hosts", line("GET /api/v1/feed HTTP/1.1\r\nhost: x\r\nhost: y"), 400),
         ("HTTP/1.0 without a host", line("GET /api/v1/feed HTTP/1.0"), 200),
         ("no such method", line("BREW /api/v1/feed HTTP/1.1\r\nhost: x"), 405),
+        (
+            "a header that is no text",
+            line("GET /api/v1/feed HTTP/1.1\r\nhost: x").replace("Bearer", "B\u{e9}arer"),
+            400,
+        ),
         ("no such route", line("GET /api/v1/fee HTTP/1.1\r\nhost: x"), 404),
         ("no HTTP at all", "hello\r\n\r\n".to_owned(), 400),
         (
