@@ -202,6 +202,9 @@ impl Supervised {
                     }
                     began = Instant::now();
                     self.begin();
+                    if matches!(&*self.now(), Now::Running(_)) {
+                        tracing::info!("kafka is there; started");
+                    }
                 }
                 None if self.is_over() => {
                     if began.elapsed() >= WELL_AFTER {
