@@ -291,6 +291,8 @@ extern "C" fn logged(
     let (facility, words) = unsafe { (owned(facility), owned(words)) };
     match level {
         ..=3 => tracing::error!(facility, "{words}"),
+        // A coordinator that loads is asked a hundred times a second, and each refusal is told; what comes of it is a call's.
+        4 if facility == "GETPID" => tracing::debug!(facility, "{words}"),
         4 => tracing::warn!(facility, "{words}"),
         5 | 6 => tracing::info!(facility, "{words}"),
         7.. => tracing::debug!(facility, "{words}"),
