@@ -123,13 +123,30 @@ struct Place {
 impl PostsByAuthor {
     /// Sets the line of a post.
     pub fn put(&mut self, post: PostId, known: PostLine) {
-        self.remove(&post);
         let line = Line { post, known };
+        if self.replace(line) {
+            return;
+        }
+        self.remove(&post);
         let slot = self.slot_for(known.author);
         let Some(AuthorPosts { lines, .. }) = self.slots.get_mut(slot as usize) else { return };
         let at = lines.partition_point(|other| newest_first(other) < newest_first(&line));
         lines.insert(at, line);
         self.places.insert(post, Place { slot, created_at: known.created_at_ms, appeared: 0 });
+    }
+
+    /// Puts a line in the place of the one that its post has, if it belongs there: mostly only the counts are others, and
+    /// the lines of an author with many posts are long to move.
+    fn replace(&mut self, line: Line) -> bool {
+        let Some(place) = self.places.get(&line.post) else { return false };
+        let Some(of) = self.slots.get_mut(place.slot as usize) else { return false };
+        if (of.author, place.created_at) != (line.known.author, line.known.created_at_ms) {
+            return false;
+        }
+        let found = of.lines.binary_search_by_key(&newest_first(&line), newest_first);
+        let Some(held) = found.ok().and_then(|at| of.lines.get_mut(at)) else { return false };
+        *held = line;
+        true
     }
 
     /// Takes a post's line away; nothing happens to a post without one.
