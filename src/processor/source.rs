@@ -248,4 +248,19 @@ mod tests {
         }
         assert_eq!(order, ["a1", "b1", "a2", "b3"]);
     }
+
+    #[test]
+    fn a_lane_is_empty_when_its_last_record_is_worked_off_whatever_waits_in_others() {
+        let sources = ["a", "b"].map(|topic| TopicPartition::new(topic, 0));
+        let mut queue = RecordQueues::of(sources.into());
+        assert!(queue.add(batch("a", &[1, 2])).is_none());
+        assert!(queue.add(batch("b", &[3])).is_none());
+        let mut empty = vec![[queue.is_empty(0), queue.is_empty(1)]];
+        while queue.choose().is_some() {
+            queue.advance();
+            empty.push([queue.is_empty(0), queue.is_empty(1)]);
+        }
+        assert_eq!(empty, [[false, false], [false, false], [true, false], [true, true]]);
+        assert_eq!(queue.bytes(), 0);
+    }
 }

@@ -134,3 +134,17 @@ pub(crate) enum Made {
     New,
     Before,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_nobody_knows_is_a_fault_once_the_nodes_are_made() {
+        let mut wiring = Wiring::new(BTreeMap::new());
+        assert_eq!(wiring.check(), Ok(()));
+        wiring.destination("out");
+        let words = "topic out is not among the destinations";
+        assert_eq!(wiring.check(), Err(Fault::Fatal(words.into())));
+    }
+}

@@ -227,6 +227,22 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_counts_as_held_from_its_claim_until_its_release() {
+        let mut ownership = Ownership::default();
+        ownership.assign(&[0, 1], 1);
+        let held = |ownership: &Ownership| (ownership.open(), ownership.any_open());
+        assert_eq!(held(&ownership), (0, false));
+        for Assignment { partition, epoch, .. } in ownership.assignments(0) {
+            assert!(ownership.claim(partition, epoch, 0));
+        }
+        ownership.remove(&[0, 1]);
+        assert_eq!(held(&ownership), (2, true));
+        ownership.release(0, 0);
+        ownership.release(1, 0);
+        assert_eq!(held(&ownership), (0, false));
+    }
+
+    #[test]
     fn a_holder_to_whom_a_partition_comes_back_opens_it_anew() {
         let mut ownership = Ownership::default();
         ownership.assign(&[0], 1);

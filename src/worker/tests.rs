@@ -1,29 +1,91 @@
 //! A worker on the embedded broker, its parts stepped by hand.
 
-use std::sync::Arc;
+mod broadcasts;
+mod coming_round;
+mod membership;
+mod opening;
+mod scheduling;
+mod transaction;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::transaction::TransactionError;
 use super::*;
 use crate::broker::embedded::Embedded;
-use crate::broker::{Broker, Call, Cleanup, Code, OutRecord, Outgoing, TopicIndex, TopicSpec};
+use crate::broker::{
+    Admin, Broker, Call, Cleanup, Code, GroupConsumer, Join, Membership, OutRecord, Outgoing,
+    Producer, TopicIndex, TopicSpec,
+};
 use crate::clock::ManualClock;
 use crate::config::Config;
 use crate::fail_points::FailPoints;
 use crate::metrics::Counter;
-use crate::record::{Headers, Topic};
+use crate::processor::{Broadcast, Context, Processor, Timers};
+use crate::record::{Headers, Rec, Topic};
 use crate::serde::{I64, Utf8};
 use crate::store::memory::MemoryStores;
 use crate::topology::{Builder, Topology};
 
 const NOW: Timestamp = Timestamp(1_000);
+/// When everything that a worker began with is long over.
+const LATER: Timestamp = Timestamp(20_000);
+/// What an alarm of [`watchful`] waits for.
+const ALARM: Duration = Duration::from_secs(1);
 
 struct World {
     broker: Embedded,
     instance: Arc<Instance>,
     member: GroupMember,
+    broadcasts: BroadcastLoader,
     restoring: RestoreThread,
     worker: Worker,
+    /// The place at which the worker crashes, if any.
+    crash: Arc<Mutex<Option<FailPoint>>>,
+    /// How many transactional producers were made.
+    producers: Arc<AtomicUsize>,
+}
+
+/// The embedded broker, which counts the transactional producers that it makes.
+struct Counted {
+    broker: Embedded,
+    producers: Arc<AtomicUsize>,
+}
+
+impl Broker for Counted {
+    fn transaction_timeout(&self) -> Duration {
+        self.broker.transaction_timeout()
+    }
+
+    fn consumer(&self, group: &str, isolation: Isolation) -> Result<Box<dyn Consumer>, Failure> {
+        self.broker.consumer(group, isolation)
+    }
+
+    fn producer(
+        &self,
+        id: Option<&str>,
+        topics: Arc<[Topic]>,
+    ) -> Result<Box<dyn Producer>, Failure> {
+        self.producers.fetch_add(usize::from(id.is_some()), Ordering::SeqCst);
+        self.broker.producer(id, topics)
+    }
+
+    fn membership(&self, join: &Join) -> Result<Box<dyn Membership>, Failure> {
+        self.broker.membership(join)
+    }
+
+    fn group_consumer(
+        &self,
+        group: &str,
+        topics: &[Topic],
+    ) -> Result<Box<dyn GroupConsumer>, Failure> {
+        self.broker.group_consumer(group, topics)
+    }
+
+    fn admin(&self) -> Result<Box<dyn Admin>, Failure> {
+        self.broker.admin()
+    }
 }
 
 fn counts() -> Topology {
@@ -39,6 +101,46 @@ fn silence() -> Topology {
     builder.build().unwrap()
 }
 
+/// Hands lines on.
+fn echo() -> Topology {
+    let builder = Builder::new("app");
+    builder.stream("lines", Utf8, Utf8).filter("all", |_| true).to("out", Utf8, Utf8);
+    builder.build().unwrap()
+}
+
+/// Sets an alarm at each line.
+struct Watchful {
+    alarms: Timers<String>,
+}
+
+impl Processor for Watchful {
+    type KeyIn = String;
+    type ValueIn = String;
+    type KeyOut = String;
+    type ValueOut = String;
+
+    fn process(
+        &mut self,
+        line: Rec<'_, String, String>,
+        cx: &mut Context<'_, String, String>,
+    ) -> crate::error::Result<()> {
+        let at = cx.wall_time().plus(ALARM);
+        cx.timers(self.alarms)?.set(line.key, at)
+    }
+}
+
+/// Sets alarms, and hears of prices.
+fn watchful() -> Topology {
+    let builder = Builder::new("app");
+    let alarms = builder.timers("alarms", Utf8);
+    let prices: Broadcast<String, i64> = builder.broadcast("prices", Utf8, I64);
+    builder
+        .stream("lines", Utf8, Utf8)
+        .process("watchful", &[alarms.into(), prices.into()], move || Watchful { alarms })
+        .to("out", Utf8, Utf8);
+    builder.build().unwrap()
+}
+
 impl World {
     fn new() -> Self {
         Self::of(counts())
@@ -46,20 +148,35 @@ impl World {
 
     /// A worker whose only task runs.
     fn of(topology: Topology) -> Self {
+        Self::with(topology, 1, |_| {})
+    }
+
+    /// A worker whose tasks run, one a partition.
+    fn with(topology: Topology, partitions: i32, change: impl FnOnce(&mut Config)) -> Self {
         let broker = Embedded::new(Arc::new(ManualClock::at(NOW)));
-        let spec =
-            TopicSpec { name: "lines".into(), partitions: 1, cleanup: Cleanup::Delete(None) };
-        broker.admin().unwrap().create(&[spec]).unwrap();
+        let inputs = topology.inputs().into_iter();
+        let specs: Vec<_> = inputs
+            .map(|name| TopicSpec { name, partitions, cleanup: Cleanup::Delete(None) })
+            .collect();
+        broker.admin().unwrap().create(&specs).unwrap();
         let (instance, queue_bytes_max) = (Some("one".into()), 512 << 10);
-        let config = Config { instance, partitions: 1, queue_bytes_max, ..Config::default() };
-        let (port, stores) = (Arc::new(broker.clone()), Arc::new(MemoryStores::default()));
-        let instance = prepare(&topology, config, port, stores, FailPoints::default()).unwrap();
+        let mut config = Config { instance, partitions, queue_bytes_max, ..Config::default() };
+        change(&mut config);
+        let (crash, producers) = (Arc::<Mutex<Option<FailPoint>>>::default(), Arc::default());
+        let armed = crash.clone();
+        let fail_points = FailPoints::new(move |point| *armed.lock().unwrap() == Some(point));
+        let counted = Counted { broker: broker.clone(), producers: Arc::clone(&producers) };
+        let (port, stores) = (Arc::new(counted), Arc::new(MemoryStores::default()));
+        let instance = prepare(&topology, config, port, stores, fail_points).unwrap();
         let mut world = Self {
             broker,
             member: GroupMember::new(instance.clone()).unwrap(),
+            broadcasts: BroadcastLoader::new(instance.clone()).unwrap(),
             restoring: RestoreThread::new(instance.clone()).unwrap(),
             worker: Worker::new(instance.clone(), 0).unwrap(),
             instance,
+            crash,
+            producers,
         };
         for _ in 0..10 {
             world.member.step(Duration::ZERO, &mut |_| {}).unwrap();
@@ -75,16 +192,24 @@ impl World {
     }
 
     fn send(&mut self, line: &[u8]) {
-        let topics: Arc<[Topic]> = Arc::new(["lines".into()]);
+        self.send_to("lines", 0, line);
+    }
+
+    fn send_to(&mut self, topic: &str, partition: i32, line: &[u8]) {
+        self.send_row((topic, partition), b"key", line);
+    }
+
+    fn send_row(&mut self, (topic, partition): (&str, i32), key: &[u8], value: &[u8]) {
+        let topics: Arc<[Topic]> = Arc::new([topic.into()]);
         let mut producer = self.broker.producer(None, topics).unwrap();
         let mut out = Outgoing::default();
         out.push(OutRecord {
             topic: TopicIndex(0),
-            partition: 0,
+            partition,
             logged: false,
             timestamp: NOW,
-            key: Some(b"key"),
-            value: Some(line),
+            key: Some(key),
+            value: Some(value),
             headers: Headers::default(),
         });
         producer.send(&out).unwrap();
@@ -115,8 +240,31 @@ impl World {
     }
 
     fn counted(&self) -> (u64, u64) {
-        let metrics = &self.instance.metrics;
-        (metrics.read(Counter::Commits), metrics.read(Counter::Aborts))
+        (self.read(Counter::Commits), self.read(Counter::Aborts))
+    }
+
+    fn read(&self, counter: Counter) -> u64 {
+        self.instance.metrics.read(counter)
+    }
+
+    /// The only task.
+    fn task(&mut self) -> &mut Task {
+        let running = self.worker.tasks.values_mut().find_map(|state| match state {
+            TaskState::Running(task) => Some(task),
+            TaskState::Waiting(_) | TaskState::Restoring(_) | TaskState::Stopped => None,
+        });
+        running.unwrap()
+    }
+
+    /// The next call of `whose` handles that `failure` names fails so.
+    fn refuse(&self, whose: &str, failure: Failure) {
+        self.broker.faults().refuse_next(whose, failure);
+    }
+
+    /// The next commit must be aborted.
+    fn refuse_commit(&self) {
+        let refused = Failure::new(Call::Commit, Code::InvalidTransactionState, "x").abortable();
+        self.refuse("app-one-0", refused);
     }
 }
 
@@ -144,8 +292,7 @@ fn nothing_is_committed_before_the_last_abort_is_proven_to_have_ended_everywhere
     // A transaction of positions alone begins where they are added, not where records are sent.
     let mut world = World::of(silence());
     let (commits, aborts) = world.counted();
-    let refused = Failure::new(Call::Commit, Code::InvalidTransactionState, "x").abortable();
-    world.broker.faults().refuse_next("app-one-0", refused);
+    world.refuse_commit();
     world.broker.faults().skip_next_markers("app-one-0");
     world.work();
     world.worker.commit(Reason::Interval, NOW).unwrap();
@@ -158,8 +305,7 @@ fn nothing_is_committed_before_the_last_abort_is_proven_to_have_ended_everywhere
 #[test]
 fn a_proof_that_cannot_be_had_yet_is_asked_for_again_and_one_that_never_can_ends_the_worker() {
     let mut world = World::of(silence());
-    let refused = Failure::new(Call::Commit, Code::InvalidTransactionState, "x").abortable();
-    world.broker.faults().refuse_next("app-one-0", refused);
+    world.refuse_commit();
     world.broker.faults().skip_next_markers("app-one-0");
     world.work();
     world.worker.commit(Reason::Interval, NOW).unwrap();
@@ -258,7 +404,7 @@ fn what_is_open_is_committed_once_nothing_is_left_to_do_but_not_always_and_at_on
 
 #[test]
 fn every_part_of_the_memory_is_told_with_its_bound() {
-    let mut world = World::new();
+    let mut world = World::with(counts(), 1, |config| config.workers = 2);
     world.work();
     world.worker.commit(Reason::Interval, NOW).unwrap();
     world.work();

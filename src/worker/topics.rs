@@ -183,8 +183,9 @@ mod tests {
 
     use super::*;
     use crate::broker::embedded::Embedded;
+    use crate::broker::{Call, Created, Failure};
     use crate::clock::ManualClock;
-    use crate::record::Timestamp;
+    use crate::record::{Offset, Timestamp, TopicPartition};
     use crate::serde::{I64, Utf8};
     use crate::topology::Builder;
 
@@ -198,12 +199,45 @@ mod tests {
     }
 
     fn admin(inputs: &[(&str, i32)]) -> Box<dyn Admin> {
+        broker(inputs).admin().unwrap()
+    }
+
+    fn broker(inputs: &[(&str, i32)]) -> Embedded {
         let broker = Embedded::new(Arc::new(ManualClock::at(Timestamp(0))));
         let mut admin = broker.admin().unwrap();
         let specs: Vec<_> =
             inputs.iter().map(|(name, partitions)| spec(name, *partitions)).collect();
         admin.create(&specs).unwrap();
-        admin
+        broker
+    }
+
+    /// A cluster whose topics show deletions for so long, or that does not say for how long.
+    struct Forgetful {
+        admin: Box<dyn Admin>,
+        kept: Result<Duration, Failure>,
+    }
+
+    impl Admin for Forgetful {
+        fn create(&mut self, topics: &[TopicSpec]) -> Result<Vec<Created>, Failure> {
+            self.admin.create(topics)
+        }
+
+        fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure> {
+            self.admin.partitions(of)
+        }
+
+        fn delete_retention(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure> {
+            self.kept.clone().map(|kept| vec![Some(kept); of.len()])
+        }
+
+        fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure> {
+            self.admin.delete_before(offsets)
+        }
+    }
+
+    fn checked_where(kept: Result<Duration, Failure>) -> Result<(), Stop> {
+        let mut admin = Forgetful { admin: admin(&INPUTS), kept };
+        topics(&topology(), &config(), &mut admin).map(drop)
     }
 
     fn spec(name: &str, partitions: i32) -> TopicSpec {
@@ -272,5 +306,38 @@ mod tests {
         let words = checked(&mut *admin, &config()).unwrap_err();
         let expected = "app-counts-changelog must have cleanup.policy=compact and nothing else";
         assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn a_changelog_that_shows_deletions_for_less_than_a_week_is_refused() {
+        assert_eq!(checked_where(Ok(DELETE_RETENTION)), Ok(()));
+        let words =
+            "app-counts-changelog has delete.retention.ms=604799999, at least 604800000 are needed";
+        let refused = Stop::Exit(Exit::Mismatch, words.into());
+        assert_eq!(checked_where(Ok(DELETE_RETENTION - Duration::from_millis(1))), Err(refused));
+    }
+
+    #[test]
+    fn a_cluster_that_may_not_say_what_it_keeps_is_trusted_and_any_other_failure_ends_the_start() {
+        let failed = |code| checked_where(Err(Failure::new(Call::Admin, code, "x")));
+        assert_eq!([Code::Denied, Code::Unsupported].map(failed), [Ok(()), Ok(())]);
+        let ended = Stop::Exit(Exit::Failed, "Admin: InvalidArgument: x".into());
+        assert_eq!(failed(Code::InvalidArgument), Err(ended));
+    }
+
+    #[test]
+    fn dead_letters_are_kept_for_thirty_days() {
+        let topics = own_topics(&topology(), &config());
+        let letters = topics.iter().find(|topic| &*topic.name == "app-dead-letters");
+        let days = Duration::from_secs(2_592_000);
+        assert_eq!(letters.map(|topic| topic.cleanup), Some(Cleanup::Delete(Some(days))));
+    }
+
+    #[test]
+    fn topics_can_be_created_before_anything_starts() {
+        let broker = broker(&INPUTS);
+        create_topics(&topology(), &config(), &broker).unwrap();
+        let created = broker.admin().unwrap().partitions(&["counted".into(), "c".into()]);
+        assert_eq!(created, Ok(vec![Some(4), Some(2)]));
     }
 }

@@ -119,3 +119,17 @@ fn a_record_tried_alone_comes_before_due_timers_and_changes_and_they_come_after_
     assert_eq!((letters.len(), driver.counted(Counter::StoppedTasks)), (1, 0), "{letters:?}");
     Ok(())
 }
+
+#[test]
+fn what_is_due_and_what_has_changed_comes_before_the_records_of_a_round() -> Result<()> {
+    let mut driver = Driver::of(diary()?).start()?;
+    send(&driver, &[0])?;
+    driver.settle()?;
+    driver.input::<String, i64>("prices", Utf8, I64).send(&"p".into(), &1, at(0))?;
+    send(&driver, &[1, 2])?;
+    driver.advance_clock(Duration::from_secs(2));
+    driver.settle()?;
+    let transactions = transactions(&driver)?;
+    assert!(transactions[1].starts_with("price, alarm, number 1, number 2"), "{transactions:?}");
+    Ok(())
+}

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use millstream::broker::{Call, Code, Failure};
+use millstream::broker::{Broker, Call, Code, Failure, OutRecord, Outgoing, TopicIndex};
 use millstream::testing::{Driver, table};
 use millstream::{
-    Broadcast, BroadcastChange, Builder, ChangedKey, Context, Counter, FailPoint, Fault, I64,
-    Nullable, Processor, Rec, Result, Store, Timestamp, Topology, Utf8,
+    Broadcast, BroadcastChange, Builder, Bytes, ChangedKey, Context, Counter, FailPoint, Fault,
+    Headers, I64, Nullable, Processor, Rec, Result, Serde, Store, Timestamp, Topic, Topology, Utf8,
 };
 
 use crate::world::{at, history};
@@ -316,9 +316,8 @@ impl Processor for Late {
     }
 }
 
-#[test]
-fn a_task_that_lags_behind_what_is_remembered_is_told_to_look_at_everything() -> Result<()> {
-    let waits: Arc<AtomicBool> = Arc::default();
+/// What waits as long as it is told to.
+fn late(waits: &Arc<AtomicBool>) -> Result<Driver> {
     let builder = Builder::new("late");
     let prices = builder.broadcast("prices", Utf8, I64);
     let told = waits.clone();
@@ -326,7 +325,28 @@ fn a_task_that_lags_behind_what_is_remembered_is_told_to_look_at_everything() ->
         .stream("lines", Utf8, Utf8)
         .process("late", &[prices.into()], move || Late { prices, waits: told.clone() })
         .to("told", Utf8, Utf8);
-    let mut driver = Driver::of(builder.build()?).start()?;
+    Driver::of(builder.build()?).start()
+}
+
+#[test]
+fn a_task_that_lags_hears_which_key_was_removed_as_long_as_that_is_remembered() -> Result<()> {
+    let waits: Arc<AtomicBool> = Arc::default();
+    let mut driver = late(&waits)?;
+    price(&driver, "a", Some(1))?;
+    driver.settle()?;
+    waits.store(true, Ordering::SeqCst);
+    price(&driver, "a", None)?;
+    (0..50).try_for_each(|_| driver.step().map(drop))?;
+    waits.store(false, Ordering::SeqCst);
+    driver.settle()?;
+    assert_eq!(heard_in_order(&driver)?, ["a", "a"]);
+    Ok(())
+}
+
+#[test]
+fn a_task_that_lags_behind_what_is_remembered_is_told_to_look_at_everything() -> Result<()> {
+    let waits: Arc<AtomicBool> = Arc::default();
+    let mut driver = late(&waits)?;
     ["a", "b"].iter().try_for_each(|key| price(&driver, key, Some(1)))?;
     driver.settle()?;
     // Who has heard of a removal is told nothing when it is forgotten.
@@ -346,4 +366,59 @@ fn a_task_that_lags_behind_what_is_remembered_is_told_to_look_at_everything() ->
 
 fn heard_in_order(driver: &Driver) -> Result<Vec<String>> {
     Ok(told(driver)?.remove("heard").unwrap_or_default())
+}
+
+#[test]
+fn a_round_that_is_over_ends_with_the_change_in_hand() -> Result<()> {
+    let driver = Driver::of(priced()?).config(|config| config.commit_interval = Duration::ZERO);
+    let mut driver = driver.start()?;
+    driver.settle()?;
+    (0..20).try_for_each(|number| price(&driver, &format!("item {number}"), Some(1)))?;
+    let mut heard = vec![0];
+    for _ in 0..60 {
+        driver.step()?;
+        heard.push(told(&driver)?.values().map(Vec::len).sum());
+    }
+    let in_a_round = heard.windows(2).map(|of| of[1] - of[0]).max();
+    assert_eq!((in_a_round, heard.last()), (Some(1), Some(&20)), "{heard:?}");
+    Ok(())
+}
+
+#[test]
+fn a_task_that_has_heard_nothing_logs_nothing_but_the_name_of_its_log() -> Result<()> {
+    let mut driver = Driver::of(priced()?).partitions(3).start()?;
+    driver.settle()?;
+    let log = driver.output::<Vec<u8>, Vec<u8>>("priced-priced-changelog", Bytes, Bytes);
+    assert_eq!(log.rows()?.len(), 3);
+    price(&driver, "tea", Some(3))?;
+    driver.settle()?;
+    assert_eq!(log.rows()?.len(), 6, "each has a cursor");
+    Ok(())
+}
+
+#[test]
+fn a_broadcast_that_ends_with_the_marker_of_a_transaction_is_known_whole() -> Result<()> {
+    let mut driver = Driver::of(priced()?).start()?;
+    let (mut out, mut value) = (Outgoing::default(), Vec::new());
+    I64.encode(&3, &mut value);
+    out.push(OutRecord {
+        topic: TopicIndex(0),
+        partition: 0,
+        logged: false,
+        timestamp: at(0),
+        key: Some(b"tea"),
+        value: Some(&value),
+        headers: Headers::default(),
+    });
+    let topics = Arc::from([Topic::from("prices")]);
+    let mut elsewhere = driver.broker().producer(Some("elsewhere"), topics).unwrap();
+    elsewhere.init(Duration::ZERO).unwrap();
+    elsewhere.begin().unwrap();
+    elsewhere.send(&out).unwrap();
+    elsewhere.commit().unwrap();
+    driver.restart(0)?;
+    driver.input("lines", Utf8, Utf8).send(&"k".to_owned(), &"tea".to_owned(), at(0))?;
+    driver.settle()?;
+    assert_eq!(told(&driver)?.get("k"), Some(&vec!["Some(3)".to_owned()]));
+    Ok(())
 }

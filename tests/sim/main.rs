@@ -4,6 +4,7 @@
 
 mod bisection;
 mod broadcasts;
+mod calls;
 mod counters;
 mod damage;
 mod disk;
@@ -13,6 +14,7 @@ mod lag;
 mod lost;
 mod opening;
 mod poison;
+mod positions;
 mod rebalance;
 mod restore;
 mod seeded;

@@ -1,14 +1,15 @@
 //! Tasks that cannot be opened: which of them stop, and what goes on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use millstream::store::memory::MemoryStores;
-use millstream::store::{Stores, TaskStore};
+use millstream::store::{Checkpoint, Committed, StateChanges, StateReader, Stores, TaskStore};
 use millstream::testing::Driver;
 use millstream::{Builder, Counter, Fault, I64, Lag, Result, TaskId, Utf8};
 
-use crate::world::{history, say};
+use crate::world::{at, history, say};
 
 /// Stores of which that of partition 0 cannot be opened.
 struct Damaged {
@@ -88,5 +89,102 @@ fn a_sub_topology_has_a_task_for_each_partition_of_its_own_sources() -> Result<(
     let mut driver = Driver::of(builder.build()?).topics(&topics).start()?;
     driver.settle()?;
     assert_eq!((driver.tasks(0), driver.stopped_tasks()), (5, vec![]));
+    Ok(())
+}
+
+#[test]
+fn a_task_reads_of_each_merged_topic_only_the_partitions_that_it_has() -> Result<()> {
+    let builder = Builder::new("app");
+    let [narrow, wide] = ["narrow", "wide"].map(|topic| {
+        builder.stream(topic, Utf8, Utf8).flat_map(&format!("of-{topic}"), move |line, out| {
+            out.emit(line.key, &format!("{} of {topic}", line.value))
+        })
+    });
+    narrow.merge(&wide).filter("all", |_| true).to("out", Utf8, Utf8);
+    let topics = [("narrow", 1), ("wide", 3)];
+    let mut driver = Driver::of(builder.build()?).topics(&topics).start()?;
+    for topic in ["narrow", "wide"] {
+        let input = driver.input::<String, String>(topic, Utf8, Utf8);
+        (0..10).try_for_each(|n| input.send(&format!("{topic} {n}"), &"x".into(), at(0)))?;
+    }
+    driver.settle()?;
+    let told = history(&driver, "out", Utf8)?;
+    let is_right = |(key, told): (&String, &Vec<String>)| {
+        let topic = key.split(' ').next();
+        told.len() == 1 && told[0].split(' ').next_back() == topic
+    };
+    assert!(told.len() == 20 && told.iter().all(is_right), "{told:?}");
+    Ok(())
+}
+
+/// Stores that count how many of them were closed.
+#[derive(Default)]
+struct Counted {
+    stores: MemoryStores,
+    closed: Arc<AtomicUsize>,
+}
+
+struct CountedStore {
+    store: Box<dyn TaskStore>,
+    closed: Arc<AtomicUsize>,
+}
+
+impl Stores for Counted {
+    fn open(&self, task: &TaskId, columns: &[Arc<str>]) -> Result<Box<dyn TaskStore>> {
+        let store = self.stores.open(task, columns)?;
+        Ok(Box::new(CountedStore { store, closed: self.closed.clone() }))
+    }
+
+    fn wipe(&self, task: &TaskId) -> Result<()> {
+        self.stores.wipe(task)
+    }
+}
+
+impl TaskStore for CountedStore {
+    fn reader(&self) -> Arc<dyn StateReader> {
+        self.store.reader()
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        self.store.checkpoint()
+    }
+
+    fn apply(&mut self, of: &StateChanges, at: &Checkpoint, permit: &Committed) -> Result<()> {
+        self.store.apply(of, at, permit)
+    }
+
+    fn restore(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()> {
+        self.store.restore(changes, checkpoint)
+    }
+
+    fn flusher(&self) -> Box<dyn FnOnce() -> Result<()> + Send> {
+        self.store.flusher()
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        self.closed.fetch_add(1, Ordering::SeqCst);
+        self.store.close()
+    }
+}
+
+#[test]
+fn the_store_of_a_task_that_goes_elsewhere_is_closed() -> Result<()> {
+    let builder = Builder::new("app");
+    builder.stream("lines", Utf8, Utf8).count("counts", Utf8).to("out", Utf8, I64);
+    let closed: Arc<AtomicUsize> = Arc::default();
+    let of_process = closed.clone();
+    let setup = Driver::of(builder.build()?).partitions(2).instances(2);
+    let stores = move |_| {
+        let stores = Counted { closed: of_process.clone(), ..Counted::default() };
+        Arc::new(stores) as Arc<dyn Stores>
+    };
+    let mut driver = setup.stores(stores).start()?;
+    driver.kill(1);
+    driver.settle()?;
+    let before = closed.load(Ordering::SeqCst);
+    driver.restart(1)?;
+    driver.settle()?;
+    assert_eq!((driver.tasks(0), driver.tasks(1)), (1, 1));
+    assert_eq!(closed.load(Ordering::SeqCst) - before, 1);
     Ok(())
 }

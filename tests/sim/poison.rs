@@ -1,11 +1,11 @@
 //! Bad records and failing processors: what is set aside, what goes on, what stops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use millstream::broker::{Broker, OutRecord, Outgoing, TopicIndex};
+use millstream::broker::{Broker, OutRecord, Outgoing, TopicIndex, partition_of};
 use millstream::testing::{Driver, table};
 use millstream::{
     Builder, Bytes, Context, Counter, Due, Emit, Fault, Header, Headers, I64, Processor, Rec,
@@ -281,6 +281,7 @@ fn a_fatal_fault_stops_its_task_and_no_other() -> Result<()> {
     let standing = others.iter().flatten().filter(|lines| *lines == "hello 1").count();
     assert_eq!((going > 0, going + standing), (true, 3), "{said:?}");
     assert_eq!(driver.counted(Counter::StoppedTasks), 1);
+    assert_eq!(driver.readers().len(), 1, "the stopped one is not read any more");
     Ok(())
 }
 
@@ -407,5 +408,102 @@ fn a_record_that_makes_one_too_large_for_the_broker_is_set_aside() -> Result<()>
     let (value, told) = dead_letters(&driver)?.remove(0);
     let why = "error=makes a record of 1200001 bytes, at most 1048064 are sent";
     assert_eq!((value.len(), told.starts_with(why)), (256 * 1024, true), "{told}");
+    Ok(())
+}
+
+/// What rejects every line for this reason.
+fn strict(why: &str) -> Result<Topology> {
+    let builder = Builder::new("app");
+    let why = why.to_owned();
+    builder
+        .stream::<String, String>("lines", Utf8, Utf8)
+        .flat_map("strict", move |_, _| Err(Fault::Reject(why.clone())))
+        .to("said", Utf8, Utf8);
+    Ok(builder.build()?)
+}
+
+#[test]
+fn of_a_long_reason_a_letter_tells_the_beginning() -> Result<()> {
+    let mut driver = Driver::of(strict(&"x".repeat(20_000))?).start()?;
+    lines(&mut driver, &["a"])?;
+    let letters = driver.output::<Vec<u8>, Vec<u8>>(&driver.dead_letters(), Bytes, Bytes).rows()?;
+    let told = letters.iter().map(|letter| letter.headers.get("__dlq.error").map(String::len));
+    assert_eq!(told.collect::<Vec<_>>(), [Some(16 * 1024)]);
+    Ok(())
+}
+
+#[test]
+fn a_letter_lies_in_the_partition_that_its_record_came_from() -> Result<()> {
+    let mut driver = Driver::of(strict("not this one")?).partitions(3).start()?;
+    let input = driver.input::<String, String>("lines", Utf8, Utf8);
+    for key in 0..20 {
+        input.send(&key.to_string(), &"x".into(), at(7))?;
+    }
+    driver.settle()?;
+    let letters = driver.output::<Vec<u8>, Vec<u8>>(&driver.dead_letters(), Bytes, Bytes).rows()?;
+    let place = |key: &Option<Vec<u8>>| key.as_ref().map(|key| partition_of(key, 3));
+    assert!(letters.iter().all(|letter| Some(letter.partition) == place(&letter.key)));
+    let partitions: BTreeSet<_> = letters.iter().map(|letter| letter.partition).collect();
+    assert_eq!((letters.len(), partitions), (20, BTreeSet::from([0, 1, 2])));
+    Ok(())
+}
+
+#[test]
+fn a_record_that_makes_one_just_as_large_as_the_broker_takes_is_processed() -> Result<()> {
+    let builder = Builder::new("app");
+    builder
+        .stream("lines", Utf8, Utf8)
+        .flat_map("large", |line, out| out.emit(line.key, &"x".repeat(1_048_063)))
+        .to("said", Utf8, Utf8);
+    let mut driver = Driver::of(builder.build()?).start()?;
+    lines(&mut driver, &["a"])?;
+    let lengths: Vec<_> = said(&driver)?.iter().map(String::len).collect();
+    assert_eq!((lengths, dead_letters(&driver)?), (vec![1_048_063], vec![]));
+    Ok(())
+}
+
+#[test]
+fn a_row_is_as_large_as_its_key_and_its_value_together() -> Result<()> {
+    let builder = Builder::new("app");
+    builder
+        .stream("lines", Utf8, Utf8)
+        .aggregate("last", Utf8, Utf8, |line, last: &mut String| {
+            last.clone_from(line.value);
+            Ok(())
+        })
+        .to("said", Utf8, Utf8);
+    let mut driver = Driver::of(builder.build()?).start()?;
+    let input = driver.input::<String, String>("lines", Utf8, Utf8);
+    input.send(&"k".repeat(2_000), &"v".repeat(4_000), at(7))?;
+    driver.settle()?;
+    assert_eq!((history(&driver, "said", Utf8)?.len(), dead_letters(&driver)?), (1, vec![]));
+    Ok(())
+}
+
+#[test]
+fn a_record_that_lies_just_an_hour_ahead_of_the_clock_is_taken() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).start()?;
+    driver.settle()?;
+    let ahead = driver.now().plus(Duration::from_secs(3_600));
+    driver.input("lines", Utf8, Utf8).send(&"k".to_owned(), &"a".to_owned(), ahead)?;
+    driver.settle()?;
+    assert_eq!(said(&driver)?, ["a 1"]);
+    Ok(())
+}
+
+#[test]
+fn a_record_set_aside_is_not_tried_again_when_a_commit_comes_before_it() -> Result<()> {
+    let mut driver = Driver::of(obedient(0)?).start()?;
+    driver.settle()?;
+    let input = driver.input::<String, String>("lines", Utf8, Utf8);
+    // A turn takes 512: the third meets the last one, and the turns after that are committed in between.
+    (0..1_100).try_for_each(|_| input.send(&"k".into(), &"a".into(), at(7)))?;
+    input.send(&"k".into(), &"reject".into(), at(7))?;
+    (0..4).try_for_each(|_| driver.step().map(drop))?;
+    assert_eq!(driver.counted(Counter::Aborts), 1);
+    driver.advance_clock(Duration::from_secs(1));
+    driver.settle()?;
+    assert_eq!((said(&driver)?.len(), dead_letters(&driver)?.len()), (1_100, 1));
+    assert_eq!(driver.counted(Counter::Aborts), 1);
     Ok(())
 }

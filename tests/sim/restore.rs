@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use millstream::broker::{Call, Code, Failure};
 use millstream::store::LoggedKey;
 use millstream::testing::{Driver, table};
-use millstream::{Builder, Counter, Emit, FailPoint, I64, Result, Utf8};
+use millstream::{Builder, Counter, Emit, FailPoint, I64, Result, Topology, Utf8};
 
 use crate::disk::Disk;
 use crate::world::{at, clockwork, history, say, word_count};
@@ -97,6 +98,44 @@ fn little_state_is_brought_to_disk_when_the_flush_interval_has_passed() -> Resul
     assert_eq!(driver.crashes(), 0);
     driver.advance(Duration::from_secs(11))?;
     assert_eq!(driver.crashes(), 1);
+    Ok(())
+}
+
+/// Counts lines, without an internal topic, whose purges would come the same way as flushes.
+fn counting() -> Result<Topology> {
+    let builder = Builder::new("app");
+    builder.stream("lines", Utf8, Utf8).count("counts", Utf8).to("out", Utf8, I64);
+    Ok(builder.build()?)
+}
+
+#[test]
+fn what_lies_on_disk_is_not_brought_there_again() -> Result<()> {
+    let mut driver = Driver::of(counting()?).start()?;
+    say(&driver, "a", "to be")?;
+    driver.settle()?;
+    driver.advance(Duration::from_secs(11))?;
+    driver.arm(FailPoint::BeforeFlush, 0);
+    (0..3).try_for_each(|_| driver.advance(Duration::from_secs(11)))?;
+    assert_eq!(driver.crashes(), 0);
+    Ok(())
+}
+
+#[test]
+fn an_abort_gives_a_log_no_other_name() -> Result<()> {
+    let disk = Disk::flushing();
+    let mut driver = Driver::of(counting()?).stores(move |_| disk.open()).start()?;
+    say(&driver, "a", "x")?;
+    driver.settle()?;
+    let failure = Failure::new(Call::Commit, Code::InvalidTransactionState, "x").abortable();
+    driver.broker().faults().refuse_next("app-instance-0-0", failure);
+    say(&driver, "a", "x")?;
+    driver.settle()?;
+    assert_eq!(driver.counted(Counter::Aborts), 1);
+    driver.restart(0)?;
+    say(&driver, "a", "x")?;
+    driver.settle()?;
+    assert_eq!(driver.output("out", Utf8, I64).latest()?, table("a 3"));
+    assert_eq!(driver.counted(Counter::Restored), 0);
     Ok(())
 }
 

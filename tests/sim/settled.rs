@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use millstream::testing::Driver;
-use millstream::{Builder, Context, Due, Fault, I64, Processor, Rec, Result, Timers, Utf8};
+use millstream::{Builder, Context, Due, Emit, Fault, I64, Processor, Rec, Result, Timers, Utf8};
 
 use crate::broadcasts::{price, priced};
-use crate::world::{at, history};
+use crate::disk::Disk;
+use crate::world::{at, history, say, word_count};
 
 const LATER: Duration = Duration::from_secs(5);
 
@@ -131,5 +132,30 @@ fn a_process_with_a_task_that_a_fault_has_stopped_owes_what_that_left() -> Resul
     driver.input("numbers", Utf8, I64).send(&"a".into(), &1, at(0))?;
     work(&mut driver)?;
     assert_eq!((driver.stopped_tasks().len(), driver.is_settled()), (1, false));
+    Ok(())
+}
+
+#[test]
+fn a_process_whose_disk_refuses_what_is_committed_is_not_settled() -> Result<()> {
+    let disk = Disk::default();
+    let stores = disk.clone();
+    let setup = Driver::of(word_count(Emit::OnCommit)?).stores(move |_| stores.open());
+    let mut driver = setup.start()?;
+    work(&mut driver)?;
+    assert!(driver.is_settled());
+    disk.refuse(Fault::Retry("no space left on the device".into()));
+    say(&driver, "x", "to be or not to be")?;
+    let mut told = Vec::new();
+    for _ in 0..100 {
+        let refused = disk.refused();
+        driver.step()?;
+        driver.advance_clock(Duration::from_millis(100));
+        // What was refused once is tried again in the next round, and waits from there on.
+        told.extend((refused > 1).then(|| driver.is_settled()));
+    }
+    assert!(told.len() > 10 && !told.contains(&true), "{told:?}");
+    disk.accept();
+    work(&mut driver)?;
+    assert!(driver.is_settled());
     Ok(())
 }

@@ -103,6 +103,19 @@ fn a_crash_before_commit_counts_each_word_once() -> Result<()> {
 }
 
 #[test]
+fn a_poll_that_brings_nothing_passes_no_place_to_crash_at() -> Result<()> {
+    let mut driver = setup()?.start()?;
+    driver.settle()?;
+    driver.arm(FailPoint::Polled, 0);
+    driver.settle()?;
+    assert_eq!(driver.crashes(), 0);
+    say(&driver, "a", "to be")?;
+    driver.settle()?;
+    assert_eq!(driver.crashes(), 1);
+    Ok(())
+}
+
+#[test]
 fn a_crash_at_any_place_counts_each_word_once() -> Result<()> {
     for point in FailPoint::ALL {
         for skip in 0..4 {

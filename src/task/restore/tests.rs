@@ -1,14 +1,15 @@
 //! A changelog on a cluster in this process, and what becomes of stores that are brought to its end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::broker::embedded::Embedded;
 use crate::broker::{Broker, Cleanup, Isolation, OutRecord, Outgoing, TopicIndex, TopicSpec};
 use crate::clock::ManualClock;
 use crate::record::{Headers, Topic};
-use crate::store::Stores;
 use crate::store::memory::MemoryStores;
+use crate::store::{Committed, StateReader, Stores};
 
 fn log() -> TopicPartition {
     TopicPartition::new("app-counts-changelog", 0)
@@ -16,26 +17,69 @@ fn log() -> TopicPartition {
 
 /// A changelog of five records.
 fn broker() -> Embedded {
+    let broker = empty();
+    (0..5_u8).for_each(|key| append(&broker, &[key], b"value"));
+    broker
+}
+
+/// A changelog without records.
+fn empty() -> Embedded {
     let broker = Embedded::new(Arc::new(ManualClock::at(Timestamp(0))));
-    let topic: Topic = log().topic;
-    let spec = TopicSpec { name: topic.clone(), partitions: 1, cleanup: Cleanup::Compact };
+    let spec = TopicSpec { name: log().topic, partitions: 1, cleanup: Cleanup::Compact };
     broker.admin().unwrap().create(&[spec]).unwrap();
+    broker
+}
+
+fn append(broker: &Embedded, key: &[u8], value: &[u8]) {
+    let topic: Topic = log().topic;
     let mut producer = broker.producer(None, [topic].into()).unwrap();
     let mut out = Outgoing::default();
-    for key in 0..5_u8 {
-        out.push(OutRecord {
-            topic: TopicIndex(0),
-            partition: 0,
-            logged: false,
-            timestamp: Timestamp(0),
-            key: Some(&[key]),
-            value: Some(b"value"),
-            headers: Headers::default(),
-        });
-    }
+    out.push(OutRecord {
+        topic: TopicIndex(0),
+        partition: 0,
+        logged: false,
+        timestamp: Timestamp(0),
+        key: Some(key),
+        value: Some(value),
+        headers: Headers::default(),
+    });
     producer.send(&out).unwrap();
     producer.flush(Duration::ZERO).unwrap();
-    broker
+}
+
+/// A store that counts how often it was written to, and how often it was brought to disk.
+struct Counted {
+    store: Box<dyn TaskStore>,
+    written: Arc<AtomicUsize>,
+    flushed: Arc<AtomicUsize>,
+}
+
+impl TaskStore for Counted {
+    fn reader(&self) -> Arc<dyn StateReader> {
+        self.store.reader()
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        self.store.checkpoint()
+    }
+
+    fn apply(&mut self, of: &StateChanges, at: &Checkpoint, permit: &Committed) -> Result<()> {
+        self.store.apply(of, at, permit)
+    }
+
+    fn restore(&mut self, changes: &StateChanges, checkpoint: &Checkpoint) -> Result<()> {
+        self.written.fetch_add(1, Ordering::SeqCst);
+        self.store.restore(changes, checkpoint)
+    }
+
+    fn flusher(&self) -> Box<dyn FnOnce() -> Result<()> + Send> {
+        self.flushed.fetch_add(1, Ordering::SeqCst);
+        self.store.flusher()
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        self.store.close()
+    }
 }
 
 /// A job of a store that stands at offset 1.
@@ -116,4 +160,72 @@ fn a_restored_store_stands_at_the_committed_positions_and_keeps_what_else_it_kne
     let Checkpoint { inputs, committed_at, changelog, .. } = restored.checkpoint;
     assert_eq!(inputs, [(lines(1), Offset(4)), (lines(0), Offset(9))]);
     assert_eq!((committed_at, changelog), (Timestamp(77), Some(Offset(5))));
+}
+
+#[test]
+fn little_is_written_once_at_the_end_and_brought_to_disk_unless_there_was_nothing_to_read() {
+    let broker = broker();
+    broker.faults().limit_fetch(1);
+    let counts_from = |place| {
+        let mut restorer = restorer(&broker);
+        let (written, flushed) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let RestoreJob { store, checkpoint, .. } = job(&broker);
+        let store = Box::new(Counted { store, written: written.clone(), flushed: flushed.clone() });
+        let checkpoint = Checkpoint { changelog: Some(Offset(place)), ..checkpoint };
+        restorer.begin(RestoreJob { store, checkpoint, ..job(&broker) }).unwrap();
+        let ends = ends(&mut restorer);
+        (ends, written.load(Ordering::SeqCst), flushed.load(Ordering::SeqCst))
+    };
+    assert_eq!(counts_from(1), (vec![Some(4)], 1, 1));
+    assert_eq!(counts_from(5), (vec![Some(0)], 1, 0));
+}
+
+#[test]
+fn a_store_is_done_that_stands_at_the_end_of_a_log_that_it_knows() {
+    let broker = broker();
+    let done = |place: i64, genesis: Option<Genesis>| {
+        let mut job = job(&broker);
+        job.checkpoint.changelog = Some(Offset(place));
+        job.checkpoint.genesis = genesis;
+        job.is_done()
+    };
+    let is_done = [done(4, None), done(5, None), done(5, Some([7; 16]))];
+    assert_eq!(is_done, [false, true, false]);
+}
+
+#[test]
+fn a_job_whose_task_is_wanted_no_more_is_given_up() {
+    let broker = broker();
+    let mut restorer = restorer(&broker);
+    restorer.begin(job(&broker)).unwrap();
+    restorer.keep(|id| id.partition == 0).unwrap();
+    assert!(restorer.is_busy());
+    restorer.keep(|id| id.partition == 1).unwrap();
+    assert_eq!((restorer.is_busy(), ends(&mut restorer)), (false, vec![]));
+}
+
+#[test]
+fn nothing_more_is_read_of_a_log_whose_store_is_done() {
+    let broker = broker();
+    let mut restorer = restorer(&broker);
+    restorer.begin(job(&broker)).unwrap();
+    assert_eq!(ends(&mut restorer), [Some(4)]);
+    append(&broker, b"later", b"value");
+    assert!(restorer.consumer.poll(Duration::ZERO).unwrap().is_empty());
+}
+
+#[test]
+fn a_store_that_was_built_from_the_beginning_of_a_log_knows_it_again() {
+    let broker = empty();
+    let (id, key, value) = genesis::make();
+    append(&broker, key, &value);
+    append(&broker, b"row", b"value");
+    let mut restorer = restorer(&broker);
+    let RestoreJob { mut store, checkpoint, .. } = job(&broker);
+    let checkpoint = Checkpoint { changelog: None, ..checkpoint };
+    store.restore(&StateChanges::default(), &checkpoint).unwrap();
+    restorer.begin(RestoreJob { store, checkpoint, ..job(&broker) }).unwrap();
+    let steps = (0..10).flat_map(|_| restorer.step(Duration::ZERO, || false).unwrap());
+    let known: Vec<_> = steps.map(|end| end.ok().map(|end| end.checkpoint.genesis)).collect();
+    assert_eq!(known, [Some(Some(id))]);
 }
