@@ -325,6 +325,7 @@ impl Task {
     pub(crate) fn is_at_rest(&mut self, now: Timestamp) -> bool {
         let is_at_rest = |waits: WaitsFor| waits.owed == 0 && waits.next.is_none_or(|at| at > now);
         !self.has_worked()
+            && self.unapplied_since().is_none()
             && !self.has_records()
             && !self.is_behind_broadcasts()
             && self.core.stores.iter().flatten().all(|state| is_at_rest(state.waits_for()))
