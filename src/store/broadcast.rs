@@ -284,6 +284,18 @@ mod tests {
     }
 
     #[test]
+    fn a_value_weighs_what_it_has_beyond_its_row() {
+        let shared: SharedView<String, String> = SharedView::new(Arc::new(Utf8), Arc::new(Utf8));
+        let said = |offset, value: &str| {
+            let record = record(offset, Some("a"), Some(value.as_bytes()));
+            shared.apply(0, &mut std::iter::once(record), Offset(offset + 1));
+            shared.bytes()
+        };
+        let (short, long) = (said(0, "short"), said(1, &"long".repeat(100)));
+        assert_eq!(long, short + 400 - size_of::<String>());
+    }
+
+    #[test]
     fn changes_reach_a_task_that_knows_no_types() {
         let shared = numbers();
         let one = number(1);

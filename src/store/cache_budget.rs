@@ -150,6 +150,29 @@ mod tests {
     }
 
     #[test]
+    fn the_others_hear_of_a_share_when_it_has_changed_by_a_step() {
+        let budget = CacheBudget::new(1 << 20);
+        let mut share = CacheShare::of(&budget);
+        share.tell((16 << 10) - 1);
+        assert_eq!(budget.taken().0, 0);
+        share.tell(16 << 10);
+        assert_eq!(budget.taken().0, 16 << 10);
+        share.tell(1);
+        assert_eq!(budget.taken().0, 16 << 10);
+        share.tell(0);
+        assert_eq!(budget.taken().0, 0);
+    }
+
+    #[test]
+    fn who_has_just_an_equal_part_keeps_it() {
+        let budget = CacheBudget::new(1 << 20);
+        let (share, mut greedy) = (CacheShare::of(&budget), CacheShare::of(&budget));
+        greedy.tell(2 << 20);
+        assert!(!share.is_exceeded(1 << 19));
+        assert!(share.is_exceeded((1 << 19) + 1));
+    }
+
+    #[test]
     fn a_closed_store_gives_its_part_back() {
         let budget = CacheBudget::new(1 << 20);
         let mut share = CacheShare::of(&budget);

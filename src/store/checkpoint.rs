@@ -150,6 +150,17 @@ mod tests {
     }
 
     #[test]
+    fn marks_that_say_nothing_come_back_as_they_were() {
+        let mut bytes = Vec::new();
+        Checkpoint::default().encode(&[], &mut bytes);
+        assert_eq!(Checkpoint::decode(&bytes, &[]), Ok(Checkpoint::default()));
+        let first = Checkpoint { changelog: Some(Offset(0)), ..Checkpoint::default() };
+        bytes.clear();
+        first.encode(&[], &mut bytes);
+        assert_eq!(Checkpoint::decode(&bytes, &[]), Ok(first), "nothing of the log was read");
+    }
+
+    #[test]
     fn with_a_column_that_was_not_there_the_log_is_read_from_its_beginning() {
         let anew = Checkpoint { changelog: None, ..checkpoint() };
         let decoded = |columns: &[&str]| Checkpoint::decode(&encoded(), &names(columns));

@@ -330,3 +330,111 @@ fn spread(hash: u32) -> u64 {
 fn lost() -> Fault {
     Fault::Fatal("an entry of a store is not where its table says".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const ROOMY: usize = 1 << 20;
+    const AT: Timestamp = Timestamp(0);
+
+    fn entries(bytes_max: usize) -> Entries<String> {
+        Entries::new(&CacheBudget::new(bytes_max))
+    }
+
+    /// What an entry takes whose key is short and whose value weighs nothing.
+    fn least() -> usize {
+        size_of::<Entry<String>>() * 9 / 8 + 2 * size_of::<Bucket>()
+    }
+
+    fn clean(entries: &mut Entries<String>, key: u32) -> Result<Place> {
+        entries.insert(&key.to_be_bytes(), None, AT, 0)
+    }
+
+    fn dirty(entries: &mut Entries<String>, key: u32) -> Result<Place> {
+        let place = clean(entries, key)?;
+        entries.soil(place)?;
+        Ok(place)
+    }
+
+    fn found(entries: &mut Entries<String>, keys: u32) -> usize {
+        (0..keys).filter(|key| entries.find(&key.to_be_bytes()).is_some()).count()
+    }
+
+    #[test]
+    fn an_entry_takes_its_place_two_buckets_its_long_key_and_its_weight() -> Result<()> {
+        let mut entries = entries(ROOMY);
+        clean(&mut entries, 1)?;
+        assert_eq!(entries.bytes(), least());
+        entries.insert(&[b'k'; 300], None, AT, 7)?;
+        assert_eq!(entries.bytes(), 2 * least() + 307);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_dirty_takes_what_its_entries_do() -> Result<()> {
+        let mut entries = entries(ROOMY);
+        let place = dirty(&mut entries, 1)?;
+        assert!(!entries.soil(place)?, "it counts once");
+        assert_eq!(entries.dirty_bytes(), least());
+        entries.weigh(place, 50)?;
+        assert_eq!((entries.dirty_bytes(), entries.bytes()), (least() + 50, least() + 50));
+        let other = dirty(&mut entries, 2)?;
+        entries.unsoil(other)?;
+        assert_eq!((entries.dirty_bytes(), entries.bytes()), (least() + 50, 2 * least() + 50));
+        Ok(())
+    }
+
+    #[test]
+    fn entries_that_were_used_go_too_where_room_is_short_and_the_others_move_together() -> Result<()>
+    {
+        let mut entries = entries(20 * least());
+        for key in 0..100 {
+            dirty(&mut entries, key)?;
+        }
+        assert_eq!(found(&mut entries, 100), 100);
+        entries.settle(String::len);
+        assert_eq!((entries.bytes(), found(&mut entries, 100)), (20 * least(), 20));
+        let lengths = (entries.slab.len(), entries.slab.capacity(), entries.table.len());
+        assert_eq!((lengths, entries.vacant.len()), ((20, 20, 20), 0));
+        Ok(())
+    }
+
+    #[test]
+    fn entries_stay_where_they_are_while_few_places_are_vacant() -> Result<()> {
+        let mut entries = entries(ROOMY);
+        for key in 0..91 {
+            clean(&mut entries, key)?;
+        }
+        for key in 91..96 {
+            dirty(&mut entries, key)?;
+        }
+        entries.discard();
+        assert_eq!((entries.slab.len(), entries.table.len(), entries.vacant.len()), (96, 91, 5));
+        assert_eq!((found(&mut entries, 96), entries.bytes()), (91, 91 * least()));
+        clean(&mut entries, 1_000)?;
+        assert_eq!((entries.slab.len(), entries.vacant.len()), (96, 4), "a vacant place is taken");
+        Ok(())
+    }
+
+    #[test]
+    fn keys_of_the_same_hash_are_told_apart() -> Result<()> {
+        let (one, other) = (b"17342", b"106572");
+        assert_eq!(hash_of(one), hash_of(other));
+        let mut entries = entries(ROOMY);
+        let place = entries.insert(one, None, AT, 0)?;
+        assert_eq!(entries.find(other), None);
+        let beside = entries.insert(other, None, AT, 0)?;
+        assert_eq!((entries.find(one), entries.find(other)), (Some(place), Some(beside)));
+        Ok(())
+    }
+
+    #[test]
+    fn keys_spread_over_the_tags_and_the_places_of_the_table() {
+        let hashes: BTreeSet<u32> = (0..1_000_u32).map(|key| hash_of(&key.to_be_bytes())).collect();
+        assert_eq!(hashes.len(), 1_000);
+        assert_eq!(spread(0x8000_0001), 0x8000_0001_8000_0001);
+    }
+}

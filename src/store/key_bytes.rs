@@ -127,6 +127,24 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_compared_hashed_and_shown_as_its_bytes() {
+        let [a, b, long] = [&b"a"[..], b"b", &[b'a'; SHORT_MAX + 1]].map(KeyBytes::new);
+        assert!(a < b && a < long && long < b);
+        assert!(a == KeyBytes::new(b"a") && a != b && a != long);
+        assert_eq!(FxBuildHasher.hash_one(&a), FxBuildHasher.hash_one(a.as_slice()));
+        assert_eq!(format!("{a:?}"), "[97]");
+        assert_eq!((a.heap_bytes(), long.heap_bytes()), (0, SHORT_MAX + 1));
+    }
+
+    #[test]
+    fn two_keys_have_two_hashes_and_prefixes_that_sort_as_they_do() {
+        assert_ne!(hash(b"a"), hash(b"b"));
+        let prefixes = [&b""[..], b"a", b"abcdefgh", b"abcdefghi", b"b"].map(sort_prefix);
+        let sorted = [0, 0x6100_0000_0000_0000, 0x6162_6364_6566_6768];
+        assert_eq!(prefixes, [sorted[0], sorted[1], sorted[2], sorted[2], 0x6200_0000_0000_0000]);
+    }
+
+    #[test]
     fn the_end_of_a_prefix_is_the_next_key_of_its_length() {
         let mut end = Vec::new();
         assert_eq!((prefix_end(b"ab", &mut end), &end[..]), (true, &b"ac"[..]));

@@ -118,6 +118,7 @@ mod tests {
             StateChange { column: Column(0), key: b"a", value: None },
         ];
         assert_eq!((all, changes.bytes()), (expected.to_vec(), 4));
+        assert_eq!((changes.len(), changes.is_empty()), (3, false));
         changes.clear();
         assert_eq!((changes.len(), changes.bytes(), changes.is_empty()), (0, 0, true));
     }

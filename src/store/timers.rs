@@ -321,6 +321,7 @@ mod tests {
             timers.set(&key.into(), Timestamp(at))?;
         }
         assert_eq!((timers.next(), timers.len()), (Some(Timestamp(5)), 4));
+        assert!(!timers.is_empty());
         let due = |at, key: &str| (at, key.to_owned());
         assert_eq!(fire(&mut timers, 6)?, [due(5, "a"), due(5, "b"), due(6, "c")]);
         assert_eq!((timers.deadline(&"d".into()), timers.len()), (Some(Timestamp(9)), 1));
@@ -434,6 +435,33 @@ mod tests {
         commit(&mut *store, &mut timers)?;
         let kept = budget.reserved() / 1_000;
         assert!(kept < each / 2, "{kept} of {each}: room that the map keeps, and no keys");
+        Ok(())
+    }
+
+    #[test]
+    fn short_keys_take_their_place_in_the_map_and_one_and_a_half_in_the_tree() -> Result<()> {
+        let (mut store, budget) = (opened()?, CacheBudget::new(0));
+        let mut timers = TimerQueue::open(COLUMN, &*store.reader(), Arc::new(Utf8), &budget)?;
+        for n in 0..1_000 {
+            timers.set(&n.to_string(), Timestamp(1))?;
+        }
+        commit(&mut *store, &mut timers)?;
+        // A map of a thousand has two thousand places, each with a byte of its own.
+        let each = size_of::<(KeyBytes, Timestamp)>();
+        assert_eq!(budget.reserved(), 2_048 * (each + 1) + 1_500 * each);
+        Ok(())
+    }
+
+    #[test]
+    fn a_key_that_moved_is_dirty_once_however_often_it_moves() -> Result<()> {
+        let store = opened()?;
+        let mut timers = timers(&*store)?;
+        for (key, at) in [("a", 5), ("a", 6), ("bcd", 5)] {
+            timers.set(&key.into(), Timestamp(at))?;
+        }
+        assert_eq!(timers.dirty_bytes(), 2 * CHANGE_BYTES + "abcd".len());
+        timers.discard();
+        assert_eq!(timers.dirty_bytes(), 0);
         Ok(())
     }
 

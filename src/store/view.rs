@@ -327,6 +327,77 @@ mod tests {
     }
 
     #[test]
+    fn a_view_takes_its_slots_its_logs_its_table_its_values_and_its_index() {
+        let mut view = Words::default();
+        assert_eq!((view.bytes(), View::<u32, String, ()>::default().bytes()), (0, 0));
+        for key in 0..3 {
+            say(&mut view, 0, key.into(), key, Some("seven b"));
+        }
+        let slots = view.rows.capacity() * size_of::<Option<Row<u32, String>>>();
+        let logs = 3 * 24;
+        assert_eq!(view.bytes(), slots + logs + view.table.allocation_size() + 3 * 7 + 3);
+    }
+
+    #[test]
+    fn a_view_is_empty_while_no_key_has_a_value() {
+        let mut view = Words::default();
+        assert!(view.is_empty());
+        say(&mut view, 0, 0, 1, Some("a"));
+        assert!(!view.is_empty());
+        say(&mut view, 0, 1, 1, None);
+        assert!(view.is_empty());
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_nothing_in_the_table_and_its_slot_to_the_next() {
+        let mut view = Words::default();
+        say(&mut view, 0, 0, 1, None);
+        say(&mut view, 0, 1, 2, Some("b"));
+        view.forget(0, Offset(2));
+        assert_eq!((view.table.len(), view.rows.len()), (1, 2));
+        say(&mut view, 0, 2, 3, Some("c"));
+        assert_eq!((view.table.len(), view.rows.len()), (2, 2));
+        assert_eq!((view.get(&1), view.get(&3)), (None, Some(&"c".into())));
+    }
+
+    #[test]
+    fn changes_are_shown_until_the_visitor_has_enough() {
+        let mut view = Words::default();
+        for key in 0..3 {
+            say(&mut view, 0, key.into(), key, Some("a"));
+        }
+        let mut shown = Vec::new();
+        view.changed_from(0, Offset(0), |key, _| {
+            shown.push(*key);
+            shown.len() < 2
+        });
+        assert_eq!(shown, [0, 1]);
+    }
+
+    /// Keys that all hash alike.
+    #[derive(PartialEq, Eq)]
+    struct Alike(u32);
+
+    impl Hash for Alike {
+        fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+            state.write_u8(0);
+        }
+    }
+
+    #[test]
+    fn keys_are_told_apart_by_themselves_and_found_by_their_hash() {
+        let mut view = View::<Alike, u32, ()>::default();
+        for key in 0..3 {
+            view.apply(0, Offset(key.into()), (Alike(key), Some(key)), |_| 0);
+        }
+        assert_eq!(
+            [0, 1, 2, 3].map(|key| view.get(&Alike(key))),
+            [Some(&0), Some(&1), Some(&2), None]
+        );
+        assert_ne!(hash_of(&1_u32), hash_of(&2_u32));
+    }
+
+    #[test]
     fn forgetting_nothing_leaves_the_horizon() {
         let mut view = Words::default();
         say(&mut view, 0, 0, 1, Some("a"));

@@ -68,6 +68,38 @@ fn what_the_transaction_wrote_shows_once_in_the_order_of_keys() -> Result<()> {
 }
 
 #[test]
+fn a_change_is_written_if_it_says_that_it_changed_anything() -> Result<()> {
+    let store = opened()?;
+    let mut counts = counts(store.reader(), 1 << 20);
+    let count = |count: &mut i64| {
+        *count += 1;
+        true
+    };
+    counts.at(Timestamp(5));
+    assert!(counts.update_if(&"a".into(), count)?);
+    counts.at(Timestamp(3));
+    assert!(counts.update_if(&"a".into(), count)?);
+    assert!(!counts.update_if(&"a".into(), |_| false)?);
+    assert!(!counts.update_if(&"b".into(), |_| false)?);
+    assert_eq!(dirty(&mut counts)?, [("a".to_owned(), Some(2), 5)]);
+    Ok(())
+}
+
+#[test]
+fn a_store_is_dirty_by_what_its_changed_entries_take() -> Result<()> {
+    let store = opened()?;
+    let mut counts = counts(store.reader(), 1 << 20);
+    counts.put(&"a".into(), 1)?;
+    counts.put(&"b".into(), 2)?;
+    let bytes = counts.dirty_bytes();
+    assert_eq!(counts.get(&"c".into())?, None);
+    assert_eq!((bytes, counts.entries.bytes() > bytes), (counts.dirty_bytes(), true));
+    counts.delete(&"a".into())?;
+    assert_eq!(counts.dirty_bytes(), bytes - size_of::<i64>());
+    Ok(())
+}
+
+#[test]
 fn a_put_and_a_delete_do_not_read() -> Result<()> {
     let mut counts = counts(Arc::new(Unasked), 1 << 20);
     counts.put(&"a".into(), 1)?;

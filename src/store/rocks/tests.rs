@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::super::contract::{changes, checkpoint, columns, open, rows, task};
 use super::super::{Checkpoint, Column, Committed, StateChanges, StateReader, Stores};
-use super::RocksStores;
+use super::{RocksStores, move_aside, remove};
 use crate::error::{Fault, Result};
 use crate::record::TaskId;
 
@@ -296,4 +296,76 @@ fn many_tasks_that_write_little_take_little_of_what_write_buffers_may() -> Resul
     let bytes = used.and_then(|part| part.bytes);
     assert!(bytes.is_some_and(|bytes| bytes < 8 << 20), "{bytes:?}");
     Ok(())
+}
+
+fn tables(of: &TempDir) -> usize {
+    let files = fs::read_dir(of.path().join("counts").join("2")).unwrap();
+    let names = files.map(|file| file.unwrap().path());
+    names.filter(|path| path.extension().is_some_and(|name| name == "sst")).count()
+}
+
+#[test]
+fn a_megabyte_waits_in_write_buffers_for_the_next_flush() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&RocksStores::new(dir.path(), 64 << 20))?;
+    for row in 0..16_u8 {
+        let mut batch = StateChanges::default();
+        batch.push(A, &[row], Some(&vec![row; 64 << 10]));
+        store.apply(&batch, &checkpoint(row.into()), &Committed::mint())?;
+    }
+    assert_eq!(tables(&dir), 0);
+    store.flusher()()?;
+    assert!(tables(&dir) > 0);
+    Ok(())
+}
+
+#[test]
+fn a_small_restore_waits_for_the_next_flush() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&at(dir.path()))?;
+    store.restore(&changes(&[(A, "k", Some("1"))]), &checkpoint(1))?;
+    assert_eq!((rows(&*store.reader(), A)?, tables(&dir)), ("k=1".into(), 0));
+    Ok(())
+}
+
+#[test]
+fn a_flush_that_fails_is_told_and_is_no_damage() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&at(dir.path()))?;
+    store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(1), &Committed::mint())?;
+    fs::remove_dir_all(dir.path().join("counts").join("2")).unwrap();
+    assert!(matches!(store.flusher()(), Err(Fault::Retry(_))));
+    assert!(!store.is_damaged());
+    Ok(())
+}
+
+#[test]
+fn a_store_that_closes_and_cannot_flush_says_so() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(&at(dir.path()))?;
+    store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(1), &Committed::mint())?;
+    fs::remove_dir_all(dir.path().join("counts").join("2")).unwrap();
+    assert!(matches!(store.close(), Err(Fault::Retry(_))));
+    Ok(())
+}
+
+#[test]
+fn write_buffers_may_take_a_quarter_and_blocks_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let memory = RocksStores::new(dir.path(), 64 << 20).memory();
+    let bounds: Vec<_> = memory.into_iter().map(|part| (part.part, part.bytes_max)).collect();
+    let expected = [("write_buffers", Some(16 << 20)), ("block_cache", Some(48 << 20))];
+    assert_eq!(bounds, expected);
+}
+
+#[test]
+fn what_cannot_be_moved_or_removed_is_told_and_what_is_not_there_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, gone) = (dir.path().join("file"), dir.path().join("gone"));
+    fs::write(&file, "no directory").unwrap();
+    assert_eq!(remove(&file).map_err(|e| e.kind()), Err(io::ErrorKind::NotADirectory));
+    assert_eq!(remove(&gone).map_err(|e| e.kind()), Ok(()));
+    let into_itself = move_aside(dir.path(), &dir.path().join("aside"));
+    assert_eq!(into_itself.map_err(|e| e.kind()), Err(io::ErrorKind::InvalidInput));
+    assert_eq!(move_aside(&gone, &dir.path().join("aside")).map_err(|e| e.kind()), Ok(()));
 }
