@@ -14,7 +14,11 @@ mod removals;
 mod small_worlds;
 mod smallest_world;
 mod stage;
+mod what_is_kept;
+mod what_is_owed;
+mod what_trends;
 mod when_ranked;
+mod who_is_touched;
 
 use schemas::UserId;
 

@@ -1,7 +1,9 @@
 //! A stage for one rule at a time: the feed on the engine, and a few things that a few people do.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use millstream::store::LoggedKey;
 use millstream::testing::Driver;
 use millstream::{Bytes, Result, Timestamp};
 use schemas::{FeedBody, Read, Wire};
@@ -93,7 +95,6 @@ impl Stage {
     /// Starts it again, and lets it work off what waits, a record a fetch and a quarter second a step, until the last
     /// feed of the reader has so many posts.
     pub fn restart(&mut self, posts: usize) -> Result<()> {
-        self.is_down = false;
         self.work_off(0)?;
         for _ in 0..STEPS_MAX {
             if self.last()?.posts.len() >= posts {
@@ -106,6 +107,7 @@ impl Stage {
 
     /// Starts it again, and lets it take so many steps of a backlog, a record a fetch.
     pub fn work_off(&mut self, steps: usize) -> Result<()> {
+        self.is_down = false;
         self.driver.broker().faults().limit_fetch(1);
         self.driver.restart(0)?;
         (0..steps).try_for_each(|_| self.step())
@@ -117,7 +119,7 @@ impl Stage {
         Ok(())
     }
 
-    fn log(&mut self, payload: Payload) -> Result<()> {
+    pub fn log(&mut self, payload: Payload) -> Result<()> {
         self.logged += 1;
         let input = Input { arrived: self.now(), payload };
         send(&self.driver, &record(&input, self.logged), input.arrived)?;
@@ -149,11 +151,21 @@ impl Stage {
         self.log(Payload::Follow(RowChange { lsn, key, image: Image::Live(row) }))
     }
 
+    pub fn unfollow(&mut self, follower: Id, followee: Id) -> Result<()> {
+        let (lsn, key) = (self.lsn(), vec![follower, followee]);
+        self.log(Payload::Follow(RowChange { lsn, key, image: Image::DeletedByKey }))
+    }
+
     pub fn like(&mut self, user: Id, post: u8, created_at: i64) -> Result<()> {
-        let id = [user[0].wrapping_mul(16).wrapping_add(post); 16];
+        let id = like_id(user, post);
         let row = LikeOrComment { id, post: [post; 16], user, created_at };
         let lsn = self.lsn();
         self.log(Payload::Like(RowChange { lsn, key: vec![id], image: Image::Live(row) }))
+    }
+
+    pub fn unlike(&mut self, user: Id, post: u8) -> Result<()> {
+        let (lsn, key) = (self.lsn(), vec![like_id(user, post)]);
+        self.log(Payload::Like(RowChange { lsn, key, image: Image::DeletedByKey }))
     }
 
     pub fn user(&mut self, id: Id, live: bool) -> Result<()> {
@@ -208,4 +220,22 @@ impl Stage {
     pub fn last(&self) -> Result<Published> {
         Ok(self.published(READER)?.pop().flatten().unwrap())
     }
+
+    /// How many rows a store keeps in all tasks, as the changelogs tell.
+    pub fn kept(&self, store: &str) -> Result<usize> {
+        let mut rows = BTreeMap::new();
+        for (changelog, _) in feed(&FeedSettings::default())?.topology.changelogs() {
+            let output = self.driver.output::<Vec<u8>, Vec<u8>>(&changelog, Bytes, Bytes);
+            let logged = output.rows()?.into_iter().map(|row| (row.key.unwrap(), row.value));
+            let of_store = logged.filter(|(key, _)| {
+                LoggedKey::decode(key).is_some_and(|logged| logged.store == store)
+            });
+            rows.extend(of_store);
+        }
+        Ok(rows.values().flatten().count())
+    }
+}
+
+fn like_id(user: Id, post: u8) -> Id {
+    [user[0].wrapping_mul(16).wrapping_add(post); 16]
 }

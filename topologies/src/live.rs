@@ -379,4 +379,82 @@ mod tests {
         put(&mut posts, 2, (8, 20));
         assert_eq!((posts_of(&posts, 1), posts_of(&posts, 2)), (vec![], vec![8]));
     }
+
+    fn line(author: u8, created_at_ms: i64, likes: u32) -> PostLine {
+        PostLine { author: UserId([author; 16]), created_at_ms, likes, ..PostLine::default() }
+    }
+
+    #[test]
+    fn a_post_that_changes_hands_names_its_former_authors_and_one_that_is_counted_does_not() {
+        let (mut posts, post) = (PostsByAuthor::default(), PostId([7; 16]));
+        let lines = [line(1, 10, 0), line(1, 10, 5), line(2, 10, 5), line(3, 10, 5)];
+        posts.changed(&post, None, Some(&lines[0]));
+        let former = lines.windows(2).map(|pair| {
+            posts.changed(&post, Some(&pair[0]), Some(&pair[1]));
+            posts.former_authors(&post).unwrap().iter().map(|user| user.0[0]).collect::<Vec<_>>()
+        });
+        assert_eq!(former.collect::<Vec<_>>(), [vec![], vec![1], vec![1, 2]]);
+    }
+
+    #[test]
+    fn a_post_appears_when_it_comes_and_when_it_becomes_another_and_not_when_it_is_counted() {
+        let (mut posts, post) = (PostsByAuthor::default(), PostId([7; 16]));
+        let lines = [line(1, 10, 0), line(1, 10, 5), line(1, 20, 5), line(1, 20, 6)];
+        assert!(!posts.appeared_after(&post, 0), "it is not there");
+        posts.changed(&post, None, Some(&lines[0]));
+        let mut appeared = vec![posts.appeared_after(&post, 0)];
+        for pair in lines.windows(2) {
+            let before = posts.changes();
+            posts.changed(&post, Some(&pair[0]), Some(&pair[1]));
+            appeared.push(posts.appeared_after(&post, before));
+        }
+        assert_eq!((appeared, posts.changes()), (vec![true, false, true, false], 4));
+        assert_eq!([2, 3].map(|changes| posts.appeared_after(&post, changes)), [true, false]);
+    }
+
+    #[test]
+    fn a_post_is_found_by_its_author_s_slot_and_its_place_there() {
+        let mut posts = PostsByAuthor::default();
+        for (author, post) in [(1, (7, 10)), (2, (8, 20)), (2, (9, 30))] {
+            put(&mut posts, author, post);
+        }
+        let found = [7, 8, 9, 6].map(|post| {
+            let (slot, place) = posts.place(&PostId([post; 16]))?;
+            Some((posts.lines(slot)[place as usize].post.0[0], place))
+        });
+        assert_eq!(found, [Some((7, 0)), Some((8, 1)), Some((9, 0)), None]);
+    }
+
+    #[test]
+    fn a_map_takes_a_byte_more_an_entry_and_keeps_an_eighth_of_its_places_free() {
+        let told = [(0, 15), (7, 0), (7, 15), (14, 23)].map(|(n, entry)| map_bytes(n, entry));
+        assert_eq!(told, [0, 8, 128, 384]);
+    }
+
+    #[test]
+    fn bytes_are_those_of_both_maps_the_lines_the_slots_and_the_former_authors() {
+        let mut posts = PostsByAuthor::default();
+        for post in 0..10 {
+            let line = line(post % 3, 10, 0);
+            posts.changed(&PostId([post; 16]), None, Some(&line));
+        }
+        for post in 0..4 {
+            let line = line(post % 3, 10, 0);
+            posts.changed(&PostId([post; 16]), Some(&line), None);
+        }
+        let maps =
+            map_bytes(posts.places.capacity(), 40) + map_bytes(posts.of_author.capacity(), 20);
+        let (lines, slots, former) = (6 * 64 * 3 / 2, posts.slots.capacity() * 40, 4 * 56 * 2);
+        assert_eq!(posts.bytes(), maps + lines + slots + former);
+    }
+
+    #[test]
+    fn ids_differ_in_their_hashes_also_if_their_second_halves_are_all_ones() {
+        use std::hash::BuildHasher;
+        let hash =
+            |id: u128| BuildHasherDefault::<IdHasher>::default().hash_one(PostId(id.to_le_bytes()));
+        let ones = u128::from(u64::MAX) << 64;
+        let hashes: HashSet<_> = (0..4_096).map(|n| hash(ones | n) & 0xffff).collect();
+        assert!(hashes.len() > 3_500, "{}", hashes.len());
+    }
 }

@@ -114,11 +114,6 @@ impl Interactions {
         let comments = of(Kind::Comment, &self.comments.times);
         likes.into_iter().chain(comments).chain(of(Kind::Share, &self.shares))
     }
-
-    /// Whether nothing is known.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Tally {
@@ -286,5 +281,27 @@ mod tests {
             interactions.row((LIKE, 10, Some(Minus)), AS_OF, out)
         });
         assert_eq!((gone, interactions.likes.from_database), (vec![], true));
+    }
+
+    #[test]
+    fn comments_of_events_count_until_a_row_is_seen_and_a_deleted_row_is_one_less() {
+        let mut interactions = Interactions::default();
+        let event = |at| {
+            move |interactions: &mut Interactions, out: &mut Vec<CountChange>| {
+                interactions.event((Action::Comment, at), AS_OF, out)
+            }
+        };
+        let row = |at, delta| {
+            move |interactions: &mut Interactions, out: &mut Vec<CountChange>| {
+                interactions.row((COMMENT, at, Some(delta)), AS_OF, out)
+            }
+        };
+        let early = changes(&mut interactions, event(5));
+        let written = changes(&mut interactions, row(9, Plus));
+        let late = changes(&mut interactions, event(11));
+        let deleted = changes(&mut interactions, row(9, Minus));
+        let again = changes(&mut interactions, row(9, Minus));
+        let expected = [vec![(5, 1)], vec![(5, -1), (9, 1)], vec![], vec![(9, -1)], vec![]];
+        assert_eq!([early, written, late, deleted, again], expected);
     }
 }

@@ -161,4 +161,32 @@ mod tests {
         assert_eq!(step(&mut sent, line(5, 1_000_000), 1), Step::Rest);
         assert_eq!(sent.unsent, None);
     }
+
+    #[test]
+    fn a_change_is_weighed_by_what_it_adds_to_the_term_and_not_by_the_term() {
+        // The terms are ln 1.004 and ln 1.0045: weighted, the change is 0.0002, their sum 0.0034.
+        let mut sum = Sent { line: line(8, 2_000), unsent: None };
+        assert_eq!(step(&mut sum, line(9, 2_000), 0), Step::Wait(5_000));
+        // Before its weight this change is 0.0025: above the limit, and below it with the weight.
+        let mut unweighted = Sent { line: line(0, 400), unsent: None };
+        assert_eq!(step(&mut unweighted, line(1, 400), 0), Step::Wait(5_000));
+    }
+
+    #[test]
+    fn a_change_of_exactly_the_limit_waits() {
+        let policy = LinePolicy { score_max: 0.0, ..LinePolicy::default() };
+        let mut sent = Sent { line: line(0, 1), unsent: None };
+        let step = sent.step(line(0, 2), true, 0, (&policy, &Weights::v1()));
+        assert_eq!(step, Step::Wait(5_000));
+    }
+
+    #[test]
+    fn a_look_at_a_post_that_did_not_change_puts_nothing_off() {
+        let mut sent = Sent { line: line(0, 1), unsent: None };
+        step(&mut sent, line(0, 2), 0);
+        let mut look =
+            |now| sent.step(line(0, 2), false, now, (&LinePolicy::default(), &Weights::v1()));
+        let looks = [look(4_000), look(4_999), look(5_000)];
+        assert_eq!(looks, [Step::Wait(5_000), Step::Wait(5_000), Step::Send(line(0, 2))]);
+    }
 }

@@ -56,4 +56,16 @@ mod tests {
         ];
         assert_eq!(out, expected);
     }
+
+    #[test]
+    fn what_changes_reaches_its_user_by_day_and_within_what_a_record_carries() {
+        let change = |at_ms, count| CountChange { kind: interactions::Kind::Like, at_ms, count };
+        let mut out = Vec::new();
+        let author = UserId([1; 16]);
+        let changes =
+            [change(86_400_000, 1), change(0, -2), change(0, i64::MIN), change(0, i64::MAX)];
+        affinity_updates(author, &changes, &mut out);
+        let expected = [(1, 1), (0, -2), (0, -i32::MAX), (0, i32::MAX)];
+        assert_eq!(out, expected.map(|(day, count)| ToUser::Interaction { author, day, count }));
+    }
 }

@@ -262,4 +262,39 @@ mod tests {
         assert!(times.take(NOW + 10 * DAY_MS, later));
         assert_eq!(total(&times), 199);
     }
+
+    #[test]
+    fn widths_change_with_whole_hours_and_days_and_what_is_out_of_reach_is_one_bucket() {
+        let (hour, day) = (NOW.div_euclid(HOUR_MS) * HOUR_MS, NOW.div_euclid(DAY_MS) * DAY_MS);
+        let edges = [
+            // The 2 hours before this one are fine, the third is an hour.
+            (hour - 2 * HOUR_MS + 1, hour - 2 * HOUR_MS),
+            (hour - 2 * HOUR_MS + MINUTES_5_MS, hour - 2 * HOUR_MS + MINUTES_5_MS),
+            (hour - 2 * HOUR_MS - 1, hour - 3 * HOUR_MS),
+            // The 2 days before this one have hours, the third is a day.
+            (day - 2 * DAY_MS + HOUR_MS + 1, day - 2 * DAY_MS + HOUR_MS),
+            (day - 2 * DAY_MS - 1, day - 3 * DAY_MS),
+            // A day more than the 90 of the window.
+            (day - 90 * DAY_MS, day - 90 * DAY_MS),
+            (day - 90 * DAY_MS - 1, OLD),
+            (day - 4_000 * DAY_MS, OLD),
+            // The next 2 days are fine.
+            (day + 3 * DAY_MS - 1, day + 3 * DAY_MS - MINUTES_5_MS),
+            (day + 3 * DAY_MS, AHEAD),
+        ];
+        let found = edges.map(|(at, _)| (at, as_of(NOW).bucket(at)));
+        assert_eq!(found, edges);
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_few_times_exact_and_of_many_nothing() {
+        let mut few = Times::default();
+        [5, 7, 7].into_iter().for_each(|at| few.add(at, as_of(NOW)));
+        assert!(few.take(5, as_of(NOW)) && few.take(7, as_of(NOW)));
+        assert_eq!(few, Times::of(false, vec![(7, 1)]));
+        let mut many = Times::default();
+        (0..65).for_each(|n| many.add(NOW - n, as_of(NOW)));
+        (0..65).for_each(|n| assert!(many.take(NOW - n, as_of(NOW)), "{n}"));
+        assert_eq!(many, Times::default(), "the next ones are exact again");
+    }
 }

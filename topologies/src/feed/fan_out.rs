@@ -174,3 +174,23 @@ pub(super) const EVERYBODY: TrendingKey = TrendingKey(0);
 pub(super) fn place_of(user: &UserId, span_ms: i64) -> i64 {
     i64::from(millstream::broker::murmur2(&user.0) & 0x7fff_ffff).rem_euclid(span_ms.max(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_are_spread_over_a_span_each_at_a_place_of_their_own() {
+        let places = |span| (0..=u8::MAX).map(move |id| place_of(&UserId([id; 16]), span));
+        assert!(places(10_000).all(|place| (0..10_000).contains(&place)));
+        let different: std::collections::BTreeSet<_> = places(10_000).collect();
+        assert!(different.len() > 200, "{}", different.len());
+        let hash = i64::from(millstream::broker::murmur2(&[7; 16]));
+        assert_eq!(place_of(&UserId([7; 16]), 1 << 40), hash % (1 << 31));
+    }
+
+    #[test]
+    fn a_span_of_nothing_has_one_place() {
+        assert_eq!([0, -5, 1].map(|span| place_of(&UserId([7; 16]), span)), [0, 0, 0]);
+    }
+}

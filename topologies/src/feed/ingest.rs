@@ -231,3 +231,14 @@ fn forward_all(routed: &[Routed], cx: &mut IngestContext<'_>) -> Result<()> {
 fn dead_letter(poison: &Poison, cx: &mut IngestContext<'_>) -> Result<()> {
     cx.dead_letter(&poison.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_known_for_the_24_hours_of_repetitions_and_an_hour_of_disorder() {
+        assert_eq!(after(7), Timestamp(7 + 25 * 3_600_000));
+        assert_eq!(after(i64::MAX), Timestamp(i64::MAX));
+    }
+}

@@ -48,3 +48,51 @@ pub(super) fn headers(record: Rec<'_, UserId, Publication>, out: &mut Vec<u8>) {
         encode_header(Header { name, value: Some(&value) }, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream::{Headers, Timestamp};
+
+    use super::*;
+
+    fn publication(body: Option<FeedBody>) -> Publication {
+        Publication { version: FeedVersion { feeds_epoch: 3, version: 9 }, body }
+    }
+
+    #[test]
+    fn a_publication_comes_back_without_its_version_and_over_whatever_was_there() {
+        let body = FeedBody { as_of_ms: 5, valid_until_ms: 6, ..FeedBody::default() };
+        let mut bytes = Vec::new();
+        Body.encode(&publication(Some(body.clone())), &mut bytes);
+        let plain = Publication { version: FeedVersion::default(), body: Some(body) };
+        for former in [None, Some(publication(None)), Some(publication(Some(FeedBody::default())))]
+        {
+            let mut slot = former;
+            Body.decode(&bytes, 0, &mut slot).unwrap();
+            assert_eq!(slot.as_ref(), Some(&plain));
+        }
+        assert!(Body.decode(b"short", 0, &mut None).is_err());
+    }
+
+    #[test]
+    fn that_there_is_no_feed_is_a_null_and_comes_back_as_none() {
+        let feeds = [None, Some(FeedBody::default())].map(|body| Body.is_null(&publication(body)));
+        assert_eq!(feeds, [true, false]);
+        let mut slot = Some(publication(Some(FeedBody::default())));
+        Body.decode_null(&mut slot).unwrap();
+        assert_eq!(slot, Some(Publication::default()));
+    }
+
+    #[test]
+    fn headers_say_which_publication_it_is() {
+        let (user, publication) = (UserId([1; 16]), publication(None));
+        let mut out = Vec::new();
+        headers(Rec { key: &user, value: &publication, at: Timestamp(0) }, &mut out);
+        let value = |name| {
+            let found = Headers::from_bytes(&out).find(|header| header.name == name);
+            found.and_then(|header| header.value)
+        };
+        let told = FeedVersion::from_headers(value(FEEDS_EPOCH), value(VERSION));
+        assert_eq!(told, Ok(publication.version));
+    }
+}

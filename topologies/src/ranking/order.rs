@@ -108,4 +108,16 @@ mod tests {
         let found: Vec<_> = (0..).map_while(|rank| ordered.at(rank)).collect();
         assert_eq!(found, expected);
     }
+
+    #[test]
+    fn whole_chunks_are_sorted_as_any_other_number_is() {
+        for chunks in 1..=2 {
+            let count = u32::try_from(chunks * CHUNK).unwrap();
+            let all: Vec<_> = (0..count).map(|n| candidate(f64::from(n), 0, 0)).collect();
+            let mut ordered = Ordered::default();
+            ordered.refill().extend(all.clone());
+            let found: Vec<_> = (0..).map_while(|rank| ordered.at(rank)).collect();
+            assert_eq!(found, all.into_iter().rev().collect::<Vec<_>>());
+        }
+    }
 }

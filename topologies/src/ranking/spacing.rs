@@ -144,4 +144,17 @@ mod tests {
     fn no_more_than_the_most_are_placed() {
         assert_eq!(spaced("abc", 2), [(0, 'a', Best), (1, 'b', Best)]);
     }
+
+    #[test]
+    fn the_sixth_position_is_the_first_at_which_only_the_distance_gives_way() {
+        let expected = [
+            (0, 'a', Best),
+            (1, 'b', Best),
+            (2, 'c', Best),
+            (3, 'd', Best),
+            (4, 'd', Top5Dropped),
+            (5, 'd', DistanceDropped),
+        ];
+        assert_eq!(spaced("abcddd", 100), expected);
+    }
 }

@@ -2,6 +2,8 @@
 
 use schemas::{FeedBody, PostId, PostLine, Rule, Sources, UserId};
 
+use super::removal::Removed;
+use super::validity::next_grid_time;
 use super::weights::{DAY_MS, HOUR_MS};
 use super::{AffinityDay, Ranker, ReaderState, Weights, World};
 use crate::live::{GoneUsers, PostsByAuthor};
@@ -235,4 +237,70 @@ fn a_full_quota_of_affinity_holds_until_its_oldest_post_is_too_old() {
     write(&mut posts, 10, [(19, 7 * DAY_MS - 4)]);
     let affinity: Vec<_> = (1..=11).map(|author| (author, 1)).collect();
     assert_eq!(rank(&reader(&[], &affinity), &posts).valid_until_ms, NOON + 5);
+}
+
+/// The feed half a second before the UTC midnight that ends today, with interactions on one day.
+fn rank_before_midnight(day: i32) -> (FeedBody, i64) {
+    let (posts, weights) = (PostsByAuthor::default(), Weights::v1());
+    let mut state = reader(&[], &[(1, 1)]);
+    state.affinity[0].day = day;
+    let (midnight, gone) = (i64::from(TODAY + 1) * DAY_MS, GoneUsers::default());
+    let world = World { posts: &posts, gone: &gone, trending: &[], weights: &weights };
+    (Ranker::default().rank(&state, &world, midnight - 500), midnight)
+}
+
+#[test]
+fn midnight_ends_a_feed_only_if_a_day_leaves_or_enters_the_window_then() {
+    let grid = next_grid_time(&READER, i64::from(TODAY + 1) * DAY_MS - 500, &Weights::v1());
+    let days = [TODAY - 90, TODAY - 89, TODAY - 88, TODAY, TODAY + 1, TODAY + 2];
+    let ends = days.map(|day| {
+        let (body, midnight) = rank_before_midnight(day);
+        body.valid_until_ms == midnight
+    });
+    assert_eq!(ends, [false, true, false, false, true, false]);
+    assert_eq!(rank_before_midnight(TODAY).0.valid_until_ms, grid);
+}
+
+#[test]
+fn what_is_removed_is_told_with_its_reason() {
+    let mut posts = PostsByAuthor::default();
+    write(&mut posts, 1, [(1, HOUR_MS), (2, HOUR_MS)]);
+    write(&mut posts, 2, [(1, HOUR_MS)]);
+    write(&mut posts, 200, [(1, HOUR_MS)]);
+    let mut state = reader(&[1, 2, 200], &[]);
+    state.seen = vec![(id(1, 2), NOON - 7)];
+    let (gone, weights) = (GoneUsers::from_iter([user(2)]), Weights::v1());
+    let world = World { posts: &posts, gone: &gone, trending: &[], weights: &weights };
+    let mut ranker = Ranker::default();
+    let body = ranker.rank(&state, &world, NOON);
+    let expected = [
+        (id(1, 2), Removed::Seen { at: NOON - 7 }),
+        (id(2, 1), Removed::Gone),
+        (id(200, 1), Removed::Own),
+    ];
+    assert_eq!((ids(&body), ranker.removed()), (vec![id(1, 1)], &expected[..]));
+}
+
+#[test]
+fn what_trends_names_its_sources_and_leaves_the_rest_of_its_author_s_posts_as_they_are() {
+    let mut posts = PostsByAuthor::default();
+    write(&mut posts, 1, [(1, HOUR_MS), (2, 2 * HOUR_MS), (3, 80 * HOUR_MS)]);
+    write(&mut posts, 2, [(1, 3 * HOUR_MS), (2, 100 * DAY_MS)]);
+    write(&mut posts, 3, [(1, 4 * HOUR_MS)]);
+    let trending = [id(3, 1), id(1, 2), id(2, 2), id(1, 3), id(9, 9)];
+    let (gone, weights) = (GoneUsers::default(), Weights::v1());
+    let world = World { posts: &posts, gone: &gone, trending: &trending, weights: &weights };
+    let body = Ranker::default().rank(&reader(&[1, 2], &[]), &world, NOON);
+    let mut found: Vec<_> = body.items.iter().map(|item| (item.post, item.sources)).collect();
+    found.sort();
+    let both = Sources::FOLLOW.with(Sources::TRENDING);
+    let expected = [
+        (id(1, 1), Sources::FOLLOW),
+        (id(1, 2), both),
+        (id(1, 3), Sources::TRENDING),
+        (id(2, 1), Sources::FOLLOW),
+        (id(2, 2), Sources::TRENDING),
+        (id(3, 1), Sources::TRENDING),
+    ];
+    assert_eq!(found, expected);
 }

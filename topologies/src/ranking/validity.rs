@@ -74,4 +74,15 @@ mod tests {
         );
         assert_eq!(leaves_at(&item(Sources::FOLLOW.with(Sources::TRENDING)), &weights), None);
     }
+
+    #[test]
+    fn every_reader_has_a_time_of_the_grid_of_their_own() {
+        let weights = Weights::v1();
+        let first = |id| next_grid_time(&UserId([id; 16]), 0, &weights);
+        let times: std::collections::BTreeSet<_> = (0..=u8::MAX).map(first).collect();
+        // 256 readers at 600 seconds: some two in five share theirs with another.
+        assert!(times.len() > 150, "{}", times.len());
+        let phase = i64::from(murmur2(&[3; 16]) & 0x7fff_ffff) * 1_000;
+        assert_eq!((first(3) - phase).rem_euclid(600_000), 0);
+    }
 }

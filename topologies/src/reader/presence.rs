@@ -67,4 +67,12 @@ mod tests {
         assert_eq!(presence.active_until, 1_000 + ACTIVE_MS);
         assert_eq!(presence.online_until, 1_000 + ONLINE_MS);
     }
+
+    #[test]
+    fn a_read_makes_online_for_ten_minutes() {
+        let mut presence = Presence::default();
+        presence.mark_read(0);
+        let online = [0, 599_999, 600_000].map(|now| presence.is_online(now));
+        assert_eq!((online, presence.active_until), ([true, true, false], 7 * 86_400_000));
+    }
 }

@@ -82,4 +82,20 @@ mod tests {
         let nulls = [published.null(), published.null()];
         assert_eq!((nulls, published.body(&body(1, 1), false)), ([Some(2), None], Some(3)));
     }
+
+    #[test]
+    fn each_of_many_counts_is_another_body() {
+        let counts: [fn(u32) -> FeedItem; 3] = [
+            |n| FeedItem { likes: n, ..FeedItem::default() },
+            |n| FeedItem { comments: n, shares: 7, ..FeedItem::default() },
+            |n| FeedItem { affinity: n, likes: 3, ..FeedItem::default() },
+        ];
+        for item in counts {
+            let mut published = Published::default();
+            for n in 0..512 {
+                let body = FeedBody { items: vec![item(n)], valid_until_ms: 10, ..body(1, 0) };
+                assert_eq!(published.body(&body, false), Some(u64::from(n) + 1), "{n}");
+            }
+        }
+    }
 }

@@ -269,4 +269,36 @@ mod tests {
         let others = reasons.map(|why| ranked_at(0).always_publishes(why));
         assert_eq!(others, [true, false, false, false]);
     }
+
+    #[test]
+    fn what_waits_for_no_more_than_a_quarter_second_is_not_put_off() {
+        let mut schedule = ranked_at(1_000);
+        schedule.touch(Class::Urgent, &online(), Pace::Live, 1_000);
+        assert_eq!(schedule.urgent, Some(1_250));
+        let put_off = [999, 1_000, 1_250].map(|now| schedule.is_put_off(now));
+        assert_eq!((put_off, ranked_at(0).is_put_off(0)), ([true, false, false], false));
+    }
+
+    #[test]
+    fn a_reader_is_owed_what_changed_and_misses_and_soft_changes_only_while_online() {
+        let urgent = Schedule { urgent: Some(5_000), ..ranked_at(0) };
+        let soft = Schedule { soft: Some(5_000), ..ranked_at(0) };
+        let missed = Schedule { missed: true, ..ranked_at(0) };
+        let owes = |schedule: Schedule| [online(), offline()].map(|who| schedule.owes(&who, 1_000));
+        let owed = [ranked_at(0), urgent, soft, missed].map(owes);
+        assert_eq!(owed, [[false, false], [true, true], [true, false], [true, true]]);
+    }
+
+    #[test]
+    fn a_read_of_a_feed_that_holds_no_longer_ranks_and_so_does_one_after_what_was_put_off() {
+        let mut held = ranked_at(0);
+        held.read(false, &online(), Pace::Live, 399_999);
+        let mut ended = ranked_at(0);
+        ended.read(false, &online(), Pace::Live, 400_000);
+        assert_eq!((held.urgent, ended.urgent), (None, Some(400_000)));
+        let mut put_off = ranked_at(0);
+        put_off.touch(Class::Urgent, &offline(), Pace::CatchingUp, 10);
+        put_off.read(false, &online(), Pace::Live, 1_000);
+        assert_eq!((put_off.urgent, put_off.missed), (Some(1_000), false));
+    }
 }

@@ -166,4 +166,48 @@ mod tests {
         let around = [at - 1, at].map(|hour| buckets.score(TrendingWindow::Day, hour));
         assert_eq!(around, [1, 0]);
     }
+
+    /// So many ms in a day.
+    const DAY: i64 = 24 * HOUR;
+
+    #[test]
+    fn rows_may_be_dated_25_hours_ahead_and_no_further() {
+        assert_eq!(day_scores(&made_at(&[NOW + 25 * HOUR]), [24, 25, 26]), [0, 1, 1]);
+        assert!(made_at(&[NOW + 25 * HOUR + 1]).is_empty());
+    }
+
+    #[test]
+    fn points_are_reached_as_long_as_a_list_of_a_week_has_their_day() {
+        let buckets = made_at(&[NOW]);
+        let day = NOW.div_euclid(DAY) * DAY;
+        let reached = [NOW, day + 8 * DAY - 1, day + 8 * DAY].map(|now| buckets.reach(now));
+        assert_eq!((reached, made_at(&[]).reach(NOW)), ([true, true, false], false));
+        let kept = [day + 8 * DAY - 1, day + 8 * DAY].map(|now| {
+            let mut buckets = buckets.clone();
+            buckets.add(NOW, 1, now);
+            let pruned = buckets.prune(now);
+            (pruned, buckets.score(TrendingWindow::Week, NOW / DAY))
+        });
+        assert_eq!(kept, [(true, 2), (true, 0)]);
+    }
+
+    #[test]
+    fn the_last_hour_that_a_list_reaches_is_not_pruned() {
+        let scored = [24, 25].map(|hours| {
+            let mut buckets = made_at(&[NOW]);
+            buckets.prune(NOW + hours * HOUR);
+            day_scores(&buckets, [0, 23, 24])
+        });
+        assert_eq!(scored, [[1, 1, 0], [0, 0, 0]]);
+    }
+
+    #[test]
+    fn points_stand_in_order_and_those_of_one_bucket_add_up() {
+        let buckets = made_at(&[NOW, NOW - HOUR, NOW + HOUR, NOW - HOUR, NOW]);
+        let hour = NOW / HOUR;
+        assert_eq!(buckets.rows()[1], [(hour - 1, 2), (hour, 2), (hour + 1, 1)]);
+        let mut full = made_at(&[NOW]);
+        full.add(NOW, i64::MAX, NOW);
+        assert_eq!(full.rows()[1], [(hour, u32::MAX)]);
+    }
 }

@@ -198,4 +198,29 @@ mod tests {
         let held = [-1, 0, 1, 2, 3].map(|hours| ids(&trending, NOW + hours * HOUR).len());
         assert_eq!(held, [0, 1, 1, 1, 0]);
     }
+
+    #[test]
+    fn a_list_of_as_many_posts_as_it_may_have_has_all_of_them() {
+        let last = u8::try_from(TRENDING_MAX - 1).unwrap();
+        let posts: Vec<_> = (0..=last).map(|id| hot(id, 0, 1)).collect();
+        let expected: Vec<_> = (0..=last).map(|id| (id, 1)).collect();
+        assert_eq!(ids(&of(&posts, &[]), NOW), expected);
+    }
+
+    #[test]
+    fn the_list_of_the_hour_before_has_what_was_made_until_then() {
+        let mut buckets = Buckets::default();
+        buckets.add(NOW - HOUR, 3, NOW);
+        buckets.add(NOW, 1, NOW);
+        let post = (PostId([1; 16]), Hot { live: Some((UserId([1; 16]), 0)), buckets });
+        let trending = of(&[post], &[]);
+        let scores = [-1, 0, 1].map(|hours| ids(&trending, NOW + hours * HOUR));
+        assert_eq!(scores, [vec![(1, 3)], vec![(1, 4)], vec![(1, 4)]]);
+    }
+
+    #[test]
+    fn the_next_bucket_is_that_of_five_minutes() {
+        let next = [0, 1, 299_999, 300_000].map(next_bucket_at);
+        assert_eq!(next, [300_000, 300_000, 300_000, 600_000]);
+    }
 }

@@ -110,4 +110,13 @@ mod tests {
         let [.., last] = &moved(Formula::People { points_max: 5 }, &events)[..] else { panic!() };
         assert_eq!(last[..], [(9, -3), (5, -1), (9, 3), (7, 2)]);
     }
+
+    #[test]
+    fn what_is_no_interaction_moves_nothing_by_either_formula() {
+        let events = [(Action::Share, 5), (Action::View, 8), (Action::Click, 9)];
+        for formula in [Formula::Interactions, Formula::People { points_max: 1 }] {
+            let [_, view, click] = &moved(formula, &events)[..] else { panic!() };
+            assert_eq!((&view[..], &click[..]), (&[][..], &[][..]), "{formula:?}");
+        }
+    }
 }
