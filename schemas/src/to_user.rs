@@ -125,6 +125,11 @@ mod tests {
     }
 
     #[test]
+    fn days_beyond_any_real_time_are_the_last_that_there_are() {
+        assert_eq!((day_of(i64::MIN), day_of(i64::MAX)), (i32::MIN, i32::MAX));
+    }
+
+    #[test]
     fn days_begin_at_midnight_utc_also_before_1970() {
         let days = [0, DAY_MS - 1, DAY_MS, -1, -DAY_MS, -DAY_MS - 1, i64::MAX].map(day_of);
         assert_eq!(days, [0, 0, 1, -1, -1, -2, i32::MAX]);

@@ -285,6 +285,18 @@ mod tests {
     }
 
     #[test]
+    fn what_trends_takes_its_posts_its_lists_and_their_entries_in_memory() {
+        let mut trending = trending();
+        let entry = TrendingEntry { place: 0, score: 2 };
+        trending.lists.push(TrendingList { entries: vec![entry; 3], ..trending.lists[0].clone() });
+        trending.lists.shrink_to_fit();
+        let expected = size_of::<TrendingPost>()
+            + 2 * size_of::<TrendingList>()
+            + 4 * size_of::<TrendingEntry>();
+        assert_eq!(trending.heap_bytes(), expected);
+    }
+
+    #[test]
     fn lists_and_their_keys_come_back() {
         assert_round_trip(&trending(), 1 + 8 + 4 + 52 + 4 + 13 + 6);
         assert_round_trip(&TrendingKey(258), 4);
