@@ -59,6 +59,8 @@ pub enum Value {
 pub enum Cleanup {
     /// The last value of each key stays.
     Compact,
+    /// The last value of each key stays, and what it replaced goes soon: every process reads it whole at its start.
+    CompactSoon,
     /// Nothing goes.
     Keep,
     /// They go after this time.
@@ -68,16 +70,11 @@ pub enum Cleanup {
 }
 
 impl Cleanup {
-    /// Whether the last value of each key stays.
-    pub fn is_compact(self) -> bool {
-        self == Self::Compact
-    }
-
     /// After what time records are deleted; `None`: never by time.
     pub fn retention(self) -> Option<Duration> {
         match self {
             Self::KeepFor(time) => Some(time),
-            Self::Compact | Self::Keep | Self::Purge => None,
+            Self::Compact | Self::CompactSoon | Self::Keep | Self::Purge => None,
         }
     }
 }
@@ -133,10 +130,10 @@ pub const BY_POST: Topic = topic("by-post", Key::Post, Value::ToPost, Cleanup::P
 pub const BY_USER: Topic = topic("by-user", Key::User, Value::ToUser, Cleanup::Purge);
 
 /// Broadcast: every live post within the horizon.
-pub const POSTS_LIVE: Topic = topic("posts-live", Key::Post, Value::PostLine, Cleanup::Compact);
+pub const POSTS_LIVE: Topic = topic("posts-live", Key::Post, Value::PostLine, Cleanup::CompactSoon);
 
 /// Broadcast: the users who are gone.
-pub const GONE: Topic = topic("gone", Key::User, Value::Gone, Cleanup::Compact);
+pub const GONE: Topic = topic("gone", Key::User, Value::Gone, Cleanup::CompactSoon);
 
 /// The trending posts of each task of engagement.
 pub const TRENDING_PARTS: Topic = Topic {
@@ -147,7 +144,7 @@ pub const TRENDING_PARTS: Topic = Topic {
 /// Broadcast: the trending posts of all.
 pub const TRENDING: Topic = Topic {
     partitions: Some(1),
-    ..topic("trending", Key::Trending, Value::Trending, Cleanup::Compact)
+    ..topic("trending", Key::Trending, Value::Trending, Cleanup::CompactSoon)
 };
 
 /// The ranked feeds.
@@ -193,10 +190,9 @@ mod tests {
             names(|topic| topic.cleanup == Cleanup::Keep),
             ["cdc.users", "cdc.posts", "cdc.follows", "cdc.comments", "cdc.likes"]
         );
-        assert_eq!(
-            names(|topic| topic.cleanup.is_compact()),
-            ["posts-live", "gone", "trending", "feeds"]
-        );
+        assert_eq!(names(|topic| topic.cleanup == Cleanup::Compact), ["feeds"]);
+        let broadcasts = names(|topic| topic.cleanup == Cleanup::CompactSoon);
+        assert_eq!(broadcasts, ["posts-live", "gone", "trending"]);
         let purged = names(|topic| topic.cleanup == Cleanup::Purge);
         assert_eq!(purged, ["by-post", "by-user", "trending-parts"]);
         assert_eq!(READS.cleanup.retention(), Some(7 * DAY));

@@ -267,13 +267,30 @@ pub struct TopicSpec {
 /// How long a compacted topic shows that a key was deleted: whoever reads on within this time misses no deletion.
 pub const DELETE_RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// The same of one that is compacted soon. Whoever was away reads it anew, so that deletions matter only to those who
+/// are behind; and every transaction leaves its end in the log for as long, which those who read it whole read, too.
+pub const DELETE_RETENTION_SOON: Duration = Duration::from_secs(24 * 3600);
+
 /// What becomes of old records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleanup {
     /// The last value of each key stays, a deletion for [`DELETE_RETENTION`].
     Compact,
+    /// The last value of each key stays, and what it replaced goes soon; a deletion stays for
+    /// [`DELETE_RETENTION_SOON`]. For a topic that every process reads whole at its start.
+    CompactSoon,
     /// They go after this time; `None` keeps them for ever.
     Delete(Option<Duration>),
+}
+
+impl Cleanup {
+    /// Whether the last value of each key stays.
+    pub fn is_compact(self) -> bool {
+        match self {
+            Self::Compact | Self::CompactSoon => true,
+            Self::Delete(_) => false,
+        }
+    }
 }
 
 /// What became of a topic that was to be created.

@@ -62,7 +62,7 @@ pub(super) fn topics(
 fn own_topics(topology: &Topology, config: &Config) -> Vec<TopicSpec> {
     let broadcasts = topology.broadcasts();
     let cleanup = |name: &Topic| match broadcasts.contains(name) {
-        true => Cleanup::Compact,
+        true => Cleanup::CompactSoon,
         false => Cleanup::Delete(None),
     };
     let names =

@@ -47,10 +47,12 @@ pub fn specs(app: &str, partitions: i32) -> Vec<TopicSpec> {
     let spec = |name: &str, cleanup: topic::Cleanup, fixed: Option<i32>| TopicSpec {
         name: Topic::from(name),
         partitions: fixed.unwrap_or(partitions),
-        cleanup: if cleanup.is_compact() {
-            Cleanup::Compact
-        } else {
-            Cleanup::Delete(cleanup.retention())
+        cleanup: match cleanup {
+            topic::Cleanup::Compact => Cleanup::Compact,
+            topic::Cleanup::CompactSoon => Cleanup::CompactSoon,
+            topic::Cleanup::Keep | topic::Cleanup::KeepFor(_) | topic::Cleanup::Purge => {
+                Cleanup::Delete(cleanup.retention())
+            }
         },
     };
     let declared = topic::ALL.iter().map(|topic| spec(topic.name, topic.cleanup, topic.partitions));

@@ -30,7 +30,9 @@ impl Admin for EmbeddedAdmin {
 
     fn delete_retention(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure> {
         // Its compaction removes no deletion at all.
-        let kept = |cleanup| (cleanup == Some(Cleanup::Compact)).then_some(Duration::MAX);
+        let kept = |cleanup: Option<Cleanup>| {
+            cleanup.is_some_and(Cleanup::is_compact).then_some(Duration::MAX)
+        };
         Ok(self.0.with(|state, _| of.iter().map(|of| kept(state.topics.cleanup_of(of))).collect()))
     }
 

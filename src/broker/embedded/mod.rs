@@ -121,7 +121,7 @@ impl Embedded {
             for topic in state.topics.each() {
                 for log in &mut topic.logs {
                     match topic.cleanup {
-                        Cleanup::Compact => compaction::compact(log),
+                        Cleanup::Compact | Cleanup::CompactSoon => compaction::compact(log),
                         Cleanup::Delete(None) => {}
                         Cleanup::Delete(Some(retention)) => {
                             let retention = i64::try_from(retention.as_millis());

@@ -314,7 +314,7 @@ fn check(topics: &Topics, id: LogId, record: &OutRecord<'_>) -> Result<(), Failu
     if bytes > topics.record_bytes_max.unwrap_or(RECORD_BYTES_MAX) {
         return Err(refused(Code::MessageTooLarge, format!("{bytes} bytes")));
     }
-    if record.key.is_none() && topics.cleanup(id.topic) == Some(Cleanup::Compact) {
+    if record.key.is_none() && topics.cleanup(id.topic).is_some_and(Cleanup::is_compact) {
         return Err(refused(INVALID_RECORD, "a compacted topic wants keys".into()));
     }
     Ok(())

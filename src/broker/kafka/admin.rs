@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::ffi::{Client, Kind, List, OffsetSpec, TopicDraft};
 use super::settings::KafkaSettings;
-use crate::broker::{Admin, Call, Cleanup, Code, Created, DELETE_RETENTION, Failure, TopicSpec};
+use crate::broker::{
+    Admin, Call, Cleanup, Code, Created, DELETE_RETENTION, DELETE_RETENTION_SOON, Failure,
+    TopicSpec,
+};
 use crate::record::{Offset, Topic, TopicPartition};
 
 /// How long to wait between two looks for a topic that was just created.
@@ -13,9 +16,16 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 const POLICY: &str = "cleanup.policy";
 const DELETIONS: &str = "delete.retention.ms";
-/// The size of a segment of a compacted log. The one that is written is never compacted, and broadcasts and new stores
-/// read it whole: with the broker's default of 1 GiB that is all that was ever written.
-const SEGMENT_BYTES: &str = "16777216";
+const SEGMENT_BYTES: &str = "segment.bytes";
+/// Which part of a log may be uncompacted before it is compacted.
+const DIRTY: &str = "min.cleanable.dirty.ratio";
+/// The size of a segment of a compacted log. The one that is written is never compacted, and a new store reads it
+/// whole: with the broker's default of 1 GiB that is all that was ever written.
+const SEGMENT: &str = "16777216";
+/// The same where every start reads the log whole. Such a topic is held in memory by every process, so that even the
+/// largest has no more than some hundred segments.
+const SEGMENT_SOON: &str = "2097152";
+const DIRTY_SOON: &str = "0.2";
 
 /// A handle for administrative calls.
 #[derive(Debug)]
@@ -47,13 +57,18 @@ impl KafkaAdmin {
 fn draft(topic: &TopicSpec) -> Result<TopicDraft, Failure> {
     let millis = match topic.cleanup {
         Cleanup::Compact => DELETE_RETENTION.as_millis().to_string(),
+        Cleanup::CompactSoon => DELETE_RETENTION_SOON.as_millis().to_string(),
         Cleanup::Delete(None) => "-1".to_owned(),
         Cleanup::Delete(Some(span)) => span.as_millis().to_string(),
     };
     let settings: &[(&str, &str)] = match topic.cleanup {
-        Cleanup::Compact => {
-            &[(POLICY, "compact"), (DELETIONS, &millis), ("segment.bytes", SEGMENT_BYTES)]
-        }
+        Cleanup::Compact => &[(POLICY, "compact"), (DELETIONS, &millis), (SEGMENT_BYTES, SEGMENT)],
+        Cleanup::CompactSoon => &[
+            (POLICY, "compact"),
+            (DELETIONS, &millis),
+            (SEGMENT_BYTES, SEGMENT_SOON),
+            (DIRTY, DIRTY_SOON),
+        ],
         Cleanup::Delete(_) => &[(POLICY, "delete"), ("retention.ms", &millis)],
     };
     TopicDraft::new(&topic.name, topic.partitions, settings)

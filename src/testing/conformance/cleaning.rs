@@ -1,19 +1,28 @@
 //! What compaction keeps.
 
+use std::time::Duration;
+
 use super::Cluster;
 use super::world::{Outcome, Row, World, out, row, same};
-use crate::broker::{Cleanup, DELETE_RETENTION, Isolation};
+use crate::broker::{Cleanup, DELETE_RETENTION, DELETE_RETENTION_SOON, Isolation};
 
 pub(super) fn a_compacted_topic_tells_how_long_it_shows_deletions_and_another_does_not(
     cluster: &dyn Cluster,
 ) -> Outcome {
-    let compacted = World::with(cluster, 1, Cleanup::Compact)?.first().topic;
-    let plain = World::with(cluster, 1, Cleanup::Delete(None))?.first().topic;
-    let told = cluster.broker().admin()?.delete_retention(&[compacted, plain])?;
-    same(
-        told.iter().map(|kept| kept.is_some_and(|kept| kept >= DELETE_RETENTION)).collect(),
-        vec![true, false],
-    )
+    let at_least = [
+        (Cleanup::Compact, DELETE_RETENTION),
+        (Cleanup::CompactSoon, DELETE_RETENTION_SOON),
+        (Cleanup::Delete(None), Duration::ZERO),
+    ];
+    let mut topics = Vec::new();
+    for (cleanup, _) in at_least {
+        topics.push(World::with(cluster, 1, cleanup)?.first().topic);
+    }
+    let told = cluster.broker().admin()?.delete_retention(&topics)?;
+    let is_kept = |(told, (_, wanted)): (&Option<Duration>, &(_, Duration))| {
+        told.is_some_and(|kept| kept >= *wanted)
+    };
+    same(told.iter().zip(&at_least).map(is_kept).collect(), vec![true, true, false])
 }
 
 pub(super) fn compaction_keeps_latest_values_and_tombstones_at_their_offsets(
