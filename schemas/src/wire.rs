@@ -155,3 +155,26 @@ pub(crate) fn assert_round_trip<T: Wire + PartialEq + std::fmt::Debug>(value: &T
         assert!(again.is_err() || again == Ok(flipped), "bit {at} is read but not kept");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gone::Gone;
+
+    #[test]
+    fn a_value_is_read_over_another_and_keeps_nothing_beside_itself() {
+        let mut slot = None;
+        let gone = Gone::default();
+        Gone::decode_into(&gone.to_bytes(), &mut slot).unwrap();
+        assert_eq!((slot, gone.heap_bytes()), (Some(gone), 0));
+    }
+
+    #[test]
+    fn a_field_that_may_be_absent_is_read_if_its_flag_says_so() {
+        let read = |bytes: &[u8]| Cursor::new("a test", bytes).option("count", |it| it.u8("count"));
+        assert_eq!(read(&[0, 7]), Ok(None));
+        assert_eq!(read(&[1, 7]), Ok(Some(7)));
+        assert!(read(&[2, 7]).is_err());
+        assert!(read(&[1]).is_err());
+    }
+}

@@ -201,6 +201,22 @@ mod tests {
     }
 
     #[test]
+    fn only_its_own_worker_claims_a_partition_and_only_under_its_epoch() {
+        let mut ownership = Ownership::default();
+        ownership.assign(&[0], 2);
+        let old = ownership.assignments(0)[0].epoch;
+        ownership.remove(&[0]);
+        ownership.assign(&[0], 2);
+        let new = ownership.assignments(0)[0].epoch;
+        assert_eq!(
+            [(old, 0), (new, 1)].map(|(epoch, by)| ownership.claim(0, epoch, by)),
+            [false; 2]
+        );
+        ownership.revoke(&[0]);
+        assert!(!ownership.claim(0, new, 0), "the group wants it back");
+    }
+
+    #[test]
     fn an_old_epoch_claims_nothing_and_releases_nothing_of_the_holder() {
         let mut ownership = Ownership::default();
         ownership.assign(&[0], 2);

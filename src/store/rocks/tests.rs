@@ -188,6 +188,22 @@ fn damaged_state_is_moved_aside_and_opens_empty() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn state_that_cannot_be_opened_and_is_whole_stays_where_it_is() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let stores = at(dir.path());
+    let mut store = open(&stores)?;
+    store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(5), &Committed::mint())?;
+    store.close()?;
+    let held =
+        stores.open_at(&dir.path().join("counts").join("2"), &columns(&["a", "b"])).ok().unwrap();
+    assert!(matches!(open(&stores).map(drop), Err(Fault::Retry(_))), "RocksDB's own lock is held");
+    drop(held);
+    assert_eq!(open(&stores)?.checkpoint()?, checkpoint(5));
+    assert!(!dir.path().join("counts").join("2.damaged").exists());
+    Ok(())
+}
+
 /// Closes a store of a thousand rows and flips a byte amid the rows of its largest file.
 fn damaged_amid_its_rows(dir: &Path) -> Result<()> {
     let mut store = open(&at(dir))?;

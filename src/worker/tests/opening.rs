@@ -7,7 +7,7 @@ use crate::broker::{Call, Code, Failure};
 use crate::error::Exit;
 use crate::fail_points::FailPoint;
 use crate::record::{TaskId, Timestamp, TopicPartition};
-use crate::task::Reason;
+use crate::task::{Lag, Reason};
 use crate::topology::Topology;
 use crate::worker::Stop;
 use crate::worker::opening::TaskState;
@@ -39,6 +39,17 @@ fn a_task_that_is_opened_again_has_nothing_to_commit() {
     let mut world = waiting(silence());
     assert!(world.worker.open_waiting(NOW).unwrap());
     assert!(!world.task().has_worked());
+}
+
+#[test]
+fn how_far_a_process_is_behind_is_not_known_while_a_task_opens() {
+    let mut world = waiting(silence());
+    world.worker.tell_progress(NOW);
+    assert_eq!(world.instance.lag_of_all(), Lag::Unknown);
+    assert!(world.worker.open_waiting(NOW).unwrap());
+    world.work();
+    world.worker.tell_progress(NOW);
+    assert_eq!(world.instance.lag_of_all(), Lag::Behind(Duration::ZERO));
 }
 
 #[test]
