@@ -212,3 +212,13 @@ fn a_task_at_rest_gives_up_the_rows_that_are_beyond_its_part() {
     let after = taken(&world);
     assert!(before > bound && after <= bound, "{before} {after}");
 }
+
+#[test]
+fn a_worker_rests_only_once_its_transaction_is_over_and_every_task_does() {
+    let mut world = World::of(echo());
+    world.work();
+    assert!(!world.worker.rests(|_| true), "a transaction is open");
+    world.worker.commit(Reason::Interval, LATER).unwrap();
+    assert!(world.worker.rests(|_| true));
+    assert!(!world.worker.rests(|_| false));
+}
