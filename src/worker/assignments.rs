@@ -74,6 +74,7 @@ impl Worker {
             self.paused.remove(&id);
             self.faults.remove(&id);
             self.unstable_since.remove(&id);
+            self.delayed.remove(&id);
             self.instance.set_stopped(&id, None);
             self.close(&id, state)?;
         }

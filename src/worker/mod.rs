@@ -109,6 +109,8 @@ pub(crate) struct Worker {
     tasks: BTreeMap<TaskId, TaskState>,
     /// Since when the positions of a task that is to be opened are unstable.
     unstable_since: BTreeMap<TaskId, Timestamp>,
+    /// Tasks that could not be opened at the first try: since when, or when that was told last.
+    delayed: BTreeMap<TaskId, Timestamp>,
     /// Source partitions whose positions were not in their logs when they were last read.
     lost: BTreeSet<TopicPartition>,
     assigned: BTreeMap<i32, AssignmentEpoch>,
@@ -134,6 +136,7 @@ impl Worker {
             consumer,
             tasks: BTreeMap::new(),
             unstable_since: BTreeMap::new(),
+            delayed: BTreeMap::new(),
             lost: BTreeSet::new(),
             assigned: BTreeMap::new(),
             paused: BTreeMap::new(),

@@ -46,6 +46,9 @@ impl TaskState {
 /// How long to wait before a task that could not be opened is tried again.
 const OPEN_RETRY_AFTER: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// How long a task may take to be opened before that is told, and how often it is told from then on.
+const DELAY_TOLD_EVERY: std::time::Duration = std::time::Duration::from_secs(15);
+
 /// Why a task was not opened.
 enum OpenError {
     /// Try again later.
@@ -120,7 +123,7 @@ impl Worker {
             match outcome {
                 Ok(()) => moved = true,
                 Err(OpenError::Later(why)) => {
-                    tracing::debug!(task = %id, why, "not opened yet");
+                    self.tell_if_delayed(&id, &why, now);
                     self.tasks.insert(id, TaskState::Waiting(now));
                     // It may have waited for its answer: who runs comes first, and a worker that waits for
                     // all of them in one round would pass for one that hangs.
@@ -131,6 +134,18 @@ impl Worker {
             }
         }
         Ok(moved)
+    }
+
+    /// A start, a move and another's open transaction delay an opening; one that takes longer is told, now and then.
+    fn tell_if_delayed(&mut self, id: &TaskId, why: &str, now: Timestamp) {
+        let Some(told) = self.delayed.get_mut(id) else {
+            self.delayed.insert(id.clone(), now);
+            return;
+        };
+        if now.has_passed(*told, DELAY_TOLD_EVERY) {
+            *told = now;
+            tracing::warn!(task = %id, why, "the task cannot be opened; trying again");
+        }
     }
 
     /// Asks for positions and ends, opens the store, and has it restored if it is behind.
@@ -312,6 +327,7 @@ impl Worker {
         let start = TaskStart { store, checkpoint, positions: concrete, fresh };
         let task = Task::new(self.instance.context.clone(), id.clone(), start)?;
         self.consumer.assign(&task.offsets())?;
+        self.delayed.remove(id);
         self.instance.publish(id, reader);
         self.tasks.insert(id.clone(), TaskState::Running(Box::new(task)));
         Ok(())

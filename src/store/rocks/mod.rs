@@ -28,7 +28,7 @@ use rocksdb::{
     LogLevel, Options, WriteBufferManager,
 };
 
-use self::damage::{Damage, SetAside};
+use self::damage::{Damage, SetAside, is_damage};
 use self::store::RocksStore;
 use super::task_lock::TaskLocks;
 use super::{Stores, TaskStore};
@@ -153,8 +153,8 @@ impl Stores for RocksStores {
         }
         let db = match self.open_at(&path, columns) {
             Ok(db) => db,
-            Err(Failed::Rocks(error)) if error.kind() == ErrorKind::Corruption => {
-                tracing::error!(%task, %error, "state is damaged");
+            Err(failed) if failed.is_damage() => {
+                tracing::error!(%task, error = %failed.fault(&path), "state is damaged");
                 self.set_aside(task, &path)?;
                 self.open_at(&path, columns).map_err(|failed| failed.fault(&path))?
             }
@@ -199,6 +199,7 @@ fn move_aside(path: &Path, aside: &Path) -> io::Result<()> {
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(path),
         outcome => outcome,
     }
 }
@@ -210,6 +211,15 @@ enum Failed {
 }
 
 impl Failed {
+    fn is_damage(&self) -> bool {
+        match self {
+            Self::Files(error) => {
+                matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory)
+            }
+            Self::Rocks(error) => is_damage(error),
+        }
+    }
+
     fn fault(&self, path: &Path) -> Fault {
         match self {
             Self::Files(error) => io_fault("open state", path, error),

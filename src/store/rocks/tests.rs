@@ -188,6 +188,56 @@ fn damaged_state_is_moved_aside_and_opens_empty() -> Result<()> {
     Ok(())
 }
 
+/// The ways in which a file of state may be found.
+const RUINS: [(&str, fn(&Path) -> io::Result<()>); 5] = [
+    ("gone", |file| fs::remove_file(file)),
+    ("empty", |file| fs::write(file, "")),
+    ("cut", |file| fs::write(file, &fs::read(file)?[..fs::metadata(file)?.len() as usize / 2])),
+    ("nonsense", |file| fs::write(file, [0xa5; 500])),
+    ("a directory", |file| fs::remove_file(file).and_then(|()| fs::create_dir(file))),
+];
+
+#[test]
+fn whichever_file_is_gone_empty_cut_nonsense_or_a_directory_state_opens_whole_or_empty()
+-> Result<()> {
+    let kept = tempfile::tempdir().unwrap();
+    let mut store = open(&at(kept.path()))?;
+    store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(5), &Committed::mint())?;
+    store.close()?;
+    let kept = kept.path().join("counts").join("2");
+    let names = fs::read_dir(&kept).unwrap().map(|file| file.unwrap().file_name());
+    for name in names.collect::<Vec<_>>() {
+        for (how, ruin) in RUINS {
+            let what = format!("{} is {how}", name.display());
+            let dir = tempfile::tempdir().unwrap();
+            let place = dir.path().join("counts").join("2");
+            copy_as_killed(&kept, &place);
+            ruin(&place.join(&name)).unwrap();
+            let store = open(&at(dir.path())).unwrap_or_else(|fault| panic!("{what}: {fault}"));
+            let found = (rows(&*store.reader(), A)?, store.checkpoint()?);
+            let is_whole = found == ("k=1".to_owned(), checkpoint(5));
+            let is_empty = found == (String::new(), Checkpoint::default());
+            assert!(is_whole || is_empty, "{what}: {found:?}");
+            store.close()?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn state_that_is_a_file_is_set_aside() -> Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("counts").join("2");
+    fs::create_dir(dir.path().join("counts")).unwrap();
+    for _ in 0..2 {
+        fs::write(&place, "a file").unwrap();
+        open(&at(dir.path()))?.close()?;
+        fs::remove_dir_all(&place).unwrap();
+    }
+    assert!(place.with_extension("damaged").is_file());
+    Ok(())
+}
+
 #[test]
 fn state_that_cannot_be_opened_and_is_whole_stays_where_it_is() -> Result<()> {
     let dir = tempfile::tempdir().unwrap();
@@ -345,13 +395,16 @@ fn a_small_restore_waits_for_the_next_flush() -> Result<()> {
 }
 
 #[test]
-fn a_flush_that_fails_is_told_and_is_no_damage() -> Result<()> {
+fn a_flush_whose_files_are_gone_is_told_and_is_damage() -> Result<()> {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = open(&at(dir.path()))?;
+    let stores = at(dir.path());
+    let mut store = open(&stores)?;
     store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(1), &Committed::mint())?;
     fs::remove_dir_all(dir.path().join("counts").join("2")).unwrap();
     assert!(matches!(store.flusher()(), Err(Fault::Retry(_))));
-    assert!(!store.is_damaged());
+    assert!(store.is_damaged());
+    drop(store.close());
+    assert_eq!(open(&stores)?.checkpoint()?, Checkpoint::default());
     Ok(())
 }
 
@@ -379,7 +432,8 @@ fn what_cannot_be_moved_or_removed_is_told_and_what_is_not_there_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let (file, gone) = (dir.path().join("file"), dir.path().join("gone"));
     fs::write(&file, "no directory").unwrap();
-    assert_eq!(remove(&file).map_err(|e| e.kind()), Err(io::ErrorKind::NotADirectory));
+    let beneath = remove(&file.join("beneath"));
+    assert_eq!(beneath.map_err(|e| e.kind()), Err(io::ErrorKind::NotADirectory));
     assert_eq!(remove(&gone).map_err(|e| e.kind()), Ok(()));
     let into_itself = move_aside(dir.path(), &dir.path().join("aside"));
     assert_eq!(into_itself.map_err(|e| e.kind()), Err(io::ErrorKind::InvalidInput));

@@ -42,6 +42,20 @@ fn a_task_that_is_opened_again_has_nothing_to_commit() {
 }
 
 #[test]
+fn a_task_that_cannot_be_opened_is_told_of_every_quarter_of_a_minute() {
+    let mut world = waiting(silence());
+    let mut told = |after: i64| {
+        world.refuse("app", failed(Code::UnstableOffsets).retriable());
+        world.worker.open_waiting(Timestamp(LATER.0 + after)).unwrap();
+        world.worker.delayed.values().next().map(|at| at.0 - LATER.0)
+    };
+    let told = [100, 15_099, 15_200, 30_000, 30_200].map(&mut told);
+    assert_eq!(told, [Some(100), Some(100), Some(15_200), Some(15_200), Some(30_200)]);
+    assert!(world.worker.open_waiting(Timestamp(LATER.0 + 31_000)).unwrap());
+    assert!(world.worker.delayed.is_empty());
+}
+
+#[test]
 fn how_far_a_process_is_behind_is_not_known_while_a_task_opens() {
     let mut world = waiting(silence());
     world.worker.tell_progress(NOW);
