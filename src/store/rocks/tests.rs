@@ -188,8 +188,10 @@ fn damaged_state_is_moved_aside_and_opens_empty() -> Result<()> {
     Ok(())
 }
 
+type Ruin = fn(&Path) -> io::Result<()>;
+
 /// The ways in which a file of state may be found.
-const RUINS: [(&str, fn(&Path) -> io::Result<()>); 5] = [
+const RUINS: [(&str, Ruin); 5] = [
     ("gone", |file| fs::remove_file(file)),
     ("empty", |file| fs::write(file, "")),
     ("cut", |file| fs::write(file, &fs::read(file)?[..fs::metadata(file)?.len() as usize / 2])),
