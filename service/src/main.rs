@@ -85,6 +85,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// A worker keeps a dozen files open for each of its tasks, and more with every gigabyte: shells and service managers give a
+/// process few of those that it may have.
+const OPEN_FILES_ENOUGH: u64 = 8_192;
+
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit >= OPEN_FILES_ENOUGH => {}
+        Ok(limit) => tracing::warn!(
+            limit,
+            "few files may be open at a time; raise it (ulimit -Hn, LimitNOFILE) to {OPEN_FILES_ENOUGH} or more"
+        ),
+        Err(error) => tracing::warn!(%error, "how many files may be open is not known"),
+    }
+}
+
 fn run(cli: Cli) -> Result<(), Failed> {
     let config = read_config(&cli).map_err(|words| Failed(Exit::Usage, words))?;
     if cli.print_config {
@@ -181,6 +196,7 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
     if roles.api {
         token::ensure_keys(&config.auth)?;
     }
+    raise_open_files();
     runtime()?.block_on(async {
         if roles.worker && config.redis.is_none() {
             tracing::warn!("redis.url is not set: feeds are ranked, but not pushed");

@@ -245,9 +245,21 @@ fn io_fault(doing: &str, path: &Path, error: &io::Error) -> Fault {
     Fault::Retry(format!("{doing} at {}: {error}", path.display()))
 }
 
+/// What the system says where the machine lacks something, which RocksDB tells now and then under another kind.
+const OF_MACHINE: [&str; 5] = [
+    "Too many open files",
+    "No space left on device",
+    "Cannot allocate memory",
+    "Permission denied",
+    "Read-only file system",
+];
+
 /// What RocksDB's failure asks for: what may pass by itself is tried again, and damage is healed by another opening.
 fn fault(doing: &str, error: &Error) -> Fault {
     let words = format!("{doing}: {error}");
+    if OF_MACHINE.iter().any(|of| words.contains(of)) {
+        return Fault::Retry(words);
+    }
     match error.kind() {
         ErrorKind::IOError
         | ErrorKind::Incomplete

@@ -441,3 +441,41 @@ fn what_cannot_be_moved_or_removed_is_told_and_what_is_not_there_is_not() {
     assert_eq!(into_itself.map_err(|e| e.kind()), Err(io::ErrorKind::InvalidInput));
     assert_eq!(move_aside(&gone, &dir.path().join("aside")).map_err(|e| e.kind()), Ok(()));
 }
+
+/// Where the child of the next test finds its state.
+const FEW_FILES: &str = "MILLSTREAM_TEST_FEW_FILES";
+
+#[test]
+fn state_that_finds_too_many_files_open_is_kept_and_tried_again() -> Result<()> {
+    let task = |partition| TaskId { sub_topology: "counts".into(), partition };
+    if let Some(dir) = std::env::var_os(FEW_FILES) {
+        let stores = RocksStores::new(dir, 8 << 20);
+        let mut held = Vec::new();
+        let refused = (0..12).find_map(|partition| {
+            let opened = stores.open(&task(partition), &columns(&["a", "b"]));
+            opened.map(|store| held.push(store)).err()
+        });
+        assert!(matches!(refused, Some(Fault::Retry(_))), "{refused:?} after {}", held.len());
+        return Ok(());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for partition in 0..12 {
+        at(dir.path()).open(&task(partition), &columns(&["a", "b"]))?.close()?;
+    }
+    let name = "store::rocks::tests::state_that_finds_too_many_files_open_is_kept_and_tried_again";
+    // One after the other, each of the files that an opening needs is the one too many.
+    for limit in 40..64 {
+        let child = std::process::Command::new("sh")
+            .args(["-c", &format!("ulimit -n {limit} && exec \"$0\" --exact \"$1\"")])
+            .arg(std::env::current_exe().unwrap())
+            .arg(name)
+            .env(FEW_FILES, dir.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success(), "of {limit} files: {said}");
+    }
+    let aside = fs::read_dir(dir.path().join("counts")).unwrap().map(|file| file.unwrap().path());
+    assert_eq!(aside.filter(|path| path.extension().is_some()).count(), 0, "nothing was set aside");
+    Ok(())
+}
