@@ -55,6 +55,10 @@ pub struct KafkaSettings {
 /// The largest record, as producer and consumer are told; the broker and its topics have limits of their own.
 const RECORD_BYTES_MAX: usize = 16 << 20;
 
+/// How long a rebalance waits for a member. The broker holds the seat of one that died while it joined for as long, and lets
+/// nobody else in before: the default is five minutes.
+const REBALANCE_MAX: Duration = Duration::from_secs(60);
+
 type Lines = Vec<(String, String)>;
 
 impl KafkaSettings {
@@ -153,6 +157,8 @@ impl KafkaSettings {
         lines.push(line("partition.assignment.strategy", "cooperative-sticky"));
         lines.push(line("session.timeout.ms", join.session_timeout.as_millis()));
         lines.push(line("heartbeat.interval.ms", self.heartbeat.as_millis()));
+        let patience = REBALANCE_MAX.max(join.session_timeout * 2);
+        lines.push(line("max.poll.interval.ms", patience.as_millis()));
         self.overridden(lines)
     }
 
@@ -245,6 +251,20 @@ mod tests {
         let mut settings = KafkaSettings::new("localhost:9092");
         settings.overrides.insert("plugin.library.paths".into(), "/tmp/evil.so".into());
         assert_eq!(settings.check().map_err(|failed| failed.code), Err(Code::InvalidArgument));
+    }
+
+    #[test]
+    fn a_rebalance_waits_a_minute_for_a_member_and_at_least_twice_its_session() {
+        let settings = KafkaSettings::new("localhost:9092");
+        let patience = [10, 45].map(|seconds| {
+            let session_timeout = Duration::from_secs(seconds);
+            let (group, topic) = ("app".into(), "app-tasks".into());
+            let lines =
+                settings.member(&Join { group, topic, instance: "a".into(), session_timeout });
+            let found = lines.into_iter().find(|(name, _)| name == "max.poll.interval.ms");
+            found.map(|(_, value)| value)
+        });
+        assert_eq!(patience, [Some("60000".to_owned()), Some("90000".to_owned())]);
     }
 
     #[test]
