@@ -3,7 +3,8 @@
 #
 #   $stack_jars/kafka     the broker and Connect
 #   $stack_jars/streams   Kafka Streams, the peer of the benchmarks
-#   $stack_jars/plugins   Connect's plugins: Debezium for PostgreSQL
+#   $stack_jars/plugins   Connect's plugins: Debezium for PostgreSQL, the Avro converter
+#   $stack_jars/registry  the schema registry, an application with its own jars
 
 # shellcheck source=script/stack.d/versions.sh
 . script/stack.d/versions.sh
@@ -27,6 +28,12 @@ jars_debezium() { # output
   rm "$1"/debezium-connector-postgres-*.tar.gz
 }
 
+jars_registry() { # output
+  jars_maven dependency:copy "-Dartifact=io.apicurio:apicurio-registry-app:$apicurio_version:tar.gz:all" "-DoutputDirectory=$1"
+  tar -xzf "$1"/apicurio-registry-app-*.tar.gz -C "$1"
+  rm "$1"/apicurio-registry-app-*.tar.gz
+}
+
 # Every jar against the sums under version control: what runs here is what ran there.
 jars_verify() { # folder
   local sums="$root/script/stack.d/jars.sha256"
@@ -37,14 +44,16 @@ jars_present() { [ -d "$stack_jars" ]; }
 
 jars_fetch() {
   jars_present && return
-  say "fetching Kafka $kafka_version, Kafka Streams and Debezium $debezium_version (about 155 MB, 10 s to a few minutes)"
+  say "fetching Kafka $kafka_version, Kafka Streams, Debezium $debezium_version and Apicurio $apicurio_version (about 270 MB, 20 s to a few minutes)"
   local started part="$stack_jars.part"
   started=$(date +%s)
-  rm -rf "$part" && mkdir -p "$part/plugins"
+  rm -rf "$part" && mkdir -p "$part/plugins" "$part/registry"
   : >"$jars_log"
   jars_of_pom script/stack.d/kafka "$part/kafka"
   jars_of_pom benches/peers/kafka-streams "$part/streams"
   jars_debezium "$part/plugins"
+  jars_of_pom script/stack.d/converter "$part/plugins/converter"
+  jars_registry "$part/registry"
   jars_verify "$part"
   mv "$part" "$stack_jars"
   say "the jars are in $stack_jars after $(($(date +%s) - started)) s"

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # The bytes a real Debezium writes, kept as files: the ground truth of the decoders. Sourced by script/stack.
-# Four variants of the same changes: replica identity default or full, each without and with the JSON's schema part.
-# Needs: root, dir, parts, port_base, while_pid, say, fail.
+# Six variants of the same changes: replica identity default or full, each as JSON without and with its schema part, and
+# as Avro. Needs: root, dir, parts, port_base, format, while_pid, say, fail.
 
 capture_inputs="$root/script/stack.d/capture"
-capture_variants=(default default-schema full full-schema)
+capture_variants=(default default-schema default-avro full full-schema full-avro)
 
 capture_sql() { # database file
   "$(postgres_bin)/psql" -q -v ON_ERROR_STOP=1 -f "$2" "postgres://postgres@127.0.0.1:$(postgres_port)/$1"
@@ -16,9 +16,18 @@ capture_database() { # variant
   case "$1" in full*) capture_sql "$1" "$capture_inputs/identity-full.sql" ;; esac
 }
 
+# The converters of a variant, as lines of its connector's configuration.
+capture_converters() { # variant
+  local converters
+  case "$1" in
+    *-avro) converters="$(connect_converters avro)"$'\n'schema.name.adjustment.mode=avro ;;
+    *-schema) converters=$(connect_converters json true) ;;
+    *) converters=$(connect_converters json) ;;
+  esac
+  sed 's/\(.*\)=\(.*\)/  "\1": "\2",/' <<<"$converters"
+}
+
 capture_connector() { # variant
-  local schemas=false
-  case "$1" in *-schema) schemas=true ;; esac
   cat <<JSON
 {
   "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
@@ -34,10 +43,7 @@ capture_connector() { # variant
   "publication.autocreate.mode": "disabled",
   "snapshot.mode": "initial",
   "skipped.operations": "none",
-  "key.converter": "org.apache.kafka.connect.json.JsonConverter",
-  "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-  "key.converter.schemas.enable": "$schemas",
-  "value.converter.schemas.enable": "$schemas",
+$(capture_converters "$1")
   "transforms": "route",
   "transforms.route.type": "org.apache.kafka.connect.transforms.RegexRouter",
   "transforms.route.regex": "cdc\\\\.public\\\\.(.*)",
@@ -69,7 +75,7 @@ capture_variant() { # variant out
   capture_await_streaming
   capture_sql "$1" "$capture_inputs/changes.sql"
   rm -rf "${2:?}/$1"
-  kafka_java "$capture_inputs/Dump.java" "$(kafka_address)" "$2" "$1" >&2
+  kafka_java "$capture_inputs/Dump.java" "$(kafka_address)" "$2" "$1" "$(registry_address)" >&2
   curl -fsS -X DELETE "$url"
 }
 
@@ -83,12 +89,17 @@ for PostgreSQL on Kafka Connect $kafka_version. Nothing here is written by hand;
 \`<variant>/cdc.<table>/<offset>-<op>.key\` and \`.value\`. \`op\` is Debezium's (r snapshot, c create, u update, d delete,
 t truncate) or \`tombstone\`. A null key or value has no file.
 
-| variant | replica identity | the JSON's schema part |
+| variant | replica identity | format |
 | --- | --- | --- |
-| \`default\` | default: the key only | no |
-| \`default-schema\` | default | yes |
-| \`full\` | full: the whole old row | no |
-| \`full-schema\` | full | yes |
+| \`default\` | default: the key only | JSON |
+| \`default-schema\` | default | JSON with its schema part |
+| \`default-avro\` | default | Avro |
+| \`full\` | full: the whole old row | JSON |
+| \`full-schema\` | full | JSON with its schema part |
+| \`full-avro\` | full | Avro |
+
+Avro is in Confluent's form, by Apicurio's converter $converter_version: a zero, the id of the schema in four bytes, the value. The schemas
+are in \`schemas/<id>.avsc\` beside the topics.
 
 The tables, the rows of the snapshot and the changes after it are the \`.sql\` files of \`script/stack.d/capture/\`.
 NOTE
@@ -100,7 +111,7 @@ capture_all() { # out
   out=$(cd "$1" && pwd -P)
   dir=$(mktemp -d)
   # shellcheck disable=SC2034 # read by the parts' own files
-  parts=(kafka postgres connect)
+  parts=(kafka registry postgres connect)
   # shellcheck disable=SC2034 # as above
   while_pid=$$
   up >&2

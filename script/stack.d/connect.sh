@@ -1,10 +1,27 @@
 # shellcheck shell=bash
 # Kafka Connect with Debezium's plugin; it keeps its state in Kafka. Sourced by script/stack.
-# Needs: dir, port_base, stack_jars, root.
+# Needs: dir, port_base, format, stack_jars, root.
 
 connect_address() { echo "http://127.0.0.1:$((port_base + 2))"; }
 connect_ready() { curl -fsS -o /dev/null --max-time 2 "$(connect_address)/connectors"; }
 connect_signal() { echo TERM; }
+
+# What keys and values are written as. Avro goes in the form of Confluent: a zero, the id of the schema in four bytes, the
+# value; the registry is spoken to in its own way, and shows what it was told as <topic>-key and <topic>-value.
+connect_converters() { # json|avro [schemas.enable]
+  local side registry
+  registry="http://127.0.0.1:$(registry_port)/apis/registry/v2"
+  for side in key value; do
+    case "$1" in
+      json) printf '%s=%s\n' "$side.converter" org.apache.kafka.connect.json.JsonConverter \
+        "$side.converter.schemas.enable" "${2:-false}" ;;
+      avro) printf '%s=%s\n' "$side.converter" io.apicurio.registry.utils.converter.AvroConverter \
+        "$side.converter.apicurio.registry.url" "$registry" "$side.converter.apicurio.registry.as-confluent" true \
+        "$side.converter.apicurio.registry.use-id" contentId "$side.converter.apicurio.registry.headers.enabled" false \
+        "$side.converter.apicurio.registry.auto-register" true ;;
+    esac
+  done
+}
 
 connect_properties_write() {
   local kind
@@ -14,11 +31,8 @@ group.id=connect
 listeners=$(connect_address)
 rest.advertised.host.name=127.0.0.1
 plugin.path=$stack_jars/plugins
-plugin.discovery=service_load
-key.converter=org.apache.kafka.connect.json.JsonConverter
-value.converter=org.apache.kafka.connect.json.JsonConverter
-key.converter.schemas.enable=false
-value.converter.schemas.enable=false
+plugin.discovery=hybrid_warn
+$(connect_converters "$format")
 offset.flush.interval.ms=1000
 scheduled.rebalance.max.delay.ms=0
 offset.storage.partitions=1

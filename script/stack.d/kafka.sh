@@ -50,7 +50,7 @@ PROPERTIES
 }
 
 kafka_java() { # class argument...
-  java -Dlog.level=warn -cp "$stack_jars/kafka/*" "-Dlog4j2.configurationFile=$root/script/stack.d/log4j2.properties" "$@"
+  java -Dlog.level=warn -cp "$stack_jars/kafka/*:$stack_jars/plugins/converter/*" "-Dlog4j2.configurationFile=$root/script/stack.d/log4j2.properties" "$@"
 }
 
 kafka_format() {

@@ -5,5 +5,8 @@
 : "${cache:=${FEEDMILL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/feedmill}}"
 kafka_version=4.3.1
 debezium_version=3.6.3.Final
+# The newest registry that runs on Java 17, and the newest converter that Maven resolves.
+apicurio_version=3.0.9
+converter_version=2.6.13.Final
 # shellcheck disable=SC2034
-stack_jars="$cache/stack-$kafka_version-$debezium_version"
+stack_jars="$cache/stack-$kafka_version-$debezium_version-$apicurio_version-$converter_version"
