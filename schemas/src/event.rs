@@ -13,11 +13,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::action::Action;
-use crate::column::{Column, Object, Raw, number, text, uuid};
+use crate::avro::{Datum, Fault, Form, SchemaById, Unread};
+use crate::column::{AvroCell, Column, JsonCell, Object, Raw, Scalar};
 use crate::ids::{EventId, PostId, UserId};
-use crate::poison::{FieldFault, Poison};
+use crate::poison::FieldFault;
 use crate::time;
-use crate::trace::{FeedContext, TEXT_BYTES_MAX, Trace};
+use crate::trace::{ContextFields, FeedContext, FeedContextFields, TEXT_BYTES_MAX, Trace};
 
 /// How far an event's time may lie ahead of its record's.
 const AHEAD_MS_MAX: i64 = 600_000;
@@ -57,56 +58,98 @@ impl Faults {
     }
 }
 
+/// The fields of an event in one of the formats; what `ctx` is differs between them.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "C: Deserialize<'de>, X: Deserialize<'de>"))]
+struct FieldsOf<C, X> {
+    event_id: Option<C>,
+    event_time: Option<C>,
+    user_id: Option<C>,
+    post_id: Option<C>,
+    action: Option<C>,
+    dwell_ms: Option<C>,
+    author_id: Option<C>,
+    device: Option<C>,
+    app_ver: Option<C>,
+    ctx: Option<X>,
+}
+
+/// The fields of an event, whatever its format.
 struct Fields<'a> {
-    #[serde(borrow)]
     event_id: Raw<'a>,
-    #[serde(borrow)]
     event_time: Raw<'a>,
-    #[serde(borrow)]
     user_id: Raw<'a>,
-    #[serde(borrow)]
     post_id: Raw<'a>,
-    #[serde(borrow)]
     action: Raw<'a>,
-    #[serde(borrow)]
     dwell_ms: Raw<'a>,
-    #[serde(borrow)]
     author_id: Raw<'a>,
-    #[serde(borrow)]
     device: Raw<'a>,
-    #[serde(borrow)]
     app_ver: Raw<'a>,
-    #[serde(borrow)]
-    ctx: Raw<'a>,
+    ctx: ContextFields<'a>,
+}
+
+impl<'a> Fields<'a> {
+    fn of<C: Into<Scalar<'a>>, X>(
+        of: FieldsOf<C, X>,
+        ctx: impl FnOnce(Option<X>) -> ContextFields<'a>,
+    ) -> Self {
+        Self {
+            event_id: of.event_id.map(Into::into),
+            event_time: of.event_time.map(Into::into),
+            user_id: of.user_id.map(Into::into),
+            post_id: of.post_id.map(Into::into),
+            action: of.action.map(Into::into),
+            dwell_ms: of.dwell_ms.map(Into::into),
+            author_id: of.author_id.map(Into::into),
+            device: of.device.map(Into::into),
+            app_ver: of.app_ver.map(Into::into),
+            ctx: ctx(of.ctx),
+        }
+    }
+
+    fn from_json(json: &'a [u8]) -> Result<Self, FieldFault> {
+        type InJson<'a> = FieldsOf<JsonCell<'a>, JsonCell<'a>>;
+        let Object(fields) = serde_json::from_slice::<Object<InJson<'a>>>(json)
+            .map_err(|error| FieldFault::new("value", "an event in JSON", error))?;
+        Ok(Self::of(fields, |ctx| ContextFields::Unread(ctx.map(Into::into))))
+    }
+
+    fn from_avro(datum: &Datum<'a>) -> Result<Self, FieldFault> {
+        type InAvro<'a> = FieldsOf<AvroCell<'a>, Object<FeedContextFields<AvroCell<'a>>>>;
+        let Object(fields) = datum
+            .read::<Object<InAvro<'a>>>()
+            .map_err(|error| FieldFault::new("value", "an event in Avro", error))?;
+        Ok(Self::of(fields, |ctx| ContextFields::Read(ctx.map(|Object(fields)| fields.scalars()))))
+    }
 }
 
 impl Event {
-    /// Reads a record's value. However long its texts are: nobody who reads the topic keeps them.
-    pub fn decode(value: &[u8]) -> Result<Self, Poison> {
-        Self::read(value, None, usize::MAX).map(|(event, _)| event).map_err(first)
+    /// Reads a record's value, in JSON or in Avro. However long its texts are: nobody who reads the topic keeps them.
+    pub fn decode(value: &[u8], schemas: &dyn SchemaById) -> Result<Self, Unread> {
+        let fields = Form::of(value, "value", schemas).and_then(|form| match form {
+            Form::Json(json) => Ok(Fields::from_json(json)?),
+            Form::Avro(datum) => Ok(Fields::from_avro(&datum)?),
+        });
+        let fields = fields.map_err(|fault| fault.of(WHAT))?;
+        let read = Self::read(fields, None, usize::MAX).map(|(event, _)| event);
+        read.map_err(|faults| first(faults).of(WHAT))
     }
 
     /// Reads an event with its trace and names every fault; `user` stands in for an absent `user_id`.
     pub fn check(json: &[u8], user: Option<UserId>) -> Result<(Self, Trace<'_>), Vec<FieldFault>> {
-        Self::read(json, user, TEXT_BYTES_MAX)
+        let fields = Fields::from_json(json).map_err(|fault| vec![fault])?;
+        Self::read(fields, user, TEXT_BYTES_MAX)
     }
 
     fn read(
-        json: &[u8],
+        fields: Fields<'_>,
         user: Option<UserId>,
         longest: usize,
     ) -> Result<(Self, Trace<'_>), Vec<FieldFault>> {
-        let read = serde_json::from_slice::<Object<Fields<'_>>>(json);
-        let Object(fields) = read.map_err(|error| {
-            let avro = json.first() == Some(&0);
-            let found =
-                if avro { "Confluent Avro (first byte 0)".into() } else { error.to_string() };
-            vec![FieldFault::new("value", "an event in JSON", found)]
-        })?;
         let mut faults = Faults::default();
         let event = read_event(&fields, user, &mut faults);
-        let trace = Trace::read((fields.device, fields.app_ver, fields.ctx), longest, &mut faults);
+        let Fields { device, app_ver, ctx, .. } = fields;
+        let trace = Trace::read((&device, &app_ver, ctx), longest, &mut faults);
         match event {
             Some(event) if faults.0.is_empty() => Ok((event, trace)),
             _ => Err(faults.0),
@@ -148,9 +191,9 @@ impl Event {
 }
 
 /// The first of an event's faults, for the dead letter.
-fn first(faults: Vec<FieldFault>) -> Poison {
-    let none = || FieldFault::missing("value", "an event in JSON");
-    faults.into_iter().next().unwrap_or_else(none).of(WHAT)
+fn first(faults: Vec<FieldFault>) -> Fault {
+    let none = || FieldFault::missing("value", "an event");
+    faults.into_iter().next().unwrap_or_else(none).into()
 }
 
 /// An object of those fields that hold something.
@@ -161,19 +204,20 @@ pub(crate) fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Valu
 
 /// Reads what state uses; what is wrong goes to `faults`. None if something required is wrong.
 fn read_event(fields: &Fields<'_>, sender: Option<UserId>, faults: &mut Faults) -> Option<Event> {
-    let user = match (fields.user_id, sender) {
+    let user = match (&fields.user_id, sender) {
         (None, Some(sender)) => Some(sender),
         (raw, _) => faults.keep(Column::new("user_id", raw).id()),
     };
-    let post = faults.keep(Column::new("post_id", fields.post_id).id());
-    let named = |raw| text(raw)?.parse::<Action>().ok();
-    let action = faults.keep(Column::new("action", fields.action).required(ACTIONS, named));
-    let at_ms = faults.keep(Column::new("event_time", fields.event_time).time_ms());
-    let id = faults.keep(Column::new("event_id", fields.event_id).optional("a UUID", uuid));
-    let within = |raw| number(raw).filter(|dwell| *dwell <= DWELL_MS_MAX);
-    let dwell_ms = Column::new("dwell_ms", fields.dwell_ms).optional(DWELL, within);
+    let post = faults.keep(Column::new("post_id", &fields.post_id).id());
+    let named = |raw: &Scalar<'_>| raw.text()?.parse::<Action>().ok();
+    let action = faults.keep(Column::new("action", &fields.action).required(ACTIONS, named));
+    let at_ms = faults.keep(Column::new("event_time", &fields.event_time).time_ms());
+    let uuid = Scalar::uuid;
+    let id = faults.keep(Column::new("event_id", &fields.event_id).optional("a UUID", uuid));
+    let within = |raw: &Scalar<'_>| raw.number().filter(|dwell| *dwell <= DWELL_MS_MAX);
+    let dwell_ms = Column::new("dwell_ms", &fields.dwell_ms).optional(DWELL, within);
     let dwell_ms = faults.keep(dwell_ms);
-    let author = faults.keep(Column::new("author_id", fields.author_id).optional("a UUID", uuid));
+    let author = faults.keep(Column::new("author_id", &fields.author_id).optional("a UUID", uuid));
     let (user, post, action, at_ms) = (user?, post?, action?, at_ms?);
     let (id, dwell_ms, author) = (id?, dwell_ms?, author?);
     let id = id.map_or_else(|| id_of(user, post, action, at_ms), EventId);
@@ -189,6 +233,7 @@ fn id_of(user: UserId, post: PostId, action: Action, at_ms: i64) -> EventId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NoRegistry;
 
     const USER: &str = "0190a6c2-0000-7000-8000-000000000001";
     const POST: &str = "0190a6c2-0000-7000-8000-000000000002";
@@ -198,7 +243,7 @@ mod tests {
     }
 
     fn decode(more: &str) -> Result<Event, String> {
-        Event::decode(json(more).as_bytes()).map_err(|poison| poison.to_string())
+        Event::decode(json(more).as_bytes(), &NoRegistry).map_err(|poison| poison.to_string())
     }
 
     #[test]
@@ -250,16 +295,16 @@ mod tests {
         let faults = Event::check(of(257).as_bytes(), None).unwrap_err();
         let said = faults.first().map(ToString::to_string).unwrap_or_default();
         assert!(said.starts_with("device: expected text of at most 256 bytes, found"), "{said}");
-        assert!(Event::decode(of(257).as_bytes()).is_ok(), "in the topic they do no harm");
+        assert!(
+            Event::decode(of(257).as_bytes(), &NoRegistry).is_ok(),
+            "in the topic they do no harm"
+        );
         assert!(said.len() < 400, "the fault does not repeat it all: {}", said.len());
     }
 
     #[test]
     fn what_is_no_object_is_poison() {
-        let poison = |bytes: &[u8]| Event::decode(bytes).unwrap_err().to_string();
-        let avro =
-            "decode event: value: expected an event in JSON, found Confluent Avro (first byte 0)";
-        assert_eq!(poison(&[0, 0, 0, 0, 1, 2]), avro);
+        let poison = |bytes: &[u8]| Event::decode(bytes, &NoRegistry).unwrap_err().to_string();
         assert!(poison(b"[]").starts_with("decode event: value: expected an event in JSON"));
         assert!(poison(b"").starts_with("decode event: value: expected an event in JSON"));
     }

@@ -5,10 +5,12 @@
 //! deletion or the order of changes is lost, so it is refused, by the name of the transform.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::column::{Column, Object, Raw, number, text};
+use crate::avro::Form;
+use crate::column::{AvroCell, Column, JsonCell, Object, Scalar, cells};
 use crate::poison::FieldFault;
-use crate::row::Columns;
+use crate::row::{Columns, ColumnsOf};
 
 const EXPECTED: &str = "r, c, u, d or m";
 const FLATTENED: &str = "a row flattened by ExtractNewRecordState without __op, __deleted or __lsn: \
@@ -16,37 +18,32 @@ const FLATTENED: &str = "a row flattened by ExtractNewRecordState without __op, 
 const HEARTBEAT: &str = "a heartbeat of Debezium: it belongs to a topic of its own";
 const TRANSACTION: &str = "transaction metadata of Debezium: it belongs to a topic of its own";
 
-#[derive(Deserialize)]
-struct Marks<'a> {
-    #[serde(borrow, rename = "__op")]
-    op: Raw<'a>,
-    #[serde(borrow, rename = "__deleted")]
-    deleted: Raw<'a>,
-    #[serde(borrow, rename = "__lsn")]
-    lsn: Raw<'a>,
-    #[serde(borrow, rename = "__source_lsn")]
-    source_lsn: Raw<'a>,
-    #[serde(borrow, rename = "__source_ts_ms")]
-    source_ms: Raw<'a>,
-    #[serde(borrow)]
-    id: Raw<'a>,
-    #[serde(borrow)]
-    follower_id: Raw<'a>,
-    #[serde(borrow)]
-    status: Raw<'a>,
-    #[serde(borrow)]
-    data_collections: Raw<'a>,
-    #[serde(borrow)]
-    event_count: Raw<'a>,
-    #[serde(borrow)]
-    ts_ms: Raw<'a>,
+cells! {
+    struct Marks {
+        #[serde(rename = "__op")]
+        op,
+        #[serde(rename = "__deleted")]
+        deleted,
+        #[serde(rename = "__lsn")]
+        lsn,
+        #[serde(rename = "__source_lsn")]
+        source_lsn,
+        #[serde(rename = "__source_ts_ms")]
+        source_ms,
+        id,
+        follower_id,
+        status,
+        data_collections,
+        event_count,
+        ts_ms,
+    }
 }
 
 /// The part of a value that lies beside its schema.
 #[derive(Deserialize)]
 struct Payload<'a> {
     #[serde(borrow)]
-    payload: Raw<'a>,
+    payload: Option<&'a RawValue>,
 }
 
 /// A flattened row.
@@ -58,13 +55,34 @@ pub(crate) struct Flattened<'a> {
     pub(crate) columns: Columns<'a>,
 }
 
+/// What a value says of itself, and its columns.
+type Read<'a> = (Marks<Scalar<'a>>, Columns<'a>);
+
+fn read<'a>(form: &Form<'a>) -> Result<Read<'a>, FieldFault> {
+    let unread = |error: String| FieldFault::new("value", "a Debezium envelope", error);
+    match form {
+        Form::Json(value) => read_json(value).map_err(|error| unread(error.to_string())),
+        Form::Avro(datum) => {
+            let Object(marks) = datum.read::<Object<Marks<AvroCell<'a>>>>().map_err(unread)?;
+            let Object(columns) =
+                datum.read::<Object<ColumnsOf<AvroCell<'a>>>>().map_err(unread)?;
+            Ok((marks.scalars(), columns.scalars()))
+        }
+    }
+}
+
+fn read_json(value: &[u8]) -> Result<Read<'_>, serde_json::Error> {
+    let Object(outer) = serde_json::from_slice::<Object<Payload<'_>>>(value)?;
+    let value = outer.payload.map_or(value, |payload| payload.get().as_bytes());
+    let Object(marks) = serde_json::from_slice::<Object<Marks<JsonCell<'_>>>>(value)?;
+    let Object(columns) = serde_json::from_slice::<Object<ColumnsOf<JsonCell<'_>>>>(value)?;
+    Ok((marks.scalars(), columns.scalars()))
+}
+
 impl<'a> Flattened<'a> {
     /// Reads a value that has no `op`; the fault says what the value is instead, where that is known.
-    pub(crate) fn read(value: &'a [u8]) -> Result<Self, FieldFault> {
-        let unread = |error| FieldFault::new("value", "a Debezium envelope in JSON", error);
-        let Object(outer) = serde_json::from_slice::<Object<Payload<'_>>>(value).map_err(unread)?;
-        let value = outer.payload.map_or(value, |payload| payload.get().as_bytes());
-        let Object(marks) = serde_json::from_slice::<Object<Marks<'_>>>(value).map_err(unread)?;
+    pub(crate) fn read(form: &Form<'a>) -> Result<Self, FieldFault> {
+        let (marks, columns) = read(form)?;
         let wrong = |found: &str| FieldFault::new("op", EXPECTED, found);
         let is_row = marks.id.is_some() || marks.follower_id.is_some();
         let ends = marks.data_collections.is_some() || marks.event_count.is_some();
@@ -75,21 +93,20 @@ impl<'a> Flattened<'a> {
             return Err(wrong(HEARTBEAT));
         }
         let lsn = marks.lsn.or(marks.source_lsn);
-        let (Some(op), Some(deleted), Some(_)) = (marks.op, marks.deleted, lsn) else {
+        let (Some(op), Some(deleted), Some(_)) = (&marks.op, &marks.deleted, &lsn) else {
             let marked = marks.op.is_some() || marks.deleted.is_some() || lsn.is_some();
             let found = if is_row || marked { FLATTENED } else { "nothing" };
             return Err(wrong(found));
         };
-        let deleted = deleted.get() == "true" || text(deleted).as_deref() == Some("true");
-        let op = text(op).and_then(|op| op.chars().next().filter(|_| op.len() == 1));
+        let deleted = deleted.flag() == Some(true) || deleted.text().as_deref() == Some("true");
+        let op = op.text().and_then(|op| op.chars().next().filter(|_| op.len() == 1));
         let Some(op) = op.filter(|op| "rcud".contains(*op)) else {
-            return Err(Column::new("__op", marks.op).unknown("r, c, u or d"));
+            return Err(Column::new("__op", &marks.op).unknown("r, c, u or d"));
         };
-        let Object(columns) = serde_json::from_slice(value).map_err(unread)?;
         Ok(Self {
             op: if deleted { 'd' } else { op },
-            lsn: Column::new("__lsn", lsn).number()?.unwrap_or(0),
-            source_ms: marks.source_ms.and_then(number),
+            lsn: Column::new("__lsn", &lsn).number()?.unwrap_or(0),
+            source_ms: marks.source_ms.as_ref().and_then(Scalar::number),
             columns,
         })
     }

@@ -15,6 +15,7 @@
 #![warn(missing_docs)]
 
 mod action;
+mod avro;
 #[cfg(test)]
 mod captured;
 mod change;
@@ -48,6 +49,7 @@ mod user;
 mod wire;
 
 pub use action::Action;
+pub use avro::{Lookup, NoRegistry, SchemaById, Unread, WriterSchema};
 pub use change::{Cdc, Change, Op};
 pub use comment::Comment;
 pub use event::Event;

@@ -2,7 +2,7 @@
 //!
 //! Of the content only a hash is kept: all that a feed needs to know is whether two posts say the same.
 
-use crate::column::text;
+use crate::column::Scalar;
 use crate::ids::{PostId, UserId};
 use crate::poison::FieldFault;
 use crate::row::{Columns, Row, UNAVAILABLE};
@@ -47,7 +47,7 @@ impl Row for Post {
     }
 
     fn read(columns: &Columns<'_>) -> Result<Self, FieldFault> {
-        let content = columns.content().optional("text", text)?;
+        let content = columns.content().optional("text", Scalar::text)?;
         Ok(Self {
             id: columns.id().id()?,
             author: columns.user_id().id()?,

@@ -6,9 +6,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use serde::Deserialize;
-
-use crate::column::{Column, Raw};
+use crate::column::{Column, Scalar, cells};
 use crate::poison::FieldFault;
 
 /// What Debezium writes in place of a large value that the log did not repeat.
@@ -39,54 +37,50 @@ pub trait Row: Sized {
     fn complete(&mut self, _before: &Self) {}
 }
 
-/// The columns that any of our tables uses, not yet decoded; what else a row has is skipped.
-#[derive(Deserialize)]
-pub struct Columns<'a> {
-    #[serde(borrow)]
-    id: Raw<'a>,
-    #[serde(borrow)]
-    user_id: Raw<'a>,
-    #[serde(borrow)]
-    post_id: Raw<'a>,
-    #[serde(borrow)]
-    follower_id: Raw<'a>,
-    #[serde(borrow)]
-    followee_id: Raw<'a>,
-    #[serde(borrow)]
-    content: Raw<'a>,
-    #[serde(borrow)]
-    created_at: Raw<'a>,
-    #[serde(borrow)]
-    deleted_at: Raw<'a>,
+cells! {
+    /// The columns that any of our tables uses, not yet decoded; what else a row has is skipped.
+    pub struct ColumnsOf {
+        id,
+        user_id,
+        post_id,
+        follower_id,
+        followee_id,
+        content,
+        created_at,
+        deleted_at,
+    }
 }
 
+/// The columns of a row, whatever its format.
+pub type Columns<'a> = ColumnsOf<Scalar<'a>>;
+
 impl<'a> Columns<'a> {
-    pub(crate) fn id(&self) -> Column<'a> {
-        Column::new("id", self.id)
+    pub(crate) fn id(&self) -> Column<'_, 'a> {
+        Column::new("id", &self.id)
     }
 
-    pub(crate) fn user_id(&self) -> Column<'a> {
-        Column::new("user_id", self.user_id)
+    pub(crate) fn user_id(&self) -> Column<'_, 'a> {
+        Column::new("user_id", &self.user_id)
     }
 
-    pub(crate) fn post_id(&self) -> Column<'a> {
-        Column::new("post_id", self.post_id)
+    pub(crate) fn post_id(&self) -> Column<'_, 'a> {
+        Column::new("post_id", &self.post_id)
     }
 
-    pub(crate) fn follower_id(&self) -> Column<'a> {
-        Column::new("follower_id", self.follower_id)
+    pub(crate) fn follower_id(&self) -> Column<'_, 'a> {
+        Column::new("follower_id", &self.follower_id)
     }
 
-    pub(crate) fn followee_id(&self) -> Column<'a> {
-        Column::new("followee_id", self.followee_id)
+    pub(crate) fn followee_id(&self) -> Column<'_, 'a> {
+        Column::new("followee_id", &self.followee_id)
     }
 
-    pub(crate) fn content(&self) -> Column<'a> {
-        Column::new("content", self.content)
+    pub(crate) fn content(&self) -> Column<'_, 'a> {
+        Column::new("content", &self.content)
     }
 
-    pub(crate) fn created_at(&self) -> Column<'a> {
-        Column::new("created_at", self.created_at)
+    pub(crate) fn created_at(&self) -> Column<'_, 'a> {
+        Column::new("created_at", &self.created_at)
     }
 
     pub(crate) fn is_deleted(&self) -> bool {

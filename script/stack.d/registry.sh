@@ -16,5 +16,5 @@ registry_start() {
   home=$(cd "$dir/registry" && pwd -P)
   process_start registry java -Xmx512m -XX:+UseSerialGC -XX:-UsePerfData "-Djava.io.tmpdir=$home" \
     -Dquarkus.http.host=127.0.0.1 "-Dquarkus.http.port=$(registry_port)" \
-    "-Dapicurio.datasource.url=jdbc:h2:file:$home/registry" -jar "$app"
+    "-Dapicurio.datasource.url=jdbc:h2:file:$home/registry;WRITE_DELAY=0" -jar "$app"
 }

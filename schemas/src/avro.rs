@@ -1,0 +1,292 @@
+//! Values in Avro, in Confluent's form: a zero, the id of the writer's schema in four bytes, the datum.
+//!
+//! A value is read as its writer's schema says, in one pass that keeps what is used, by name: what a later schema adds is
+//! skipped, what an earlier one lacks is absent. Any schema will do that has the names; which types may stand under one is
+//! what [`Scalar`](crate::column::Scalar) takes. Nothing here speaks to a registry: that is a [`SchemaById`].
+
+use std::fmt;
+use std::io::BufRead;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_avro_fast::de::DeserializerState;
+
+use crate::poison::{FieldFault, Poison};
+
+/// The first byte of Confluent's form; JSON never begins so.
+const MAGIC: u8 = 0;
+
+/// Whoever knows schemas by their ids. It never waits: a schema that has to be fetched is unavailable until it is there.
+pub trait SchemaById: Send + Sync {
+    /// The schema of this id.
+    fn schema(&self, id: u32) -> Lookup;
+}
+
+/// What is known of a schema.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// Here it is.
+    Ready(Arc<WriterSchema>),
+    /// The registry has none of this id, or it is no schema: no retry will help. In words.
+    Unknown(String),
+    /// The registry does not answer, or has not yet: try again later. In words.
+    Unavailable(String),
+}
+
+/// Where no registry is configured.
+#[derive(Clone, Copy, Debug)]
+pub struct NoRegistry;
+
+impl SchemaById for NoRegistry {
+    fn schema(&self, _: u32) -> Lookup {
+        Lookup::Unknown("no schema registry is configured".into())
+    }
+}
+
+/// A schema that values were written with.
+#[derive(Debug)]
+pub struct WriterSchema(serde_avro_fast::Schema);
+
+impl FromStr for WriterSchema {
+    type Err = String;
+
+    /// Reads a schema in JSON.
+    fn from_str(json: &str) -> Result<Self, String> {
+        json.parse()
+            .map(Self)
+            .map_err(|error: serde_avro_fast::schema::SchemaError| error.to_string())
+    }
+}
+
+/// Why a record was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It never will be: dead-letter it and go on.
+    Poison(Poison),
+    /// Its schema cannot be had now: try the record again later. In words.
+    Unavailable(String),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poison(poison) => poison.fmt(f),
+            Self::Unavailable(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Unread {}
+
+/// The same, while it is not known yet what was to be read.
+pub(crate) enum Fault {
+    Field(FieldFault),
+    Unavailable(String),
+}
+
+impl Fault {
+    pub(crate) fn of(self, what: &'static str) -> Unread {
+        match self {
+            Self::Field(fault) => Unread::Poison(fault.of(what)),
+            Self::Unavailable(why) => Unread::Unavailable(why),
+        }
+    }
+}
+
+impl From<FieldFault> for Fault {
+    fn from(fault: FieldFault) -> Self {
+        Self::Field(fault)
+    }
+}
+
+/// Bytes with the format that they have.
+pub(crate) enum Form<'a> {
+    Json(&'a [u8]),
+    Avro(Datum<'a>),
+}
+
+/// A datum with its writer's schema.
+pub(crate) struct Datum<'a> {
+    schema: Arc<WriterSchema>,
+    bytes: &'a [u8],
+}
+
+impl<'a> Form<'a> {
+    /// Tells the format by the first byte; `of` is what a fault calls the bytes, `value` or `key`.
+    pub(crate) fn of(
+        bytes: &'a [u8],
+        of: &'static str,
+        schemas: &dyn SchemaById,
+    ) -> Result<Self, Fault> {
+        if bytes.first() != Some(&MAGIC) {
+            return Ok(Self::Json(bytes));
+        }
+        let Some((&[_, a, b, c, d], datum)) = bytes.split_first_chunk::<5>() else {
+            let found = format_args!("{} bytes", bytes.len());
+            return Err(
+                FieldFault::new(of, "a zero, a schema's id and a datum of Avro", found).into()
+            );
+        };
+        let id = u32::from_be_bytes([a, b, c, d]);
+        match schemas.schema(id) {
+            Lookup::Ready(schema) => Ok(Self::Avro(Datum { schema, bytes: datum })),
+            Lookup::Unknown(why) => {
+                let found = format_args!("the id {id}: {why}");
+                Err(FieldFault::new(of, "Avro of a schema that the registry knows", found).into())
+            }
+            Lookup::Unavailable(why) => Err(Fault::Unavailable(format!("the schema {id}: {why}"))),
+        }
+    }
+}
+
+impl<'a> Datum<'a> {
+    /// Reads a `T`, of all the bytes.
+    pub(crate) fn read<T: Deserialize<'a>>(&self) -> Result<T, String> {
+        let mut state = DeserializerState::from_slice(self.bytes, &self.schema.0);
+        let read = T::deserialize(state.deserializer()).map_err(|error| error.to_string())?;
+        match state.into_reader().fill_buf().map_or(0, <[u8]>::len) {
+            0 => Ok(read),
+            left => Err(format!("{left} bytes more than its schema says")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Action, Cdc, Event, Like};
+
+    const ID: &str = "0190a6c2-0000-7000-8000-000000000001";
+    const AT_MS: i64 = 1_795_216_628_000;
+
+    /// A registry that has one schema, 7, and has not answered yet for the others below 100.
+    struct One(&'static str);
+
+    impl SchemaById for One {
+        fn schema(&self, id: u32) -> Lookup {
+            match id {
+                7 => Lookup::Ready(Arc::new(self.0.parse().unwrap())),
+                0..100 => Lookup::Unavailable("no answer yet".into()),
+                _ => Lookup::Unknown("Schema 100 not found".into()),
+            }
+        }
+    }
+
+    /// The head of a value under the schema of this id.
+    fn under(id: u8) -> Vec<u8> {
+        vec![MAGIC, 0, 0, 0, id]
+    }
+
+    fn long(number: i64) -> Vec<u8> {
+        let (mut bytes, mut rest) = (Vec::new(), ((number << 1) ^ (number >> 63)).cast_unsigned());
+        while rest > 127 {
+            bytes.push((rest & 127) as u8 | 128);
+            rest >>= 7;
+        }
+        bytes.push(rest as u8);
+        bytes
+    }
+
+    fn text(text: &str) -> Vec<u8> {
+        [long(i64::try_from(text.len()).unwrap()), text.into()].concat()
+    }
+
+    fn event(schema: &'static str, parts: &[Vec<u8>]) -> Result<Event, String> {
+        let value = [under(7), parts.concat()].concat();
+        Event::decode(&value, &One(schema)).map_err(|unread| unread.to_string())
+    }
+
+    /// Fields of these types, each given as `"name":type`.
+    fn record(fields: &str) -> &'static str {
+        let fields: Vec<_> = fields
+            .split(';')
+            .map(|field| field.split_once(':').unwrap())
+            .map(|(name, of)| format!(r#"{{"name":"{name}","type":{of}}}"#))
+            .collect();
+        let fields = fields.join(",");
+        format!(r#"{{"type":"record","name":"Act","fields":[{fields}]}}"#).leak()
+    }
+
+    #[test]
+    fn an_event_is_read_by_the_names_of_its_writer_s_schema_whatever_their_order_and_types() {
+        let schema = record(
+            r#"later:{"type":"array","items":"long"};
+            action:{"type":"enum","name":"Kind","symbols":["view","like"]};
+            post_id:{"type":"fixed","name":"Id","size":16};user_id:{"type":"string","logicalType":"uuid"};
+            dwell_ms:["null","int"];event_time:{"type":"long","logicalType":"timestamp-micros"};
+            ctx:["null",{"type":"record","name":"Ctx","fields":[{"name":"position","type":"int"}]}]"#
+                .replace('\n', "")
+                .replace(' ', "")
+                .as_str(),
+        );
+        let later = [long(1), long(3), long(0)].concat();
+        let (time, ctx) = (long(AT_MS * 1_000), [long(1), long(5)].concat());
+        let parts = [later, long(1), vec![9; 16], text(ID), long(0), time, ctx];
+        let read = event(schema, &parts).unwrap();
+        let found = (read.action, read.post.0, read.user.to_string(), read.at_ms, read.dwell_ms);
+        assert_eq!(found, (Action::Like, [9; 16], ID.into(), AT_MS, None));
+    }
+
+    #[test]
+    fn what_a_field_cannot_be_is_named_with_what_stands_there() {
+        let with = |post: &str, bytes: Vec<u8>| {
+            let schema = record(&format!(
+                r#"user_id:"string";post_id:{post};action:"string";event_time:"long""#
+            ));
+            event(schema, &[text(ID), bytes, text("like"), long(AT_MS)]).unwrap_err()
+        };
+        let fault = |found| format!("decode event: post_id: expected a UUID, found {found}");
+        assert_eq!(with(r#""long""#, long(-3)), fault("-3"));
+        assert_eq!(with(r#""boolean""#, vec![1]), fault("true"));
+        assert_eq!(with(r#""double""#, vec![0; 8]), fault("a fraction"));
+        assert_eq!(with(r#""bytes""#, text("short")), fault("5 bytes"));
+        assert_eq!(with(r#"["null","string"]"#, long(0)), fault("nothing"));
+        let items = [long(1), long(3), long(0)].concat();
+        assert_eq!(with(r#"{"type":"array","items":"long"}"#, items), fault("an array"));
+        let inner = r#"{"type":"record","name":"Id","fields":[{"name":"a","type":"long"}]}"#;
+        assert_eq!(with(inner, long(1)), fault("a record"));
+        let decimal = r#"{"type":"bytes","logicalType":"decimal","precision":9,"scale":0}"#;
+        assert_eq!(with(decimal, [long(1), vec![12]].concat()), fault("\"12\""));
+    }
+
+    #[test]
+    fn a_schema_that_nobody_knows_is_poison_and_one_that_cannot_be_had_now_is_waited_for() {
+        let read = |id| Cdc::<Like>::decode(None, Some(&under(id)), &One(""));
+        let unknown = "decode like: value: expected Avro of a schema that the registry knows, \
+            found the id 100: Schema 100 not found";
+        assert_eq!(read(100).unwrap_err().to_string(), unknown);
+        assert_eq!(read(3), Err(Unread::Unavailable("the schema 3: no answer yet".into())));
+        let none = Event::decode(&under(7), &NoRegistry).unwrap_err().to_string();
+        assert!(none.ends_with("found the id 7: no schema registry is configured"), "{none}");
+    }
+
+    #[test]
+    fn the_schema_of_a_key_that_names_a_deleted_row_is_waited_for_too() {
+        let delete = Some(&br#"{"op":"d"}"#[..]);
+        let read =
+            |key: &[u8]| Cdc::<Like>::decode(Some(key), delete, &One(record(r#"id:"string""#)));
+        let Ok(Cdc::Change(change)) = read(&[under(7), text(ID)].concat()) else {
+            panic!("unread")
+        };
+        assert_eq!(change.key.map(|key| key.to_string()).as_deref(), Some(ID));
+        assert!(matches!(read(&under(3)), Err(Unread::Unavailable(_))));
+    }
+
+    #[test]
+    fn a_datum_is_read_to_its_last_byte_and_no_further() {
+        let schema =
+            record(r#"user_id:"string";post_id:"string";action:"string";event_time:"long""#);
+        let parts = [text(ID), text(ID), text("view"), long(AT_MS)];
+        assert!(event(schema, &parts).is_ok());
+        let longer = event(schema, &[&parts[..], &[vec![0]]].concat()).unwrap_err();
+        let why = "value: expected an event in Avro, found 1 bytes more than its schema says";
+        assert_eq!(longer, format!("decode event: {why}"));
+        assert!(event(schema, &parts[..3]).unwrap_err().contains("an event in Avro, found"));
+        let head = Event::decode(&[0, 0, 7], &NoRegistry).unwrap_err().to_string();
+        assert!(
+            head.ends_with("a zero, a schema's id and a datum of Avro, found 3 bytes"),
+            "{head}"
+        );
+    }
+}
