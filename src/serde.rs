@@ -10,7 +10,9 @@ use crate::error::{Fault, Result};
 /// # Contract
 /// 1. `decode(encode(x), version()) == x`, for every `x`.
 /// 2. `encode` of a key keeps order where the key has one: stores are scanned in the order of the bytes.
-/// 3. `decode` never panics, whatever the bytes; a fault is [`Fault::Reject`].
+/// 3. `decode` never panics, whatever the bytes; a fault is [`Fault::Reject`]. Of a source it may be [`Fault::Retry`]
+///    where something that it needs cannot be had now: the record and its partition wait, and nothing is undone. So it
+///    never blocks.
 /// 4. `version` lies in 1..=127.
 pub trait Serde<T>: Send + Sync + 'static {
     /// The version that `encode` writes.

@@ -23,7 +23,9 @@ pub(crate) use self::flat_map::flat_map;
 pub(crate) use self::process::Uses;
 pub(crate) use self::process::process;
 pub(crate) use self::sink::{Encoded, sink};
-pub(crate) use self::source::{Decoded, Extractor, MakeSource, RecordQueues, Source, source};
+pub(crate) use self::source::{
+    Decoded, Extractor, MakeSource, RecordQueues, Source, Taken, source,
+};
 pub use self::wiring::Edge;
 pub(crate) use self::wiring::{BroadcastListener, EmitOnCommit, FireTimers, Wiring};
 use crate::error::Result;

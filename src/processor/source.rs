@@ -2,7 +2,8 @@
 //!
 //! The queue holds, per source partition, batches in the order they were fetched. The next record is the
 //! head with the smallest timestamp (ties by topic and partition); nobody waits for an empty source. A
-//! record that cannot be decoded has had no effect yet, so it is dead-lettered without an abort.
+//! record that cannot be decoded has had no effect yet, so it is dead-lettered without an abort; one that cannot be decoded
+//! yet stays where it is, and its partition is passed over for a while.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,6 +19,10 @@ use crate::store::Envelope;
 
 /// How far ahead of the wall time a record's time may lie.
 const FUTURE_MAX: Duration = Duration::from_secs(3600);
+/// How long a partition is passed over whose next record cannot be decoded yet.
+const HELD: Duration = Duration::from_millis(250);
+/// How often it is told that one is.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Gives a decoded record its time; `None` keeps the one Kafka has.
 pub(crate) type Extractor<K, V> = Arc<dyn Fn(&K, &V, RawRecord<'_>) -> Timestamp + Send + Sync>;
@@ -28,6 +33,7 @@ pub(crate) struct RecordQueues {
     lanes: Vec<PartitionQueue>,
     chosen: usize,
     bytes: usize,
+    now: Timestamp,
 }
 
 #[derive(Debug)]
@@ -35,10 +41,21 @@ struct PartitionQueue {
     source: TopicPartition,
     batches: VecDeque<Batch>,
     next: usize,
+    held: Option<Held>,
+}
+
+/// A partition is passed over, as its next record cannot be decoded yet.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    until: Timestamp,
+    told: Timestamp,
 }
 
 impl PartitionQueue {
-    fn head_time(&self) -> Option<Timestamp> {
+    fn head_time(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.held.is_some_and(|held| held.until > now) {
+            return None;
+        }
         self.batches.front()?.timestamp(self.next)
     }
 }
@@ -46,8 +63,10 @@ impl PartitionQueue {
 impl RecordQueues {
     pub(crate) fn of(mut sources: Vec<TopicPartition>) -> Self {
         sources.sort();
-        let lane = |source| PartitionQueue { source, batches: VecDeque::new(), next: 0 };
-        Self { lanes: sources.into_iter().map(lane).collect(), chosen: 0, bytes: 0 }
+        let lane =
+            |source| PartitionQueue { source, batches: VecDeque::new(), next: 0, held: None };
+        let lanes = sources.into_iter().map(lane).collect();
+        Self { lanes, chosen: 0, bytes: 0, now: Timestamp::MIN }
     }
 
     /// Takes a batch in; one that is of none of the sources comes back.
@@ -62,14 +81,35 @@ impl RecordQueues {
         None
     }
 
+    /// It is `now`: what was held until then is not any more.
+    pub(crate) fn set_time(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// Passes the chosen record's partition over for a while; whether that should be told.
+    pub(crate) fn hold(&mut self) -> bool {
+        let now = self.now;
+        let Some(lane) = self.lanes.get_mut(self.chosen) else { return false };
+        let told =
+            lane.held.map(|held| held.told).filter(|told| !now.has_passed(*told, TOLD_EVERY));
+        lane.held = Some(Held { until: now.plus(HELD), told: told.unwrap_or(now) });
+        told.is_none()
+    }
+
+    /// Whether a record waits until it can be decoded.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.held.is_some())
+    }
+
     /// Chooses the next record: which lane it is in, by the lane's number.
     pub(crate) fn choose(&mut self) -> Option<usize> {
         if let [only] = &self.lanes[..] {
             self.chosen = 0;
-            return only.head_time().map(|_| 0);
+            return only.head_time(self.now).map(|_| 0);
         }
         let heads = self.lanes.iter().enumerate();
-        let heads = heads.filter_map(|(number, lane)| lane.head_time().map(|at| (at, number)));
+        let heads =
+            heads.filter_map(|(number, lane)| lane.head_time(self.now).map(|at| (at, number)));
         self.chosen = heads.min()?.1;
         Some(self.chosen)
     }
@@ -83,7 +123,7 @@ impl RecordQueues {
     /// Goes past the chosen record.
     pub(crate) fn advance(&mut self) {
         let Some(lane) = self.lanes.get_mut(self.chosen) else { return };
-        lane.next += 1;
+        (lane.next, lane.held) = (lane.next + 1, None);
         if lane.batches.front().is_some_and(|batch| lane.next >= batch.len()) {
             let worked_off = lane.batches.pop_front().map_or(0, |batch| batch.bytes());
             self.bytes = self.bytes.saturating_sub(worked_off);
@@ -105,15 +145,23 @@ impl RecordQueues {
     pub(crate) fn clear(&mut self) {
         for lane in &mut self.lanes {
             lane.batches.clear();
-            lane.next = 0;
+            (lane.next, lane.held) = (0, None);
         }
         self.bytes = 0;
     }
 }
 
+/// What became of the chosen record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Done,
+    /// It cannot be decoded yet, in words; nothing has happened.
+    NotYet(String),
+}
+
 /// A source node: works off the chosen record.
 pub(crate) trait Source {
-    fn process(&mut self, core: &mut Core) -> Result<()>;
+    fn process(&mut self, core: &mut Core) -> Result<Taken>;
 }
 
 /// How a source decodes, and what it takes.
@@ -182,17 +230,18 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
 }
 
 impl<K: 'static, V: 'static> Source for SourceNode<K, V> {
-    fn process(&mut self, core: &mut Core) -> Result<()> {
+    fn process(&mut self, core: &mut Core) -> Result<Taken> {
         let now = core.wall_time();
-        let Some((_, record)) = core.queue.current() else { return Ok(()) };
+        let Some((_, record)) = core.queue.current() else { return Ok(Taken::Done) };
         let at = match self.decode(record, now) {
             Ok(at) => at,
-            Err(Fault::Reject(why)) => return core.dead_letter(&why),
-            Err(fault @ (Fault::Retry(_) | Fault::Fatal(_))) => return Err(fault),
+            Err(Fault::Reject(why)) => return core.dead_letter(&why).map(|()| Taken::Done),
+            Err(Fault::Retry(why)) => return Ok(Taken::NotYet(why)),
+            Err(fault @ Fault::Fatal(_)) => return Err(fault),
         };
         core.advance_stream_time(at);
-        let (Some(key), Some(value)) = (&self.key, &self.value) else { return Ok(()) };
-        self.next.push(Rec { key, value, at }, core)
+        let (Some(key), Some(value)) = (&self.key, &self.value) else { return Ok(Taken::Done) };
+        self.next.push(Rec { key, value, at }, core).map(|()| Taken::Done)
     }
 }
 

@@ -327,6 +327,7 @@ impl Task {
         !self.has_worked()
             && self.unapplied_since().is_none()
             && !self.has_records()
+            && !self.core.queue.is_holding()
             && !self.is_behind_broadcasts()
             && self.core.stores.iter().flatten().all(|state| is_at_rest(state.waits_for()))
     }

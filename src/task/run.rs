@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Blame, Phase, Task};
 use crate::error::{Fault, Result};
+use crate::processor::Taken;
 use crate::record::Timestamp;
 
 /// How many broadcast changes or timers are worked between two batches of records, so that records go on.
@@ -49,6 +50,7 @@ impl Task {
             return Ok(0);
         }
         self.core.set_wall_time(now);
+        self.core.queue.set_time(now);
         self.keep_positions(now);
         self.pin_broadcasts();
         let before = self.processed;
@@ -189,13 +191,17 @@ impl Task {
             }
             let Some(lane) = self.core.queue.choose() else { return Ok(()) };
             self.core.hold(true);
-            self.phase.open();
-            if self.skips.is_empty() {
+            let taken = if self.skips.is_empty() {
                 let Some(source) = self.nodes.sources.get_mut(lane) else { return Ok(()) };
-                source.process(&mut self.core)?;
+                source.process(&mut self.core)?
             } else {
-                self.process_unless_skipped(lane)?;
+                self.process_unless_skipped(lane)?
+            };
+            if let Taken::NotYet(why) = taken {
+                self.wait(&why);
+                continue;
             }
+            self.phase.open();
             let Some((source, record)) = self.core.queue.current() else { return Ok(()) };
             self.bisection.processed(source, record.offset);
             let next = record.offset.next();
@@ -209,14 +215,23 @@ impl Task {
         Ok(())
     }
 
-    fn process_unless_skipped(&mut self, lane: usize) -> Result<()> {
+    /// The record in hand stays where it is, and its partition waits: the others go on.
+    fn wait(&mut self, why: &str) {
+        let is_to_be_told = self.core.queue.hold();
+        if let Some((at, record)) = self.core.queue.current().filter(|_| is_to_be_told) {
+            tracing::warn!(%at, offset = %record.offset, why, "record waits until it can be decoded");
+        }
+        self.core.hold(false);
+    }
+
+    fn process_unless_skipped(&mut self, lane: usize) -> Result<Taken> {
         let current = self.core.queue.current();
         let place = current.map(|(source, record)| (source.clone(), record.offset));
         let why = place.and_then(|place| self.skips.get(&place).cloned());
         match (why, self.nodes.sources.get_mut(lane)) {
-            (Some(why), _) => self.core.dead_letter(&why),
+            (Some(why), _) => self.core.dead_letter(&why).map(|()| Taken::Done),
             (None, Some(source)) => source.process(&mut self.core),
-            (None, None) => Ok(()),
+            (None, None) => Ok(Taken::Done),
         }
     }
 }

@@ -22,5 +22,6 @@ mod settled;
 mod sinks;
 mod timers;
 mod topology;
+mod waiting;
 mod word_count;
 mod world;
