@@ -4,7 +4,7 @@
 //! skipped, what an earlier one lacks is absent. Any schema will do that has the names; which types may stand under one is
 //! what [`Scalar`](crate::column::Scalar) takes. Nothing here speaks to a registry: that is a [`SchemaById`].
 
-use std::fmt;
+use std::fmt::Debug;
 use std::io::BufRead;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,13 +12,15 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_avro_fast::de::DeserializerState;
 
-use crate::poison::{FieldFault, Poison};
+use crate::poison::FieldFault;
 
 /// The first byte of Confluent's form; JSON never begins so.
 const MAGIC: u8 = 0;
+/// The zero and the id.
+const HEAD_BYTES: usize = 5;
 
 /// Whoever knows schemas by their ids. It never waits: a schema that has to be fetched is unavailable until it is there.
-pub trait SchemaById: Send + Sync {
+pub trait SchemaById: Debug + Send + Sync {
     /// The schema of this id.
     fn schema(&self, id: u32) -> Lookup;
 }
@@ -59,83 +61,95 @@ impl FromStr for WriterSchema {
     }
 }
 
-/// Why a record was not read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unread {
-    /// It never will be: dead-letter it and go on.
-    Poison(Poison),
-    /// Its schema cannot be had now: try the record again later. In words.
-    Unavailable(String),
+/// The bytes of a key or a value, with all that is needed to read them.
+#[derive(Clone, Debug, Default)]
+pub struct Payload {
+    bytes: Vec<u8>,
+    form: Form,
 }
 
-impl fmt::Display for Unread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Poison(poison) => poison.fmt(f),
-            Self::Unavailable(why) => f.write_str(why),
-        }
-    }
+#[derive(Clone, Debug, Default)]
+enum Form {
+    #[default]
+    Json,
+    Avro(u32, Arc<WriterSchema>),
+    /// Avro that nobody can read; what is wrong.
+    Unknown(String),
 }
 
-impl std::error::Error for Unread {}
-
-/// The same, while it is not known yet what was to be read.
-pub(crate) enum Fault {
-    Field(FieldFault),
-    Unavailable(String),
-}
-
-impl Fault {
-    pub(crate) fn of(self, what: &'static str) -> Unread {
-        match self {
-            Self::Field(fault) => Unread::Poison(fault.of(what)),
-            Self::Unavailable(why) => Unread::Unavailable(why),
-        }
-    }
-}
-
-impl From<FieldFault> for Fault {
-    fn from(fault: FieldFault) -> Self {
-        Self::Field(fault)
-    }
-}
-
-/// Bytes with the format that they have.
-pub(crate) enum Form<'a> {
+/// What a payload is read as.
+pub(crate) enum Read<'a> {
     Json(&'a [u8]),
     Avro(Datum<'a>),
 }
 
 /// A datum with its writer's schema.
 pub(crate) struct Datum<'a> {
-    schema: Arc<WriterSchema>,
+    schema: &'a WriterSchema,
     bytes: &'a [u8],
 }
 
-impl<'a> Form<'a> {
-    /// Tells the format by the first byte; `of` is what a fault calls the bytes, `value` or `key`.
-    pub(crate) fn of(
-        bytes: &'a [u8],
-        of: &'static str,
-        schemas: &dyn SchemaById,
-    ) -> Result<Self, Fault> {
-        if bytes.first() != Some(&MAGIC) {
-            return Ok(Self::Json(bytes));
-        }
-        let Some((&[_, a, b, c, d], datum)) = bytes.split_first_chunk::<5>() else {
-            let found = format_args!("{} bytes", bytes.len());
-            return Err(
-                FieldFault::new(of, "a zero, a schema's id and a datum of Avro", found).into()
-            );
-        };
-        let id = u32::from_be_bytes([a, b, c, d]);
-        match schemas.schema(id) {
-            Lookup::Ready(schema) => Ok(Self::Avro(Datum { schema, bytes: datum })),
-            Lookup::Unknown(why) => {
-                let found = format_args!("the id {id}: {why}");
-                Err(FieldFault::new(of, "Avro of a schema that the registry knows", found).into())
+impl Payload {
+    /// Bytes in JSON.
+    pub fn json(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.into(), form: Form::Json }
+    }
+
+    /// Bytes of either format.
+    pub fn of(bytes: &[u8], schemas: &dyn SchemaById) -> Result<Self, String> {
+        let mut payload = Self::default();
+        payload.fill(bytes, schemas).map(|()| payload)
+    }
+
+    /// Takes other bytes in; fails, in words, if their schema cannot be had now.
+    pub fn fill(&mut self, bytes: &[u8], schemas: &dyn SchemaById) -> Result<(), String> {
+        self.form = match bytes {
+            [MAGIC, a, b, c, d, ..] => {
+                self.form_under(u32::from_be_bytes([*a, *b, *c, *d]), schemas)?
             }
-            Lookup::Unavailable(why) => Err(Fault::Unavailable(format!("the schema {id}: {why}"))),
+            [MAGIC, ..] => Form::Unknown(format!("{} bytes", bytes.len())),
+            _ => Form::Json,
+        };
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Mostly one record has the schema of the one before.
+    fn form_under(&mut self, id: u32, schemas: &dyn SchemaById) -> Result<Form, String> {
+        if let Form::Avro(known, schema) = std::mem::take(&mut self.form)
+            && known == id
+        {
+            return Ok(Form::Avro(id, schema));
+        }
+        match schemas.schema(id) {
+            Lookup::Ready(schema) => Ok(Form::Avro(id, schema)),
+            Lookup::Unknown(why) => Ok(Form::Unknown(format!("the id {id}: {why}"))),
+            Lookup::Unavailable(why) => Err(format!("the schema {id}: {why}")),
+        }
+    }
+
+    /// The bytes as they came.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// About how many bytes it keeps in memory beyond its own size.
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// What it is read as; `name` is what a fault calls it, `value` or `key`.
+    pub(crate) fn read(&self, name: &'static str) -> Result<Read<'_>, FieldFault> {
+        match &self.form {
+            Form::Json => Ok(Read::Json(&self.bytes)),
+            Form::Avro(_, schema) => {
+                let bytes = self.bytes.get(HEAD_BYTES..).unwrap_or_default();
+                Ok(Read::Avro(Datum { schema, bytes }))
+            }
+            Form::Unknown(why) => {
+                Err(FieldFault::new(name, "Avro of a schema that the registry knows", why))
+            }
         }
     }
 }
@@ -161,6 +175,7 @@ mod tests {
     const AT_MS: i64 = 1_795_216_628_000;
 
     /// A registry that has one schema, 7, and has not answered yet for the others below 100.
+    #[derive(Debug)]
     struct One(&'static str);
 
     impl SchemaById for One {
@@ -194,7 +209,8 @@ mod tests {
 
     fn event(schema: &'static str, parts: &[Vec<u8>]) -> Result<Event, String> {
         let value = [under(7), parts.concat()].concat();
-        Event::decode(&value, &One(schema)).map_err(|unread| unread.to_string())
+        let value = Payload::of(&value, &One(schema)).unwrap();
+        Event::decode(&value).map_err(|poison| poison.to_string())
     }
 
     /// Fields of these types, each given as `"name":type`.
@@ -252,25 +268,45 @@ mod tests {
 
     #[test]
     fn a_schema_that_nobody_knows_is_poison_and_one_that_cannot_be_had_now_is_waited_for() {
-        let read = |id| Cdc::<Like>::decode(None, Some(&under(id)), &One(""));
+        let payload = |id| Payload::of(&under(id), &One(""));
+        let read = |payload: Payload| Cdc::<Like>::decode(None, Some(&payload)).unwrap_err();
         let unknown = "decode like: value: expected Avro of a schema that the registry knows, \
             found the id 100: Schema 100 not found";
-        assert_eq!(read(100).unwrap_err().to_string(), unknown);
-        assert_eq!(read(3), Err(Unread::Unavailable("the schema 3: no answer yet".into())));
-        let none = Event::decode(&under(7), &NoRegistry).unwrap_err().to_string();
+        assert_eq!(read(payload(100).unwrap()).to_string(), unknown);
+        assert_eq!(payload(3).unwrap_err(), "the schema 3: no answer yet");
+        let none = read(Payload::of(&under(7), &NoRegistry).unwrap()).to_string();
         assert!(none.ends_with("found the id 7: no schema registry is configured"), "{none}");
     }
 
     #[test]
-    fn the_schema_of_a_key_that_names_a_deleted_row_is_waited_for_too() {
-        let delete = Some(&br#"{"op":"d"}"#[..]);
-        let read =
-            |key: &[u8]| Cdc::<Like>::decode(Some(key), delete, &One(record(r#"id:"string""#)));
-        let Ok(Cdc::Change(change)) = read(&[under(7), text(ID)].concat()) else {
+    fn a_payload_is_filled_again_and_asks_only_for_a_schema_that_it_does_not_hold() {
+        let schemas = One(r#"{"type":"string"}"#);
+        let mut payload = Payload::of(&[under(7), text("a")].concat(), &schemas).unwrap();
+        let read = |payload: &Payload| match payload.read("value").unwrap() {
+            Read::Json(json) => String::from_utf8(json.into()).unwrap(),
+            Read::Avro(datum) => datum.read().unwrap(),
+        };
+        payload.fill(&[under(7), text("b")].concat(), &NoRegistry).unwrap();
+        assert_eq!((read(&payload), payload.heap_bytes()), ("b".into(), 7));
+        payload.fill(b"{}", &NoRegistry).unwrap();
+        assert_eq!(read(&payload), "{}");
+        assert!(payload.fill(&under(3), &schemas).is_err());
+        payload.fill(&[under(7), text("c")].concat(), &schemas).unwrap();
+        assert_eq!(read(&payload), "c");
+    }
+
+    #[test]
+    fn a_key_in_avro_names_a_deleted_row() {
+        let delete = Payload::json(br#"{"op":"d"}"#);
+        let key = [under(7), text(ID)].concat();
+        let key = Payload::of(&key, &One(record(r#"id:"string""#))).unwrap();
+        let Ok(Cdc::Change(change)) = Cdc::<Like>::decode(Some(&key), Some(&delete)) else {
             panic!("unread")
         };
         assert_eq!(change.key.map(|key| key.to_string()).as_deref(), Some(ID));
-        assert!(matches!(read(&under(3)), Err(Unread::Unavailable(_))));
+        let unknown = Payload::of(&under(100), &One("")).unwrap();
+        let fault = Cdc::<Like>::decode(Some(&unknown), Some(&delete)).unwrap_err().to_string();
+        assert!(fault.starts_with("decode like: key: expected Avro of a schema"), "{fault}");
     }
 
     #[test]
@@ -283,10 +319,8 @@ mod tests {
         let why = "value: expected an event in Avro, found 1 bytes more than its schema says";
         assert_eq!(longer, format!("decode event: {why}"));
         assert!(event(schema, &parts[..3]).unwrap_err().contains("an event in Avro, found"));
-        let head = Event::decode(&[0, 0, 7], &NoRegistry).unwrap_err().to_string();
-        assert!(
-            head.ends_with("a zero, a schema's id and a datum of Avro, found 3 bytes"),
-            "{head}"
-        );
+        let head = Payload::of(&[0, 0, 7], &NoRegistry).unwrap();
+        let head = Event::decode(&head).unwrap_err().to_string();
+        assert!(head.ends_with("a schema that the registry knows, found 3 bytes"), "{head}");
     }
 }

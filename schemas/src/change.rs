@@ -13,7 +13,7 @@
 
 use serde::Deserialize;
 
-use crate::avro::{Datum, Fault, Form, SchemaById, Unread};
+use crate::avro::{Datum, Payload, Read};
 use crate::column::{AvroCell, Column, JsonCell, Object, Scalar, cells};
 use crate::flattened::Flattened;
 use crate::mark::Mark;
@@ -160,28 +160,17 @@ struct OuterKey<'a> {
     payload: Option<Object<ColumnsOf<JsonCell<'a>>>>,
 }
 
-/// A record's key, not yet looked at, and who knows its schema.
-#[derive(Clone, Copy)]
-struct Key<'a> {
-    bytes: Option<&'a [u8]>,
-    schemas: &'a dyn SchemaById,
-}
-
 impl<R: Row> Cdc<R> {
     /// Reads one record, in JSON or in Avro; `key` is looked at only if the value names no row.
-    pub fn decode(
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        schemas: &dyn SchemaById,
-    ) -> Result<Self, Unread> {
+    pub fn decode(key: Option<&Payload>, value: Option<&Payload>) -> Result<Self, Poison> {
         let Some(value) = value else { return Ok(Self::Tombstone) };
-        decode_value(Key { bytes: key, schemas }, value).map_err(|fault| fault.of(R::WHAT))
+        decode_value(key, value).map_err(|fault| fault.of(R::WHAT))
     }
 }
 
-fn decode_value<R: Row>(key: Key<'_>, value: &[u8]) -> Result<Cdc<R>, Fault> {
-    let form = Form::of(value, "value", key.schemas)?;
-    let envelope = open(&form)?;
+fn decode_value<R: Row>(key: Option<&Payload>, value: &Payload) -> Result<Cdc<R>, FieldFault> {
+    let read = value.read("value")?;
+    let envelope = open(&read)?;
     let op = match envelope.op.as_ref().and_then(Scalar::text).as_deref() {
         Some("r") => Op::Snapshot,
         Some("c") => Op::Create,
@@ -192,10 +181,10 @@ fn decode_value<R: Row>(key: Key<'_>, value: &[u8]) -> Result<Cdc<R>, Fault> {
         None if envelope.op.is_none()
             && (envelope.before.is_some() || envelope.after.is_some()) =>
         {
-            return Err(FieldFault::missing("op", ONE_ROW).into());
+            return Err(FieldFault::missing("op", ONE_ROW));
         }
-        None if envelope.op.is_none() => return decode_flattened(key, &form),
-        _ => return Err(Column::new("op", &envelope.op).unknown(ONE_ROW).into()),
+        None if envelope.op.is_none() => return decode_flattened(key, &read),
+        _ => return Err(Column::new("op", &envelope.op).unknown(ONE_ROW)),
     };
     of_its_table::<R>(envelope.source.as_ref())?;
     let (lsn, source_ms) = position(envelope.source.as_ref())?;
@@ -204,8 +193,8 @@ fn decode_value<R: Row>(key: Key<'_>, value: &[u8]) -> Result<Cdc<R>, Fault> {
 }
 
 /// Reads a row without an envelope.
-fn decode_flattened<R: Row>(key: Key<'_>, form: &Form<'_>) -> Result<Cdc<R>, Fault> {
-    let Flattened { op, lsn, source_ms, columns } = Flattened::read(form)?;
+fn decode_flattened<R: Row>(key: Option<&Payload>, value: &Read<'_>) -> Result<Cdc<R>, FieldFault> {
+    let Flattened { op, lsn, source_ms, columns } = Flattened::read(value)?;
     let columns = Some(columns);
     let (op, before, after) = match op {
         'd' => (Op::Delete, columns, None),
@@ -220,8 +209,8 @@ fn change<R: Row>(
     (op, lsn, source_ms): (Op, u64, Option<i64>),
     before: Option<Columns<'_>>,
     after: Option<Columns<'_>>,
-    key: Key<'_>,
-) -> Result<Change<R>, Fault> {
+    key: Option<&Payload>,
+) -> Result<Change<R>, FieldFault> {
     let old = before.as_ref().and_then(|columns| R::read(columns).ok());
     if op == Op::Delete {
         let key = deleted_key::<R>(before.as_ref(), key)?;
@@ -229,7 +218,7 @@ fn change<R: Row>(
         return Ok(Change { op, key, lsn, before, after: None, source_ms });
     }
     let Some(columns) = after.as_ref() else {
-        return Err(FieldFault::missing("after", "a row").into());
+        return Err(FieldFault::missing("after", "a row"));
     };
     let key = Some(R::key(columns)?);
     let mut new = R::read(columns)?;
@@ -240,11 +229,11 @@ fn change<R: Row>(
 }
 
 /// Reads the envelope out of a value.
-fn open<'a>(form: &Form<'a>) -> Result<Envelope<'a>, FieldFault> {
-    match form {
-        Form::Json(value) => open_json(value)
+fn open<'a>(value: &Read<'a>) -> Result<Envelope<'a>, FieldFault> {
+    match value {
+        Read::Json(value) => open_json(value)
             .map_err(|error| FieldFault::new("value", "a Debezium envelope in JSON", error)),
-        Form::Avro(datum) => open_avro(datum)
+        Read::Avro(datum) => open_avro(datum)
             .map_err(|error| FieldFault::new("value", "a Debezium envelope in Avro", error)),
     }
 }
@@ -282,18 +271,17 @@ fn position(source: Option<&Source<Scalar<'_>>>) -> Result<(u64, Option<i64>), F
 /// Finds out which row was deleted: its image names it, or else the record's key does.
 fn deleted_key<R: Row>(
     before: Option<&Columns<'_>>,
-    key: Key<'_>,
-) -> Result<Option<R::Key>, Fault> {
+    key: Option<&Payload>,
+) -> Result<Option<R::Key>, FieldFault> {
     if let Some(named) = before.and_then(|columns| R::key(columns).ok()) {
         return Ok(Some(named));
     }
-    let Some(bytes) = key.bytes else { return Ok(None) };
-    let form = Form::of(bytes, "key", key.schemas)?;
-    let columns = match &form {
-        Form::Json(key) => {
+    let Some(key) = key else { return Ok(None) };
+    let columns = match &key.read("key")? {
+        Read::Json(key) => {
             key_json(key).map_err(|error| FieldFault::new("key", "a primary key in JSON", error))?
         }
-        Form::Avro(datum) => datum
+        Read::Avro(datum) => datum
             .read::<Object<ColumnsOf<AvroCell<'_>>>>()
             .map(|Object(columns)| columns.scalars())
             .map_err(|error| FieldFault::new("key", "a primary key in Avro", error))?,
@@ -313,7 +301,6 @@ fn key_json(key: &[u8]) -> Result<Columns<'_>, serde_json::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::NoRegistry;
     use crate::{Like, LikeId, User};
 
     fn id<T: From<[u8; 16]>>(table: u8, n: u8) -> T {
@@ -321,14 +308,14 @@ mod tests {
     }
 
     fn poison<R: Row + std::fmt::Debug>(value: &str) -> String {
-        Cdc::<R>::decode(None, Some(value.as_bytes()), &NoRegistry).unwrap_err().to_string()
+        Cdc::<R>::decode(None, Some(&Payload::json(value.as_bytes()))).unwrap_err().to_string()
     }
 
     /// Whether a row of these columns is live, with `deleted_at` and without.
     fn is_live<R: Row>(columns: &str) -> [bool; 2] {
         ["", r#","deleted_at":7"#].map(|deleted| {
             let value = format!(r#"{{"op":"u","after":{{{columns},"created_at":5{deleted}}}}}"#);
-            match Cdc::<R>::decode(None, Some(value.as_bytes()), &NoRegistry).unwrap() {
+            match Cdc::<R>::decode(None, Some(&Payload::json(value.as_bytes()))).unwrap() {
                 Cdc::Change(change) => change.live().is_some(),
                 Cdc::Tombstone | Cdc::Message => false,
             }
@@ -353,7 +340,7 @@ mod tests {
     fn a_soft_delete_has_an_image_but_is_not_live() {
         let value = r#"{"op":"u","after":{"id":"0190a6c2-0000-7000-8000-000000000001",
             "created_at":5,"deleted_at":0}}"#;
-        let decoded = Cdc::<User>::decode(None, Some(value.as_bytes()), &NoRegistry).unwrap();
+        let decoded = Cdc::<User>::decode(None, Some(&Payload::json(value.as_bytes()))).unwrap();
         let Cdc::Change(change) = decoded else { panic!("no change") };
         let image = User { id: id(0x80, 1), created_at_ms: 5, deleted: true };
         assert_eq!((change.live(), change.image(), change.lsn), (None, Some(&image), 0));
@@ -366,7 +353,8 @@ mod tests {
                 "post_id":"0190a6c2-0000-7000-9000-000000000001",
                 "user_id":"0190a6c2-0000-7000-8000-000000000001"}}"#
         );
-        let Cdc::Change(change) = Cdc::decode(None, Some(value.as_bytes()), &NoRegistry).unwrap()
+        let Cdc::Change(change) =
+            Cdc::decode(None, Some(&Payload::json(value.as_bytes()))).unwrap()
         else {
             panic!("no change");
         };
@@ -412,7 +400,7 @@ mod tests {
     #[test]
     fn a_delete_that_names_no_row_has_no_key() {
         let value = br#"{"op":"d","before":null,"after":null,"source":{"lsn":7}}"#;
-        let decoded = Cdc::<Like>::decode(None, Some(value), &NoRegistry).unwrap();
+        let decoded = Cdc::<Like>::decode(None, Some(&Payload::json(value))).unwrap();
         let change = Change {
             op: Op::Delete,
             key: None,
@@ -431,8 +419,11 @@ mod tests {
         let plain = format!(r#"{{"id":"{text}"}}"#);
         let wrapped = format!(r#"{{"schema":{{"type":"struct"}},"payload":{plain}}}"#);
         let keys = [plain, wrapped].map(|key| {
-            let decoded =
-                Cdc::<Like>::decode(Some(key.as_bytes()), Some(value), &NoRegistry).unwrap();
+            let decoded = Cdc::<Like>::decode(
+                Some(&Payload::json(key.as_bytes())),
+                Some(&Payload::json(value)),
+            )
+            .unwrap();
             let Cdc::Change(change) = decoded else { panic!("no change") };
             change.key
         });
@@ -496,7 +487,11 @@ mod tests {
         assert!(reason.starts_with("decode like: value: expected a Debezium envelope in JSON"));
         let key = "[".repeat(100_000);
         assert!(
-            Cdc::<Like>::decode(Some(key.as_bytes()), Some(br#"{"op":"d"}"#), &NoRegistry).is_err()
+            Cdc::<Like>::decode(
+                Some(&Payload::json(key.as_bytes())),
+                Some(&Payload::json(br#"{"op":"d"}"#))
+            )
+            .is_err()
         );
     }
 }

@@ -49,7 +49,7 @@ impl Row for Comment {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Cdc, Comment, NoRegistry};
+    use crate::{Cdc, Comment, Payload};
 
     #[test]
     fn a_comment_is_deleted_from_when_its_row_says_so() {
@@ -60,7 +60,7 @@ mod tests {
                     "user_id":"0190a6c2-0000-7000-8000-000000000001","created_at":5{more}}}}}"#
             );
             let decoded =
-                Cdc::<Comment>::decode(None, Some(value.as_bytes()), &NoRegistry).unwrap();
+                Cdc::<Comment>::decode(None, Some(&Payload::json(value.as_bytes()))).unwrap();
             let Cdc::Change(change) = decoded else { panic!("no change") };
             change.live().is_some()
         };

@@ -13,10 +13,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::action::Action;
-use crate::avro::{Datum, Fault, Form, SchemaById, Unread};
+use crate::avro::{Datum, Payload, Read};
 use crate::column::{AvroCell, Column, JsonCell, Object, Raw, Scalar};
 use crate::ids::{EventId, PostId, UserId};
-use crate::poison::FieldFault;
+use crate::poison::{FieldFault, Poison};
 use crate::time;
 use crate::trace::{ContextFields, FeedContext, FeedContextFields, TEXT_BYTES_MAX, Trace};
 
@@ -125,14 +125,13 @@ impl<'a> Fields<'a> {
 
 impl Event {
     /// Reads a record's value, in JSON or in Avro. However long its texts are: nobody who reads the topic keeps them.
-    pub fn decode(value: &[u8], schemas: &dyn SchemaById) -> Result<Self, Unread> {
-        let fields = Form::of(value, "value", schemas).and_then(|form| match form {
-            Form::Json(json) => Ok(Fields::from_json(json)?),
-            Form::Avro(datum) => Ok(Fields::from_avro(&datum)?),
+    pub fn decode(value: &Payload) -> Result<Self, Poison> {
+        let fields = value.read("value").and_then(|value| match value {
+            Read::Json(json) => Fields::from_json(json),
+            Read::Avro(datum) => Fields::from_avro(&datum),
         });
         let fields = fields.map_err(|fault| fault.of(WHAT))?;
-        let read = Self::read(fields, None, usize::MAX).map(|(event, _)| event);
-        read.map_err(|faults| first(faults).of(WHAT))
+        Self::read(fields, None, usize::MAX).map(|(event, _)| event).map_err(first)
     }
 
     /// Reads an event with its trace and names every fault; `user` stands in for an absent `user_id`.
@@ -191,9 +190,9 @@ impl Event {
 }
 
 /// The first of an event's faults, for the dead letter.
-fn first(faults: Vec<FieldFault>) -> Fault {
+fn first(faults: Vec<FieldFault>) -> Poison {
     let none = || FieldFault::missing("value", "an event");
-    faults.into_iter().next().unwrap_or_else(none).into()
+    faults.into_iter().next().unwrap_or_else(none).of(WHAT)
 }
 
 /// An object of those fields that hold something.
@@ -233,7 +232,6 @@ fn id_of(user: UserId, post: PostId, action: Action, at_ms: i64) -> EventId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::NoRegistry;
 
     const USER: &str = "0190a6c2-0000-7000-8000-000000000001";
     const POST: &str = "0190a6c2-0000-7000-8000-000000000002";
@@ -243,7 +241,7 @@ mod tests {
     }
 
     fn decode(more: &str) -> Result<Event, String> {
-        Event::decode(json(more).as_bytes(), &NoRegistry).map_err(|poison| poison.to_string())
+        Event::decode(&Payload::json(json(more).as_bytes())).map_err(|poison| poison.to_string())
     }
 
     #[test]
@@ -296,7 +294,7 @@ mod tests {
         let said = faults.first().map(ToString::to_string).unwrap_or_default();
         assert!(said.starts_with("device: expected text of at most 256 bytes, found"), "{said}");
         assert!(
-            Event::decode(of(257).as_bytes(), &NoRegistry).is_ok(),
+            Event::decode(&Payload::json(of(257).as_bytes())).is_ok(),
             "in the topic they do no harm"
         );
         assert!(said.len() < 400, "the fault does not repeat it all: {}", said.len());
@@ -304,7 +302,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_poison() {
-        let poison = |bytes: &[u8]| Event::decode(bytes, &NoRegistry).unwrap_err().to_string();
+        let poison = |bytes: &[u8]| Event::decode(&Payload::json(bytes)).unwrap_err().to_string();
         assert!(poison(b"[]").starts_with("decode event: value: expected an event in JSON"));
         assert!(poison(b"").starts_with("decode event: value: expected an event in JSON"));
     }

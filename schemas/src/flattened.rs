@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::avro::Form;
+use crate::avro::Read;
 use crate::column::{AvroCell, Column, JsonCell, Object, Scalar, cells};
 use crate::poison::FieldFault;
 use crate::row::{Columns, ColumnsOf};
@@ -56,13 +56,13 @@ pub(crate) struct Flattened<'a> {
 }
 
 /// What a value says of itself, and its columns.
-type Read<'a> = (Marks<Scalar<'a>>, Columns<'a>);
+type Flat<'a> = (Marks<Scalar<'a>>, Columns<'a>);
 
-fn read<'a>(form: &Form<'a>) -> Result<Read<'a>, FieldFault> {
+fn read<'a>(value: &Read<'a>) -> Result<Flat<'a>, FieldFault> {
     let unread = |error: String| FieldFault::new("value", "a Debezium envelope", error);
-    match form {
-        Form::Json(value) => read_json(value).map_err(|error| unread(error.to_string())),
-        Form::Avro(datum) => {
+    match value {
+        Read::Json(value) => read_json(value).map_err(|error| unread(error.to_string())),
+        Read::Avro(datum) => {
             let Object(marks) = datum.read::<Object<Marks<AvroCell<'a>>>>().map_err(unread)?;
             let Object(columns) =
                 datum.read::<Object<ColumnsOf<AvroCell<'a>>>>().map_err(unread)?;
@@ -71,7 +71,7 @@ fn read<'a>(form: &Form<'a>) -> Result<Read<'a>, FieldFault> {
     }
 }
 
-fn read_json(value: &[u8]) -> Result<Read<'_>, serde_json::Error> {
+fn read_json(value: &[u8]) -> Result<Flat<'_>, serde_json::Error> {
     let Object(outer) = serde_json::from_slice::<Object<Payload<'_>>>(value)?;
     let value = outer.payload.map_or(value, |payload| payload.get().as_bytes());
     let Object(marks) = serde_json::from_slice::<Object<Marks<JsonCell<'_>>>>(value)?;
@@ -81,8 +81,8 @@ fn read_json(value: &[u8]) -> Result<Read<'_>, serde_json::Error> {
 
 impl<'a> Flattened<'a> {
     /// Reads a value that has no `op`; the fault says what the value is instead, where that is known.
-    pub(crate) fn read(form: &Form<'a>) -> Result<Self, FieldFault> {
-        let (marks, columns) = read(form)?;
+    pub(crate) fn read(value: &Read<'a>) -> Result<Self, FieldFault> {
+        let (marks, columns) = read(value)?;
         let wrong = |found: &str| FieldFault::new("op", EXPECTED, found);
         let is_row = marks.id.is_some() || marks.follower_id.is_some();
         let ends = marks.data_collections.is_some() || marks.event_count.is_some();

@@ -1,6 +1,6 @@
 //! The forms in which a like and a post may lie in their topics, and what each means: one table.
 
-use crate::{Cdc, Like, NoRegistry, Op, Post, Row};
+use crate::{Cdc, Like, NoRegistry, Op, Payload, Post, Row};
 
 const LIKE: &str = r#""id":"0190a6c2-0000-7000-a000-000000000001","post_id":"0190a6c2-0000-7000-9000-000000000001","user_id":"0190a6c2-0000-7000-8000-000000000001""#;
 const POST: &str = r#""id":"0190a6c2-0000-7000-9000-000000000001","user_id":"0190a6c2-0000-7000-8000-000000000001","created_at":1763000000123"#;
@@ -9,7 +9,9 @@ const NOW: i64 = 1_763_000_100_000;
 
 /// What a record means, in few words.
 fn meaning<R: Row>(key: Option<&str>, value: Option<&[u8]>) -> String {
-    let change = match Cdc::<R>::decode(key.map(str::as_bytes), value, &NoRegistry) {
+    let key = key.map(|key| Payload::json(key.as_bytes()));
+    let value = value.map(|value| Payload::of(value, &NoRegistry).unwrap());
+    let change = match Cdc::<R>::decode(key.as_ref(), value.as_ref()) {
         Ok(Cdc::Change(change)) => change,
         Ok(Cdc::Tombstone) => return "tombstone".into(),
         Ok(Cdc::Message) => return "message".into(),

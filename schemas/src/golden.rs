@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use crate::{
-    Cdc, Change, Comment, Event, Follow, FollowKey, Like, Lookup, Op, Post, PostId, Row,
-    SchemaById, Unread, User, UserId, WriterSchema, content_hash,
+    Cdc, Change, Comment, Event, Follow, FollowKey, Like, Lookup, Op, Payload, Poison, Post,
+    PostId, Row, SchemaById, User, UserId, WriterSchema, content_hash,
 };
 
 /// In how many places, about, a captured value is cut and flipped; one written by hand is in all.
@@ -28,21 +28,23 @@ impl Golden {
         self.name.rsplit('-').next().unwrap()
     }
 
-    fn decode_value(&self, value: Option<&[u8]>) -> Result<(), Unread> {
-        let key = self.key.as_deref();
+    fn decode_value(&self, value: Option<&[u8]>) -> Result<(), Poison> {
+        let (key, value) = (payload(self.key.as_deref()), payload(value));
+        let (key, value) = (key.as_ref(), value.as_ref());
         match self.name.split('/').nth(1).unwrap() {
-            "cdc.users" => Cdc::<User>::decode(key, value, &Written).map(drop),
-            "cdc.posts" => Cdc::<Post>::decode(key, value, &Written).map(drop),
-            "cdc.follows" => Cdc::<Follow>::decode(key, value, &Written).map(drop),
-            "cdc.comments" => Cdc::<Comment>::decode(key, value, &Written).map(drop),
-            "cdc.likes" => Cdc::<Like>::decode(key, value, &Written).map(drop),
-            "events" => Event::decode(value.unwrap(), &Written).map(drop),
+            "cdc.users" => Cdc::<User>::decode(key, value).map(drop),
+            "cdc.posts" => Cdc::<Post>::decode(key, value).map(drop),
+            "cdc.follows" => Cdc::<Follow>::decode(key, value).map(drop),
+            "cdc.comments" => Cdc::<Comment>::decode(key, value).map(drop),
+            "cdc.likes" => Cdc::<Like>::decode(key, value).map(drop),
+            "events" => Event::decode(value.unwrap()).map(drop),
             other => panic!("golden records of an unknown topic {other}"),
         }
     }
 }
 
 /// The schemas of a capture, as its registry knew them.
+#[derive(Debug)]
 struct Written;
 
 impl SchemaById for Written {
@@ -57,6 +59,10 @@ impl SchemaById for Written {
         let known = READ.get(&id).cloned();
         known.map_or_else(|| Lookup::Unknown("none has it".into()), Lookup::Ready)
     }
+}
+
+fn payload(bytes: Option<&[u8]>) -> Option<Payload> {
+    bytes.map(|bytes| Payload::of(bytes, &Written).unwrap())
 }
 
 fn folder() -> &'static Path {
@@ -137,14 +143,15 @@ fn no_flipped_bit_of_a_golden_value_panics() {
 
 #[test]
 fn no_mutilation_of_a_golden_key_panics() {
-    let delete: &[u8] = br#"{"op":"d","before":null,"after":null}"#;
+    let delete = Payload::json(br#"{"op":"d","before":null,"after":null}"#);
     for golden in topic(&folder().join("by-hand-schema/cdc.likes")) {
         let key = golden.key.unwrap_or_default();
         for bit in 0..key.len() * 8 {
             let mut flipped = key.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let _ = Cdc::<Like>::decode(Some(&flipped), Some(delete), &Written);
-            let _ = Cdc::<Like>::decode(Some(&flipped[..bit / 8]), Some(delete), &Written);
+            let decode = |key| Cdc::<Like>::decode(payload(Some(key)).as_ref(), Some(&delete));
+            let _ = decode(&flipped);
+            let _ = decode(&flipped[..bit / 8]);
         }
     }
 }
@@ -156,7 +163,8 @@ pub(crate) fn changes<R: Row>(path: &str) -> Vec<Cdc<R>> {
     topic(&folder().join(path))
         .iter()
         .filter_map(|golden| {
-            Cdc::decode(golden.key.as_deref(), golden.value.as_deref(), &Written).ok()
+            let (key, value) = (payload(golden.key.as_deref()), payload(golden.value.as_deref()));
+            Cdc::decode(key.as_ref(), value.as_ref()).ok()
         })
         .collect()
 }

@@ -49,7 +49,7 @@ mod user;
 mod wire;
 
 pub use action::Action;
-pub use avro::{Lookup, NoRegistry, SchemaById, Unread, WriterSchema};
+pub use avro::{Lookup, NoRegistry, Payload, SchemaById, WriterSchema};
 pub use change::{Cdc, Change, Op};
 pub use comment::Comment;
 pub use event::Event;

@@ -341,5 +341,5 @@ fn event(logged: &history::BehaviourEvent) -> Event {
     let json = format!(
         r#"{{"event_id":{id},"user_id":"{user}","post_id":"{post}","action":"{action}","event_time":{time}}}"#
     );
-    Event::decode(json.as_bytes()).unwrap()
+    Event::decode(&schemas::Payload::json(json.as_bytes())).unwrap()
 }

@@ -4,8 +4,10 @@
 //! [`WireSerde`], serves both. Ids keep their order as bytes, and so do pairs of ids: a scan by the first
 //! half finds all seconds, ascending.
 
+use std::sync::Arc;
+
 use millstream::{Fault, Result, Serde};
-use schemas::{Cursor, Poison, Wire};
+use schemas::{Cursor, Payload, Poison, SchemaById, Wire};
 
 /// The serde of everything that has a wire form.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,32 @@ impl<T: Wire + 'static> Serde<T> for WireSerde {
 
     fn weight(&self, value: &T) -> usize {
         size_of::<T>() + value.heap_bytes()
+    }
+}
+
+/// The serde of what others write, in JSON or in Avro: the bytes, with the schema that they were written with. Until that
+/// can be had the record waits.
+#[derive(Clone, Debug)]
+pub struct PayloadSerde(Arc<dyn SchemaById>);
+
+impl PayloadSerde {
+    /// Asks `schemas` for the schemas that it meets.
+    pub fn new(schemas: Arc<dyn SchemaById>) -> Self {
+        Self(schemas)
+    }
+}
+
+impl Serde<Payload> for PayloadSerde {
+    fn encode(&self, value: &Payload, out: &mut Vec<u8>) {
+        out.extend_from_slice(value.bytes());
+    }
+
+    fn decode(&self, bytes: &[u8], _version: u8, slot: &mut Option<Payload>) -> Result<()> {
+        slot.get_or_insert_default().fill(bytes, &*self.0).map_err(Fault::Retry)
+    }
+
+    fn weight(&self, value: &Payload) -> usize {
+        size_of::<Payload>() + value.heap_bytes()
     }
 }
 

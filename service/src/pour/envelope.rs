@@ -176,7 +176,9 @@ fn zoned(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{Cdc, Change, Event, Follow, FollowKey, Like, LikeId, Op, Post, PostId, User};
+    use schemas::{
+        Cdc, Change, Event, Follow, FollowKey, Like, LikeId, Op, Payload, Post, PostId, User,
+    };
 
     use super::*;
     use crate::demo::world::World;
@@ -191,7 +193,8 @@ mod tests {
 
     fn decode<R: schemas::Row>(record: &Record) -> Cdc<R> {
         let value = record.value.as_deref().map(str::as_bytes);
-        Cdc::decode(Some(record.key.as_bytes()), value).unwrap()
+        Cdc::decode(Some(&Payload::json(record.key.as_bytes())), value.map(Payload::json).as_ref())
+            .unwrap()
     }
 
     #[test]
@@ -236,7 +239,10 @@ mod tests {
             let lsn = match record.topic.name {
                 "events" => {
                     let json = record.value.as_deref().unwrap();
-                    assert_eq!(Event::decode(json.as_bytes()).unwrap().at_ms, record.at);
+                    assert_eq!(
+                        Event::decode(&Payload::json(json.as_bytes())).unwrap().at_ms,
+                        record.at
+                    );
                     continue;
                 }
                 "cdc.users" => lsn(&decode::<User>(record)),

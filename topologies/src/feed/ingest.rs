@@ -5,8 +5,8 @@
 
 use millstream::{Context, Due, Processor, Rec, Result, Store, Timers, Timestamp};
 use schemas::{
-    Cdc, Change, Comment, CommentId, Event, EventId, Follow, Like, LikeId, Poison, Post, Row, User,
-    UserId, Wire,
+    Cdc, Change, Comment, CommentId, Event, EventId, Follow, Like, LikeId, Payload, Poison, Post,
+    Row, User, UserId, Wire,
 };
 
 use super::DELETES_UNKNOWN;
@@ -20,7 +20,7 @@ use crate::state::Time;
 /// Records of one partition lie out of order by at most about this.
 const DISORDER_MS: i64 = 3_600_000;
 
-type Bytes = Option<Vec<u8>>;
+type Raw = Option<Payload>;
 type IngestContext<'a> = Context<'a, (), Routed>;
 
 /// A table whose rows are kept by primary key.
@@ -85,13 +85,13 @@ impl<R: Table> Ingest<R> {
 }
 
 impl<R: Table + 'static> Processor for Ingest<R> {
-    type KeyIn = Bytes;
-    type ValueIn = Bytes;
+    type KeyIn = Raw;
+    type ValueIn = Raw;
     type KeyOut = ();
     type ValueOut = Routed;
 
-    fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut IngestContext<'_>) -> Result<()> {
-        let change = match Cdc::<R>::decode(record.key.as_deref(), record.value.as_deref()) {
+    fn process(&mut self, record: Rec<'_, Raw, Raw>, cx: &mut IngestContext<'_>) -> Result<()> {
+        let change = match Cdc::<R>::decode(record.key.as_ref(), record.value.as_ref()) {
             Ok(Cdc::Change(change)) => change,
             Ok(Cdc::Tombstone | Cdc::Message) => return Ok(()),
             Err(poison) => return dead_letter(&poison, cx),
@@ -130,13 +130,13 @@ impl IngestPosts {
 }
 
 impl Processor for IngestPosts {
-    type KeyIn = Bytes;
-    type ValueIn = Bytes;
+    type KeyIn = Raw;
+    type ValueIn = Raw;
     type KeyOut = ();
     type ValueOut = Routed;
 
-    fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut IngestContext<'_>) -> Result<()> {
-        match Cdc::<Post>::decode(record.key.as_deref(), record.value.as_deref()) {
+    fn process(&mut self, record: Rec<'_, Raw, Raw>, cx: &mut IngestContext<'_>) -> Result<()> {
+        match Cdc::<Post>::decode(record.key.as_ref(), record.value.as_ref()) {
             Ok(Cdc::Change(change)) => {
                 if let Some(poison) = change.implausible(record.at.0) {
                     return dead_letter(&poison, cx);
@@ -166,13 +166,14 @@ impl IngestEvents {
 }
 
 impl Processor for IngestEvents {
-    type KeyIn = Bytes;
-    type ValueIn = Bytes;
+    type KeyIn = Raw;
+    type ValueIn = Raw;
     type KeyOut = ();
     type ValueOut = Routed;
 
-    fn process(&mut self, record: Rec<'_, Bytes, Bytes>, cx: &mut IngestContext<'_>) -> Result<()> {
-        let event = match Event::decode(record.value.as_deref().unwrap_or_default()) {
+    fn process(&mut self, record: Rec<'_, Raw, Raw>, cx: &mut IngestContext<'_>) -> Result<()> {
+        let nothing = Payload::default();
+        let event = match Event::decode(record.value.as_ref().unwrap_or(&nothing)) {
             Ok(event) => event,
             Err(poison) => return dead_letter(&poison, cx),
         };

@@ -16,13 +16,18 @@ mod reading;
 mod task_trending;
 mod trending;
 
-use millstream::{Broadcast, Builder, Bytes, Internal, Nullable, Result, Store, Stream, Topology};
-use schemas::{Gone, PostId, PostLine, ToPost, ToUser, TrendingKey, TrendingPart, UserId, topic};
+use std::sync::Arc;
+
+use millstream::{Broadcast, Builder, Internal, Nullable, Result, Store, Stream, Topology};
+use schemas::{
+    Gone, NoRegistry, Payload, PostId, PostLine, SchemaById, ToPost, ToUser, TrendingKey,
+    TrendingPart, UserId, topic,
+};
 
 use self::ingest::{Ingest, IngestEvents, IngestPosts};
 use crate::engagement::line::LinePolicy;
 use crate::ingest::Routed;
-use crate::layout::{Pair, WireSerde};
+use crate::layout::{Pair, PayloadSerde, WireSerde};
 use crate::live::{GoneUsers, PostsByAuthor};
 use crate::ranking::Weights;
 use crate::reader::ReaderStatus;
@@ -52,6 +57,8 @@ pub struct FeedSettings {
     pub line_policy: LinePolicy,
     /// What interactions are worth in lists of trending posts.
     pub trending: Formula,
+    /// Who knows the schemas of inputs in Avro.
+    pub schemas: Arc<dyn SchemaById>,
     /// After a start, a move or an abort the active readers of a task are ranked within this.
     pub spread_ms: i64,
 }
@@ -65,6 +72,7 @@ impl Default for FeedSettings {
             weights: Weights::v1(),
             line_policy: LinePolicy::default(),
             trending: Formula::default(),
+            schemas: Arc::new(NoRegistry),
             spread_ms: 10_000,
         }
     }
@@ -129,12 +137,12 @@ pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     Ok(Feed { topology, stores, posts, gone, trending })
 }
 
-type Raw = Stream<Option<Vec<u8>>, Option<Vec<u8>>>;
+type Raw = Stream<Option<Payload>, Option<Payload>>;
 
 fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
     let epoch = settings.cdc_epoch;
-    let source =
-        |of: topic::Topic| -> Raw { builder.stream(of.name, Nullable(Bytes), Nullable(Bytes)) };
+    let payload = || Nullable(PayloadSerde::new(Arc::clone(&settings.schemas)));
+    let source = |of: topic::Topic| -> Raw { builder.stream(of.name, payload(), payload()) };
     let users = builder.store("user-rows", WireSerde, WireSerde);
     let routed = source(topic::CDC_USERS).process("ingest-users", &[users.into()], move || {
         Ingest::<schemas::User>::new(users, epoch)

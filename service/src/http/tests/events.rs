@@ -2,7 +2,7 @@
 
 use http_body_util::Full;
 use millstream::broker::partition_of;
-use schemas::Event;
+use schemas::{Event, Payload};
 use serde_json::json;
 use warp::http::{Request, StatusCode};
 
@@ -27,7 +27,9 @@ async fn events_are_in_the_log_under_their_user_when_the_answer_comes() {
     let records = world.records_in("events", partition_of(&key, PARTITIONS));
     let actions: Vec<_> = records
         .iter()
-        .map(|(key, value)| (key.clone(), Event::decode(value).unwrap().action.name()))
+        .map(|(key, value)| {
+            (key.clone(), Event::decode(&Payload::json(value)).unwrap().action.name())
+        })
         .collect();
     assert_eq!(actions, [(key.clone(), "like"), (key.clone(), "view")]);
 }
