@@ -11,3 +11,4 @@
 pub mod backoff;
 pub mod postgres;
 pub mod redis;
+pub mod registry;

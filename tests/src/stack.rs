@@ -28,6 +28,8 @@ pub enum Part {
     Postgres,
     /// Redis, in memory only.
     Redis,
+    /// The schema registry.
+    Registry,
 }
 
 impl Part {
@@ -38,6 +40,7 @@ impl Part {
             Self::Connect => "connect",
             Self::Postgres => "postgres",
             Self::Redis => "redis",
+            Self::Registry => "registry",
         }
     }
 }
@@ -130,6 +133,11 @@ impl Stack {
         self.address("REDIS")
     }
 
+    /// The schema registry's URL; empty if it was not started.
+    pub fn registry(&self) -> &str {
+        self.address("REGISTRY")
+    }
+
     /// Where data and logs (`<part>.log`) live.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -152,7 +160,7 @@ impl Stack {
 
     /// The last lines of every log, for whoever must find out why nothing started.
     fn log_tails(&self) -> String {
-        let logs = ["kafka", "connect", "postgres", "redis"].map(|part| {
+        let logs = ["kafka", "registry", "connect", "postgres", "redis"].map(|part| {
             let text = std::fs::read_to_string(self.dir.path().join(format!("{part}.log")));
             let text = text.unwrap_or_default();
             let tail: Vec<_> = text.lines().rev().take(8).collect();
@@ -207,13 +215,13 @@ fn script() -> PathBuf {
 }
 
 /// How many ports in a row a stack takes.
-const PORTS: u16 = 6;
+const PORTS: u16 = 7;
 
 /// The first of a row of ports that nobody listens on, below the range the system hands out itself.
 /// Processes start at different rows, and the rows of one process never repeat.
 fn free_ports() -> io::Result<u16> {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
-    const ROWS: u16 = 2_000;
+    const ROWS: u16 = 1_700;
     let first = u16::try_from(std::process::id() % u32::from(ROWS)).unwrap_or(0);
     for _ in 0..ROWS {
         let row = (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % ROWS;
@@ -222,5 +230,5 @@ fn free_ports() -> io::Result<u16> {
             return Ok(base);
         }
     }
-    Err(io::Error::other("no six free ports in a row between 20000 and 32000"))
+    Err(io::Error::other("no seven free ports in a row between 20000 and 32000"))
 }

@@ -1,0 +1,206 @@
+//! The schema registry, spoken to through Confluent's interface, which Apicurio and Karapace have too.
+//!
+//! A schema is fetched once and never changes; so many are kept that a topic with more would be a fault of its producer.
+//! Whoever asks never waits: a thread fetches, and until it has, the schema is unavailable. Only the registry's own word that
+//! it has no such schema makes one unknown, and that word is asked for again after a while; whatever else it answers (a log-in
+//! refused, a fault of its own) may be mended, and nothing is given up for it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use schema_registry_converter::blocking::schema_registry::{SrSettings, get_schema_by_id};
+use schema_registry_converter::schema_registry_common::SchemaType;
+use schemas::{Lookup, SchemaById, WriterSchema};
+
+/// How many schemas are kept.
+const KEPT_MAX: usize = 10_000;
+/// How long a call may take.
+const CALL_MAX: Duration = Duration::from_secs(5);
+/// How long it waits after a call that failed.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long it is believed that there is no such schema.
+const UNKNOWN_FOR: Duration = Duration::from_secs(10);
+
+/// Where the registry is, and who asks.
+#[derive(Clone, Default)]
+pub struct RegistrySettings {
+    /// Its URLs, tried in turn.
+    pub urls: Vec<String>,
+    /// The name and password of the one who asks, if there must be one.
+    pub login: Option<(String, String)>,
+}
+
+/// See the module.
+pub struct Registry {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    known: Mutex<Known>,
+    asked: Condvar,
+}
+
+#[derive(Default)]
+struct Known {
+    found: HashMap<u32, Found>,
+    wanted: BTreeSet<u32>,
+    /// What the last call failed with, if it did.
+    failed: Option<String>,
+    closing: bool,
+}
+
+enum Found {
+    Schema(Arc<WriterSchema>),
+    /// None, in words; known since.
+    Nothing(String, Instant),
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// Begins to fetch what will be asked for; fails, in words, if the settings name no registry.
+    pub fn open(settings: &RegistrySettings) -> Result<Self, String> {
+        let [first, others @ ..] = &settings.urls[..] else { return Err("no URL".into()) };
+        let mut builder = SrSettings::new_builder(first.clone());
+        for url in others {
+            builder.add_url(url.clone());
+        }
+        if let Some((user, password)) = &settings.login {
+            builder.set_basic_authorization(user, Some(password));
+        }
+        let client = builder.set_timeout(CALL_MAX).build().map_err(|error| error.error)?;
+        let shared = Arc::new(Shared::default());
+        let thread = thread::Builder::new().name("registry".into()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.fetch_all(&client)
+        });
+        let thread = Some(thread.map_err(|error| error.to_string())?);
+        Ok(Self { shared, thread })
+    }
+
+    /// What the last call failed with; none if it did not.
+    pub fn failed(&self) -> Option<String> {
+        self.shared.lock().failed.clone()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.shared.lock().closing = true;
+        self.shared.asked.notify_all();
+        // It may wait for an answer, which nobody needs any more.
+        drop(self.thread.take());
+    }
+}
+
+impl SchemaById for Registry {
+    fn schema(&self, id: u32) -> Lookup {
+        let mut known = self.shared.lock();
+        match known.found.get(&id) {
+            Some(Found::Schema(schema)) => return Lookup::Ready(Arc::clone(schema)),
+            Some(Found::Nothing(why, since)) if since.elapsed() < UNKNOWN_FOR => {
+                return Lookup::Unknown(why.clone());
+            }
+            Some(Found::Nothing(..)) | None => {}
+        }
+        if known.wanted.insert(id) {
+            self.shared.asked.notify_one();
+        }
+        let why = known.failed.clone().unwrap_or_else(|| "the registry is asked for it".into());
+        Lookup::Unavailable(why)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next that is wanted after the one tried last, so that one that fails keeps no other from being fetched; none
+    /// once nobody asks any more.
+    fn wait(&self, last: u32) -> Option<u32> {
+        let mut known = self.lock();
+        loop {
+            if known.closing {
+                return None;
+            }
+            let next = known.wanted.range(last.saturating_add(1)..).next();
+            if let Some(id) = next.or_else(|| known.wanted.first()) {
+                return Some(*id);
+            }
+            known = self.asked.wait(known).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn fetch_all(&self, client: &SrSettings) {
+        let mut last = 0;
+        while let Some(id) = self.wait(last) {
+            last = id;
+            match fetch(client, id) {
+                Ok(found) => self.lock().take_in(id, found),
+                Err(why) => self.pause(why),
+            }
+        }
+    }
+
+    fn pause(&self, why: String) {
+        let mut known = self.lock();
+        if known.failed.as_ref() != Some(&why) {
+            tracing::warn!(
+                why,
+                "the schema registry does not answer; records in Avro may wait for it"
+            );
+        }
+        known.failed = Some(why);
+        let closing = |known: &mut Known| !known.closing;
+        drop(self.asked.wait_timeout_while(known, AGAIN_AFTER, closing));
+    }
+}
+
+impl Known {
+    fn take_in(&mut self, id: u32, found: Found) {
+        if self.failed.take().is_some() {
+            tracing::info!("the schema registry answers again");
+        }
+        self.wanted.remove(&id);
+        if self.found.len() >= KEPT_MAX {
+            self.found.clear();
+        }
+        self.found.insert(id, found);
+    }
+}
+
+/// Asks for one schema; fails, in words, if the registry does not say whether it has it.
+fn fetch(client: &SrSettings, id: u32) -> Result<Found, String> {
+    let nothing = |why: String| Ok(Found::Nothing(why, Instant::now()));
+    let schema = match get_schema_by_id(id, client) {
+        Ok(schema) => schema,
+        Err(error) if error.error.contains("status 404") => {
+            return nothing("the registry has no such schema".into());
+        }
+        Err(error) => {
+            let cause = error.cause.map(|cause| format!(": {cause}"));
+            return Err(error.error + &cause.unwrap_or_default());
+        }
+    };
+    if schema.schema_type != SchemaType::Avro {
+        return nothing(format!("it is no schema of Avro, but {:?}", schema.schema_type));
+    }
+    if !schema.references.is_empty() {
+        return nothing("it refers to other schemas, which is not supported".into());
+    }
+    match WriterSchema::from_str(&schema.schema) {
+        Ok(schema) => Ok(Found::Schema(Arc::new(schema))),
+        Err(why) => nothing(format!("its schema cannot be used: {why}")),
+    }
+}
