@@ -232,8 +232,7 @@ mod tests {
             post_id:{"type":"fixed","name":"Id","size":16};user_id:{"type":"string","logicalType":"uuid"};
             dwell_ms:["null","int"];event_time:{"type":"long","logicalType":"timestamp-micros"};
             ctx:["null",{"type":"record","name":"Ctx","fields":[{"name":"position","type":"int"}]}]"#
-                .replace('\n', "")
-                .replace(' ', "")
+                .replace(['\n', ' '], "")
                 .as_str(),
         );
         let later = [long(1), long(3), long(0)].concat();

@@ -177,7 +177,7 @@ fn decode_value<R: Row>(key: Option<&Payload>, value: &Payload) -> Result<Cdc<R>
         Some("u") => Op::Update,
         Some("d") => Op::Delete,
         Some("m") => return Ok(Cdc::Message),
-        Some("t") => return Err(FieldFault::new("op", ONE_ROW, TRUNCATE).into()),
+        Some("t") => return Err(FieldFault::new("op", ONE_ROW, TRUNCATE)),
         None if envelope.op.is_none()
             && (envelope.before.is_some() || envelope.after.is_some()) =>
         {
