@@ -288,7 +288,7 @@ mod tests {
         payload.fill(&[under(7), text("b")].concat(), &NoRegistry).unwrap();
         assert_eq!((read(&payload), payload.heap_bytes()), ("b".into(), 7));
         payload.fill(b"{}", &NoRegistry).unwrap();
-        assert_eq!(read(&payload), "{}");
+        assert_eq!((read(&payload), payload.bytes()), ("{}".into(), &b"{}"[..]));
         assert!(payload.fill(&under(3), &schemas).is_err());
         payload.fill(&[under(7), text("c")].concat(), &schemas).unwrap();
         assert_eq!(read(&payload), "c");

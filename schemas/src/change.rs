@@ -398,6 +398,23 @@ mod tests {
     }
 
     #[test]
+    fn a_flattened_row_is_deleted_by_a_flag_as_well_as_by_a_word() {
+        let op = |deleted: &str| {
+            let value = format!(
+                r#"{{"__op":"u","__deleted":{deleted},"__lsn":9,"created_at":5,
+                    "id":"0190a6c2-0000-7000-a000-000000000001",
+                    "post_id":"0190a6c2-0000-7000-9000-000000000001",
+                    "user_id":"0190a6c2-0000-7000-8000-000000000001"}}"#
+            );
+            let decoded = Cdc::<Like>::decode(None, Some(&Payload::json(value.as_bytes())));
+            let Ok(Cdc::Change(change)) = decoded else { panic!("no change") };
+            change.op
+        };
+        let found = ["true", "false", r#""true""#, r#""false""#, "1"].map(op);
+        assert_eq!(found, [Op::Delete, Op::Update, Op::Delete, Op::Update, Op::Update]);
+    }
+
+    #[test]
     fn a_delete_that_names_no_row_has_no_key() {
         let value = br#"{"op":"d","before":null,"after":null,"source":{"lsn":7}}"#;
         let decoded = Cdc::<Like>::decode(None, Some(&Payload::json(value))).unwrap();
