@@ -20,7 +20,7 @@ use crate::store::Envelope;
 /// How far ahead of the wall time a record's time may lie.
 const FUTURE_MAX: Duration = Duration::from_secs(3600);
 /// How long a partition is passed over whose next record cannot be decoded yet.
-const HELD: Duration = Duration::from_millis(250);
+const PASSED_OVER_FOR: Duration = Duration::from_millis(250);
 /// How often it is told that one is.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
@@ -33,7 +33,6 @@ pub(crate) struct RecordQueues {
     lanes: Vec<PartitionQueue>,
     chosen: usize,
     bytes: usize,
-    now: Timestamp,
 }
 
 #[derive(Debug)]
@@ -41,19 +40,19 @@ struct PartitionQueue {
     source: TopicPartition,
     batches: VecDeque<Batch>,
     next: usize,
-    held: Option<Held>,
+    passed_over: Option<PassedOver>,
 }
 
 /// A partition is passed over, as its next record cannot be decoded yet.
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct PassedOver {
     until: Timestamp,
     told: Timestamp,
 }
 
 impl PartitionQueue {
     fn head_time(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.held.is_some_and(|held| held.until > now) {
+        if self.passed_over.is_some_and(|passed| passed.until > now) {
             return None;
         }
         self.batches.front()?.timestamp(self.next)
@@ -63,10 +62,14 @@ impl PartitionQueue {
 impl RecordQueues {
     pub(crate) fn of(mut sources: Vec<TopicPartition>) -> Self {
         sources.sort();
-        let lane =
-            |source| PartitionQueue { source, batches: VecDeque::new(), next: 0, held: None };
+        let lane = |source| PartitionQueue {
+            source,
+            batches: VecDeque::new(),
+            next: 0,
+            passed_over: None,
+        };
         let lanes = sources.into_iter().map(lane).collect();
-        Self { lanes, chosen: 0, bytes: 0, now: Timestamp::MIN }
+        Self { lanes, chosen: 0, bytes: 0 }
     }
 
     /// Takes a batch in; one that is of none of the sources comes back.
@@ -81,35 +84,31 @@ impl RecordQueues {
         None
     }
 
-    /// It is `now`: what was held until then is not any more.
-    pub(crate) fn set_time(&mut self, now: Timestamp) {
-        self.now = now;
-    }
-
-    /// Passes the chosen record's partition over for a while; whether that should be told.
-    pub(crate) fn hold(&mut self) -> bool {
-        let now = self.now;
+    /// Passes the chosen record's partition over for a while from `now` on; whether that should be told.
+    pub(crate) fn pass_over(&mut self, now: Timestamp) -> bool {
         let Some(lane) = self.lanes.get_mut(self.chosen) else { return false };
-        let told =
-            lane.held.map(|held| held.told).filter(|told| !now.has_passed(*told, TOLD_EVERY));
-        lane.held = Some(Held { until: now.plus(HELD), told: told.unwrap_or(now) });
+        let told = lane
+            .passed_over
+            .map(|passed| passed.told)
+            .filter(|told| !now.has_passed(*told, TOLD_EVERY));
+        lane.passed_over =
+            Some(PassedOver { until: now.plus(PASSED_OVER_FOR), told: told.unwrap_or(now) });
         told.is_none()
     }
 
     /// Whether a record waits until it can be decoded.
-    pub(crate) fn is_holding(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.held.is_some())
+    pub(crate) fn is_passing_over(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.passed_over.is_some())
     }
 
     /// Chooses the next record: which lane it is in, by the lane's number.
-    pub(crate) fn choose(&mut self) -> Option<usize> {
+    pub(crate) fn choose(&mut self, now: Timestamp) -> Option<usize> {
         if let [only] = &self.lanes[..] {
             self.chosen = 0;
-            return only.head_time(self.now).map(|_| 0);
+            return only.head_time(now).map(|_| 0);
         }
         let heads = self.lanes.iter().enumerate();
-        let heads =
-            heads.filter_map(|(number, lane)| lane.head_time(self.now).map(|at| (at, number)));
+        let heads = heads.filter_map(|(number, lane)| lane.head_time(now).map(|at| (at, number)));
         self.chosen = heads.min()?.1;
         Some(self.chosen)
     }
@@ -123,7 +122,7 @@ impl RecordQueues {
     /// Goes past the chosen record.
     pub(crate) fn advance(&mut self) {
         let Some(lane) = self.lanes.get_mut(self.chosen) else { return };
-        (lane.next, lane.held) = (lane.next + 1, None);
+        (lane.next, lane.passed_over) = (lane.next + 1, None);
         if lane.batches.front().is_some_and(|batch| lane.next >= batch.len()) {
             let worked_off = lane.batches.pop_front().map_or(0, |batch| batch.bytes());
             self.bytes = self.bytes.saturating_sub(worked_off);
@@ -145,7 +144,7 @@ impl RecordQueues {
     pub(crate) fn clear(&mut self) {
         for lane in &mut self.lanes {
             lane.batches.clear();
-            (lane.next, lane.held) = (0, None);
+            (lane.next, lane.passed_over) = (0, None);
         }
         self.bytes = 0;
     }
@@ -290,7 +289,7 @@ mod tests {
         assert!(queue.add(batch("a", &[1, 2])).is_none());
         assert!(queue.add(batch("c", &[0])).is_some());
         let mut order = Vec::new();
-        while queue.choose().is_some() {
+        while queue.choose(Timestamp(0)).is_some() {
             let (source, record) = queue.current().unwrap();
             order.push(format!("{}{}", source.topic, record.timestamp.0));
             queue.advance();
@@ -305,7 +304,7 @@ mod tests {
         assert!(queue.add(batch("a", &[1, 2])).is_none());
         assert!(queue.add(batch("b", &[3])).is_none());
         let mut empty = vec![[queue.is_empty(0), queue.is_empty(1)]];
-        while queue.choose().is_some() {
+        while queue.choose(Timestamp(0)).is_some() {
             queue.advance();
             empty.push([queue.is_empty(0), queue.is_empty(1)]);
         }

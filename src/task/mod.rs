@@ -287,7 +287,7 @@ impl Task {
 
     /// Whether records wait.
     pub(crate) fn has_records(&mut self) -> bool {
-        self.core.queue.choose().is_some()
+        self.core.queue.choose(self.core.wall_time()).is_some()
     }
 
     /// Whether anything happened since the last commit.
@@ -327,7 +327,7 @@ impl Task {
         !self.has_worked()
             && self.unapplied_since().is_none()
             && !self.has_records()
-            && !self.core.queue.is_holding()
+            && !self.core.queue.is_passing_over()
             && !self.is_behind_broadcasts()
             && self.core.stores.iter().flatten().all(|state| is_at_rest(state.waits_for()))
     }

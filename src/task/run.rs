@@ -50,7 +50,6 @@ impl Task {
             return Ok(0);
         }
         self.core.set_wall_time(now);
-        self.core.queue.set_time(now);
         self.keep_positions(now);
         self.pin_broadcasts();
         let before = self.processed;
@@ -189,7 +188,7 @@ impl Task {
             if done % BETWEEN_LOOKS == BETWEEN_LOOKS - 1 && slice.is_over() {
                 return Ok(());
             }
-            let Some(lane) = self.core.queue.choose() else { return Ok(()) };
+            let Some(lane) = self.core.queue.choose(self.core.wall_time()) else { return Ok(()) };
             self.core.hold(true);
             let taken = if self.skips.is_empty() {
                 let Some(source) = self.nodes.sources.get_mut(lane) else { return Ok(()) };
@@ -217,7 +216,7 @@ impl Task {
 
     /// The record in hand stays where it is, and its partition waits: the others go on.
     fn wait(&mut self, why: &str) {
-        let is_to_be_told = self.core.queue.hold();
+        let is_to_be_told = self.core.queue.pass_over(self.core.wall_time());
         if let Some((at, record)) = self.core.queue.current().filter(|_| is_to_be_told) {
             tracing::warn!(%at, offset = %record.offset, why, "record waits until it can be decoded");
         }
