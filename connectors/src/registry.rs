@@ -8,10 +8,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use schema_registry_converter::blocking::schema_registry::{SrSettings, get_schema_by_id};
 use schema_registry_converter::schema_registry_common::SchemaType;
 use schemas::{Lookup, SchemaById, WriterSchema};
@@ -35,10 +36,7 @@ pub struct RegistrySettings {
 }
 
 /// See the module.
-pub struct Registry {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Registry(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -80,32 +78,31 @@ impl Registry {
         }
         let client = builder.set_timeout(CALL_MAX).build().map_err(|error| error.error)?;
         let shared = Arc::new(Shared::default());
-        let thread = thread::Builder::new().name("registry".into()).spawn({
+        let spawned = thread::Builder::new().name("registry".into()).spawn({
             let shared = Arc::clone(&shared);
             move || shared.fetch_all(&client)
         });
-        let thread = Some(thread.map_err(|error| error.to_string())?);
-        Ok(Self { shared, thread })
+        spawned.map_err(|error| error.to_string())?;
+        Ok(Self(shared))
     }
 
     /// What the last call failed with; none if it did not.
     pub fn failed(&self) -> Option<String> {
-        self.shared.lock().failed.clone()
+        self.0.known.lock().failed.clone()
     }
 }
 
+/// Ends the thread, which is not waited for: it may wait for an answer that nobody needs any more.
 impl Drop for Registry {
     fn drop(&mut self) {
-        self.shared.lock().closing = true;
-        self.shared.asked.notify_all();
-        // It may wait for an answer, which nobody needs any more.
-        drop(self.thread.take());
+        self.0.known.lock().closing = true;
+        self.0.asked.notify_all();
     }
 }
 
 impl SchemaById for Registry {
     fn schema(&self, id: u32) -> Lookup {
-        let mut known = self.shared.lock();
+        let mut known = self.0.known.lock();
         match known.found.get(&id) {
             Some(Found::Schema(schema)) => return Lookup::Ready(Arc::clone(schema)),
             Some(Found::Nothing(why, since)) if since.elapsed() < UNKNOWN_FOR => {
@@ -114,7 +111,7 @@ impl SchemaById for Registry {
             Some(Found::Nothing(..)) | None => {}
         }
         if known.wanted.insert(id) {
-            self.shared.asked.notify_one();
+            self.0.asked.notify_one();
         }
         let why = known.failed.clone().unwrap_or_else(|| "the registry is asked for it".into());
         Lookup::Unavailable(why)
@@ -122,14 +119,10 @@ impl SchemaById for Registry {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The next that is wanted after the one tried last, so that one that fails keeps no other from being fetched; none
     /// once nobody asks any more.
     fn wait(&self, last: u32) -> Option<u32> {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         loop {
             if known.closing {
                 return None;
@@ -138,7 +131,7 @@ impl Shared {
             if let Some(id) = next.or_else(|| known.wanted.first()) {
                 return Some(*id);
             }
-            known = self.asked.wait(known).unwrap_or_else(PoisonError::into_inner);
+            self.asked.wait(&mut known);
         }
     }
 
@@ -147,14 +140,14 @@ impl Shared {
         while let Some(id) = self.wait(last) {
             last = id;
             match fetch(client, id) {
-                Ok(found) => self.lock().take_in(id, found),
+                Ok(found) => self.known.lock().take_in(id, found),
                 Err(why) => self.pause(why),
             }
         }
     }
 
     fn pause(&self, why: String) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         if known.failed.as_ref() != Some(&why) {
             tracing::warn!(
                 why,
@@ -162,8 +155,7 @@ impl Shared {
             );
         }
         known.failed = Some(why);
-        let closing = |known: &mut Known| !known.closing;
-        drop(self.asked.wait_timeout_while(known, AGAIN_AFTER, closing));
+        self.asked.wait_while_for(&mut known, |known| !known.closing, AGAIN_AFTER);
     }
 }
 
