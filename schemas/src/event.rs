@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::action::Action;
 use crate::avro::{Datum, Payload, Read};
-use crate::column::{AvroCell, Column, JsonCell, Object, Raw, Scalar};
+use crate::column::{AvroCell, Column, JsonCell, Object, Scalar};
 use crate::ids::{EventId, PostId, UserId};
 use crate::poison::{FieldFault, Poison};
 use crate::time;
@@ -58,7 +58,7 @@ impl Faults {
     }
 }
 
-/// The fields of an event in one of the formats; what `ctx` is differs between them.
+/// The fields of an event, and its `ctx`, which differs between the formats.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "C: Deserialize<'de>, X: Deserialize<'de>"))]
 struct FieldsOf<C, X> {
@@ -75,23 +75,12 @@ struct FieldsOf<C, X> {
 }
 
 /// The fields of an event, whatever its format.
-struct Fields<'a> {
-    event_id: Raw<'a>,
-    event_time: Raw<'a>,
-    user_id: Raw<'a>,
-    post_id: Raw<'a>,
-    action: Raw<'a>,
-    dwell_ms: Raw<'a>,
-    author_id: Raw<'a>,
-    device: Raw<'a>,
-    app_ver: Raw<'a>,
-    ctx: ContextFields<'a>,
-}
+type Fields<'a> = FieldsOf<Scalar<'a>, ContextFields<'a>>;
 
 impl<'a> Fields<'a> {
     fn of<C: Into<Scalar<'a>>, X>(
         of: FieldsOf<C, X>,
-        ctx: impl FnOnce(Option<X>) -> ContextFields<'a>,
+        ctx: impl FnOnce(X) -> ContextFields<'a>,
     ) -> Self {
         Self {
             event_id: of.event_id.map(Into::into),
@@ -103,7 +92,7 @@ impl<'a> Fields<'a> {
             author_id: of.author_id.map(Into::into),
             device: of.device.map(Into::into),
             app_ver: of.app_ver.map(Into::into),
-            ctx: ctx(of.ctx),
+            ctx: of.ctx.map(ctx),
         }
     }
 
@@ -111,7 +100,7 @@ impl<'a> Fields<'a> {
         type InJson<'a> = FieldsOf<JsonCell<'a>, JsonCell<'a>>;
         let Object(fields) = serde_json::from_slice::<Object<InJson<'a>>>(json)
             .map_err(|error| FieldFault::new("value", "an event in JSON", error))?;
-        Ok(Self::of(fields, |ctx| ContextFields::Unread(ctx.map(Into::into))))
+        Ok(Self::of(fields, |ctx| ContextFields::Unread(ctx.into())))
     }
 
     fn from_avro(datum: &Datum<'a>) -> Result<Self, FieldFault> {
@@ -119,7 +108,7 @@ impl<'a> Fields<'a> {
         let Object(fields) = datum
             .read::<Object<InAvro<'a>>>()
             .map_err(|error| FieldFault::new("value", "an event in Avro", error))?;
-        Ok(Self::of(fields, |ctx| ContextFields::Read(ctx.map(|Object(fields)| fields.scalars()))))
+        Ok(Self::of(fields, |Object(ctx)| ContextFields::Read(ctx.scalars())))
     }
 }
 

@@ -57,17 +57,17 @@ cells! {
 
 /// The `ctx` of an event: in JSON not yet looked at, since a fault must name the field.
 pub(crate) enum ContextFields<'a> {
-    Unread(Raw<'a>),
-    Read(Option<FeedContextFields<Scalar<'a>>>),
+    Unread(Scalar<'a>),
+    Read(FeedContextFields<Scalar<'a>>),
 }
 
 impl<'a> ContextFields<'a> {
     fn read(self, to: &mut Faults) -> Option<FeedContextFields<Scalar<'a>>> {
         match self {
             Self::Unread(raw) => {
-                to.keep(Column::new("ctx", &raw).optional("an object", from_json)).flatten()
+                to.keep(Column::new("ctx", &Some(raw)).required("an object", from_json))
             }
-            Self::Read(fields) => fields,
+            Self::Read(fields) => Some(fields),
         }
     }
 }
@@ -81,11 +81,11 @@ fn from_json<'a>(raw: &Scalar<'a>) -> Option<FeedContextFields<Scalar<'a>>> {
 impl<'a> Trace<'a> {
     /// Reads the three fields, texts of at most `longest` bytes; what is wrong goes to `faults` and is absent here.
     pub(crate) fn read(
-        (device, app_ver, ctx): (&Raw<'a>, &Raw<'a>, ContextFields<'a>),
+        (device, app_ver, ctx): (&Raw<'a>, &Raw<'a>, Option<ContextFields<'a>>),
         longest: usize,
         to: &mut Faults,
     ) -> Self {
-        let ctx = ctx.read(to);
+        let ctx = ctx.and_then(|ctx| ctx.read(to));
         let mut short_text = |name: &'static str, raw: &Raw<'a>| {
             to.keep(Column::new(name, raw).optional(SHORT, short(longest))).flatten()
         };
