@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -21,11 +21,15 @@ fn at(dir: &Path) -> RocksStores {
     RocksStores::new(dir, 8 << 20)
 }
 
+/// Where the state of the task lies below `dir`.
+fn place(dir: &Path) -> PathBuf {
+    dir.join("counts").join("2")
+}
+
 /// What a kill would leave now: the files as they are, without what is only in memory.
 fn crash_image(of: &TempDir) -> TempDir {
     let image = tempfile::tempdir().unwrap();
-    let place = |dir: &TempDir| dir.path().join("counts").join("2");
-    copy_as_killed(&place(of), &place(&image));
+    copy_as_killed(&place(of.path()), &place(image.path()));
     image
 }
 
@@ -206,13 +210,13 @@ fn whichever_file_is_gone_empty_cut_nonsense_or_a_directory_state_opens_whole_or
     let mut store = open(&at(kept.path()))?;
     store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(5), &Committed::mint())?;
     store.close()?;
-    let kept = kept.path().join("counts").join("2");
+    let kept = place(kept.path());
     let names = fs::read_dir(&kept).unwrap().map(|file| file.unwrap().file_name());
     for name in names.collect::<Vec<_>>() {
         for (how, ruin) in RUINS {
             let what = format!("{} is {how}", name.display());
             let dir = tempfile::tempdir().unwrap();
-            let place = dir.path().join("counts").join("2");
+            let place = place(dir.path());
             copy_as_killed(&kept, &place);
             ruin(&place.join(&name)).unwrap();
             let store = open(&at(dir.path())).unwrap_or_else(|fault| panic!("{what}: {fault}"));
@@ -229,7 +233,7 @@ fn whichever_file_is_gone_empty_cut_nonsense_or_a_directory_state_opens_whole_or
 #[test]
 fn state_that_is_a_file_is_set_aside() -> Result<()> {
     let dir = tempfile::tempdir().unwrap();
-    let place = dir.path().join("counts").join("2");
+    let place = place(dir.path());
     fs::create_dir(dir.path().join("counts")).unwrap();
     for _ in 0..2 {
         fs::write(&place, "a file").unwrap();
@@ -247,8 +251,7 @@ fn state_that_cannot_be_opened_and_is_whole_stays_where_it_is() -> Result<()> {
     let mut store = open(&stores)?;
     store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(5), &Committed::mint())?;
     store.close()?;
-    let held =
-        stores.open_at(&dir.path().join("counts").join("2"), &columns(&["a", "b"])).ok().unwrap();
+    let held = stores.open_at(&place(dir.path()), &columns(&["a", "b"])).ok().unwrap();
     assert!(matches!(open(&stores).map(drop), Err(Fault::Retry(_))), "RocksDB's own lock is held");
     drop(held);
     assert_eq!(open(&stores)?.checkpoint()?, checkpoint(5));
@@ -265,8 +268,7 @@ fn damaged_amid_its_rows(dir: &Path) -> Result<()> {
     }
     store.apply(&batch, &checkpoint(5), &Committed::mint())?;
     store.close()?;
-    let files =
-        fs::read_dir(dir.join("counts").join("2")).unwrap().map(|file| file.unwrap().path());
+    let files = fs::read_dir(place(dir)).unwrap().map(|file| file.unwrap().path());
     let tables = files.filter(|path| path.extension().is_some_and(|name| name == "sst"));
     let largest = tables.max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
     let mut bytes = fs::read(&largest).unwrap();
@@ -300,10 +302,10 @@ fn a_disk_that_damages_state_again_and_again_is_left_alone() -> Result<()> {
     let stores = at(dir.path());
     for _ in 0..2 {
         open(&stores)?.close()?;
-        fs::write(dir.path().join("counts").join("2").join("CURRENT"), "nonsense").unwrap();
+        fs::write(place(dir.path()).join("CURRENT"), "nonsense").unwrap();
         open(&stores)?.close()?;
     }
-    fs::write(dir.path().join("counts").join("2").join("CURRENT"), "nonsense").unwrap();
+    fs::write(place(dir.path()).join("CURRENT"), "nonsense").unwrap();
     let words = "state was damaged three times within an hour: look at the disk";
     assert_eq!(open(&stores).map(drop), Err(Fault::Fatal(words.into())));
     Ok(())
@@ -367,7 +369,7 @@ fn many_tasks_that_write_little_take_little_of_what_write_buffers_may() -> Resul
 }
 
 fn tables(of: &TempDir) -> usize {
-    let files = fs::read_dir(of.path().join("counts").join("2")).unwrap();
+    let files = fs::read_dir(place(of.path())).unwrap();
     let names = files.map(|file| file.unwrap().path());
     names.filter(|path| path.extension().is_some_and(|name| name == "sst")).count()
 }
@@ -402,7 +404,7 @@ fn a_flush_whose_files_are_gone_is_told_and_is_damage() -> Result<()> {
     let stores = at(dir.path());
     let mut store = open(&stores)?;
     store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(1), &Committed::mint())?;
-    fs::remove_dir_all(dir.path().join("counts").join("2")).unwrap();
+    fs::remove_dir_all(place(dir.path())).unwrap();
     assert!(matches!(store.flusher()(), Err(Fault::Retry(_))));
     assert!(store.is_damaged());
     drop(store.close());
@@ -415,7 +417,7 @@ fn a_store_that_closes_and_cannot_flush_says_so() -> Result<()> {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(&at(dir.path()))?;
     store.apply(&changes(&[(A, "k", Some("1"))]), &checkpoint(1), &Committed::mint())?;
-    fs::remove_dir_all(dir.path().join("counts").join("2")).unwrap();
+    fs::remove_dir_all(place(dir.path())).unwrap();
     assert!(matches!(store.close(), Err(Fault::Retry(_))));
     Ok(())
 }
