@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Builds RocksDB once per user and machine, so that every profile, checkout and editor links the same archive.
-# Sourced by script/setup. Needs: cache, say, fail.
+# Sourced by script/setup. Needs: cache, say, fail, cargo_folder_of.
 #
 # The sources are those of the crate librocksdb-sys, and so are the flags; only the files given to the compiler are
 # others. A file of our own includes some thirty sources of one folder (a unity build): the headers, which are most
@@ -21,8 +21,8 @@ rocksdb_build() {
   local started build crate lz4
   started=$(date +%s)
   build="$cache/rocksdb-build"
-  crate=$(rocksdb_folder_of "librocksdb-sys-$rocksdb_crate")
-  lz4=$(rocksdb_folder_of "lz4-sys-")/liblz4/lib
+  crate=$(cargo_folder_of "librocksdb-sys-$rocksdb_crate")
+  lz4=$(cargo_folder_of "lz4-sys-")/liblz4/lib
   rocksdb_check "$crate"
   rm -rf "$build" && mkdir -p "$build"
   rocksdb_write_units "$crate" "$build"
@@ -32,15 +32,6 @@ rocksdb_build() {
   mv "$rocksdb_dir.part" "$rocksdb_dir"
   rm -rf "$build"
   say "RocksDB is ready after $(($(date +%s) - started)) s"
-}
-
-# The folder of a crate's sources, fetched and verified by cargo.
-rocksdb_folder_of() { # beginning-of-its-name
-  local manifest
-  manifest=$(cargo metadata --locked --format-version 1 2>"$cache/metadata.log" |
-    grep -o '"manifest_path":"[^"]*"' | cut -d '"' -f 4 | grep -F "/$1" | head -n 1) || true
-  [ -n "$manifest" ] || { cat "$cache/metadata.log" >&2 && fail "Cargo.lock has no $1: see script/setup.d/rocksdb.sh"; }
-  dirname "$manifest"
 }
 
 # Whether the crate is the one that this file was written for.

@@ -43,10 +43,14 @@ impl Drop for Stalled {
     }
 }
 
-/// A world behind the proxy, and how to aim at its clients.
 fn behind() -> (&'static Proxy, World, Who) {
+    behind_with(1)
+}
+
+/// A world of so many partitions behind the proxy, and how to aim at its clients.
+pub fn behind_with(partitions: i32) -> (&'static Proxy, World, Who) {
     let (proxy, _) = *LazyLock::force(&BEHIND);
-    let world = World::on(KafkaSettings::new(proxy.address()), 1);
+    let world = World::on(KafkaSettings::new(proxy.address()), partitions);
     let who = Who::Client(world.name.clone());
     (proxy, world, who)
 }

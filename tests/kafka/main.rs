@@ -7,6 +7,7 @@
 mod conformance;
 mod consumer;
 mod faults;
+mod leaderless;
 mod membership;
 mod producer;
 mod world;

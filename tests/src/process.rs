@@ -85,11 +85,15 @@ impl Process {
     }
 
     fn signal(&self, name: &str) -> io::Result<()> {
-        // The shell's own `kill`: the program of that name is not on every machine.
-        let script = format!("kill -{name} {}", self.id());
-        let status = Command::new("sh").args(["-c", &script]).status()?;
-        status.success().then_some(()).ok_or_else(|| io::Error::other(script))
+        signal(name, &self.id().to_string())
     }
+}
+
+/// Sends a signal by the shell's own `kill`: the program of that name is not on every machine.
+pub(crate) fn signal(name: &str, pid: &str) -> io::Result<()> {
+    let script = format!("kill -{name} {pid}");
+    let status = Command::new("sh").args(["-c", &script]).status()?;
+    status.success().then_some(()).ok_or_else(|| io::Error::other(script))
 }
 
 impl Drop for Process {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
 
+use crate::process::signal;
 use crate::proxy::Proxy;
 
 /// How often a stack is tried to be started.
@@ -153,6 +154,16 @@ impl Stack {
         self.script(["down", part.name(), "--kill"]).map(drop)
     }
 
+    /// `SIGSTOP`s a part: it stands still, and its sockets stay open.
+    pub fn pause(&self, part: Part) -> io::Result<()> {
+        self.signal("STOP", part)
+    }
+
+    /// `SIGCONT`s a part.
+    pub fn resume(&self, part: Part) -> io::Result<()> {
+        self.signal("CONT", part)
+    }
+
     /// Starts a stopped part again, at the same address and with its data, and waits until it answers.
     pub fn start(&mut self, part: Part) -> io::Result<()> {
         self.up(&[part], &[])
@@ -167,6 +178,11 @@ impl Stack {
             tail.into_iter().rev().map(|line| format!("{part}: {line}\n")).collect::<String>()
         });
         logs.concat()
+    }
+
+    fn signal(&self, name: &str, part: Part) -> io::Result<()> {
+        let pid = std::fs::read_to_string(self.dir.path().join(format!("{}.pid", part.name())))?;
+        signal(name, pid.trim())
     }
 
     fn address(&self, name: &str) -> &str {

@@ -36,6 +36,7 @@ impl Kafka {
     /// A cluster by `settings`. Refuses an override that is not on the list, and a value that librdkafka does not take;
     /// that options contradict each other shows when the first handle is opened.
     pub fn new(settings: KafkaSettings) -> Result<Self, Failure> {
+        ffi::warn_unless_mended();
         settings.check()?;
         ffi::validate(&settings.admin())?;
         Ok(Self { settings: Arc::new(settings) })

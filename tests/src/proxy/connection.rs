@@ -1,6 +1,6 @@
 //! One client's connection: a thread for each direction, frame by frame.
 //!
-//! The thread of the requests notes which answers are to be lost before it hands a request on, so the
+//! The thread of the requests notes what shall become of which answer before it hands a request on, so the
 //! answer cannot overtake the note.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::frame::{self, Frame};
-use super::{Faults, Loss};
+use super::{Fault, Faults, Loss};
 
 /// What both directions know.
 struct Shared {
@@ -22,8 +22,8 @@ struct Shared {
 #[derive(Default)]
 struct Known {
     client: Option<String>,
-    /// Correlation ids whose answers are to be lost.
-    losses: HashMap<i32, Loss>,
+    /// Correlation ids of answers that are not to pass as they are.
+    faults: HashMap<i32, Fault>,
 }
 
 /// Serves `client` until either side closes.
@@ -54,10 +54,10 @@ impl Shared {
     fn requests(&self, mut from: TcpStream, to: &TcpStream) -> io::Result<()> {
         while let Some(frame) = frame::read(&mut from)? {
             if let Some(request) = frame::request(&frame) {
-                let loss = self.faults.requested(self.id, &request);
+                let fault = self.faults.requested(self.id, &request);
                 let mut known = self.known();
                 known.client = request.client;
-                known.losses.extend(loss.map(|loss| (request.correlation, loss)));
+                known.faults.extend(fault.map(|fault| (request.correlation, fault)));
             }
             self.hand_on(&frame, to)?;
         }
@@ -66,15 +66,17 @@ impl Shared {
 
     fn answers(&self, mut from: TcpStream, to: &TcpStream) -> io::Result<()> {
         while let Some(frame) = frame::read(&mut from)? {
-            let loss = frame::correlation(&frame).and_then(|id| self.known().losses.remove(&id));
-            let Some(loss) = loss else {
-                self.hand_on(&frame, to)?;
-                continue;
-            };
-            self.faults.lock().lost += 1;
-            match loss {
-                Loss::Break => return Ok(()),
-                Loss::Silence => {}
+            let fault = frame::correlation(&frame).and_then(|id| self.known().faults.remove(&id));
+            match fault {
+                None => self.hand_on(&frame, to)?,
+                Some(Fault::Rewrite(rewrite)) => self.hand_on(&rewrite(&frame), to)?,
+                Some(Fault::Lose(loss)) => {
+                    self.faults.lock().lost += 1;
+                    match loss {
+                        Loss::Break => return Ok(()),
+                        Loss::Silence => {}
+                    }
+                }
             }
         }
         Ok(())

@@ -7,6 +7,8 @@ use std::io::{self, Read};
 pub struct Api(pub i16);
 
 impl Api {
+    /// Records are read.
+    pub const FETCH: Self = Self(1);
     /// Records are written.
     pub const PRODUCE: Self = Self(0);
     /// A member says that it lives.

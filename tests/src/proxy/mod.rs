@@ -3,7 +3,7 @@
 //! Every request and answer is a frame: a length, then for a request the API's number, its version, a
 //! correlation id and the client's name, and for an answer the correlation id. Frames pass unchanged and
 //! in order. A test may lose the answer to the next request of one kind (the broker has done it, the
-//! client never learns), stall a client as a broken network would, or cut connections.
+//! client never learns) or write another in its place, stall a client as a broken network would, or cut connections.
 
 mod connection;
 mod frame;
@@ -42,6 +42,16 @@ pub enum Loss {
     Break,
     /// It stays and goes on: the client waits until its own timeout.
     Silence,
+}
+
+/// Makes the answer that a client gets from the one that the broker gave; both are whole frames.
+pub type Rewrite = fn(&[u8]) -> Vec<u8>;
+
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Lose(Loss),
+    Rewrite(Rewrite),
 }
 
 /// A proxy on a port of its own, in front of one broker.
@@ -107,10 +117,19 @@ impl Proxy {
 
     /// The broker serves the next such request of `who`; its answer never arrives.
     pub fn lose_next_answer(&self, api: Api, who: Who, loss: Loss) {
-        self.faults.lock().armed.push(Armed { api, who, loss });
+        self.arm(api, who, Fault::Lose(loss));
     }
 
-    /// Loses no more answers.
+    /// The next such request of `who` is answered by what `rewrite` makes of the broker's answer.
+    pub fn rewrite_next_answer(&self, api: Api, who: Who, rewrite: Rewrite) {
+        self.arm(api, who, Fault::Rewrite(rewrite));
+    }
+
+    fn arm(&self, api: Api, who: Who, fault: Fault) {
+        self.faults.lock().armed.push(Armed { api, who, fault });
+    }
+
+    /// Has every answer pass as it is.
     pub fn disarm(&self) {
         self.faults.lock().armed.clear();
     }
@@ -171,7 +190,7 @@ struct State {
 struct Armed {
     api: Api,
     who: Who,
-    loss: Loss,
+    fault: Fault,
 }
 
 /// An open connection, as far as cutting it needs.
@@ -223,8 +242,8 @@ impl Faults {
         self.lock().open.retain(|open| open.id != connection);
     }
 
-    /// Learns the client's name, and whether the answer to this request is to be lost.
-    fn requested(&self, connection: u64, request: &Request) -> Option<Loss> {
+    /// Learns the client's name, and what is to become of the answer to this request.
+    fn requested(&self, connection: u64, request: &Request) -> Option<Fault> {
         let mut state = self.lock();
         if let Some(open) = state.open.iter_mut().find(|open| open.id == connection) {
             open.client.clone_from(&request.client);
@@ -233,7 +252,7 @@ impl Faults {
             armed.api == request.api && armed.who.includes(request.client.as_deref())
         };
         let at = state.armed.iter().position(hit)?;
-        Some(state.armed.remove(at).loss)
+        Some(state.armed.remove(at).fault)
     }
 }
 

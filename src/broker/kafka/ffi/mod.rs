@@ -19,7 +19,7 @@ mod queue;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
-use std::sync::mpsc;
+use std::sync::{Once, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -37,6 +37,29 @@ use crate::broker::{Call, Code, Failure};
 
 /// How long an owner waits for its handle to be destroyed before it leaves that to the helper thread.
 const DESTROY_WAIT: Duration = Duration::from_secs(3);
+
+/// What the version of a librdkafka ends with that `script/setup` built, with the mends of its patch.
+const MENDED: &str = "-millstream.1";
+
+/// Says once if the librdkafka that is linked is another one than `script/setup` built.
+pub(super) fn warn_unless_mended() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        let version = version();
+        if !version.ends_with(MENDED) {
+            tracing::warn!(
+                version,
+                "this librdkafka can end the process when a broker comes back (librdkafka #5280); \
+                 build after `script/setup`, which links a mended one"
+            );
+        }
+    });
+}
+
+fn version() -> String {
+    // SAFETY: librdkafka gives a C string that lives as long as the thread.
+    unsafe { owned(sys::rd_kafka_version_str()) }
+}
 
 /// Which of librdkafka's two kinds of handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,5 +319,15 @@ extern "C" fn logged(
         4 => tracing::warn!(facility, "{words}"),
         5 | 6 => tracing::info!(facility, "{words}"),
         7.. => tracing::debug!(facility, "{words}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_librdkafka_that_is_linked_is_the_mended_one() {
+        assert!(version().ends_with(MENDED), "{}", version());
     }
 }
