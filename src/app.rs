@@ -180,6 +180,11 @@ impl Streams {
         self.instance.memory()
     }
 
+    /// The name by which the group knows this process, also after a restart.
+    pub fn name(&self) -> &str {
+        self.instance.config.instance.as_deref().unwrap_or_default()
+    }
+
     /// Whether this process is a member of its group.
     pub fn is_member(&self) -> bool {
         self.instance.membership().is_some()

@@ -197,7 +197,8 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
         token::ensure_keys(&config.auth)?;
     }
     raise_open_files();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let served = runtime.block_on(async {
         if roles.worker && config.redis.is_none() {
             tracing::warn!("redis.url is not set: feeds are ranked, but not pushed");
         }
@@ -206,7 +207,10 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
         tracing::info!(public = ?server.public, internal = %server.internal, "serving");
         until_stopped(&server, asked).await;
         Ok(server.stop().await?)
-    })
+    });
+    // What still waits for a server is not waited for.
+    runtime.shutdown_background();
+    served
 }
 
 /// The signals by which a process is asked to stop; they are listened for from before anything starts.

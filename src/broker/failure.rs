@@ -73,6 +73,8 @@ pub enum Code {
     StaleMemberEpoch,
     /// The group is rebalancing.
     RebalanceInProgress,
+    /// The member went without a poll for too long and was given up; its next poll joins again.
+    PollOverdue,
     /// An open transaction would change the offsets asked for.
     UnstableOffsets,
     /// The coordinator is loading or moving.
@@ -220,6 +222,7 @@ impl Code {
             | Self::ConcurrentTransactions
             | Self::Conflict
             | Self::RebalanceInProgress
+            | Self::PollOverdue
             | Self::UnstableOffsets
             | Self::CoordinatorNotAvailable
             | Self::UnknownTopic
@@ -319,6 +322,7 @@ mod tests {
             (failed(Bounds, Code::Transport), Retry),
             (failed(Admin, Code::TimedOut), Retry),
             (failed(Poll, Code::UnknownTopic), Retry),
+            (failed(Poll, Code::PollOverdue), Retry),
             // A sink whose partitions went elsewhere reads on from what is committed.
             (failed(GroupCommit, Code::IllegalGeneration), AbortAndRewind),
             (failed(GroupCommit, Code::RebalanceInProgress), Retry),

@@ -55,10 +55,12 @@ pub trait Broker: Send + Sync {
     /// A member of `join.group` on the task topic.
     fn membership(&self, join: &Join) -> Result<Box<dyn Membership>, Failure>;
 
-    /// A consumer that subscribes and commits for itself, for sinks; `read_committed`.
+    /// A consumer that subscribes and commits for itself, for sinks; `read_committed`. With the name of an `instance` it is a
+    /// static member: it comes back under its name to its share without a rebalance, and does not leave the group.
     fn group_consumer(
         &self,
         group: &str,
+        instance: Option<&str>,
         topics: &[Topic],
     ) -> Result<Box<dyn GroupConsumer>, Failure>;
 

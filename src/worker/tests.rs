@@ -78,9 +78,10 @@ impl Broker for Counted {
     fn group_consumer(
         &self,
         group: &str,
+        instance: Option<&str>,
         topics: &[Topic],
     ) -> Result<Box<dyn GroupConsumer>, Failure> {
-        self.broker.group_consumer(group, topics)
+        self.broker.group_consumer(group, instance, topics)
     }
 
     fn admin(&self) -> Result<Box<dyn Admin>, Failure> {

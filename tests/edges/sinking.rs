@@ -65,7 +65,7 @@ fn sinking<'a>(
     url: &str,
     (progress, stop): (&'a Progress, &'a AtomicBool),
 ) -> Sinking<'a> {
-    let consumer = broker.group_consumer("feedmill-redis", &[name]).unwrap();
+    let consumer = broker.group_consumer("feedmill-redis", None, &[name]).unwrap();
     Sinking { consumer, sink: Sink::open(url).unwrap(), progress, stop }
 }
 

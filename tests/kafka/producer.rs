@@ -122,7 +122,7 @@ fn a_sink_goes_on_where_it_committed() {
     let group = format!("{}-sink", world.name);
     let topics = [world.topic.clone()];
     let read = |count: usize| {
-        let mut sink = world.kafka.group_consumer(&group, &topics).unwrap();
+        let mut sink = world.kafka.group_consumer(&group, None, &topics).unwrap();
         let deadline = Instant::now() + PATIENCE;
         let mut seen = Seen::default();
         while seen.values.len() < count && Instant::now() < deadline {

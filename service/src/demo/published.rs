@@ -29,7 +29,7 @@ impl Published {
     /// Follows the topic on a thread of its own, for as long as anybody else holds what it returns.
     pub fn follow(broker: &dyn Broker) -> Result<Arc<Self>, String> {
         let topics = [topic::FEEDS, topic::TRENDING].map(|topic| topic.name.into());
-        let feeds = broker.group_consumer(GROUP, &topics);
+        let feeds = broker.group_consumer(GROUP, None, &topics);
         let mut feeds = feeds.map_err(|e| e.to_string())?;
         let published = Arc::new(Self::default());
         let kept = Arc::downgrade(&published);

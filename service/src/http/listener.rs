@@ -30,7 +30,7 @@ const HEAD_WAIT: Duration = Duration::from_secs(5);
 const HEADERS_MAX: usize = 64;
 const BUFFER_BYTES_MAX: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_millis(1_500);
 
 /// A bound socket and its bounds.
 pub struct Listener {

@@ -185,9 +185,10 @@ impl Broker for Cluster {
     fn group_consumer(
         &self,
         group: &str,
+        instance: Option<&str>,
         topics: &[Topic],
     ) -> Result<Box<dyn GroupConsumer>, Failure> {
-        self.inner.group_consumer(group, topics)
+        self.inner.group_consumer(group, instance, topics)
     }
 
     fn admin(&self) -> Result<Box<dyn Admin>, Failure> {

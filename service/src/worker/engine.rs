@@ -36,6 +36,11 @@ impl Engine {
         Ok(Self { state, metrics: streams.metrics(), streams })
     }
 
+    /// The name that this worker keeps over restarts, and that no other has.
+    pub fn name(&self) -> &str {
+        self.streams.name()
+    }
+
     /// Whether every thread still runs.
     pub fn is_running(&self) -> bool {
         self.streams.is_running()

@@ -12,6 +12,7 @@ use millstream::{Ended, Exit};
 use crate::config::Config;
 use crate::metrics::WorkerReport;
 pub use engine::{Engine, create_topics, describe};
+use sink::Member;
 pub use sink::{RedisSink, Sunk};
 pub use supervisor::Supervisor;
 
@@ -27,8 +28,10 @@ impl Worker {
     /// Starts the engine, then the sink, inside a Tokio runtime; returns when the engine's threads run.
     pub fn start(config: &Config, broker: &Arc<dyn Broker>) -> Result<Self, Ended> {
         let engine = Engine::start(config, Arc::clone(broker))?;
-        let sink = config.redis.as_ref();
-        let sink = sink.map(|redis| RedisSink::start(Arc::clone(broker), &config.app, &redis.url));
+        let sink = config.redis.as_ref().map(|redis| {
+            let member = Member { app: &config.app, instance: engine.name() };
+            RedisSink::start(Arc::clone(broker), &member, &redis.url)
+        });
         match sink.transpose() {
             Ok(sink) => Ok(Self { engine, sink }),
             Err(why) => {
@@ -56,11 +59,16 @@ impl Worker {
         }
     }
 
-    /// Stops the sink, then the engine; tells why the engine ended if it was not asked to. Waits for both.
+    /// Stops the sink and the engine; tells why the engine ended if it was not asked to. Waits for the engine, and a little
+    /// for the sink.
     pub fn stop(self) -> Result<(), Ended> {
-        if let Some(sink) = self.sink {
-            sink.stop();
+        if let Some(sink) = &self.sink {
+            sink.ask_to_stop();
         }
-        self.engine.stop()
+        let stopped = self.engine.stop();
+        if let Some(sink) = self.sink {
+            sink.leave();
+        }
+        stopped
     }
 }

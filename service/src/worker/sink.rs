@@ -1,5 +1,8 @@
 //! The Redis sink beside a worker: group `<app>-redis`, one thread, for as long as the process lives.
 //!
+//! It is a static member of its group, under its worker's name: after a crash it is back in its share at once instead of
+//! waiting for its own session to end, and a stop need not wait for the group.
+//!
 //! A sink that ends (its Kafka handle is dead, or it panicked) is opened again, ever more slowly: feeds wait in
 //! Kafka, and reads are answered by state meanwhile. What it does and what ails it is told to readiness and
 //! metrics.
@@ -70,6 +73,18 @@ impl Sunk {
     }
 }
 
+/// How long a stop waits for a sink: what Redis or Kafka keep it with is applied again by whoever comes next.
+const LEAVE_WAIT: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Who a sink is.
+pub struct Member<'a> {
+    /// The application.
+    pub app: &'a str,
+    /// The worker beside it.
+    pub instance: &'a str,
+}
+
 /// A sink at work.
 pub struct RedisSink {
     /// What it has done.
@@ -81,6 +96,7 @@ pub struct RedisSink {
 struct Sinks {
     broker: Arc<dyn Broker>,
     group: String,
+    instance: String,
     url: String,
     sunk: Arc<Sunk>,
     stop: Arc<AtomicBool>,
@@ -91,11 +107,12 @@ type Opened = (Box<dyn GroupConsumer>, Sink);
 
 impl RedisSink {
     /// Starts it, inside a Tokio runtime. Redis need not be there yet.
-    pub fn start(broker: Arc<dyn Broker>, app: &str, url: &str) -> Result<Self, String> {
+    pub fn start(broker: Arc<dyn Broker>, member: &Member<'_>, url: &str) -> Result<Self, String> {
         let (sunk, stop) = (Arc::new(Sunk::default()), Arc::new(AtomicBool::new(false)));
         let sinks = Sinks {
             broker,
-            group: format!("{app}-redis"),
+            group: format!("{}-redis", member.app),
+            instance: member.instance.to_owned(),
             url: url.to_owned(),
             sunk: Arc::clone(&sunk),
             stop: Arc::clone(&stop),
@@ -108,10 +125,23 @@ impl RedisSink {
         Ok(Self { sunk, stop, thread })
     }
 
-    /// Stops it after the batch in hand.
-    pub fn stop(self) {
+    /// Has it stop after the batch in hand.
+    pub fn ask_to_stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-        let _ = self.thread.join();
+    }
+
+    /// Stops it, and waits for it, but not for ever.
+    pub fn leave(self) {
+        self.ask_to_stop();
+        let began = Instant::now();
+        while !self.thread.is_finished() && began.elapsed() < LEAVE_WAIT {
+            thread::sleep(LOOK_EVERY);
+        }
+        if !self.thread.is_finished() {
+            tracing::warn!(
+                "the redis sink is held up and left behind; its last feeds are pushed again"
+            );
+        }
     }
 }
 
@@ -119,7 +149,7 @@ impl Sinks {
     fn open(&self) -> Result<Opened, String> {
         let _inside = self.runtime.enter();
         let topics = [FEEDS, TRENDING].map(|topic| Topic::from(topic.name));
-        let consumer = self.broker.group_consumer(&self.group, &topics);
+        let consumer = self.broker.group_consumer(&self.group, Some(&self.instance), &topics);
         let consumer = consumer.map_err(|e| e.to_string())?;
         Ok((consumer, Sink::open(&self.url).map_err(|e| e.to_string())?))
     }
@@ -131,6 +161,9 @@ impl Sinks {
             let began = Instant::now();
             let ended = next.and_then(|opened| self.run(opened));
             let Err(words) = ended else { return };
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
             if began.elapsed() >= WELL_AFTER {
                 backoff.reset();
             }
@@ -176,12 +209,13 @@ mod tests {
         let dead = || Failure::new(Call::Poll, Code::Other(-1), "the handle is dead").fatal();
         broker.faults().refuse_next("feedmill-redis", dead());
         let url = "redis://127.0.0.1:1";
-        let sink = RedisSink::start(Arc::new(broker.clone()), "feedmill", url).unwrap();
+        let member = Member { app: "feedmill", instance: "one" };
+        let sink = RedisSink::start(Arc::new(broker.clone()), &member, url).unwrap();
         let fault = poll_until(WAIT, || sink.sunk.look().err()).unwrap();
         assert!(fault.contains("the handle is dead"), "{fault}");
         poll_until(WAIT, || sink.sunk.look().ok()).unwrap();
         assert_eq!(sink.sunk.restarts.load(Ordering::Relaxed), 1);
-        sink.stop();
+        sink.leave();
     }
 
     #[test]

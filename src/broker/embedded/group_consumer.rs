@@ -1,6 +1,6 @@
 //! The subscribed consumer of sinks. It gives up what is revoked in the poll that learns of it; whatever it
-//! handed out and did not commit goes to the next owner again. Dropping it leaves the group, as
-//! librdkafka's does.
+//! handed out and did not commit goes to the next owner again. Dropping it leaves the group unless it is a static
+//! member, as librdkafka's does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::group::{Served, Standing, Subscription};
 use super::log_reader::LogReader;
 use super::{Embedded, State, Wake};
-use crate::broker::{Call, Failure, GroupConsumer, GroupMetadata, Isolation, Polled};
+use crate::broker::{Call, Code, Failure, GroupConsumer, GroupMetadata, Isolation, Polled};
 use crate::record::{Offset, Timestamp, Topic, TopicPartition};
 
 const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
@@ -22,17 +22,18 @@ pub(super) struct EmbeddedGroupConsumer {
 }
 
 impl EmbeddedGroupConsumer {
-    pub fn new(cluster: Embedded, group: &str, topics: &[Topic]) -> Self {
+    pub fn new(cluster: Embedded, group: &str, instance: Option<&str>, topics: &[Topic]) -> Self {
+        let instance: Option<Arc<str>> = instance.map(Into::into);
         let view = GroupMetadata {
             group: group.into(),
             generation: -1,
             member: String::new(),
-            instance: Arc::default(),
+            instance: instance.clone().unwrap_or_default(),
         };
         let alive = Arc::new(());
         let subscription = Subscription {
             handle: Arc::downgrade(&alive),
-            instance: None,
+            instance,
             topics: topics.to_vec(),
             session_timeout: SESSION_TIMEOUT,
         };
@@ -54,7 +55,9 @@ impl GroupConsumer for EmbeddedGroupConsumer {
             if let Err(failure) = state.faults.refusal(Call::Poll, &member.view.group) {
                 return Some(Err(failure));
             }
-            member.serve(state, now);
+            if let Err(fenced) = member.serve(state, now) {
+                return Some(Err(fenced));
+            }
             let polled = member.reader.read(&state.topics, state.faults.budget());
             (!polled.is_empty()).then_some(Ok(polled))
         });
@@ -74,9 +77,11 @@ impl GroupConsumer for EmbeddedGroupConsumer {
 
 impl Drop for EmbeddedGroupConsumer {
     fn drop(&mut self) {
-        let Self { cluster, view, .. } = self;
-        cluster.with(|state, _| state.groups.of(&view.group).leave(&view.member));
-        cluster.wake(Wake::Groups);
+        let Self { cluster, view, subscription, .. } = self;
+        if subscription.instance.is_none() {
+            cluster.with(|state, _| state.groups.of(&view.group).leave(&view.member));
+            cluster.wake(Wake::Groups);
+        }
     }
 }
 
@@ -87,12 +92,20 @@ struct Member<'a> {
 }
 
 impl Member<'_> {
-    fn serve(&mut self, state: &mut State, now: Timestamp) {
+    fn serve(&mut self, state: &mut State, now: Timestamp) -> Result<(), Failure> {
         let group = state.groups.of(&self.view.group);
-        if group.standing(&self.view.member, None) != Standing::Member {
-            self.reader.clear();
-            self.view.member = group.join(self.subscription, now);
-            state.due_by(now.plus(self.subscription.session_timeout));
+        let is_new = self.view.member.is_empty();
+        match group.standing(&self.view.member, self.subscription.instance.as_deref()) {
+            Standing::Member => {}
+            Standing::Fenced if !is_new => {
+                let words = format!("{}: another process has this name", self.view.instance);
+                return Err(Failure::new(Call::Poll, Code::FencedInstance, words).fatal());
+            }
+            Standing::Fenced | Standing::Unknown => {
+                self.reader.clear();
+                self.view.member = group.join(self.subscription, now);
+                state.due_by(now.plus(self.subscription.session_timeout));
+            }
         }
         let group = state.groups.of(&self.view.group);
         let Served { generation, revoked, assigned } =
@@ -112,6 +125,7 @@ impl Member<'_> {
                 self.reader.assign(of, id, from);
             }
         }
+        Ok(())
     }
 }
 
@@ -125,7 +139,7 @@ mod tests {
     fn a_topic_that_comes_later_is_shared_out_when_it_is_there() {
         let cluster = Embedded::new(Arc::new(ManualClock::at(Timestamp(0))));
         let topic: Topic = "later".into();
-        let mut consumer = cluster.group_consumer("g", std::slice::from_ref(&topic)).unwrap();
+        let mut consumer = cluster.group_consumer("g", None, std::slice::from_ref(&topic)).unwrap();
         assert_eq!(consumer.poll(Duration::ZERO).unwrap().ends, []);
         let spec = TopicSpec { name: topic, partitions: 2, cleanup: Cleanup::Delete(None) };
         cluster.admin().unwrap().create(&[spec]).unwrap();

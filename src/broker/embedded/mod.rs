@@ -259,9 +259,10 @@ impl Broker for Embedded {
     fn group_consumer(
         &self,
         group: &str,
+        instance: Option<&str>,
         topics: &[Topic],
     ) -> Result<Box<dyn GroupConsumer>, Failure> {
-        Ok(Box::new(EmbeddedGroupConsumer::new(self.clone(), group, topics)))
+        Ok(Box::new(EmbeddedGroupConsumer::new(self.clone(), group, instance, topics)))
     }
 
     fn admin(&self) -> Result<Box<dyn Admin>, Failure> {

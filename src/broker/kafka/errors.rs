@@ -5,7 +5,7 @@ use rdkafka_sys::rd_kafka_resp_err_t as Err;
 use crate::broker::{Call, Cause, Code, Failure};
 
 /// Every number with a word of its own; the rest are [`Code::Other`].
-const WORDS: [(Err, Code); 62] = [
+const WORDS: [(Err, Code); 63] = [
     (Err::RD_KAFKA_RESP_ERR__TIMED_OUT, Code::TimedOut),
     (Err::RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, Code::TimedOut),
     (Err::RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE, Code::TimedOut),
@@ -40,6 +40,7 @@ const WORDS: [(Err, Code); 62] = [
     (Err::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, Code::FencedInstance),
     (Err::RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH, Code::StaleMemberEpoch),
     (Err::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, Code::RebalanceInProgress),
+    (Err::RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, Code::PollOverdue),
     (Err::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT, Code::UnstableOffsets),
     (Err::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, Code::CoordinatorNotAvailable),
     (Err::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, Code::CoordinatorNotAvailable),

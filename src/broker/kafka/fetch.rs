@@ -156,6 +156,8 @@ impl Fetch {
             Code::TimedOut | Code::Transport | Code::CoordinatorNotAvailable => {
                 tracing::debug!(%failed, "a fetch failed; librdkafka tries again");
             }
+            // The poll that hears of it has joined again.
+            Code::PollOverdue => tracing::info!(%failed, "a member was given up; it joins again"),
             Code::Fenced
             | Code::InvalidProducerEpoch
             | Code::InvalidTransactionState

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::fetch::Fetch;
 use super::ffi::{Client, Kind, List, OffsetSpec, Queue};
-use super::settings::KafkaSettings;
 use crate::broker::{Call, Failure, GroupConsumer, Polled};
 use crate::record::{Offset, Topic, TopicPartition};
 
@@ -23,22 +22,18 @@ pub(super) struct KafkaGroupConsumer {
 }
 
 impl KafkaGroupConsumer {
+    /// Opens it with these lines of settings.
     pub(super) fn open(
-        settings: &KafkaSettings,
-        group: &str,
+        settings: &[(String, String)],
+        answer_timeout: Duration,
         topics: &[Topic],
     ) -> Result<Self, Failure> {
-        let mut client = Client::open(Kind::Consumer, &settings.group_consumer(group))?;
+        let mut client = Client::open(Kind::Consumer, settings)?;
         let topics: Vec<_> =
             topics.iter().map(|topic| TopicPartition::new(topic.clone(), -1)).collect();
         client
             .subscribe(&List::new(Call::Open, topics.iter().map(|of| (of, OffsetSpec::Unset)))?)?;
-        Ok(Self {
-            queue: Queue::of(&client)?,
-            client,
-            answer_timeout: settings.answer_timeout(),
-            failed: None,
-        })
+        Ok(Self { queue: Queue::of(&client)?, client, answer_timeout, failed: None })
     }
 }
 
@@ -63,7 +58,7 @@ impl GroupConsumer for KafkaGroupConsumer {
 }
 
 impl Drop for KafkaGroupConsumer {
-    /// Leaves the group, so that the others need not wait for the session to end.
+    /// Leaves the group, so that the others need not wait for the session to end; a static member does not.
     fn drop(&mut self) {
         if let Err(failed) = self.client.close(CLOSE_WAIT, &mut |_| {}) {
             tracing::debug!(%failed, "a sink's consumer did not leave its group");

@@ -71,9 +71,12 @@ impl Broker for Kafka {
     fn group_consumer(
         &self,
         group: &str,
+        instance: Option<&str>,
         topics: &[Topic],
     ) -> Result<Box<dyn GroupConsumer>, Failure> {
-        Ok(Box::new(group_consumer::KafkaGroupConsumer::open(&self.settings, group, topics)?))
+        let settings = self.settings.group_consumer(group, instance);
+        let timeout = self.settings.answer_timeout();
+        Ok(Box::new(group_consumer::KafkaGroupConsumer::open(&settings, timeout, topics)?))
     }
 
     fn admin(&self) -> Result<Box<dyn Admin>, Failure> {

@@ -136,16 +136,18 @@ impl KafkaSettings {
         self.overridden(lines)
     }
 
-    /// For a subscribed consumer of a sink. No ends: in 2.12.1 an end moves the position one too far, and a
-    /// rebalance would go on from there (librdkafka #4844).
-    pub(super) fn group_consumer(&self, group: &str) -> Lines {
+    /// For a subscribed consumer of a sink, a static member if it has an instance. No ends: in 2.12.1 an end moves the
+    /// position one too far, and a rebalance would go on from there (librdkafka #4844).
+    pub(super) fn group_consumer(&self, group: &str, instance: Option<&str>) -> Lines {
         let mut lines = self.reading(group, "read_committed");
         lines.push(line("auto.offset.reset", "earliest"));
+        lines.extend(instance.map(|instance| line("group.instance.id", instance)));
         // Eager: under the cooperative protocol 2.12.1 closes without leaving, and the next reader of the group waits
         // for the session to end.
         lines.push(line("partition.assignment.strategy", "range"));
         lines.push(line("session.timeout.ms", self.transaction_timeout.as_millis()));
         lines.push(line("heartbeat.interval.ms", self.heartbeat.as_millis()));
+        lines.push(line("max.poll.interval.ms", patience(self.transaction_timeout)));
         self.overridden(lines)
     }
 
@@ -157,8 +159,7 @@ impl KafkaSettings {
         lines.push(line("partition.assignment.strategy", "cooperative-sticky"));
         lines.push(line("session.timeout.ms", join.session_timeout.as_millis()));
         lines.push(line("heartbeat.interval.ms", self.heartbeat.as_millis()));
-        let patience = REBALANCE_MAX.max(join.session_timeout * 2);
-        lines.push(line("max.poll.interval.ms", patience.as_millis()));
+        lines.push(line("max.poll.interval.ms", patience(join.session_timeout)));
         self.overridden(lines)
     }
 
@@ -227,6 +228,11 @@ impl KafkaSettings {
     }
 }
 
+/// How long a member of this session may go without a poll, ms.
+fn patience(session_timeout: Duration) -> u128 {
+    REBALANCE_MAX.max(session_timeout * 2).as_millis()
+}
+
 fn line(name: &str, value: impl fmt::Display) -> (String, String) {
     (name.to_owned(), value.to_string())
 }
@@ -253,18 +259,30 @@ mod tests {
         assert_eq!(settings.check().map_err(|failed| failed.code), Err(Code::InvalidArgument));
     }
 
+    fn value(lines: Lines, name: &str) -> Option<String> {
+        lines.into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+
     #[test]
     fn a_rebalance_waits_a_minute_for_a_member_and_at_least_twice_its_session() {
         let settings = KafkaSettings::new("localhost:9092");
         let patience = [10, 45].map(|seconds| {
             let session_timeout = Duration::from_secs(seconds);
             let (group, topic) = ("app".into(), "app-tasks".into());
-            let lines =
-                settings.member(&Join { group, topic, instance: "a".into(), session_timeout });
-            let found = lines.into_iter().find(|(name, _)| name == "max.poll.interval.ms");
-            found.map(|(_, value)| value)
+            let join = Join { group, topic, instance: "a".into(), session_timeout };
+            value(settings.member(&join), "max.poll.interval.ms")
         });
         assert_eq!(patience, [Some("60000".to_owned()), Some("90000".to_owned())]);
+        let sink = value(settings.group_consumer("sink", None), "max.poll.interval.ms");
+        assert_eq!(sink.as_deref(), Some("60000"));
+    }
+
+    #[test]
+    fn a_sinks_consumer_is_a_static_member_if_it_has_a_name() {
+        let settings = KafkaSettings::new("localhost:9092");
+        let named =
+            |instance| value(settings.group_consumer("sink", instance), "group.instance.id");
+        assert_eq!((named(Some("a")), named(None)), (Some("a".to_owned()), None));
     }
 
     #[test]

@@ -102,6 +102,7 @@ macro_rules! every_check {
             ownership::a_restarted_static_member_gets_its_share_in_the_same_generation,
             ownership::a_group_consumer_goes_on_at_the_committed_position,
             ownership::a_group_consumers_share_moves_to_the_one_that_stays,
+            ownership::a_static_group_consumer_comes_back_to_its_share,
             positions::offsets_roll_back_on_abort,
             positions::offsets_of_an_open_transaction_are_unstable,
             positions::offsets_of_other_partitions_stay_stable,

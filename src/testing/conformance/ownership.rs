@@ -106,6 +106,20 @@ pub(super) fn a_group_consumers_share_moves_to_the_one_that_stays(
     same(rows(&world, &mut *other, 1)?, bare(&[(0, "a")]))
 }
 
+pub(super) fn a_static_group_consumer_comes_back_to_its_share(cluster: &dyn Cluster) -> Outcome {
+    let world = World::new(cluster)?;
+    world.write(&[("a", None), ("b", None)])?;
+    let mut one = world.static_group_consumer("one")?;
+    same(rows(&world, &mut *one, 2)?, bare(&[(0, "a"), (1, "b")]))?;
+    one.commit(&[(world.first(), Offset(1))])?;
+    let mut other = world.static_group_consumer("other")?;
+    same(other.poll(cluster.poll_wait())?.batches.len(), 0)?;
+    drop(one);
+    let mut back = world.static_group_consumer("one")?;
+    same(other.poll(cluster.poll_wait())?.batches.len(), 0)?;
+    same(rows(&world, &mut *back, 1)?, bare(&[(1, "b")]))
+}
+
 /// The next `count` rows.
 fn rows(world: &World<'_>, consumer: &mut dyn GroupConsumer, count: usize) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();

@@ -164,7 +164,13 @@ impl<'a> World<'a> {
     /// A consumer of the group, subscribed to the topic.
     pub fn group_consumer(&self) -> Outcome<Box<dyn GroupConsumer>> {
         let topics = std::slice::from_ref(&self.topic);
-        Ok(self.cluster.broker().group_consumer(&self.group, topics)?)
+        Ok(self.cluster.broker().group_consumer(&self.group, None, topics)?)
+    }
+
+    /// The same as a static member.
+    pub fn static_group_consumer(&self, instance: &str) -> Outcome<Box<dyn GroupConsumer>> {
+        let topics = std::slice::from_ref(&self.topic);
+        Ok(self.cluster.broker().group_consumer(&self.group, Some(instance), topics)?)
     }
 
     /// A member of the group on the topic, which has not polled yet.
