@@ -6,8 +6,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rocksdb::{Error, ErrorKind};
+use rocksdb::Error;
 
+use super::cause::{Cause, fault};
 use crate::error::Fault;
 use crate::record::TaskId;
 
@@ -28,22 +29,11 @@ impl Damage {
 
     /// What a call that failed with `error` answers.
     pub(super) fn fault(&self, doing: &str, error: &Error) -> Fault {
-        if is_damage(error) && !self.found.swap(true, Ordering::Relaxed) {
+        if Cause::of(error) == Cause::Files && !self.found.swap(true, Ordering::Relaxed) {
             tracing::error!(task = %self.task, %error, doing, "state is damaged");
         }
-        super::fault(doing, error)
+        fault(doing, error)
     }
-}
-
-/// What the system says of files that are not what RocksDB left: gone, another thing, or on a bad sector. All else that
-/// it may say (no space, no permission, a lock) is of the machine, and no state is given up for it.
-const OF_FILES: [&str; 4] =
-    ["No such file or directory", "Is a directory", "Not a directory", "Input/output error"];
-
-/// Whether a failure says that the files are damaged. RocksDB has one kind for all that the system says.
-pub(super) fn is_damage(error: &Error) -> bool {
-    let said = || OF_FILES.iter().any(|of| error.as_ref().contains(of));
-    error.kind() == ErrorKind::Corruption || (error.kind() == ErrorKind::IOError && said())
 }
 
 /// How often state may be set aside within [`AGAIN_WITHIN`].
@@ -78,10 +68,10 @@ mod tests {
     fn files_that_are_not_what_they_were_are_damage_and_a_lock_that_another_has_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let held = rocksdb::DB::open_default(dir.path().join("held")).unwrap();
-        assert!(!is_damage(&failed(&dir.path().join("held"))));
+        assert_ne!(Cause::of(&failed(&dir.path().join("held"))), Cause::Files);
         drop(held);
         std::fs::write(dir.path().join("held/CURRENT"), "MANIFEST-000777\n").unwrap();
-        assert!(is_damage(&failed(&dir.path().join("held"))));
+        assert_eq!(Cause::of(&failed(&dir.path().join("held"))), Cause::Files);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! the task starts empty: its changelogs have everything. Damage shows when a database is opened, or much later, when
 //! somebody reads the block that bears it; then the next opening moves the directory aside.
 
+mod cause;
 mod damage;
 mod ingest;
 mod store;
@@ -24,11 +25,12 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Error, ErrorKind,
-    LogLevel, Options, WriteBufferManager,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Error, LogLevel,
+    Options, WriteBufferManager,
 };
 
-use self::damage::{Damage, SetAside, is_damage};
+use self::cause::{Cause, fault};
+use self::damage::{Damage, SetAside};
 use self::store::RocksStore;
 use super::task_lock::TaskLocks;
 use super::{Stores, TaskStore};
@@ -216,7 +218,7 @@ impl Failed {
             Self::Files(error) => {
                 matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory)
             }
-            Self::Rocks(error) => is_damage(error),
+            Self::Rocks(error) => Cause::of(error) == Cause::Files,
         }
     }
 
@@ -243,39 +245,4 @@ impl From<Error> for Failed {
 /// A file system may recover (space, permissions): worth another try.
 fn io_fault(doing: &str, path: &Path, error: &io::Error) -> Fault {
     Fault::Retry(format!("{doing} at {}: {error}", path.display()))
-}
-
-/// What the system says where the machine lacks something, which RocksDB tells now and then under another kind.
-const OF_MACHINE: [&str; 5] = [
-    "Too many open files",
-    "No space left on device",
-    "Cannot allocate memory",
-    "Permission denied",
-    "Read-only file system",
-];
-
-/// What RocksDB's failure asks for: what may pass by itself is tried again, and damage is healed by another opening.
-fn fault(doing: &str, error: &Error) -> Fault {
-    let words = format!("{doing}: {error}");
-    if OF_MACHINE.iter().any(|of| words.contains(of)) {
-        return Fault::Retry(words);
-    }
-    match error.kind() {
-        ErrorKind::IOError
-        | ErrorKind::Incomplete
-        | ErrorKind::TimedOut
-        | ErrorKind::Aborted
-        | ErrorKind::Busy
-        | ErrorKind::TryAgain
-        | ErrorKind::CompactionTooLarge
-        | ErrorKind::ShutdownInProgress
-        | ErrorKind::Corruption => Fault::Retry(words),
-        ErrorKind::NotFound
-        | ErrorKind::NotSupported
-        | ErrorKind::InvalidArgument
-        | ErrorKind::MergeInProgress
-        | ErrorKind::Expired
-        | ErrorKind::ColumnFamilyDropped
-        | ErrorKind::Unknown => Fault::Fatal(words),
-    }
 }
