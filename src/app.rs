@@ -162,6 +162,11 @@ impl Streams {
         self.instance.stopped_tasks()
     }
 
+    /// How many input partitions wait because their next record cannot be decoded yet.
+    pub fn waiting_partitions(&self) -> usize {
+        self.instance.waiting()
+    }
+
     /// How far this process is behind the ends of what it reads: its worst task. Unknown before it is a member
     /// of its group, and while a task opens.
     pub fn lag(&self) -> Lag {
@@ -182,7 +187,7 @@ impl Streams {
 
     /// The name by which the group knows this process, also after a restart.
     pub fn name(&self) -> &str {
-        self.instance.config.instance.as_deref().unwrap_or_default()
+        self.instance.name()
     }
 
     /// Whether this process is a member of its group.

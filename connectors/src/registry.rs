@@ -13,6 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use reqwest::Certificate;
+use reqwest::blocking::ClientBuilder;
 use schema_registry_converter::blocking::schema_registry::{SrSettings, get_schema_by_id};
 use schema_registry_converter::schema_registry_common::SchemaType;
 use schemas::{Lookup, SchemaById, WriterSchema};
@@ -33,6 +35,15 @@ pub struct RegistrySettings {
     pub urls: Vec<String>,
     /// The name and password of the one who asks, if there must be one.
     pub login: Option<(String, String)>,
+    /// Certificates in PEM that are trusted beside those of the system, if there are any.
+    pub ca: Option<Vec<u8>>,
+}
+
+impl RegistrySettings {
+    /// Fails, in words, if the certificates are none.
+    pub fn check(&self) -> Result<(), String> {
+        http_client(self.ca.as_deref()).map(drop)
+    }
 }
 
 /// See the module.
@@ -76,7 +87,8 @@ impl Registry {
         if let Some((user, password)) = &settings.login {
             builder.set_basic_authorization(user, Some(password));
         }
-        let client = builder.set_timeout(CALL_MAX).build().map_err(|error| error.error)?;
+        let http = http_client(settings.ca.as_deref())?;
+        let client = builder.set_timeout(CALL_MAX).build_with(http).map_err(|error| error.error)?;
         let shared = Arc::new(Shared::default());
         let spawned = thread::Builder::new().name("registry".into()).spawn({
             let shared = Arc::clone(&shared);
@@ -170,6 +182,18 @@ impl Known {
         }
         self.found.insert(id, found);
     }
+}
+
+fn http_client(ca: Option<&[u8]>) -> Result<ClientBuilder, String> {
+    let mut builder = ClientBuilder::new();
+    if let Some(ca) = ca {
+        let trusted = Certificate::from_pem_bundle(ca).map_err(|error| error.to_string())?;
+        if trusted.is_empty() {
+            return Err("no certificate in it".into());
+        }
+        builder = builder.tls_certs_merge(trusted);
+    }
+    Ok(builder)
 }
 
 /// Asks for one schema; fails, in words, if the registry does not say whether it has it.

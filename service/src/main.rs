@@ -153,8 +153,10 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
 /// What a command reads beside its configuration; the demo brings keys of its own.
 fn needs(command: Option<&Command>) -> &'static [Need] {
     match command {
-        Some(Command::Run | Command::Serve) => &[Need::Key, Need::Secret],
-        Some(Command::Worker | Command::Demo(_)) => &[Need::Secret],
+        Some(Command::Run) => &[Need::Key, Need::Secret, Need::RegistryCa],
+        Some(Command::Serve) => &[Need::Key, Need::Secret],
+        Some(Command::Worker) => &[Need::Secret, Need::RegistryCa],
+        Some(Command::Demo(_)) => &[Need::Secret],
         Some(Command::Token(_)) => &[Need::SigningKey],
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::SigningKey],
         Some(Command::Load(_)) => &[],

@@ -17,6 +17,8 @@ pub struct WorkerReport {
     pub memory: Vec<MemoryUse>,
     /// Whether its engine has done all that it owes.
     pub is_settled: bool,
+    /// How many of its input partitions wait until their next record can be decoded.
+    pub waiting_partitions: usize,
     /// What its sink counts, by name, and how long the sink takes.
     pub sink: Option<(Vec<(&'static str, u64)>, Durations)>,
 }
@@ -125,7 +127,7 @@ impl Metrics {
 }
 
 fn write_worker(report: &WorkerReport, out: &mut Vec<u8>) {
-    let WorkerReport { engine, memory, is_settled, sink } = report;
+    let WorkerReport { engine, memory, is_settled, waiting_partitions, sink } = report;
     let mut tell = |name: &str, value: u64| {
         out.extend_from_slice(format!("# TYPE {name} counter\n{name} {value}\n").as_bytes());
     };
@@ -139,8 +141,14 @@ fn write_worker(report: &WorkerReport, out: &mut Vec<u8>) {
         write_histogram("feedmill_redis_sink_seconds", "", takes, out);
     }
     write_memory(memory, out);
-    write_type("millstream_settled", "gauge", out);
-    out.extend_from_slice(format!("millstream_settled {}\n", u8::from(*is_settled)).as_bytes());
+    let gauges = [
+        ("millstream_settled", usize::from(*is_settled)),
+        ("millstream_waiting_partitions", *waiting_partitions),
+    ];
+    for (name, value) in gauges {
+        write_type(name, "gauge", out);
+        out.extend_from_slice(format!("{name} {value}\n").as_bytes());
+    }
 }
 
 fn write_type(name: &str, kind: &str, out: &mut Vec<u8>) {

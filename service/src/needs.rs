@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::Path;
 
+use connectors::registry::RegistrySettings;
+
 use crate::config::{Auth, Config, Fault};
 use crate::http::auth::Verifier;
 use crate::token;
@@ -20,6 +22,8 @@ pub enum Need {
     Secret,
     /// Redis.
     Redis,
+    /// The certificates by which a schema registry is trusted, if a file of them is named.
+    RegistryCa,
 }
 
 impl Need {
@@ -43,6 +47,7 @@ impl Need {
             Self::Redis => {
                 ("redis.url", config.redis.as_ref().map(drop).ok_or("is needed".to_owned()))
             }
+            Self::RegistryCa => ("registry.ca_file", registry(config).map(drop)),
         }
     }
 }
@@ -68,6 +73,14 @@ pub fn secret(config: &Config) -> Result<Option<String>, String> {
     }
 }
 
+/// The schema registry, if there is one.
+pub fn registry(config: &Config) -> Result<Option<RegistrySettings>, String> {
+    let Some(of) = &config.registry else { return Ok(None) };
+    let ca = of.ca_file.as_deref().map(read).transpose()?;
+    let settings = RegistrySettings { urls: of.urls.clone(), login: of.login.clone(), ca };
+    settings.check().map(|()| Some(settings))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
 }
@@ -85,6 +98,8 @@ mod tests {
             set("AUTH__KEY_FILE", "public"),
             set("AUTH__SIGNING_KEY_FILE", "private"),
             set("STATE__SECRET_FILE", "secret"),
+            set("REGISTRY__CA_FILE", "ca"),
+            ("FEEDMILL_REGISTRY__URLS".to_owned(), "https://registry".to_owned()),
         ];
         Config::read(None, environment.into_iter(), |_| Vec::new()).unwrap()
     }
@@ -98,9 +113,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
         fs::write(folder.path().join("public"), "no key").unwrap();
-        let all = [Need::Key, Need::SigningKey, Need::Secret, Need::Redis];
-        let named = ["auth.key_file", "auth.signing_key_file", "state.secret_file", "redis.url"];
+        let all = [Need::Key, Need::SigningKey, Need::Secret, Need::Redis, Need::RegistryCa];
+        let named = [
+            "auth.key_file",
+            "auth.signing_key_file",
+            "state.secret_file",
+            "redis.url",
+            "registry.ca_file",
+        ];
         assert_eq!(lacks(&all, &config), named);
+        fs::write(folder.path().join("ca"), "no certificate").unwrap();
+        assert_eq!(lacks(&[Need::RegistryCa], &config), ["registry.ca_file"]);
         assert_eq!(lacks(&[Need::Secret], &config), ["state.secret_file"]);
         fs::write(folder.path().join("secret"), " \n").unwrap();
         assert_eq!(lacks(&[Need::Secret], &config), ["state.secret_file"]);

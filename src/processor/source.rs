@@ -96,9 +96,9 @@ impl RecordQueues {
         told.is_none()
     }
 
-    /// Whether a record waits until it can be decoded.
-    pub(crate) fn is_passing_over(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.passed_over.is_some())
+    /// How many partitions wait until their next record can be decoded.
+    pub(crate) fn passed_over(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.passed_over.is_some()).count()
     }
 
     /// Chooses the next record: which lane it is in, by the lane's number.

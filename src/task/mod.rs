@@ -316,6 +316,11 @@ impl Task {
         &mut self.core.out
     }
 
+    /// How many of its inputs wait until their next record can be decoded.
+    pub(crate) fn waiting(&self) -> usize {
+        self.core.queue.passed_over()
+    }
+
     /// The earliest deadline.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.core.stores.iter().flatten().filter_map(|state| state.waits_for().next).min()
@@ -327,7 +332,7 @@ impl Task {
         !self.has_worked()
             && self.unapplied_since().is_none()
             && !self.has_records()
-            && !self.core.queue.is_passing_over()
+            && self.waiting() == 0
             && !self.is_behind_broadcasts()
             && self.core.stores.iter().flatten().all(|state| is_at_rest(state.waits_for()))
     }

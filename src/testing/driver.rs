@@ -298,6 +298,11 @@ impl Driver {
         running.map_or(Lag::Unknown, |process| process.instance.lag_of_all())
     }
 
+    /// How many partitions wait because their next record cannot be decoded yet.
+    pub fn waiting_partitions(&self) -> usize {
+        self.processes.iter().flatten().map(|process| process.instance.waiting()).sum()
+    }
+
     /// Whether all processes that run have done all that they owe, as they would tell.
     pub fn is_settled(&self) -> bool {
         self.processes.iter().flatten().all(|process| process.instance.is_settled())

@@ -4,7 +4,7 @@
 //! the broker; it is used only while tasks are opened.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub(crate) struct Instance {
     opening: Vec<AtomicBool>,
     /// Whether a worker has done all that it owes.
     settled: Vec<AtomicBool>,
+    /// How many partitions of each worker wait until their next record can be decoded.
+    waiting: Vec<AtomicUsize>,
     /// What each worker holds in memory.
     pub(super) worker_memory: Vec<WorkerMemory>,
     broadcasts_loaded: AtomicBool,
@@ -87,6 +89,8 @@ pub(super) struct Progress {
     pub(super) is_opening: bool,
     /// Whether all that they owe is done.
     pub(super) is_settled: bool,
+    /// How many partitions wait until their next record can be decoded.
+    pub(super) waiting: usize,
 }
 
 impl Instance {
@@ -134,6 +138,7 @@ impl Instance {
             lags,
             opening: flags(),
             settled: flags(),
+            waiting: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             worker_memory,
             broadcasts_loaded,
             broadcasts_known,
@@ -285,6 +290,9 @@ impl Instance {
                 of.store(is, Ordering::Relaxed);
             }
         }
+        if let Some(of) = self.waiting.get(worker) {
+            of.store(progress.waiting, Ordering::Relaxed);
+        }
         if let Some(of) = self.lags.get(worker) {
             let millis = match progress.lag {
                 Lag::Behind(time) => i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
@@ -305,6 +313,11 @@ impl Instance {
     pub(crate) fn is_settled(&self) -> bool {
         !self.lag_of_all().is_lagging()
             && self.settled.iter().all(|settled| settled.load(Ordering::Relaxed))
+    }
+
+    /// How many partitions wait until their next record can be decoded.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.load(Ordering::Relaxed)).sum()
     }
 
     /// How far this process is behind with all that it is given: nobody knows before that is known and open.

@@ -261,7 +261,10 @@ impl Worker {
         let is_stopped = self.tasks.values().any(|state| matches!(state, TaskState::Stopped));
         let is_settled =
             known <= SETTLED_WITHIN && !is_stopped && self.rests(|task| task.is_at_rest(now));
-        self.instance.set_progress(self.index, Progress { lag, is_opening, is_settled });
+        let running = self.tasks.values().filter_map(TaskState::task);
+        let waiting = running.map(Task::waiting).sum();
+        let progress = Progress { lag, is_opening, is_settled, waiting };
+        self.instance.set_progress(self.index, progress);
     }
 
     /// Whether nothing is open or has to wait, and every task runs and does what `rests` asks.

@@ -18,7 +18,7 @@ fn register(stack: &Stack, subject: &str, kind: SchemaType, schema: &str) -> u32
 
 fn open(urls: &[&str]) -> Registry {
     let urls = urls.iter().map(|url| (*url).to_owned()).collect();
-    Registry::open(&RegistrySettings { urls, login: None }).unwrap()
+    Registry::open(&RegistrySettings { urls, ..RegistrySettings::default() }).unwrap()
 }
 
 /// What the registry says of a schema in the end, in a word; words of a fault follow.

@@ -4,6 +4,7 @@
 //! server, a name that nobody knows, and what the command at hand lacks. Nothing is read anywhere else, and
 //! [`Config::shown`] prints what holds and where each value came from, without what is secret.
 
+mod registry;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -22,6 +23,7 @@ use millstream::MemoryPlan;
 use topologies::trending::points::Formula;
 use warp::http::Uri;
 
+pub use registry::Registry;
 use values::ConfigValues;
 
 /// The configuration file.
@@ -57,6 +59,8 @@ pub struct Config {
     pub redis: Option<Remote>,
     /// PostgreSQL, if there is one.
     pub postgres: Option<Remote>,
+    /// The schema registry, if records in Avro are read.
+    pub registry: Option<Registry>,
     /// The listeners.
     pub http: Http,
     /// Who callers are.
@@ -222,6 +226,7 @@ impl Config {
             trending: trending(&mut from),
             redis: redis(&mut from),
             postgres: postgres(&mut from),
+            registry: Registry::read(&mut from),
             http,
             auth: auth(&mut from),
             state: state(&mut from),

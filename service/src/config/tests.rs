@@ -70,6 +70,37 @@ fn a_url_that_names_no_server_is_a_fault_that_does_not_repeat_it() {
 }
 
 #[test]
+fn a_registry_is_told_by_urls_a_login_and_certificates() {
+    let file =
+        "[registry]\nurls = ['https://a:8081/', 'http://b']\nuser = 'me'\nca_file = 'ca.pem'";
+    let config = read(file, &[("FEEDMILL_REGISTRY__PASSWORD", "hunter2")]).unwrap();
+    assert!(!config.shown().contains("hunter2"));
+    let of = config.registry.unwrap();
+    assert_eq!(of.urls, ["https://a:8081", "http://b"]);
+    assert_eq!(of.login, Some(("me".to_owned(), "hunter2".to_owned())));
+    assert_eq!(of.ca_file.as_deref(), Some(Path::new("ca.pem")));
+    assert!(read("", &[]).unwrap().registry.is_none());
+}
+
+#[test]
+fn a_registry_that_cannot_be_asked_is_a_fault_that_repeats_no_password() {
+    let shape = "registry.urls: are URLs such as https://registry:8081, separated by commas\n";
+    for urls in ["registry:8081", "ftp://a", "http://a/?b=c", "https://"] {
+        assert_eq!(read(&format!("registry.urls = '{urls}'"), &[]).unwrap_err(), shape, "{urls}");
+    }
+    let file = "[registry]\nurls = 'https://me:hunter2@a'\npassword = 'hunter2'";
+    let faults = read(file, &[]).unwrap_err();
+    let lines: Vec<_> = faults.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "registry.urls: hold no log-in: it goes to registry.user and registry.password",
+            "registry.user: is needed with registry.password"
+        ]
+    );
+}
+
+#[test]
 fn a_list_holds_texts_only() {
     let faults = read("[state]\nworkers = ['http://a:1', 9901]", &[]).unwrap_err();
     assert_eq!(faults, "state.workers: is a list of texts, found 9901 in it\n");

@@ -61,6 +61,8 @@ pub const KAFKA: &str = "kafka";
 pub const ENGINE: &str = "engine";
 /// The component that pushes feeds: without it they are old, but reads are answered.
 pub const SINK: &str = "redis_sink";
+/// The component that knows schemas: without it records in new ones wait.
+pub const REGISTRY: &str = "registry";
 /// The components that can answer a read.
 pub const TIERS: [&str; 3] = ["redis", "state", "postgres"];
 

@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::read::Reads;
 use crate::worker::Sunk;
 
-use super::{Behind, ENGINE, Health, KAFKA, SINK, Seen};
+use super::{Behind, ENGINE, Health, KAFKA, REGISTRY, SINK, Seen};
 
 const EVERY: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_secs(1);
@@ -114,6 +114,15 @@ impl Probing {
                 sunk.as_ref().map_or_else(|| Err("no worker runs".to_owned()), |sunk| sunk.look());
             self.note(SINK, found, None);
             self.metrics.sink_lag.set(sunk.map_or(0, |sunk| sunk.lag_ms(self.clock.now())));
+            sleep(EVERY).await;
+        }
+    }
+
+    /// Looks at what the schema registry told the worker last, for as long as the task lives.
+    pub async fn registry(self, look: impl Fn() -> Option<Result<(), String>> + Send) {
+        loop {
+            let found = look().unwrap_or_else(|| Err("no worker runs".to_owned()));
+            self.note(REGISTRY, found, None);
             sleep(EVERY).await;
         }
     }

@@ -147,11 +147,15 @@ impl Server {
     fn follow_worker(&mut self, parts: &Parts<'_>, probing: &Probing) -> Arc<dyn StateFeeds> {
         let supervised = self.supervisor.supervised();
         let of = || Arc::clone(supervised);
-        let (asked, looked, sunk) = (of(), of(), of());
+        let (asked, looked, sunk, registry) = (of(), of(), of(), of());
         parts.metrics.follow(move || asked.report());
         self.probes.push(tokio::spawn(probing.clone().engine(move || looked.look())));
         if parts.config.redis.is_some() {
             self.probes.push(tokio::spawn(probing.clone().sink(move || sunk.sunk())));
+        }
+        if parts.config.registry.is_some() {
+            let look = move || registry.look_at_registry();
+            self.probes.push(tokio::spawn(probing.clone().registry(look)));
         }
         of()
     }

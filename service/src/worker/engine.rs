@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use connectors::registry::Registry;
 use millstream::broker::Broker;
 use millstream::store::Stores;
 use millstream::{
     Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, MemoryPlan, MemoryUse,
     Metrics, Query, QueryError, Streams,
 };
-use schemas::{Trending, UserId};
+use schemas::{SchemaById, Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, feed};
 
 use crate::config::Config;
+use crate::needs;
 use crate::read::{Held, StateFault, StateFeeds};
 
 /// The topology at work.
@@ -21,19 +23,24 @@ pub struct Engine {
     /// What it counted.
     pub metrics: Arc<Metrics>,
     streams: Arc<Streams>,
+    registry: Option<Arc<Registry>>,
 }
 
 impl Engine {
     /// Starts it on `broker`; returns when its topics are checked and its threads run.
     pub fn start(config: &Config, broker: Arc<dyn Broker>) -> Result<Self, Ended> {
-        let settings = settings(config);
+        let registry = registry(config).map_err(|words| failed(&words))?;
+        let mut settings = settings(config);
+        if let Some(registry) = &registry {
+            settings.schemas = Arc::clone(registry) as Arc<dyn SchemaById>;
+        }
         let feed = feed(&settings).map_err(|fault| failed(&fault))?;
         let stores = stores(config).map_err(|words| failed(&words))?;
         let on = Environment { broker, stores, fail_points: FailPoints::default() };
         let streams = Arc::new(Streams::start(&feed.topology, engine(config), on)?);
         let query = streams.query();
         let state = Arc::new(State { feed, settings, query, streams: streams.clone() });
-        Ok(Self { state, metrics: streams.metrics(), streams })
+        Ok(Self { state, metrics: streams.metrics(), streams, registry })
     }
 
     /// The name that this worker keeps over restarts, and that no other has.
@@ -56,6 +63,18 @@ impl Engine {
         let bound = |part, each| MemoryUse { part, bytes: None, bytes_max: Some(each * threads) };
         let client = [bound("fetched", plan.fetched), bound("sending", plan.sending)];
         self.streams.memory().into_iter().chain(client).collect()
+    }
+
+    /// Whether the schema registry answers what it is asked, if there is one.
+    pub fn look_at_registry(&self) -> Option<Result<(), String>> {
+        let failed = self.registry.as_ref()?.failed();
+        let words = |why| format!("{why}; {} partitions wait", self.waiting_partitions());
+        Some(failed.map_or(Ok(()), |why| Err(words(why))))
+    }
+
+    /// How many input partitions wait for a schema.
+    pub fn waiting_partitions(&self) -> usize {
+        self.streams.waiting_partitions()
     }
 
     /// Whether it has done all that it owes.
@@ -92,6 +111,12 @@ fn is_at_work(streams: &Streams) -> Result<(), String> {
 
 fn failed(words: &dyn std::fmt::Display) -> Ended {
     Ended { exit: Exit::Failed, why: words.to_string() }
+}
+
+fn registry(config: &Config) -> Result<Option<Arc<Registry>>, String> {
+    let settings = needs::registry(config)?;
+    let registry = settings.map(|settings| Registry::open(&settings).map(Arc::new));
+    registry.transpose().map_err(|why| format!("registry: {why}"))
 }
 
 fn settings(config: &Config) -> FeedSettings {

@@ -55,6 +55,7 @@ impl Worker {
             engine: Arc::clone(&self.engine.metrics),
             memory: self.engine.memory(&of.memory_plan(), of.threads),
             is_settled: self.engine.is_settled(),
+            waiting_partitions: self.engine.waiting_partitions(),
             sink: sink.map(|sink| (sink.sunk.counts(), sink.sunk.progress.took.durations())),
         }
     }

@@ -149,6 +149,14 @@ impl Supervised {
         }
     }
 
+    /// Whether the schema registry answers its worker; none without a worker that asks one.
+    pub fn look_at_registry(&self) -> Option<Result<(), String>> {
+        match &*self.now() {
+            Now::Running(Some(worker)) => worker.engine.look_at_registry(),
+            Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => None,
+        }
+    }
+
     /// What its worker tells for metrics.
     pub fn report(&self) -> Option<WorkerReport> {
         match &*self.now() {

@@ -79,7 +79,8 @@ async fn ready_shows_how_far_the_engine_is_behind_and_is_ready_all_the_same() {
 
 /// What a worker tells that has done nothing.
 fn report() -> WorkerReport {
-    WorkerReport { engine: Arc::default(), memory: vec![], is_settled: false, sink: None }
+    let (engine, memory) = (Arc::default(), vec![]);
+    WorkerReport { engine, memory, is_settled: false, waiting_partitions: 0, sink: None }
 }
 
 #[tokio::test]
