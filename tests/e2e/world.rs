@@ -47,6 +47,14 @@ impl World {
         world
     }
 
+    /// Everything, with Debezium writing Avro and a registry that has its schemas.
+    pub fn in_avro() -> Self {
+        let parts = [Part::Kafka, Part::Registry, Part::Connect, Part::Postgres, Part::Redis];
+        let world = Self::on(Stack::of(&parts).avro().start().unwrap(), &[]);
+        world.register_connector();
+        world
+    }
+
     /// Without Debezium.
     pub fn without_change_capture() -> Self {
         Self::with(&[])
@@ -89,6 +97,9 @@ impl World {
             .env("FEEDMILL_STATE__WORKERS", urls.join(","))
             .env("FEEDMILL_HTTP__LISTEN", format!("127.0.0.1:{}", self.ports.public))
             .env("FEEDMILL_HTTP__INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
+        if !stack.registry().is_empty() {
+            command.env("FEEDMILL_REGISTRY__URLS", stack.registry());
+        }
         for (name, value) in &self.settings {
             command.env(format!("FEEDMILL_{name}"), value);
         }
@@ -118,6 +129,11 @@ impl World {
         connector["config"]["database.hostname"] = json!(host);
         connector["config"]["database.port"] = json!(port);
         connector["config"]["database.password"] = json!("");
+        if !self.stack.registry().is_empty() {
+            // Connect's own is that of Avro.
+            let config = connector["config"].as_object_mut().unwrap();
+            config.retain(|name, _| !name.contains(".converter"));
+        }
         let url = format!("{}/connectors", self.stack.connect());
         let (status, body) = curl(&["-X", "POST", &url], None, Some(&connector));
         assert_eq!(status, 201, "{body}");
@@ -239,6 +255,10 @@ impl World {
         self.stack.stop(part).unwrap();
     }
 
+    pub fn kill_server(&self, part: Part) {
+        self.stack.kill(part).unwrap();
+    }
+
     pub fn start_server(&mut self, part: Part) {
         self.stack.start(part).unwrap();
     }
@@ -270,6 +290,17 @@ impl World {
         worker.terminate().unwrap();
         let status = worker.wait(LONG).unwrap();
         assert!(status.success(), "{status}: {}", worker.output().unwrap());
+    }
+
+    /// `SIGKILL` to the worker of this number.
+    pub fn kill_worker(&self, number: usize) {
+        self.workers.borrow_mut().remove(&number).unwrap().kill().unwrap();
+    }
+
+    /// What the worker of this number says of a component.
+    pub fn component_of_worker(&self, number: usize, name: &str) -> Value {
+        let url = format!("http://127.0.0.1:{}/ready", self.ports.workers[number]);
+        curl(&[&url], None, None).1["components"][name].clone()
     }
 
     /// Whether the worker of this number still runs.

@@ -51,6 +51,7 @@ impl Part {
 pub struct Builder<'a> {
     parts: Vec<Part>,
     properties: Vec<String>,
+    avro: bool,
     proxy: Option<&'a Proxy>,
 }
 
@@ -58,6 +59,12 @@ impl<'a> Builder<'a> {
     /// One more property of the broker.
     pub fn property(mut self, name: &str, value: &str) -> Self {
         self.properties.push(format!("{name}={value}"));
+        self
+    }
+
+    /// Has Connect write Avro where a connector does not say; wants [`Part::Registry`].
+    pub fn avro(mut self) -> Self {
+        self.avro = true;
         self
     }
 
@@ -87,6 +94,9 @@ impl<'a> Builder<'a> {
         options.extend(["--port-base".to_owned(), free_ports()?.to_string()]);
         for property in &self.properties {
             options.extend(["--kafka-property".to_owned(), property.clone()]);
+        }
+        if self.avro {
+            options.extend(["--format", "avro"].map(str::to_owned));
         }
         if let Some(proxy) = self.proxy {
             options.extend(["--kafka-proxy".to_owned(), proxy.port().to_string()]);
