@@ -1,9 +1,10 @@
 //! Exact at rest: what stands in `feeds` when nothing happens any more is the same, byte for byte, however it came there.
 //!
 //! The input stops, everything is quiet, the clock goes on by more than ten minutes, everything is quiet. Then for 1, 3
-//! and 12 partitions, after crashes, and for broadcasts that come late and in another order, every value is equal, and
-//! equals brute force as of its time.
+//! and 12 partitions, after crashes, for broadcasts that come late and in another order, and for input in JSON, in Avro
+//! and in both, every value is equal, and equals brute force as of its time.
 
+use crate::avro::Format;
 use crate::on_engine::{Run, at_rest};
 
 /// How many worlds each of the tests runs; `FEED_AT_REST` says another number.
@@ -17,7 +18,12 @@ fn run(seed: u64, partitions: i32, crashes: bool) -> Run {
     let (users, steps) = if seed % 7 == 6 { (2, 200) } else { (5, 150) };
     let instances = if partitions == 3 { 2 } else { 1 };
     let (shuffled, delayed, holds) = (crashes, seed % 3 == 1, false);
-    Run { seed, users, steps, partitions, instances, crashes, shuffled, delayed, holds }
+    let format = match partitions {
+        1 => Format::Json,
+        3 => Format::Avro,
+        _ => Format::Mixed,
+    };
+    Run { seed, users, steps, partitions, instances, crashes, shuffled, delayed, holds, format }
 }
 
 fn check(part: u64) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod at_rest;
+mod avro;
 mod catching_up;
 mod comparison;
 mod counters;
@@ -22,6 +23,7 @@ mod who_is_touched;
 
 use schemas::UserId;
 
+use avro::Format;
 use comparison::assert_feed_equals;
 use pipeline::Pipeline;
 use worlds::history;
@@ -87,7 +89,19 @@ fn run(seed: u64) -> on_engine::Run {
     let (instances, crashes) = (1 + (seed % 2) as usize, seed % 4 > 1);
     let (users, steps) = if seed % 7 == 6 { (2, 200) } else { (5, 120) };
     let (shuffled, delayed, holds) = (seed % 5 > 2, seed % 6 > 3, seed % 8 > 3);
-    on_engine::Run { seed, users, steps, partitions, instances, crashes, shuffled, delayed, holds }
+    let format = [Format::Json, Format::Mixed, Format::Avro][(seed % 9 / 3) as usize];
+    on_engine::Run {
+        seed,
+        users,
+        steps,
+        partitions,
+        instances,
+        crashes,
+        shuffled,
+        delayed,
+        holds,
+        format,
+    }
 }
 
 /// How many worlds the engine runs: some dozens, or what `FEED_WORLDS` says.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream::testing::Driver;
@@ -14,6 +15,7 @@ use millstream::{Bytes, FailPoint, Result, Timestamp};
 use schemas::{FeedBody, UserId, Wire};
 use topologies::feed::{FeedSettings, feed};
 
+use crate::avro::{Format, Schemas, in_format};
 use crate::comparison::assert_feed_equals;
 use crate::records::{Record, record};
 use crate::small_worlds::{self, Random};
@@ -34,6 +36,7 @@ pub struct Run {
     pub delayed: bool,
     /// Whether there is no refresh grid, so that nothing but what changed has a reader ranked.
     pub holds: bool,
+    pub format: Format,
 }
 
 /// Sends a record, at its time.
@@ -68,11 +71,13 @@ pub fn quiesce(driver: &mut Driver) -> Result<()> {
 
 /// Goes on until no line is unsent, has everybody read, and adds what they did to the history. Another list of what
 /// trends touches everybody ten seconds after the one before, and ranks them within a second.
-fn read(driver: &mut Driver, history: &mut Vec<Input>) -> Result<()> {
+fn read(driver: &mut Driver, history: &mut Vec<Input>, run: Run) -> Result<()> {
     quiesce(driver)?;
     for user in Oracle::of(history).readers() {
         let input = Input { arrived: driver.now().0, payload: Payload::Read { user } };
-        send(driver, &record(&input, history.len()), input.arrived)?;
+        let number = history.len();
+        let record = in_format(record(&input, number), run.format, number);
+        send(driver, &record, input.arrived)?;
         history.push(input);
     }
     driver.settle()?;
@@ -88,7 +93,7 @@ pub fn check(run: Run) -> Result<BTreeMap<Id, Option<FeedBody>>> {
     let mut driver = played(&history, last, run)?;
     let mut known = history[..last].to_vec();
     for number in last..history.len() {
-        play(&mut driver, &history, number..number + 1)?;
+        play(&mut driver, &history, number..number + 1, run.format)?;
         known.push(history[number].clone());
         judge(&mut driver, &mut known, run)?;
     }
@@ -142,7 +147,7 @@ fn played(history: &[Input], last: usize, run: Run) -> Result<Driver> {
     let mut number = 0;
     while number < last {
         let end = last.min(number + 1 + random.below(history.len() / 4 + 1));
-        play(&mut driver, history, number..end)?;
+        play(&mut driver, history, number..end, run.format)?;
         if run.crashes && random.below(3) > 0 {
             let point = FailPoint::ALL[random.below(FailPoint::ALL.len())];
             driver.arm(point, random.below(6));
@@ -167,7 +172,7 @@ fn quiet_moment(history: &[Input]) -> i64 {
 
 fn judge(driver: &mut Driver, history: &mut Vec<Input>, run: Run) -> Result<()> {
     match run.holds {
-        true => read(driver, history)?,
+        true => read(driver, history, run)?,
         false => rest(driver)?,
     }
     compare(driver, history, run)
@@ -197,7 +202,8 @@ fn compare(driver: &Driver, history: &[Input], run: Run) -> Result<()> {
 }
 
 fn start(history: &[Input], run: Run) -> Result<Driver> {
-    let mut settings = FeedSettings::default();
+    let mut settings =
+        FeedSettings { schemas: Arc::<Schemas>::default(), ..FeedSettings::default() };
     if run.holds {
         settings.weights.limits.grid_ms = 1 << 40;
     }
@@ -217,11 +223,16 @@ fn start(history: &[Input], run: Run) -> Result<Driver> {
 }
 
 /// Sends some of the records, when the last of them arrives.
-fn play(driver: &mut Driver, history: &[Input], numbers: Range<usize>) -> Result<()> {
+fn play(
+    driver: &mut Driver,
+    history: &[Input],
+    numbers: Range<usize>,
+    format: Format,
+) -> Result<()> {
     for number in numbers {
         let Some(input) = history.get(number) else { return Ok(()) };
         driver.advance_clock(Timestamp(input.arrived).since(driver.now()));
-        send(driver, &record(input, number), input.arrived)?;
+        send(driver, &in_format(record(input, number), format, number), input.arrived)?;
     }
     Ok(())
 }
