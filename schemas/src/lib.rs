@@ -11,6 +11,7 @@
 //! | behaviour events | [`Event`], [`Action`], [`Trace`] |
 //! | internal values | [`ToPost`], [`ToUser`], [`Read`], [`Gone`], [`PostLine`], [`Trending`]: all [`Wire`] |
 //! | what comes out | [`FeedBody`], [`FeedVersion`], [`RedisValue`] |
+//! | what others write and read by | [`Published`], [`EventWriter`] |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -22,6 +23,7 @@ mod change;
 mod column;
 mod comment;
 mod event;
+mod event_writer;
 mod feed_body;
 mod feed_version;
 mod flattened;
@@ -37,6 +39,7 @@ mod mark;
 mod poison;
 mod post;
 mod post_line;
+mod published;
 mod read;
 mod row;
 mod time;
@@ -53,6 +56,7 @@ pub use avro::{Lookup, NoRegistry, Payload, SchemaById, WriterSchema};
 pub use change::{Cdc, Change, Op};
 pub use comment::Comment;
 pub use event::Event;
+pub use event_writer::EventWriter;
 pub use feed_body::{FeedBody, FeedItem, Rule, Sources, V1};
 pub use feed_version::{FEEDS_EPOCH, FeedVersion, RedisValue, VERSION, redis_key};
 pub use follow::{Follow, FollowKey};
@@ -63,6 +67,7 @@ pub use mark::Mark;
 pub use poison::{FieldFault, Poison};
 pub use post::{Post, content_hash};
 pub use post_line::PostLine;
+pub use published::{EVENTS_SCHEMA, Published};
 pub use read::Read;
 pub use row::{Columns, Row};
 pub use to_post::{Delta, PostImage, RowKind, ToPost};

@@ -46,6 +46,9 @@ pub enum Command {
     /// The topics of the contract: create them.
     #[command(subcommand)]
     Topics(Topics),
+    /// The schemas by which others write and read our topics: list, show, check, register them.
+    #[command(subcommand)]
+    Schema(Schema),
     /// The topology: describe it.
     #[command(subcommand)]
     Topology(Topology),
@@ -141,6 +144,34 @@ pub enum Target {
     Kafka,
     /// The database of `postgres.url`.
     Postgres,
+}
+
+/// Schemas.
+#[derive(Debug, Subcommand)]
+pub enum Schema {
+    /// What the registry has of each.
+    List,
+    /// Print one, as it is here.
+    Show(Named),
+    /// Whether the registry takes it after what is registered; 5 if not, with the field that is in the way.
+    Check(Proposed),
+    /// Register it, unless it is there; a subject that is held to nothing is held to BACKWARD.
+    Register(Proposed),
+}
+
+/// A topic that has a schema.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The topic: events or feeds.
+    pub topic: String,
+}
+
+/// A schema for a subject.
+#[derive(Debug, Args)]
+pub struct Proposed {
+    /// A file with another schema for the subject of `events`, than the one here.
+    #[arg(long)]
+    pub file: Option<PathBuf>,
 }
 
 /// Sign a token.

@@ -8,8 +8,8 @@
 //! | 1 | a fault that no other code names |
 //! | 2 | wrong usage or configuration: every fault of it is said at once, and nothing was started |
 //! | 4 | another process has the identity or the state directory of this one |
-//! | 5 | state, topics and offsets do not fit together: a person must decide |
-//! | 6 | Kafka could not be reached by a command that does one thing; a server waits for it |
+//! | 5 | state, topics and offsets do not fit together, or a schema and those that are registered: a person must decide |
+//! | 6 | a server could not be reached by a command that does one thing; what runs on waits for it |
 //! | 7 | a thread, or a call into librdkafka, did not come back |
 #![forbid(unsafe_code)]
 
@@ -42,7 +42,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command, Feed, Topics, Topology};
+use cli::{Cli, Command, Feed, Schema, Topics, Topology};
 use config::{Config, File};
 use needs::Need;
 use server::{Roles, Server};
@@ -128,6 +128,12 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let created = commands::topics::create_all(&*broker, &config)?;
             say(&created)
         }
+        Command::Schema(asked) => say(&match asked {
+            Schema::List => commands::schema::list(&config)?,
+            Schema::Show(of) => commands::schema::show(&of.topic)?,
+            Schema::Check(of) => commands::schema::check(&config, of.file.as_deref())?,
+            Schema::Register(of) => commands::schema::register(&config, of.file.as_deref())?,
+        }),
         Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
         Command::Feed(Feed::Show { user, limit }) => {
             let shown = runtime()?.block_on(commands::show::show(&config, user, limit))?;
@@ -161,6 +167,10 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::SigningKey],
         Some(Command::Load(_)) => &[],
         Some(Command::Feed(_)) => &[Need::Redis],
+        Some(Command::Schema(Schema::Show(_))) => &[],
+        Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
+            &[Need::Registry, Need::RegistryCa]
+        }
         Some(Command::Topics(_) | Command::Topology(_)) | None => &[],
     }
 }

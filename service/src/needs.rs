@@ -22,6 +22,8 @@ pub enum Need {
     Secret,
     /// Redis.
     Redis,
+    /// A schema registry.
+    Registry,
     /// The certificates by which a schema registry is trusted, if a file of them is named.
     RegistryCa,
 }
@@ -46,6 +48,9 @@ impl Need {
             Self::Secret => ("state.secret_file", secret(config).map(drop)),
             Self::Redis => {
                 ("redis.url", config.redis.as_ref().map(drop).ok_or("is needed".to_owned()))
+            }
+            Self::Registry => {
+                ("registry.urls", config.registry.as_ref().map(drop).ok_or("is needed".to_owned()))
             }
             Self::RegistryCa => ("registry.ca_file", registry(config).map(drop)),
         }

@@ -1,8 +1,12 @@
 //! Change events in Avro beside behaviour events in JSON, and a registry that goes away in the middle.
 
-use millstream::TopicPartition;
+use std::sync::Arc;
+use std::time::Duration;
+
 use millstream::broker::kafka::{Kafka, KafkaSettings};
-use millstream::broker::{Broker, Isolation};
+use millstream::broker::{Broker, Isolation, OutRecord, Outgoing, TopicIndex, partition_of};
+use millstream::{Headers, Timestamp, Topic, TopicPartition};
+use schemas::{Event, EventWriter};
 use serde_json::json;
 use tests::Part;
 
@@ -17,6 +21,7 @@ fn what_is_in_avro_waits_for_its_schema_and_what_is_in_json_flows() {
     assert_eq!(feed.item(POST).sources(), ["follow"]);
     like(&world, LIKER);
     world.feed_when(READER, |feed| feed.likes(POST) == 1);
+    an_event_in_the_registered_schema_counts(&world);
 
     // A worker that begins anew knows no schema. Connect needs the registry to write, so the like is there before.
     world.kill_worker(0);
@@ -32,7 +37,7 @@ fn what_is_in_avro_waits_for_its_schema_and_what_is_in_json_flows() {
         LIKER,
         &json!({"post_id": POST, "action": "share", "event_time": world.now_ms()}),
     );
-    let shared = world.feed_when(READER, |feed| feed.shares(POST) == 1);
+    let shared = world.feed_when(READER, |feed| feed.shares(POST) == 2);
     assert_eq!(shared.likes(POST), 1, "the second like cannot be read yet");
 
     world.start_server(Part::Registry);
@@ -43,6 +48,34 @@ fn what_is_in_avro_waits_for_its_schema_and_what_is_in_json_flows() {
     });
     let counted = ["millstream_dead_letters_total ", "millstream_aborts_total "];
     assert_eq!(counted.map(|name| world.worker_metric(0, name)), [0.0, 0.0]);
+}
+
+/// A producer that registered the schema writes a share, beside the JSON of the API.
+fn an_event_in_the_registered_schema_counts(world: &World) {
+    let (done, said) = world.run(&["schema", "register"]);
+    let id = said.trim().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(done && said.starts_with("events-value version 1, id "), "{said}");
+    let sent = json!({"post_id": POST, "user_id": AUTHOR, "action": "share", "event_time": world.now_ms()});
+    let sent = sent.to_string();
+    let (event, trace) = Event::check(sent.as_bytes(), None).unwrap();
+    let value = EventWriter::new(id).unwrap().write(&event, &trace).unwrap();
+    let partition = partition_of(AUTHOR.as_bytes(), 3);
+    let topics: Arc<[Topic]> = Arc::new(["events".into()]);
+    let mut out = Outgoing::default();
+    out.push(OutRecord {
+        topic: TopicIndex(0),
+        partition,
+        logged: false,
+        timestamp: Timestamp(event.at_ms),
+        key: Some(AUTHOR.as_bytes()),
+        value: Some(&value),
+        headers: Headers::default(),
+    });
+    let kafka = Kafka::new(KafkaSettings::new(world.kafka())).unwrap();
+    let mut producer = kafka.producer(None, topics).unwrap();
+    producer.send(&out).unwrap();
+    producer.flush(Duration::from_secs(30)).unwrap();
+    world.feed_when(READER, |feed| feed.shares(POST) == 1);
 }
 
 /// How many records a topic has had.

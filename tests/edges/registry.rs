@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use connectors::registry::{Registry, RegistrySettings};
+use connectors::registry::{Registry, RegistrySettings, SubjectFault, Subjects};
 use schema_registry_converter::blocking::schema_registry::{SrSettings, post_schema};
 use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
-use schemas::{Lookup, Payload, SchemaById};
+use schemas::{EVENTS_SCHEMA, Lookup, Payload, SchemaById};
 use tests::{Part, Stack, poll_until};
 
 const SCHEMA: &str = r#"{"type":"record","name":"Event","fields":[{"name":"a","type":"string"}]}"#;
@@ -72,4 +72,38 @@ fn what_is_no_schema_of_ours_is_unknown_with_the_reason() {
 #[test]
 fn settings_without_a_url_open_nothing() {
     assert_eq!(Registry::open(&RegistrySettings::default()).unwrap_err(), "no URL");
+}
+
+#[test]
+fn our_schema_is_registered_once_and_only_what_its_readers_can_read_may_follow_it() {
+    let stack = Stack::of(&[Part::Registry]).start().unwrap();
+    let urls = vec!["http://127.0.0.1:9".to_owned(), stack.registry().to_owned()];
+    let subjects =
+        Subjects::open(RegistrySettings { urls, ..RegistrySettings::default() }).unwrap();
+    let subject = EVENTS_SCHEMA.subject();
+    assert_eq!(subjects.latest(&subject), Ok(None));
+    subjects.check(&subject, EVENTS_SCHEMA.schema).unwrap();
+    let first = subjects.register(&subject, EVENTS_SCHEMA.schema).unwrap();
+    assert_eq!(subjects.register(&subject, EVENTS_SCHEMA.schema), Ok(first.clone()));
+    assert_eq!((first.version, subjects.latest(&subject)), (1, Ok(Some(first.clone()))));
+
+    let with = |field: &str| EVENTS_SCHEMA.schema.replacen("\"fields\": [", field, 1);
+    let required = with(r#""fields": [{"name":"session","type":"string"},"#);
+    let optional =
+        with(r#""fields": [{"name":"session","type":["null","string"],"default":null},"#);
+    let incompatible = |called: Result<(), SubjectFault>| match called {
+        Err(SubjectFault::Incompatible(words)) => assert!(words.contains("'session'"), "{words}"),
+        other => panic!("{other:?}"),
+    };
+    incompatible(subjects.check(&subject, &required));
+    incompatible(subjects.register(&subject, &required).map(drop));
+    let second = subjects.register(&subject, &optional).unwrap();
+    assert_eq!((second.version, second.id == first.id), (2, false));
+    assert!(matches!(subjects.check(&subject, "{"), Err(SubjectFault::Refused(_))));
+    assert_eq!(subjects.names().unwrap(), std::slice::from_ref(&subject));
+
+    // Held to BACKWARD, the registry refuses it whoever asks.
+    let settings = SrSettings::new(stack.registry().to_owned());
+    let supplied = SuppliedSchema::new(None, SchemaType::Avro, required);
+    assert!(post_schema(&settings, subject, supplied).is_err());
 }

@@ -1,5 +1,6 @@
-//! The commands that do one thing and end: create the topics, show a feed, load a world.
+//! The commands that do one thing and end: create the topics, register schemas, show a feed, load a world.
 
 pub mod load;
+pub mod schema;
 pub mod show;
 pub mod topics;

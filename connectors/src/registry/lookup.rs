@@ -1,4 +1,4 @@
-//! The schema registry, spoken to through Confluent's interface, which Apicurio and Karapace have too.
+//! Schemas by their ids, for those who read.
 //!
 //! A schema is fetched once and never changes; so many are kept that a topic with more would be a fault of its producer.
 //! Whoever asks never waits: a thread fetches, and until it has, the schema is unavailable. Only the registry's own word that
@@ -13,38 +13,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use reqwest::Certificate;
-use reqwest::blocking::ClientBuilder;
 use schema_registry_converter::blocking::schema_registry::{SrSettings, get_schema_by_id};
 use schema_registry_converter::schema_registry_common::SchemaType;
 use schemas::{Lookup, SchemaById, WriterSchema};
 
+use super::{CALL_MAX, RegistrySettings, http_client};
+
 /// How many schemas are kept.
 const KEPT_MAX: usize = 10_000;
-/// How long a call may take.
-const CALL_MAX: Duration = Duration::from_secs(5);
 /// How long it waits after a call that failed.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long it is believed that there is no such schema.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
-
-/// Where the registry is, and who asks.
-#[derive(Clone, Default)]
-pub struct RegistrySettings {
-    /// Its URLs, tried in turn.
-    pub urls: Vec<String>,
-    /// The name and password of the one who asks, if there must be one.
-    pub login: Option<(String, String)>,
-    /// Certificates in PEM that are trusted beside those of the system, if there are any.
-    pub ca: Option<Vec<u8>>,
-}
-
-impl RegistrySettings {
-    /// Fails, in words, if the certificates are none.
-    pub fn check(&self) -> Result<(), String> {
-        http_client(self.ca.as_deref()).map(drop)
-    }
-}
 
 /// See the module.
 pub struct Registry(Arc<Shared>);
@@ -182,18 +162,6 @@ impl Known {
         }
         self.found.insert(id, found);
     }
-}
-
-fn http_client(ca: Option<&[u8]>) -> Result<ClientBuilder, String> {
-    let mut builder = ClientBuilder::new();
-    if let Some(ca) = ca {
-        let trusted = Certificate::from_pem_bundle(ca).map_err(|error| error.to_string())?;
-        if trusted.is_empty() {
-            return Err("no certificate in it".into());
-        }
-        builder = builder.tls_certs_merge(trusted);
-    }
-    Ok(builder)
 }
 
 /// Asks for one schema; fails, in words, if the registry does not say whether it has it.
