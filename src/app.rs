@@ -162,6 +162,11 @@ impl Streams {
         self.instance.stopped_tasks()
     }
 
+    /// The tasks of this process that could not be opened for a while, with the last reason; they are tried again and again.
+    pub fn delayed_tasks(&self) -> BTreeMap<TaskId, String> {
+        self.instance.delayed_tasks()
+    }
+
     /// How many input partitions wait because their next record cannot be decoded yet.
     pub fn waiting_partitions(&self) -> usize {
         self.instance.waiting()

@@ -315,6 +315,13 @@ impl Driver {
         stopped.map(|(id, why)| (id.to_string(), why)).collect()
     }
 
+    /// The tasks that could not be opened for a while, and why.
+    pub fn delayed_tasks(&self) -> Vec<(String, String)> {
+        let running = self.processes.iter().flatten();
+        let delayed = running.flat_map(|process| process.instance.delayed_tasks());
+        delayed.map(|(id, why)| (id.to_string(), why)).collect()
+    }
+
     /// Reads the state of tasks that run in a process.
     pub fn query(&self, process: usize) -> Result<Query> {
         let running = self.processes.get(process).and_then(Option::as_ref);

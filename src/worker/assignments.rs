@@ -75,6 +75,7 @@ impl Worker {
             self.faults.remove(&id);
             self.unstable_since.remove(&id);
             self.delayed.remove(&id);
+            self.instance.set_delayed(&id, None);
             self.instance.set_stopped(&id, None);
             self.close(&id, state)?;
         }

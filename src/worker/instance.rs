@@ -44,6 +44,8 @@ pub(crate) struct Instance {
     readers: Mutex<BTreeMap<TaskId, Arc<dyn StateReader>>>,
     /// The tasks that a fault has stopped, with its words.
     stopped: Mutex<BTreeMap<TaskId, String>>,
+    /// The tasks that could not be opened for a while, and why.
+    delayed: Mutex<BTreeMap<TaskId, String>>,
     heartbeats: Vec<AtomicI64>,
     /// How many ms each worker is behind; `i64::MAX` if that is unknown.
     lags: Vec<AtomicI64>,
@@ -134,6 +136,7 @@ impl Instance {
             restored: Mutex::default(),
             readers: Mutex::default(),
             stopped: Mutex::default(),
+            delayed: Mutex::default(),
             heartbeats,
             lags,
             opening: flags(),
@@ -257,6 +260,19 @@ impl Instance {
 
     pub(crate) fn stopped_tasks(&self) -> BTreeMap<TaskId, String> {
         lock(&self.stopped).clone()
+    }
+
+    /// A task cannot be opened for a while; `None`: it is open, or not this process's any more.
+    pub(crate) fn set_delayed(&self, id: &TaskId, why: Option<String>) {
+        let mut delayed = lock(&self.delayed);
+        match why {
+            Some(why) => delayed.insert(id.clone(), why),
+            None => delayed.remove(id),
+        };
+    }
+
+    pub(crate) fn delayed_tasks(&self) -> BTreeMap<TaskId, String> {
+        lock(&self.delayed).clone()
     }
 
     /// Every task that can be read.

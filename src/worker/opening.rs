@@ -145,6 +145,7 @@ impl Worker {
         if now.has_passed(*told, DELAY_TOLD_EVERY) {
             *told = now;
             tracing::warn!(task = %id, why, "the task cannot be opened; trying again");
+            self.instance.set_delayed(id, Some(why.to_owned()));
         }
     }
 
@@ -328,6 +329,7 @@ impl Worker {
         let task = Task::new(self.instance.context.clone(), id.clone(), start)?;
         self.consumer.assign(&task.offsets())?;
         self.delayed.remove(id);
+        self.instance.set_delayed(id, None);
         self.instance.publish(id, reader);
         self.tasks.insert(id.clone(), TaskState::Running(Box::new(task)));
         Ok(())

@@ -1,7 +1,7 @@
 //! Tasks that cannot be opened: which of them stop, and what goes on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream::store::memory::MemoryStores;
@@ -11,16 +11,16 @@ use millstream::{Builder, Counter, Fault, I64, Lag, Result, TaskId, Utf8};
 
 use crate::world::{at, history, say};
 
-/// Stores of which that of partition 0 cannot be opened.
+/// Stores of which that of partition 0 cannot be opened, as long as there is a fault.
 struct Damaged {
     stores: MemoryStores,
-    fault: Fault,
+    fault: Arc<Mutex<Option<Fault>>>,
 }
 
 impl Stores for Damaged {
     fn open(&self, task: &TaskId, columns: &[Arc<str>]) -> Result<Box<dyn TaskStore>> {
-        match task.partition {
-            0 => Err(self.fault.clone()),
+        match (task.partition, self.fault.lock().unwrap().clone()) {
+            (0, Some(fault)) => Err(fault),
             _ => self.stores.open(task, columns),
         }
     }
@@ -32,6 +32,11 @@ impl Stores for Damaged {
 
 /// Two tasks that count, of which one has damaged state.
 fn counting_on_damaged_state(fault: Fault) -> Result<Driver> {
+    counting_while(&Arc::new(Mutex::new(Some(fault))))
+}
+
+fn counting_while(fault: &Arc<Mutex<Option<Fault>>>) -> Result<Driver> {
+    let fault = Arc::clone(fault);
     let builder = Builder::new("app");
     builder.stream("lines", Utf8, Utf8).count("counts", Utf8).to("out", Utf8, I64);
     let damaged = move |_| {
@@ -65,6 +70,25 @@ fn how_far_a_process_is_behind_is_unknown_while_one_of_its_tasks_cannot_be_opene
         driver.advance_clock(Duration::from_millis(100));
     }
     assert_eq!((driver.tasks(0), driver.lag(0)), (1, Lag::Unknown));
+    Ok(())
+}
+
+#[test]
+fn a_task_that_cannot_be_opened_for_fifteen_seconds_is_told_with_the_reason() -> Result<()> {
+    let fault = Arc::new(Mutex::new(Some(Fault::Retry("the disk is busy".into()))));
+    let mut driver = counting_while(&fault)?;
+    let mut seconds = 0;
+    while driver.delayed_tasks().is_empty() {
+        driver.step()?;
+        driver.advance_clock(Duration::from_secs(1));
+        seconds += 1;
+        assert!(seconds < 60, "it is never told");
+    }
+    assert!(seconds >= 15, "told after {seconds} s");
+    assert_eq!(driver.delayed_tasks(), [("counts_0".to_owned(), "the disk is busy".to_owned())]);
+    *fault.lock().unwrap() = None;
+    driver.settle()?;
+    assert_eq!((driver.tasks(0), driver.delayed_tasks()), (2, vec![]));
     Ok(())
 }
 

@@ -91,12 +91,18 @@ impl Engine {
     }
 }
 
-/// A worker with a stopped task is not well, though the others go on.
+/// A worker with a task that was stopped, or cannot be opened, is not well, though the others go on.
 fn look(streams: &Streams) -> Result<(), String> {
     is_at_work(streams)?;
     let stopped = streams.stopped_tasks();
     let words = stopped.iter().map(|(id, why)| format!("task {id} was stopped: {why}"));
-    let words: Vec<_> = words.collect();
+    let mut words: Vec<_> = words.collect();
+    let delayed = streams.delayed_tasks();
+    // Mostly one reason holds for all of them.
+    if let Some((id, why)) = delayed.first_key_value() {
+        let others = delayed.len() - 1;
+        words.push(format!("task {id} and {others} others cannot be opened: {why}"));
+    }
     if words.is_empty() { Ok(()) } else { Err(words.join("; ")) }
 }
 
