@@ -35,13 +35,13 @@ pub enum Unappended {
     Refused(String),
 }
 
-/// An event to be appended: its user and its JSON.
+/// An event to be appended: its user and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Whose it is.
     pub user: UserId,
     /// What it says.
-    pub json: String,
+    pub value: Vec<u8>,
 }
 
 enum Job {
@@ -168,8 +168,8 @@ impl Appending {
         };
         match job {
             Job::Events(entries, _) => {
-                for Entry { user, json } in entries {
-                    push(TO_EVENTS, events, user.to_string().as_bytes(), json.as_bytes());
+                for Entry { user, value } in entries {
+                    push(TO_EVENTS, events, user.to_string().as_bytes(), value);
                 }
             }
             Job::Read(user, read) => push(TO_READS, reads, &user.0, &read.to_bytes()),
@@ -211,7 +211,7 @@ mod tests {
             metrics: Arc::clone(&metrics),
         });
         let log = log.unwrap();
-        let entry = |of| Entry { user: UserId([of; 16]), json: "{}".to_owned() };
+        let entry = |of| Entry { user: UserId([of; 16]), value: b"{}".to_vec() };
         for unappended in [2, 4] {
             // Without topics no producer is opened.
             let answer = log.events(vec![entry(1), entry(2)]).await;

@@ -18,6 +18,7 @@ mod cli;
 mod commands;
 mod config;
 mod demo;
+mod event_format;
 mod health;
 mod http;
 mod log;
@@ -160,7 +161,7 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
 fn needs(command: Option<&Command>) -> &'static [Need] {
     match command {
         Some(Command::Run) => &[Need::Key, Need::Secret, Need::RegistryCa],
-        Some(Command::Serve) => &[Need::Key, Need::Secret],
+        Some(Command::Serve) => &[Need::Key, Need::Secret, Need::RegistryCa],
         Some(Command::Worker) => &[Need::Secret, Need::RegistryCa],
         Some(Command::Demo(_)) => &[Need::Secret],
         Some(Command::Token(_)) => &[Need::SigningKey],

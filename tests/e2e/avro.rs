@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millstream::broker::kafka::{Kafka, KafkaSettings};
 use millstream::broker::{Broker, Isolation, OutRecord, Outgoing, TopicIndex, partition_of};
-use millstream::{Headers, Timestamp, Topic, TopicPartition};
+use millstream::{Headers, Offset, Timestamp, Topic, TopicPartition};
 use schemas::{Event, EventWriter};
 use serde_json::json;
 use tests::Part;
@@ -48,6 +48,47 @@ fn what_is_in_avro_waits_for_its_schema_and_what_is_in_json_flows() {
     });
     let counted = ["millstream_dead_letters_total ", "millstream_aborts_total "];
     assert_eq!(counted.map(|name| world.worker_metric(0, name)), [0.0, 0.0]);
+}
+
+#[test]
+fn events_of_the_api_are_in_avro_where_it_is_told_so_and_none_is_taken_before_the_schema_is_known()
+{
+    let world = World::with_registry(&[("EVENTS__FORMAT", "avro")]);
+    let event = json!({"post_id": POST, "action": "share", "event_time": world.now_ms()});
+    let post = || world.post("/api/v1/events", &world.token(LIKER), &json!({"events": [event]}));
+    assert_eq!(post().0, 503);
+    world.poll("the registry has not the schema", || {
+        let registry = world.ready().1["components"]["registry"].clone();
+        let fault = registry["fault"].as_str().unwrap_or_default();
+        fault.contains("feedmill schema register").then_some(())
+    });
+    let (done, said) = world.run(&["schema", "register"]);
+    assert!(done, "{said}");
+    world.poll("events are taken", || (post().0 == 202).then_some(()));
+    world.poll("the registry is up", || world.component_is_up("registry").then_some(()));
+    let written = values(&world, "events");
+    assert!(!written.is_empty() && written.iter().all(|value| value[0] == 0), "{written:?}");
+    world.poll("the event is processed", || {
+        (world.worker_metric(0, "millstream_records_total ") >= 1.0).then_some(())
+    });
+    assert_eq!(world.worker_metric(0, "millstream_dead_letters_total "), 0.0);
+}
+
+/// The values of a topic.
+fn values(world: &World, topic: &str) -> Vec<Vec<u8>> {
+    let kafka = Kafka::new(KafkaSettings::new(world.kafka())).unwrap();
+    let mut consumer = kafka.consumer("test", Isolation::ReadCommitted).unwrap();
+    let places: Vec<_> =
+        (0..3).map(|partition| (TopicPartition::new(topic, partition), Offset(0))).collect();
+    consumer.assign(&places).unwrap();
+    let (mut values, mut ended) = (Vec::new(), 0);
+    while ended < places.len() {
+        let polled = consumer.poll(Duration::from_millis(200)).unwrap();
+        ended += polled.ends.len();
+        let records = polled.batches.iter().flat_map(|batch| batch.iter());
+        values.extend(records.map(|record| record.value.unwrap_or_default().to_vec()));
+    }
+    values
 }
 
 /// A producer that registered the schema writes a share, beside the JSON of the API.

@@ -55,6 +55,12 @@ impl World {
         world
     }
 
+    /// With a registry and without Debezium, with these settings beside those that every process gets.
+    pub fn with_registry(settings: &[(&'static str, &'static str)]) -> Self {
+        let parts = [Part::Kafka, Part::Registry, Part::Postgres, Part::Redis];
+        Self::on(Stack::of(&parts).start().unwrap(), settings)
+    }
+
     /// Without Debezium.
     pub fn without_change_capture() -> Self {
         Self::with(&[])

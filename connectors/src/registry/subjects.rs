@@ -75,11 +75,6 @@ struct Compatibility {
     messages: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Identified {
-    id: u32,
-}
-
 /// Without the password.
 impl fmt::Debug for Subjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,6 +110,11 @@ impl Subjects {
         self.ask(Method::GET, &format!("subjects/{subject}/versions/latest"), None)
     }
 
+    /// `schema` as it is registered under `subject`, if it is.
+    pub fn find(&self, subject: &str, schema: &str) -> Result<Option<Registered>, SubjectFault> {
+        self.ask(Method::POST, &format!("subjects/{subject}"), Some(&json!({"schema": schema})))
+    }
+
     /// Whether `schema` may follow what is registered under `subject`.
     pub fn check(&self, subject: &str, schema: &str) -> Result<(), SubjectFault> {
         let path = format!("compatibility/subjects/{subject}/versions/latest?verbose=true");
@@ -143,16 +143,10 @@ impl Subjects {
             self.ask::<Value>(Method::PUT, &path, Some(&json!({"compatibility": BACKWARD})))?;
         }
         let path = format!("subjects/{subject}/versions");
-        let posted =
-            self.ask::<Identified>(Method::POST, &path, Some(&json!({"schema": schema})))?;
-        let found = self.latest(subject)?;
-        match (posted, found) {
-            (Some(posted), Some(found)) if posted.id == found.id => Ok(found),
-            (Some(posted), _) => {
-                Ok(Registered { id: posted.id, version: 0, schema: schema.to_owned() })
-            }
-            (None, _) => Err(SubjectFault::Refused(format!("it does not know {path}"))),
-        }
+        let posted = self.ask::<Value>(Method::POST, &path, Some(&json!({"schema": schema})))?;
+        let found = self.find(subject, schema)?;
+        let none = || SubjectFault::Refused("it does not find what it took".to_owned());
+        posted.and(found).ok_or_else(none)
     }
 
     /// What `subject` is held to, if anything was said of it or of all.

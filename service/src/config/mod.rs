@@ -59,8 +59,10 @@ pub struct Config {
     pub redis: Option<Remote>,
     /// PostgreSQL, if there is one.
     pub postgres: Option<Remote>,
-    /// The schema registry, if records in Avro are read.
+    /// The schema registry, if records in Avro are read or written.
     pub registry: Option<Registry>,
+    /// Whether events that come over HTTP are written in Avro.
+    pub events_in_avro: bool,
     /// The listeners.
     pub http: Http,
     /// Who callers are.
@@ -227,6 +229,7 @@ impl Config {
             redis: redis(&mut from),
             postgres: postgres(&mut from),
             registry: Registry::read(&mut from),
+            events_in_avro: events_in_avro(&mut from),
             http,
             auth: auth(&mut from),
             state: state(&mut from),
@@ -235,6 +238,9 @@ impl Config {
         };
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
             from.fault("state.secret_file", "is needed where http.internal_listen is not loopback");
+        }
+        if config.events_in_avro && config.registry.is_none() {
+            from.fault("registry.urls", "is needed where events.format is avro");
         }
         for Fault { name, words } in lacks(&config) {
             from.fault(name, &words);
@@ -310,6 +316,17 @@ fn postgres(from: &mut ConfigValues) -> Option<Remote> {
         from.fault("postgres.url", &format!("is a URL such as {example}: {words}"));
     }
     Some(Remote { url, wait })
+}
+
+fn events_in_avro(from: &mut ConfigValues) -> bool {
+    match from.text("events.format", "json").as_str() {
+        "json" => false,
+        "avro" => true,
+        other => {
+            from.fault("events.format", &format!("is json or avro, found {other:?}"));
+            false
+        }
+    }
 }
 
 fn auth(from: &mut ConfigValues) -> Auth {

@@ -101,6 +101,20 @@ fn a_registry_that_cannot_be_asked_is_a_fault_that_repeats_no_password() {
 }
 
 #[test]
+fn events_are_written_in_avro_only_where_a_registry_is() {
+    let file = "events.format = 'avro'";
+    assert_eq!(
+        read(file, &[]).unwrap_err(),
+        "registry.urls: is needed where events.format is avro\n"
+    );
+    let url = ("FEEDMILL_REGISTRY__URLS", "http://a");
+    assert!(read(file, &[url]).unwrap().events_in_avro);
+    assert!(!read("", &[url]).unwrap().events_in_avro);
+    let fault = read("events.format = 'xml'", &[]).unwrap_err();
+    assert_eq!(fault, "events.format: is json or avro, found \"xml\"\n");
+}
+
+#[test]
 fn a_list_holds_texts_only() {
     let faults = read("[state]\nworkers = ['http://a:1', 9901]", &[]).unwrap_err();
     assert_eq!(faults, "state.workers: is a list of texts, found 9901 in it\n");

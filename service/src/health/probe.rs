@@ -118,11 +118,10 @@ impl Probing {
         }
     }
 
-    /// Looks at what the schema registry told the worker last, for as long as the task lives.
-    pub async fn registry(self, look: impl Fn() -> Option<Result<(), String>> + Send) {
+    /// Looks at what the schema registry has told last, for as long as the task lives.
+    pub async fn registry(self, look: impl Fn() -> Result<(), String> + Send) {
         loop {
-            let found = look().unwrap_or_else(|| Err("no worker runs".to_owned()));
-            self.note(REGISTRY, found, None);
+            self.note(REGISTRY, look(), None);
             sleep(EVERY).await;
         }
     }

@@ -16,6 +16,7 @@ use warp::reply::Response;
 
 use super::auth::Caller;
 use super::{Api, Fault, Refusal, json};
+use crate::event_format::EventFormat;
 use crate::log::{Entry, Unappended};
 
 #[derive(Deserialize)]
@@ -62,7 +63,12 @@ pub async fn post(
         return Err(Refusal::too_many(batch.events.len(), api.events_max));
     }
     let received = batch.events.len();
-    let checked = check(&batch.events, caller, api.reads.now());
+    // Looked at first: what cannot be written now would be a fault of no event.
+    if let Err(why) = api.format.look() {
+        tracing::debug!(why, "events are refused");
+        return Err(Refusal::unavailable("the schema of events is not known yet"));
+    }
+    let checked = check(&batch.events, (caller, &api.format), api.reads.now());
     if !checked.faults.is_empty() {
         return Err(Refusal::invalid(checked.faults));
     }
@@ -84,7 +90,11 @@ fn is_json(content_type: Option<&str>) -> bool {
     kind.trim().eq_ignore_ascii_case("application/json")
 }
 
-fn check(events: &[&RawValue], caller: &Caller, now: Timestamp) -> Checked {
+fn check(
+    events: &[&RawValue],
+    (caller, format): (&Caller, &EventFormat),
+    now: Timestamp,
+) -> Checked {
     let sender = UserId(caller.user.into_bytes());
     let mut checked = Checked::default();
     let mut known = HashSet::with_capacity(events.len());
@@ -112,7 +122,13 @@ fn check(events: &[&RawValue], caller: &Caller, now: Timestamp) -> Checked {
             let field = "user_id".to_owned();
             checked.foreign.push(Fault { index: Some(index), field, message });
         } else if known.insert((event.user, event.id)) {
-            checked.entries.push(Entry { user: event.user, json: event.to_json(&trace) });
+            match format.write(&event, &trace) {
+                Ok(value) => checked.entries.push(Entry { user: event.user, value }),
+                Err(message) => {
+                    let field = "event".to_owned();
+                    checked.faults.push(Fault { index: Some(index), field, message });
+                }
+            }
         } else {
             checked.duplicates += 1;
         }

@@ -26,6 +26,7 @@ use warp::http::{Method, Response as HttpResponse, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
+use crate::event_format::EventFormat;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::read::Reads;
@@ -40,6 +41,8 @@ pub struct Api {
     pub reads: Arc<Reads>,
     /// Takes events.
     pub log: Log,
+    /// How events are written.
+    pub format: EventFormat,
     /// Counts requests.
     pub metrics: Arc<Metrics>,
     /// The most events of one request.

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Remote};
+use crate::event_format::EventFormat;
 use crate::health::{Health, Probing};
 use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
@@ -132,9 +133,19 @@ impl Server {
             secret: parts.secret.as_deref().map(digest),
             clock: Arc::clone(&parts.clock),
         });
+        let format = parts.event_format(roles, &self.stopping)?;
+        if parts.config.registry.is_some() {
+            let worker = roles.worker.then(|| Arc::clone(self.supervisor.supervised()));
+            let format = format.clone();
+            let look = move || {
+                let read = worker.as_ref().map_or(Ok(()), |worker| worker.look_at_registry());
+                read.and(format.look())
+            };
+            self.probes.push(tokio::spawn(probing.clone().registry(look)));
+        }
         if let Some((listener, verifier)) = bound.public {
             self.public = listener.address().ok();
-            let api = parts.api(verifier, state)?;
+            let api = parts.api(verifier, state, format)?;
             self.probes.push(tokio::spawn(probing.clone().tiers(Arc::clone(&api.reads))));
             self.listeners.push(tokio::spawn(listener.serve(public(&api), stopped.clone())));
         }
@@ -147,15 +158,11 @@ impl Server {
     fn follow_worker(&mut self, parts: &Parts<'_>, probing: &Probing) -> Arc<dyn StateFeeds> {
         let supervised = self.supervisor.supervised();
         let of = || Arc::clone(supervised);
-        let (asked, looked, sunk, registry) = (of(), of(), of(), of());
+        let (asked, looked, sunk) = (of(), of(), of());
         parts.metrics.follow(move || asked.report());
         self.probes.push(tokio::spawn(probing.clone().engine(move || looked.look())));
         if parts.config.redis.is_some() {
             self.probes.push(tokio::spawn(probing.clone().sink(move || sunk.sunk())));
-        }
-        if parts.config.registry.is_some() {
-            let look = move || registry.look_at_registry();
-            self.probes.push(tokio::spawn(probing.clone().registry(look)));
         }
         of()
     }
@@ -194,10 +201,21 @@ impl Parts<'_> {
         Listener::bind(address, http.connections_max, http.request_wait).await
     }
 
+    /// How events are written by a process that takes them.
+    fn event_format(&self, roles: Roles, stop: &Arc<AtomicBool>) -> Result<EventFormat, String> {
+        match needs::registry(self.config)? {
+            Some(settings) if roles.api && self.config.events_in_avro => {
+                EventFormat::avro(settings, Arc::clone(stop)).map_err(|e| format!("spawn: {e}"))
+            }
+            Some(_) | None => Ok(EventFormat::Json),
+        }
+    }
+
     fn api(
         &self,
         verifier: Verifier,
         state: Option<Arc<dyn StateFeeds>>,
+        format: EventFormat,
     ) -> Result<Arc<Api>, String> {
         let log = Log::start(Appending {
             broker: Arc::clone(&self.broker),
@@ -211,6 +229,7 @@ impl Parts<'_> {
             verifier,
             reads: Arc::new(Reads::new(self.tiers(state)?, log.clone(), clock, metrics)),
             log,
+            format,
             metrics: Arc::clone(&self.metrics),
             events_max: self.config.http.events_max,
             body: Bounds {

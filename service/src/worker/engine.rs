@@ -65,11 +65,11 @@ impl Engine {
         self.streams.memory().into_iter().chain(client).collect()
     }
 
-    /// Whether the schema registry answers what it is asked, if there is one.
-    pub fn look_at_registry(&self) -> Option<Result<(), String>> {
-        let failed = self.registry.as_ref()?.failed();
+    /// Whether the schema registry, if there is one, answers what it is asked.
+    pub fn look_at_registry(&self) -> Result<(), String> {
+        let failed = self.registry.as_ref().and_then(|registry| registry.failed());
         let words = |why| format!("{why}; {} partitions wait", self.waiting_partitions());
-        Some(failed.map_or(Ok(()), |why| Err(words(why))))
+        failed.map_or(Ok(()), |why| Err(words(why)))
     }
 
     /// How many input partitions wait for a schema.

@@ -149,11 +149,11 @@ impl Supervised {
         }
     }
 
-    /// Whether the schema registry answers its worker; none without a worker that asks one.
-    pub fn look_at_registry(&self) -> Option<Result<(), String>> {
+    /// Whether the schema registry answers its worker.
+    pub fn look_at_registry(&self) -> Result<(), String> {
         match &*self.now() {
             Now::Running(Some(worker)) => worker.engine.look_at_registry(),
-            Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => None,
+            Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => Ok(()),
         }
     }
 

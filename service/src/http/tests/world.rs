@@ -20,6 +20,7 @@ use warp::reply::Response;
 
 use crate::commands::topics;
 use crate::config::{self, Algorithm, Auth};
+use crate::event_format::EventFormat;
 use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
 use crate::http::{Api, public};
@@ -152,6 +153,7 @@ impl World {
             verifier: Verifier::new(&auth, &pem).unwrap(),
             reads: Arc::new(Reads::new(tiers, log.clone(), time, Arc::clone(&metrics))),
             log,
+            format: EventFormat::Json,
             metrics: Arc::clone(&metrics),
             events_max: 100,
             body: Bounds { bytes_max: 64 * 1024, wait: Duration::from_secs(30) },
