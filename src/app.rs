@@ -159,12 +159,17 @@ impl Streams {
     /// The tasks of this process that a fault has stopped, with its words; they are opened again by the next start, or
     /// by the process that the group gives their partitions to.
     pub fn stopped_tasks(&self) -> BTreeMap<TaskId, String> {
-        self.instance.stopped_tasks()
+        self.instance.ailments.stopped.all()
     }
 
     /// The tasks of this process that could not be opened for a while, with the last reason; they are tried again and again.
     pub fn delayed_tasks(&self) -> BTreeMap<TaskId, String> {
-        self.instance.delayed_tasks()
+        self.instance.ailments.delayed.all()
+    }
+
+    /// Why workers of this process have begun no transaction for a while, if any has not.
+    pub fn held_up_workers(&self) -> Vec<String> {
+        self.instance.ailments.held_up.all().into_values().collect()
     }
 
     /// How many input partitions wait because their next record cannot be decoded yet.
@@ -286,7 +291,7 @@ impl RunningTasks for Instance {
     }
 
     fn stopped(&self, id: &TaskId) -> Option<String> {
-        self.stopped_tasks().remove(id)
+        self.ailments.stopped.all().remove(id)
     }
 
     fn partitions(&self, topic: &str) -> Option<i32> {

@@ -160,19 +160,20 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
 /// What a command reads beside its configuration; the demo brings keys of its own.
 fn needs(command: Option<&Command>) -> &'static [Need] {
     match command {
-        Some(Command::Run) => &[Need::Key, Need::Secret, Need::RegistryCa],
-        Some(Command::Serve) => &[Need::Key, Need::Secret, Need::RegistryCa],
-        Some(Command::Worker) => &[Need::Secret, Need::RegistryCa],
+        Some(Command::Run | Command::Serve) => {
+            &[Need::Kafka, Need::Key, Need::Secret, Need::RegistryCa]
+        }
+        Some(Command::Worker) => &[Need::Kafka, Need::Secret, Need::RegistryCa],
         Some(Command::Demo(_)) => &[Need::Secret],
         Some(Command::Token(_)) => &[Need::SigningKey],
-        Some(Command::Load(asked)) if asked.verify > 0 => &[Need::SigningKey],
-        Some(Command::Load(_)) => &[],
+        Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
+        Some(Command::Load(_) | Command::Topics(_)) => &[Need::Kafka],
         Some(Command::Feed(_)) => &[Need::Redis],
         Some(Command::Schema(Schema::Show(_))) => &[],
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]
         }
-        Some(Command::Topics(_) | Command::Topology(_)) | None => &[],
+        Some(Command::Topology(_)) | None => &[],
     }
 }
 
@@ -194,7 +195,7 @@ fn cluster(config: &Config) -> Result<Arc<dyn Broker>, String> {
         overrides: config.kafka.client.clone(),
         ..KafkaSettings::new(config.kafka.bootstrap.as_str())
     };
-    let kafka = Kafka::new(settings).map_err(|failure| format!("kafka.client: {failure}"))?;
+    let kafka = Kafka::new(settings).map_err(|failure| failure.to_string())?;
     Ok(Arc::new(kafka))
 }
 
@@ -215,8 +216,12 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
         if roles.worker && config.redis.is_none() {
             tracing::warn!("redis.url is not set: feeds are ranked, but not pushed");
         }
-        let asked = Asked::listen().map_err(|e| e.to_string())?;
-        let server = Server::start(config, broker, roles).await?;
+        let mut asked = Asked::listen().map_err(|e| e.to_string())?;
+        let server = tokio::select! {
+            started = Server::start(config, broker, roles) => started?,
+            // What is under way asks much of the cluster, and none of it need be undone.
+            () = asked.wait() => return Ok(()),
+        };
         tracing::info!(public = ?server.public, internal = %server.internal, "serving");
         until_stopped(&server, asked).await;
         Ok(server.stop().await?)
@@ -237,13 +242,19 @@ impl Asked {
         let terminate = signal(SignalKind::terminate())?;
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
     }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 async fn until_stopped(server: &Server, mut asked: Asked) {
     while server.is_running() {
         tokio::select! {
-            _ = asked.terminate.recv() => return,
-            _ = asked.interrupt.recv() => return,
+            () = asked.wait() => return,
             () = tokio::time::sleep(Duration::from_millis(500)) => {}
         }
     }

@@ -20,6 +20,8 @@ pub enum Need {
     SigningKey,
     /// The secret between instances, if a file of it is named.
     Secret,
+    /// Options that the Kafka client takes.
+    Kafka,
     /// Redis.
     Redis,
     /// A schema registry.
@@ -46,6 +48,7 @@ impl Need {
                 ("auth.signing_key_file", or_made(config, || token::signing_key(auth).map(drop)))
             }
             Self::Secret => ("state.secret_file", secret(config).map(drop)),
+            Self::Kafka => ("kafka.client", crate::cluster(config).map(drop)),
             Self::Redis => {
                 ("redis.url", config.redis.as_ref().map(drop).ok_or("is needed".to_owned()))
             }

@@ -311,14 +311,14 @@ impl Driver {
     /// The tasks that a fault has stopped, with its words.
     pub fn stopped_tasks(&self) -> Vec<(String, String)> {
         let running = self.processes.iter().flatten();
-        let stopped = running.flat_map(|process| process.instance.stopped_tasks());
+        let stopped = running.flat_map(|process| process.instance.ailments.stopped.all());
         stopped.map(|(id, why)| (id.to_string(), why)).collect()
     }
 
     /// The tasks that could not be opened for a while, and why.
     pub fn delayed_tasks(&self) -> Vec<(String, String)> {
         let running = self.processes.iter().flatten();
-        let delayed = running.flat_map(|process| process.instance.delayed_tasks());
+        let delayed = running.flat_map(|process| process.instance.ailments.delayed.all());
         delayed.map(|(id, why)| (id.to_string(), why)).collect()
     }
 

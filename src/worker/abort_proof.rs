@@ -103,6 +103,7 @@ impl Worker {
         let proof = &mut self.transaction.proof;
         if proof.is_complete() {
             proof.since = None;
+            self.instance.ailments.held_up.clear(&self.index);
             return Ok(true);
         }
         let since = *proof.since.get_or_insert(now);
@@ -111,6 +112,8 @@ impl Worker {
             if let Some(failure) = unanswered.filter(|_| !is_unstable) {
                 // Nobody answers, which says nothing of what hangs.
                 tracing::warn!(worker = self.index, %failure, "an abort cannot be proven, and the worker waits");
+                let why = format!("an abort cannot be proven: {failure}");
+                self.instance.ailments.held_up.tell(self.index, why);
                 return Ok(false);
             }
             let logs: Vec<_> = proof.logs.keys().map(ToString::to_string).collect();
@@ -118,9 +121,11 @@ impl Worker {
                 tracing::error!(
                     worker = self.index,
                     ?logs,
-                    "an aborted transaction hangs in these logs and the \
-                    worker waits for its end: see `kafka-transactions find-hanging` and `abort`"
+                    "an aborted transaction hangs in these logs and the worker waits for its end: see \
+                    `kafka-transactions find-hanging --max-transaction-timeout 1` and `abort`"
                 );
+                let why = format!("an aborted transaction hangs in {}", logs.join(", "));
+                self.instance.ailments.held_up.tell(self.index, why);
             }
             self.sweep_positions()?;
         }

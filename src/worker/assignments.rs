@@ -75,8 +75,8 @@ impl Worker {
             self.faults.remove(&id);
             self.unstable_since.remove(&id);
             self.delayed.remove(&id);
-            self.instance.set_delayed(&id, None);
-            self.instance.set_stopped(&id, None);
+            self.instance.ailments.delayed.clear(&id);
+            self.instance.ailments.stopped.clear(&id);
             self.close(&id, state)?;
         }
         for partition in partitions {

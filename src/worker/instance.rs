@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::ailments::Ailments;
 use super::memory::WorkerMemory;
 use super::ownership::{AssignmentEpoch, Ownership};
 use crate::broker::{Broker, Consumer, GroupMetadata, Producer};
@@ -42,10 +43,8 @@ pub(crate) struct Instance {
     has_flush: Condvar,
     restored: Mutex<BTreeMap<TaskId, Result<Restored, RestoreError>>>,
     readers: Mutex<BTreeMap<TaskId, Arc<dyn StateReader>>>,
-    /// The tasks that a fault has stopped, with its words.
-    stopped: Mutex<BTreeMap<TaskId, String>>,
-    /// The tasks that could not be opened for a while, and why.
-    delayed: Mutex<BTreeMap<TaskId, String>>,
+    /// What ails tasks and workers.
+    pub ailments: Ailments,
     heartbeats: Vec<AtomicI64>,
     /// How many ms each worker is behind; `i64::MAX` if that is unknown.
     lags: Vec<AtomicI64>,
@@ -135,8 +134,7 @@ impl Instance {
             has_flush: Condvar::new(),
             restored: Mutex::default(),
             readers: Mutex::default(),
-            stopped: Mutex::default(),
-            delayed: Mutex::default(),
+            ailments: Ailments::default(),
             heartbeats,
             lags,
             opening: flags(),
@@ -247,32 +245,6 @@ impl Instance {
 
     pub(crate) fn reader(&self, id: &TaskId) -> Option<Arc<dyn StateReader>> {
         lock(&self.readers).get(id).cloned()
-    }
-
-    /// A fault has stopped a task; `None`: it is not this process's any more, or it is opened anew.
-    pub(crate) fn set_stopped(&self, id: &TaskId, why: Option<String>) {
-        let mut stopped = lock(&self.stopped);
-        match why {
-            Some(why) => stopped.insert(id.clone(), why),
-            None => stopped.remove(id),
-        };
-    }
-
-    pub(crate) fn stopped_tasks(&self) -> BTreeMap<TaskId, String> {
-        lock(&self.stopped).clone()
-    }
-
-    /// A task cannot be opened for a while; `None`: it is open, or not this process's any more.
-    pub(crate) fn set_delayed(&self, id: &TaskId, why: Option<String>) {
-        let mut delayed = lock(&self.delayed);
-        match why {
-            Some(why) => delayed.insert(id.clone(), why),
-            None => delayed.remove(id),
-        };
-    }
-
-    pub(crate) fn delayed_tasks(&self) -> BTreeMap<TaskId, String> {
-        lock(&self.delayed).clone()
     }
 
     /// Every task that can be read.

@@ -5,6 +5,7 @@
 //! ends a transaction is decided in `task/commit.rs`, how it is ended stands in `transaction.rs`.
 
 mod abort_proof;
+mod ailments;
 mod assignments;
 mod broadcast_loader;
 mod group_member;

@@ -145,7 +145,7 @@ impl Worker {
         if now.has_passed(*told, DELAY_TOLD_EVERY) {
             *told = now;
             tracing::warn!(task = %id, why, "the task cannot be opened; trying again");
-            self.instance.set_delayed(id, Some(why.to_owned()));
+            self.instance.ailments.delayed.tell(id.clone(), why.to_owned());
         }
     }
 
@@ -272,7 +272,12 @@ impl Worker {
             && committed.end < whole.end
         {
             tracing::error!(task = %id, %log, from = committed.end.0, "a transaction hangs in a changelog and \
-                the task waits for its end: see `kafka-transactions find-hanging` and `abort`");
+                the task waits for its end: see `kafka-transactions find-hanging --max-transaction-timeout 1` and \
+                `abort`");
+            self.instance
+                .ailments
+                .delayed
+                .tell(id.clone(), format!("a transaction hangs in {log}"));
         }
     }
 
@@ -329,7 +334,7 @@ impl Worker {
         let task = Task::new(self.instance.context.clone(), id.clone(), start)?;
         self.consumer.assign(&task.offsets())?;
         self.delayed.remove(id);
-        self.instance.set_delayed(id, None);
+        self.instance.ailments.delayed.clear(id);
         self.instance.publish(id, reader);
         self.tasks.insert(id.clone(), TaskState::Running(Box::new(task)));
         Ok(())

@@ -100,7 +100,7 @@ impl Worker {
     pub(super) fn stop_task(&mut self, id: &TaskId, why: String) -> Result<(), Stop> {
         tracing::error!(task = %id, why, "task stopped; the others go on");
         self.instance.metrics.add(Counter::StoppedTasks, 1);
-        self.instance.set_stopped(id, Some(why));
+        self.instance.ailments.stopped.tell(id.clone(), why);
         self.replace(id, TaskState::Stopped)
     }
 

@@ -7,7 +7,7 @@
 mod conformance;
 mod consumer;
 mod faults;
-mod leaderless;
 mod membership;
+mod metadata;
 mod producer;
 mod world;

@@ -236,6 +236,9 @@ impl Config {
             breaker: breaker(&mut from),
             shown: String::new(),
         };
+        if config.http.listen == config.http.internal_listen && config.http.listen.port() > 0 {
+            from.fault("http.internal_listen", "is where http.listen is");
+        }
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
             from.fault("state.secret_file", "is needed where http.internal_listen is not loopback");
         }
@@ -268,12 +271,29 @@ fn loopback(port: u16) -> SocketAddr {
 
 fn kafka(from: &mut ConfigValues) -> Kafka {
     Kafka {
-        bootstrap: from.filled("kafka.bootstrap", "127.0.0.1:9092"),
+        bootstrap: bootstrap(from),
         create_topics: from.parsed("kafka.create_topics", true),
         partitions: from.within("kafka.partitions", 12, 1..=1024),
         produce_wait: from.millis("kafka.produce_wait_ms", 3_000),
         client: from.table("kafka.client", CLIENT),
     }
+}
+
+fn bootstrap(from: &mut ConfigValues) -> String {
+    let text = from.filled("kafka.bootstrap", "127.0.0.1:9092");
+    let is_address = |address: &str| {
+        address.rsplit_once(':').is_some_and(|(host, port)| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || "._-[]:%".contains(c);
+            !host.is_empty()
+                && host.chars().all(fits)
+                && port.parse().is_ok_and(|port: u16| port > 0)
+        })
+    };
+    if let Some(other) = text.split(',').map(str::trim).find(|address| !is_address(address)) {
+        let words = "are addresses such as kafka-1:9092, separated by commas";
+        from.fault("kafka.bootstrap", &format!("{words}, found {other:?}"));
+    }
+    text
 }
 
 fn worker(from: &mut ConfigValues) -> Worker {

@@ -121,6 +121,34 @@ fn a_list_holds_texts_only() {
 }
 
 #[test]
+fn a_cluster_is_told_by_addresses_with_ports() {
+    for good in ["kafka:9092", "a.b-c_d:1, 10.0.0.1:65535", "[::1]:9092"] {
+        assert!(read(&format!("kafka.bootstrap = '{good}'"), &[]).is_ok(), "{good}");
+    }
+    for (text, bad) in [
+        ("kafka", "kafka"),
+        ("a:9092,", ""),
+        ("http://a:9092", "http://a:9092"),
+        ("a b:1", "a b:1"),
+        ("a:99999", "a:99999"),
+        ("a:0", "a:0"),
+        (":9092", ":9092"),
+    ] {
+        let words = "are addresses such as kafka-1:9092, separated by commas";
+        let faults = read(&format!("kafka.bootstrap = '{text}'"), &[]).unwrap_err();
+        assert_eq!(faults, format!("kafka.bootstrap: {words}, found {bad:?}\n"));
+    }
+}
+
+#[test]
+fn two_listeners_are_not_at_one_place() {
+    let both = "[http]\nlisten = '127.0.0.1:9000'\ninternal_listen = '127.0.0.1:9000'";
+    let fault = "http.internal_listen: is where http.listen is\n";
+    assert_eq!(read(both, &[]).unwrap_err(), fault);
+    assert!(read(&both.replace("9000", "0"), &[]).is_ok(), "any two ports");
+}
+
+#[test]
 fn a_listener_is_told_by_address_not_by_name() {
     let faults = read("http.listen = 'localhost:8080'", &[]).unwrap_err();
     let words = "is an IP address and a port, such as 127.0.0.1:8080, found \"localhost:8080\"";

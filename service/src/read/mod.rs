@@ -202,7 +202,8 @@ impl Reads {
         if let Some(state) = &self.tiers.state
             && let Ok(Some(held)) = state.ask(&*self.clock, state.tier().feed(user)).await
         {
-            return Ok(held.found(Source::State, false));
+            let stale = !self.is_fresh(&held);
+            return Ok(held.found(Source::State, stale));
         }
         if let Some(held) = stale {
             return Ok(held.found(Source::Redis, true));
@@ -220,7 +221,7 @@ impl Reads {
             let Some(tier) = tier else { continue };
             let asked = tier.ask_left_alone(&*self.clock, tier.tier().feed(user)).await;
             if let Ok(Some(held)) = asked {
-                let stale = source == Source::Redis && !self.is_fresh(&held);
+                let stale = !self.is_fresh(&held);
                 return Ok(held.found(source, stale));
             }
         }

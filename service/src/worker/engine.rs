@@ -9,7 +9,7 @@ use millstream::{
     Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, MemoryPlan, MemoryUse,
     Metrics, Query, QueryError, Streams,
 };
-use schemas::{SchemaById, Trending, UserId};
+use schemas::{FeedBody, FeedVersion, SchemaById, Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, feed};
 
 use crate::config::Config;
@@ -91,7 +91,7 @@ impl Engine {
     }
 }
 
-/// A worker with a task that was stopped, or cannot be opened, is not well, though the others go on.
+/// A worker is not well with a task that was stopped or cannot be opened, or held up, though the others go on.
 fn look(streams: &Streams) -> Result<(), String> {
     is_at_work(streams)?;
     let stopped = streams.stopped_tasks();
@@ -103,6 +103,7 @@ fn look(streams: &Streams) -> Result<(), String> {
         let others = delayed.len() - 1;
         words.push(format!("task {id} and {others} others cannot be opened: {why}"));
     }
+    words.extend(streams.held_up_workers());
     if words.is_empty() { Ok(()) } else { Err(words.join("; ")) }
 }
 
@@ -176,11 +177,24 @@ struct State {
     streams: Arc<Streams>,
 }
 
+impl State {
+    /// A feed as this process knows it: where it is behind, its knowledge ends in the past, and so does what it says.
+    fn known(&self, version: FeedVersion, mut body: FeedBody, now_ms: i64) -> Held {
+        let known_until_ms = match self.streams.lag() {
+            lag if !lag.is_lagging() => i64::MAX,
+            Lag::Behind(time) => now_ms.saturating_sub_unsigned(time.as_millis() as u64),
+            Lag::Unknown => 0,
+        };
+        body.valid_until_ms = body.valid_until_ms.min(known_until_ms);
+        Held { version, body }
+    }
+}
+
 impl StateFeeds for State {
     fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault> {
         self.ready().map_err(StateFault::NotReady)?;
         match self.feed.rank(&self.query, &self.settings, user, now_ms) {
-            Ok(ranked) => Ok(ranked.map(|(version, body)| Held { version, body })),
+            Ok(ranked) => Ok(ranked.map(|(version, body)| self.known(version, body, now_ms))),
             Err(QueryError::NotHere(_)) => Err(StateFault::NotOwner),
             Err(QueryError::Opening(id)) => {
                 Err(StateFault::NotReady(format!("{id} is being restored")))

@@ -11,6 +11,8 @@ impl Api {
     pub const FETCH: Self = Self(1);
     /// Records are written.
     pub const PRODUCE: Self = Self(0);
+    /// Who is there, and who leads what.
+    pub const METADATA: Self = Self(3);
     /// A member says that it lives.
     pub const HEARTBEAT: Self = Self(12);
     /// A transactional id is registered, older owners are fenced.

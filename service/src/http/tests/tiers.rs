@@ -45,7 +45,9 @@ async fn redis_answers_while_fresh_then_state_then_redis_stale_then_nobody() {
         tiers.redis = Some(Guarded::new(Box::new(cache), guard(Source::Redis)));
     });
     push(&stack, &held(1)).await;
-    world.hold(ME, held(2));
+    let mut ranked_now = held(2);
+    ranked_now.body.valid_until_ms += 600_000;
+    world.hold(ME, ranked_now);
     let redis = [json!("redis"), json!(1), json!(false), json!(true), json!(false)];
     assert_eq!(who(&asked(&world, "").await), redis.each_ref());
 
@@ -55,6 +57,11 @@ async fn redis_answers_while_fresh_then_state_then_redis_stale_then_nobody() {
     world.clock.advance(Duration::from_millis(1));
     let state = [json!("state"), json!(2), json!(false), json!(false), json!(false)];
     assert_eq!(who(&asked(&world, "").await), state.each_ref());
+
+    // A worker that is behind says so by the time up to which it knows anything.
+    world.hold(ME, held(3));
+    let behind = [json!("state"), json!(3), json!(true), json!(false), json!(false)];
+    assert_eq!(who(&asked(&world, "").await), behind.each_ref());
 
     *world.state.0.lock().unwrap() = None;
     let stale = [json!("redis"), json!(1), json!(true), json!(true), json!(false)];

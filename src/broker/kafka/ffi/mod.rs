@@ -39,7 +39,7 @@ use crate::broker::{Call, Code, Failure};
 const DESTROY_WAIT: Duration = Duration::from_secs(3);
 
 /// What the version of a librdkafka ends with that `script/setup` built, with the mends of its patch.
-const MENDED: &str = "-millstream.1";
+const MENDED: &str = "-millstream.2";
 
 /// Says once if the librdkafka that is linked is another one than `script/setup` built.
 pub(super) fn warn_unless_mended() {

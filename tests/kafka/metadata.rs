@@ -1,4 +1,4 @@
-//! A broker that comes back and does not know yet who leads its partitions.
+//! A broker that comes back and does not know the cluster yet: what it says of leaders and of brokers.
 
 use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use tests::Api;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use crate::faults::behind_with;
-use crate::world::read_until;
+use crate::world::{read_for_a_while, read_until};
 
 const PARTITIONS: i32 = 24;
 
@@ -49,6 +49,44 @@ fn a_reader_outlives_a_broker_that_does_not_know_who_leads() {
     let warnings = WARNINGS.lock().unwrap();
     let garbage = |words: &&String| words.contains(&world.name) && words.contains("METADATAUPDATE");
     assert_eq!(warnings.iter().find(garbage), None);
+}
+
+/// librdkafka #5301: an answer without any broker took away every broker that was known, and with them whom to ask again.
+#[test]
+fn a_reader_outlives_a_broker_that_does_not_know_any_broker() {
+    let (proxy, world, who) = behind_with(1);
+    let mut writer = world.writer("w");
+    let mut reader = world.reader_from(0);
+    for round in 0..5 {
+        let value = round.to_string();
+        world.commit(&mut *writer, &[&value]);
+        assert_eq!(read_until(&mut *reader, |seen| !seen.values.is_empty()).words(), [value]);
+        // One for each of both clients.
+        for _ in 0..2 {
+            proxy.rewrite_next_answer(Api::METADATA, who.clone(), without_brokers);
+        }
+        // Who connects asks who is there.
+        proxy.cut(&who);
+        assert_eq!(read_for_a_while(&mut *reader).values, []);
+    }
+    proxy.disarm();
+    world.commit(&mut *writer, &["after"]);
+    assert_eq!(read_until(&mut *reader, |seen| !seen.values.is_empty()).words(), ["after"]);
+    assert_eq!(reader.bounds(&world.at(0)).unwrap().start, Offset(0));
+}
+
+/// The answer to a question for metadata (versions 9 and later), without its brokers.
+fn without_brokers(answer: &[u8]) -> Vec<u8> {
+    const HEAD: usize = 4 + 1 + 4; // correlation, tags, throttle
+    let mut at = HEAD + 1;
+    for _ in 1..answer[HEAD] {
+        at += 4; // node
+        at += usize::from(answer[at]); // host: its length and one, then itself
+        at += 4; // port
+        at += usize::from(answer[at].max(1)); // rack, or null
+        at += 1; // tags
+    }
+    [&answer[..HEAD], &[compact(0)], &answer[at..]].concat()
 }
 
 /// An answer to a fetch (version 16) in which this broker leads no partition, and knows who does of the first alone.
