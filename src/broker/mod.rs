@@ -172,7 +172,7 @@ pub trait Producer: Send {
     /// Aborts what is open.
     fn abort(&mut self) -> Result<(), Failure>;
 
-    /// Without a transactional id: waits until everything sent is acknowledged.
+    /// Waits until everything sent is acknowledged, in a transaction or without one.
     fn flush(&mut self, wait: Duration) -> Result<Acknowledged, Failure>;
 }
 

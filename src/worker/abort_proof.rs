@@ -4,8 +4,11 @@
 //! skips them. Records that hang so belong to the producer's next transaction in that log: its commit would commit them.
 //! No epoch helps, because a log goes by the producer's id. So after an abort, in place or by a successor, the worker
 //! begins nothing until the last stable offset of each log has come to where the log ended after the abort, and
-//! the positions of the aborted transaction are stable. Usually that is so at the first look. If it never is, the worker
-//! says which log hangs, and waits for an operator.
+//! the positions of the aborted transaction are stable. Usually that is so at the first look.
+//!
+//! What hangs for longer is ended by another transaction of the same producer that writes there and is aborted, if that
+//! can tear nothing: the abort was answered or no commit was asked for, or no marker is anywhere, so that nobody has
+//! seen a commit. Else some logs may have a commit and others hang: the worker says which, and waits for an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,17 +67,38 @@ pub(super) struct AbortProof {
     positions: BTreeSet<TopicPartition>,
     /// Since when the first of them waits, or when it was last said.
     since: Option<Timestamp>,
+    /// Whether a commit was asked for whose outcome nobody knows.
+    is_undecided: bool,
+    /// Whether a marker was seen somewhere.
+    has_ended: bool,
 }
 
 impl AbortProof {
-    /// A transaction that wrote there and held these positions is aborted.
+    /// A transaction that wrote there and held these positions is aborted, unless its commit was asked for.
     pub(super) fn demand(
         &mut self,
         logs: impl IntoIterator<Item = TopicPartition>,
         positions: impl IntoIterator<Item = TopicPartition>,
+        commit_asked: bool,
     ) {
         self.logs.extend(logs.into_iter().map(|log| (log, None)));
         self.positions.extend(positions);
+        self.is_undecided |= commit_asked;
+    }
+
+    /// Whether nobody knows if it is aborted.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.is_undecided
+    }
+
+    /// It is known to be aborted.
+    pub(super) fn decided(&mut self) {
+        self.is_undecided = false;
+    }
+
+    /// Whether what hangs can be aborted where it hangs, and nobody will have seen a commit elsewhere.
+    fn may_be_aborted(&self) -> bool {
+        !self.is_undecided || !self.has_ended
     }
 
     /// Whether nothing is left to prove.
@@ -102,7 +126,7 @@ impl Worker {
             unanswered.as_ref().is_some_and(|failure| failure.code == Code::UnstableOffsets);
         let proof = &mut self.transaction.proof;
         if proof.is_complete() {
-            proof.since = None;
+            (proof.since, proof.is_undecided, proof.has_ended) = (None, false, false);
             self.instance.ailments.held_up.clear(&self.index);
             return Ok(true);
         }
@@ -117,7 +141,7 @@ impl Worker {
                 return Ok(false);
             }
             let logs: Vec<_> = proof.logs.keys().map(ToString::to_string).collect();
-            if !logs.is_empty() {
+            if !logs.is_empty() && !proof.may_be_aborted() {
                 tracing::error!(
                     worker = self.index,
                     ?logs,
@@ -127,20 +151,32 @@ impl Worker {
                 let why = format!("an aborted transaction hangs in {}", logs.join(", "));
                 self.instance.ailments.held_up.tell(self.index, why);
             }
-            self.sweep_positions()?;
+            self.sweep()?;
         }
         Ok(false)
     }
 
-    /// Positions that hang are ended by a transaction that names them and is aborted.
-    fn sweep_positions(&mut self) -> Result<(), Stop> {
-        let positions: Vec<_> =
-            self.transaction.proof.positions.iter().map(|of| (of.clone(), Offset(0))).collect();
-        if positions.is_empty() {
+    /// Ends what hangs by a transaction that goes there too and is aborted.
+    fn sweep(&mut self) -> Result<(), Stop> {
+        let proof = &self.transaction.proof;
+        let logs = proof.logs.keys().filter(|_| proof.may_be_aborted());
+        let logs: Vec<_> = logs.cloned().collect();
+        let positions: Vec<_> = proof.positions.iter().cloned().collect();
+        if logs.is_empty() && positions.is_empty() {
             return Ok(());
         }
-        tracing::warn!(worker = self.index, "aborted positions stay unstable; ending what hangs");
-        match self.transaction.abort_hanging(&positions) {
+        let (worker, logs_hang, positions_hang) = (self.index, logs.len(), positions.len());
+        tracing::warn!(
+            worker,
+            logs_hang,
+            positions_hang,
+            "an aborted transaction hangs; ending it"
+        );
+        if !logs.is_empty() {
+            // From here on some logs may have the marker and others not, and it is one of an abort.
+            self.transaction.proof.decided();
+        }
+        match self.transaction.abort_hanging(&logs, &positions) {
             Ok(()) => Ok(()),
             Err(TransactionError::Stop(stop)) => Err(stop),
             Err(TransactionError::Failed(failure)) => {
@@ -164,6 +200,7 @@ impl Worker {
         for (log, end) in ends {
             if Some(consumer.bounds(&log)?.end) >= end {
                 proof.logs.remove(&log);
+                proof.has_ended = true;
             }
         }
         if !proof.positions.is_empty() {
@@ -174,6 +211,7 @@ impl Worker {
             }
             consumer.committed(&positions)?;
             proof.positions.clear();
+            proof.has_ended = true;
         }
         Ok(())
     }

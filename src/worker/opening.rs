@@ -246,11 +246,12 @@ impl Worker {
             return failure.into();
         }
         let since = *self.unstable_since.entry(id.clone()).or_insert(now);
-        if now.since(since) >= self.instance.transaction_timeout * 2 {
+        // What is being proven ends them itself, with all else that hangs of the same transaction.
+        let is_nobodys = self.transaction.proof.is_complete();
+        if is_nobodys && now.since(since) >= self.instance.transaction_timeout * 2 {
             self.unstable_since.remove(id);
             tracing::warn!(task = %id, "positions stay unstable; ending what hangs");
-            let positions: Vec<_> = sources.iter().map(|at| (at.clone(), Offset(0))).collect();
-            match self.transaction.abort_hanging(&positions) {
+            match self.transaction.abort_hanging(&[], sources) {
                 Ok(()) => {}
                 Err(TransactionError::Failed(failure)) => return failure.into(),
                 Err(TransactionError::Stop(stop)) => return OpenError::Stop(stop),

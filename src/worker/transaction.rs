@@ -15,10 +15,13 @@ use super::instance::Instance;
 use super::ownership::AssignmentEpoch;
 use super::retry::retry_in_transaction;
 use super::{Stop, Task};
-use crate::broker::{Acknowledged, Call, Code, Failure, Producer, Reaction, classify};
+use crate::broker::{
+    Acknowledged, Call, Code, Failure, OutRecord, Outgoing, Producer, Reaction, TopicIndex,
+    classify,
+};
 use crate::fail_points::{Crashed, FailPoint};
 use crate::metrics::Counter;
-use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
+use crate::record::{Headers, Offset, TaskId, Timestamp, Topic, TopicPartition};
 use crate::task::{Limits, Open, Reason, drained_after, due};
 
 /// Outputs gathered in a task before they go to the producer.
@@ -65,6 +68,8 @@ pub(crate) struct Transaction {
     /// What each task that worked holds in memory.
     bytes: BTreeMap<TaskId, usize>,
     sent_bytes: usize,
+    /// Whether its commit was asked for: then an answer that is lost leaves the outcome open.
+    commit_asked: bool,
     /// Where it has written to, and whose positions it holds.
     written: Written,
     offered: Vec<TopicPartition>,
@@ -89,6 +94,7 @@ impl Transaction {
             counted: Vec::new(),
             bytes: BTreeMap::new(),
             sent_bytes: 0,
+            commit_asked: false,
             written: Written::default(),
             offered: Vec::new(),
             proof: AbortProof::default(),
@@ -256,6 +262,8 @@ impl Transaction {
         retry_in_transaction(|| producer.send_offsets(&offsets, &group))?;
         fail_points.pass(FailPoint::AfterOffsets)?;
         fail_points.pass(FailPoint::BeforeCommit)?;
+        self.commit_asked = true;
+        let producer = self.begin()?;
         Ok(retry_in_transaction(|| producer.commit())?)
     }
 
@@ -273,7 +281,7 @@ impl Transaction {
     }
 
     fn reset(&mut self) {
-        (self.begun, self.opened_at) = (false, None);
+        (self.begun, self.commit_asked, self.opened_at) = (false, false, None);
         (self.records, self.dead_letters, self.sent_bytes) = (0, 0, 0);
         self.counted.clear();
         self.bytes.clear();
@@ -285,21 +293,34 @@ impl Transaction {
     fn demand_proof(&mut self) {
         if self.begun {
             let logs = self.written.take(&self.instance.topics);
-            self.proof.demand(logs, std::mem::take(&mut self.offered));
+            self.proof.demand(logs, std::mem::take(&mut self.offered), self.commit_asked);
         }
     }
 
-    /// Opens a transaction that names these positions, and aborts it: its marker ends what an earlier transaction of
-    /// this id left pending. Nothing of it is ever committed, so the offsets do not matter.
+    /// Opens a transaction that writes to these logs and names these positions, and aborts it: its markers end what an
+    /// earlier transaction of this id left pending there. Nothing of it is ever committed, so what it writes and the
+    /// offsets do not matter.
     pub(crate) fn abort_hanging(
         &mut self,
-        positions: &[(TopicPartition, Offset)],
+        logs: &[TopicPartition],
+        positions: &[TopicPartition],
     ) -> Result<(), TransactionError> {
         let Some(group) = self.instance.membership().filter(|_| self.opened_at.is_none()) else {
             return Ok(());
         };
+        let filler = filler(logs, &self.instance.topics);
+        let answer_wait = self.instance.transaction_timeout / 2;
+        self.written.note(&filler);
         let producer = self.begin_unproven()?;
-        let sent = retry_in_transaction(|| producer.send_offsets(positions, &group));
+        let mut sent = Ok(());
+        if !filler.is_empty() {
+            // What is still queued when a transaction is aborted is never sent, and would end nothing.
+            sent = producer.send(&filler).and_then(|()| producer.flush(answer_wait).map(drop));
+        }
+        if !positions.is_empty() {
+            let positions: Vec<_> = positions.iter().map(|of| (of.clone(), Offset(0))).collect();
+            sent = sent.and(retry_in_transaction(|| producer.send_offsets(&positions, &group)));
+        }
         let aborted = self.abort();
         if sent.is_err() || aborted.is_err() {
             self.drop_producer();
@@ -310,12 +331,17 @@ impl Transaction {
     /// Aborts what is open, at the broker too if it got that far.
     pub(crate) fn abort(&mut self) -> Result<(), Failure> {
         let begun = self.begun;
+        let was_undecided = self.proof.is_undecided();
         self.demand_proof();
         self.reset();
-        match &mut self.producer {
+        let aborted = match &mut self.producer {
             Some(producer) if begun => retry_in_transaction(|| producer.abort()),
             Some(_) | None => Ok(()),
+        };
+        if aborted.is_ok() && !was_undecided {
+            self.proof.decided();
         }
+        aborted
     }
 
     /// The producer is dead or its last outcome unknown.
@@ -334,4 +360,24 @@ impl Transaction {
         self.fencings.push(now);
         self.fencings.len() >= 3
     }
+}
+
+/// A record for each of these logs, of no meaning; whoever reads what is committed never sees it.
+fn filler(logs: &[TopicPartition], topics: &[Topic]) -> Outgoing {
+    let mut out = Outgoing::default();
+    for log in logs {
+        let at = topics.iter().position(|topic| *topic == log.topic);
+        let Some(at) = at.and_then(|at| u16::try_from(at).ok()) else { continue };
+        out.push(OutRecord {
+            topic: TopicIndex(at),
+            partition: log.partition,
+            logged: false,
+            timestamp: Timestamp(0),
+            // A compacted topic takes no record without a key.
+            key: Some(b""),
+            value: None,
+            headers: Headers::default(),
+        });
+    }
+    out
 }

@@ -80,6 +80,65 @@ fn records_that_hang_after_an_abort_are_not_committed_by_the_next_transaction() 
 }
 
 #[test]
+fn what_hangs_after_an_abort_is_ended_by_the_worker_itself() -> Result<()> {
+    let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;
+    say(&driver, "x", LINE)?;
+    driver.settle()?;
+    abort_without_markers(&driver);
+    say(&driver, "y", LINE)?;
+    hang_and_heal(&mut driver)
+}
+
+#[test]
+fn what_hangs_of_a_commit_that_nobody_has_seen_is_aborted_and_done_again() -> Result<()> {
+    let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;
+    say(&driver, "x", LINE)?;
+    driver.settle()?;
+    // The broker has decided to commit, and no marker is written anywhere.
+    driver.broker().faults().skip_all_next_markers(ID);
+    driver.broker().faults().lose_next_commit_answer(ID);
+    say(&driver, "y", LINE)?;
+    hang_and_heal(&mut driver)
+}
+
+#[test]
+fn what_hangs_of_a_commit_that_was_seen_elsewhere_is_left_to_an_operator() -> Result<()> {
+    let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;
+    say(&driver, "x", LINE)?;
+    driver.settle()?;
+    // Positions are committed, and the logs hang: to abort these would lose what the positions have passed.
+    driver.broker().faults().skip_next_markers(ID);
+    driver.broker().faults().lose_next_commit_answer(ID);
+    say(&driver, "y", LINE)?;
+    go_on(&mut driver)?;
+    let said = history(&driver, "word-counts", I64)?;
+    assert!(said.values().all(|counts| *counts == [1]) && !driver.is_settled(), "{said:?}");
+    Ok(())
+}
+
+/// Goes on for longer than anything may hang.
+fn go_on(driver: &mut Driver) -> Result<()> {
+    for _ in 0..6_000 {
+        driver.step()?;
+        driver.advance_clock(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// After longer than anything may hang each line is counted once.
+fn hang_and_heal(driver: &mut Driver) -> Result<()> {
+    go_on(driver)?;
+    driver.settle()?;
+    say(driver, "z", LINE)?;
+    driver.settle()?;
+    let said = history(driver, "word-counts", I64)?;
+    assert!(said.values().all(|counts| *counts == [1, 2, 3]), "{said:?}");
+    let words: Vec<_> = driver.output("word-count-words-repartition", Utf8, Bytes).rows()?;
+    assert!(words.iter().all(|word| word.value.is_some()), "nobody sees what ended it: {words:?}");
+    Ok(())
+}
+
+#[test]
 fn positions_that_another_generation_refuses_are_sent_again_in_the_next() -> Result<()> {
     let stale = || Failure::new(Call::SendOffsets, Code::IllegalGeneration, "x").abortable();
     let driver = said_after(|driver| driver.broker().faults().refuse_next(ID, stale()))?;

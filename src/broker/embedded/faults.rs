@@ -19,12 +19,19 @@ pub(super) enum Lost {
     Request,
 }
 
+/// Where a transaction ends without markers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Skip {
+    Logs,
+    LogsAndGroups,
+}
+
 /// The faults that are still to happen.
 #[derive(Debug)]
 pub(super) struct Planned {
     refusals: VecDeque<(Arc<str>, Failure)>,
     commits: VecDeque<(Arc<str>, Lost)>,
-    skips: VecDeque<Arc<str>>,
+    skips: VecDeque<(Arc<str>, Skip)>,
     fetch: Budget,
     marker_delay: Duration,
 }
@@ -57,10 +64,10 @@ impl Planned {
         self.commits.remove(at).map(|(_, lost)| lost)
     }
 
-    /// Whether the transaction of `id` that ends was to end without markers in its logs.
-    pub fn skips_markers(&mut self, id: &str) -> bool {
-        let at = self.skips.iter().position(|of| &**of == id);
-        at.and_then(|at| self.skips.remove(at)).is_some()
+    /// Where the transaction of `id` that ends was to end without markers, if it was.
+    pub fn skipped(&mut self, id: &str) -> Option<Skip> {
+        let at = self.skips.iter().position(|(of, _)| &**of == id)?;
+        self.skips.remove(at).map(|(_, skip)| skip)
     }
 
     /// How long after a transaction's end its markers are written.
@@ -111,7 +118,12 @@ impl Faults {
     /// The next transaction of this id that ends is left open in every log, as a lone broker may leave it that is back
     /// before its old session is over: the next transaction of the id ends it too, where it writes.
     pub fn skip_next_markers(&self, transactional_id: &str) {
-        self.0.with(|state, _| state.faults.skips.push_back(transactional_id.into()));
+        self.skip(transactional_id, Skip::Logs);
+    }
+
+    /// The same, and its positions are left open too: no marker is anywhere.
+    pub fn skip_all_next_markers(&self, transactional_id: &str) {
+        self.skip(transactional_id, Skip::LogsAndGroups);
     }
 
     /// Aborts what hangs of this id, as an operator does.
@@ -129,6 +141,10 @@ impl Faults {
     /// A poll brings at most so many records, from here on.
     pub fn limit_fetch(&self, records_max: usize) {
         self.0.with(|state, _| state.faults.fetch.records = records_max.max(1));
+    }
+
+    fn skip(&self, id: &str, skip: Skip) {
+        self.0.with(|state, _| state.faults.skips.push_back((id.into(), skip)));
     }
 
     fn lose(&self, id: &str, lost: Lost) {

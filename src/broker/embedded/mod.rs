@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use self::admin::EmbeddedAdmin;
 use self::consumer::EmbeddedConsumer;
-use self::faults::Planned;
+use self::faults::{Planned, Skip};
 use self::group_consumer::EmbeddedGroupConsumer;
 use self::groups::Groups;
 use self::log::Ending;
@@ -222,11 +222,14 @@ impl State {
     }
 
     fn write_markers(&mut self, id: &str, mut open: Open, ending: Ending) {
-        if !self.faults.skips_markers(id) {
+        let skipped = self.faults.skipped(id);
+        if skipped.is_none() {
             open.end_logs(ending, &mut self.topics);
         }
-        let hung = open.end_groups(id, ending, &mut self.groups);
-        self.coordinator.hang(id, hung);
+        if skipped != Some(Skip::LogsAndGroups) {
+            open.end_groups(id, ending, &mut self.groups);
+        }
+        self.coordinator.hang(id, open.into_hung());
     }
 
     /// Something will be due at `at`.

@@ -81,11 +81,15 @@ impl Open {
         }
     }
 
-    /// Writes what its end means into the groups it touched; answers the logs in which it was not ended.
-    pub fn end_groups(self, id: &str, ending: Ending, groups: &mut Groups) -> Hung {
-        for group in self.groups {
+    /// Writes what its end means into the groups it touched.
+    pub fn end_groups(&mut self, id: &str, ending: Ending, groups: &mut Groups) {
+        for group in std::mem::take(&mut self.groups) {
             groups.of(&group).offsets.end(id, ending);
         }
+    }
+
+    /// The logs in which it was not ended.
+    pub fn into_hung(self) -> Hung {
         let Self { mut hung, logs, .. } = self;
         hung.extend(logs);
         hung

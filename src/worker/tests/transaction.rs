@@ -102,11 +102,11 @@ fn a_registration_goes_on_with_the_producer_that_began_it_unless_that_is_dead() 
 fn a_producer_that_could_not_end_what_hangs_is_not_used_again() {
     let mut world = World::of(silence());
     let before = world.producers.load(Ordering::SeqCst);
-    let lines = [(TopicPartition::new("lines", 0), Offset(0))];
+    let lines = [TopicPartition::new("lines", 0)];
     world.refuse("app-one-0", Failure::new(Call::SendOffsets, Code::Other(1), "x"));
-    let swept = world.worker.transaction.abort_hanging(&lines);
+    let swept = world.worker.transaction.abort_hanging(&[], &lines);
     assert!(matches!(swept, Err(TransactionError::Failed(_))));
-    assert!(matches!(world.worker.transaction.abort_hanging(&lines), Ok(())));
+    assert!(matches!(world.worker.transaction.abort_hanging(&[], &lines), Ok(())));
     assert_eq!(world.producers.load(Ordering::SeqCst) - before, 1);
 }
 
