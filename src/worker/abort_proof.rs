@@ -140,42 +140,38 @@ impl Worker {
                 self.instance.ailments.held_up.tell(self.index, why);
                 return Ok(false);
             }
-            let logs: Vec<_> = proof.logs.keys().map(ToString::to_string).collect();
-            if !logs.is_empty() && !proof.may_be_aborted() {
-                tracing::error!(
-                    worker = self.index,
-                    ?logs,
-                    "an aborted transaction hangs in these logs and the worker waits for its end: see \
-                    `kafka-transactions find-hanging --max-transaction-timeout 1` and `abort`"
-                );
-                let why = format!("an aborted transaction hangs in {}", logs.join(", "));
-                self.instance.ailments.held_up.tell(self.index, why);
+            match proof.may_be_aborted() {
+                true => self.sweep()?,
+                false => self.tell_what_hangs(),
             }
-            self.sweep()?;
         }
         Ok(false)
     }
 
+    /// Only an operator can say what is right.
+    fn tell_what_hangs(&self) {
+        let proof = &self.transaction.proof;
+        let hanging = proof.logs.keys().chain(&proof.positions);
+        let hanging: Vec<_> = hanging.map(ToString::to_string).collect();
+        tracing::error!(
+            worker = self.index,
+            ?hanging,
+            "a transaction hangs in these logs and positions, and may be committed elsewhere; the worker waits for \
+            its end: see `kafka-transactions find-hanging --max-transaction-timeout 1` and `abort`"
+        );
+        let why = format!("a transaction hangs in {}", hanging.join(", "));
+        self.instance.ailments.held_up.tell(self.index, why);
+    }
+
     /// Ends what hangs by a transaction that goes there too and is aborted.
     fn sweep(&mut self) -> Result<(), Stop> {
-        let proof = &self.transaction.proof;
-        let logs = proof.logs.keys().filter(|_| proof.may_be_aborted());
-        let logs: Vec<_> = logs.cloned().collect();
+        let proof = &mut self.transaction.proof;
+        let logs: Vec<_> = proof.logs.keys().cloned().collect();
         let positions: Vec<_> = proof.positions.iter().cloned().collect();
-        if logs.is_empty() && positions.is_empty() {
-            return Ok(());
-        }
+        // From here on some logs may have a marker and others not, and it is that of an abort.
+        proof.decided();
         let (worker, logs_hang, positions_hang) = (self.index, logs.len(), positions.len());
-        tracing::warn!(
-            worker,
-            logs_hang,
-            positions_hang,
-            "an aborted transaction hangs; ending it"
-        );
-        if !logs.is_empty() {
-            // From here on some logs may have the marker and others not, and it is one of an abort.
-            self.transaction.proof.decided();
-        }
+        tracing::warn!(worker, logs_hang, positions_hang, "a transaction hangs; aborting it");
         match self.transaction.abort_hanging(&logs, &positions) {
             Ok(()) => Ok(()),
             Err(TransactionError::Stop(stop)) => Err(stop),
