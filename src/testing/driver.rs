@@ -322,6 +322,12 @@ impl Driver {
         delayed.map(|(id, why)| (id.to_string(), why)).collect()
     }
 
+    /// Why workers have begun no transaction for a while, if any has not.
+    pub fn held_up_workers(&self) -> Vec<String> {
+        let running = self.processes.iter().flatten();
+        running.flat_map(|process| process.instance.ailments.held_up.all().into_values()).collect()
+    }
+
     /// Reads the state of tasks that run in a process.
     pub fn query(&self, process: usize) -> Result<Query> {
         let running = self.processes.get(process).and_then(Option::as_ref);

@@ -86,11 +86,6 @@ impl AbortProof {
         self.is_undecided |= commit_asked;
     }
 
-    /// Whether nobody knows if it is aborted.
-    pub(super) fn is_undecided(&self) -> bool {
-        self.is_undecided
-    }
-
     /// It is known to be aborted.
     pub(super) fn decided(&mut self) {
         self.is_undecided = false;

@@ -331,14 +331,13 @@ impl Transaction {
     /// Aborts what is open, at the broker too if it got that far.
     pub(crate) fn abort(&mut self) -> Result<(), Failure> {
         let begun = self.begun;
-        let was_undecided = self.proof.is_undecided();
         self.demand_proof();
         self.reset();
         let aborted = match &mut self.producer {
             Some(producer) if begun => retry_in_transaction(|| producer.abort()),
             Some(_) | None => Ok(()),
         };
-        if aborted.is_ok() && !was_undecided {
+        if begun && aborted.is_ok() {
             self.proof.decided();
         }
         aborted

@@ -113,6 +113,9 @@ fn what_hangs_of_a_commit_that_was_seen_elsewhere_is_left_to_an_operator() -> Re
     go_on(&mut driver)?;
     let said = history(&driver, "word-counts", I64)?;
     assert!(said.values().all(|counts| *counts == [1]) && !driver.is_settled(), "{said:?}");
+    let held_up = driver.held_up_workers();
+    assert!(held_up.iter().all(|why| why.starts_with("a transaction hangs in ")), "{held_up:?}");
+    assert_eq!(held_up.len(), 1);
     Ok(())
 }
 
