@@ -180,11 +180,7 @@ impl Transaction {
                 return Err(failure.into());
             }
         }
-        let Some(producer) = &mut self.producer else {
-            return Err(
-                Failure::new(Call::Begin, Code::InvalidTransactionState, "no producer").into()
-            );
-        };
+        let producer = self.producer.as_mut().ok_or_else(no_producer)?;
         if !self.begun {
             self.instance.fail_points.pass(FailPoint::BeforeBegin)?;
             producer.begin()?;
@@ -263,7 +259,7 @@ impl Transaction {
         fail_points.pass(FailPoint::AfterOffsets)?;
         fail_points.pass(FailPoint::BeforeCommit)?;
         self.commit_asked = true;
-        let producer = self.begin()?;
+        let producer = self.producer.as_mut().ok_or_else(no_producer)?;
         Ok(retry_in_transaction(|| producer.commit())?)
     }
 
@@ -359,6 +355,10 @@ impl Transaction {
         self.fencings.push(now);
         self.fencings.len() >= 3
     }
+}
+
+fn no_producer() -> Failure {
+    Failure::new(Call::Begin, Code::InvalidTransactionState, "no producer")
 }
 
 /// A record for each of these logs, of no meaning; whoever reads what is committed never sees it.

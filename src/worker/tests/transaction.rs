@@ -143,3 +143,20 @@ fn nothing_is_swept_while_nobody_answers() {
     assert_eq!(swept, [Ok(false), Ok(false)]);
     assert_eq!(world.worker.prove_aborts(last), Ok(true));
 }
+
+#[test]
+fn a_commit_whose_outcome_nobody_knows_stays_one_whatever_is_aborted_afterwards() {
+    let mut world = World::new();
+    world.broker.faults().skip_next_markers("app-one-0");
+    world.broker.faults().lose_next_commit_answer("app-one-0");
+    world.work();
+    world.worker.commit(Reason::Interval, NOW).unwrap();
+    // Positions have their marker, the logs have none.
+    assert!(matches!(world.worker.prove_aborts(NOW), Ok(false)));
+    world.worker.transaction.abort().unwrap();
+    let later = Timestamp(NOW.0 + 60_000);
+    for _ in 0..2 {
+        assert!(matches!(world.worker.prove_aborts(later), Ok(false)));
+    }
+    assert_eq!(world.instance.ailments.held_up.all().len(), 1);
+}
