@@ -11,10 +11,16 @@ use crate::world::{history, say, word_count};
 const ID: &str = "word-count-instance-0-0";
 const LINE: &str = "a b c d";
 
-fn said_after(fault: impl Fn(&Driver)) -> Result<Driver> {
+/// Where the line was said once, and counted.
+fn once_said() -> Result<Driver> {
     let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;
     say(&driver, "x", LINE)?;
     driver.settle()?;
+    Ok(driver)
+}
+
+fn said_after(fault: impl Fn(&Driver)) -> Result<Driver> {
+    let mut driver = once_said()?;
     for who in ["y", "z"] {
         fault(&driver);
         say(&driver, who, LINE)?;
@@ -59,9 +65,7 @@ fn abort_without_markers(driver: &Driver) {
 
 #[test]
 fn records_that_hang_after_an_abort_are_not_committed_by_the_next_transaction() -> Result<()> {
-    let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;
-    say(&driver, "x", LINE)?;
-    driver.settle()?;
+    let mut driver = once_said()?;
     abort_without_markers(&driver);
     say(&driver, "y", LINE)?;
     for _ in 0..1_000 {
@@ -81,9 +85,7 @@ fn records_that_hang_after_an_abort_are_not_committed_by_the_next_transaction() 
 
 #[test]
 fn what_hangs_after_an_abort_is_ended_by_the_worker_itself() -> Result<()> {
-    let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;
-    say(&driver, "x", LINE)?;
-    driver.settle()?;
+    let mut driver = once_said()?;
     abort_without_markers(&driver);
     say(&driver, "y", LINE)?;
     hang_and_heal(&mut driver)
@@ -91,9 +93,7 @@ fn what_hangs_after_an_abort_is_ended_by_the_worker_itself() -> Result<()> {
 
 #[test]
 fn what_hangs_of_a_commit_that_nobody_has_seen_is_aborted_and_done_again() -> Result<()> {
-    let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;
-    say(&driver, "x", LINE)?;
-    driver.settle()?;
+    let mut driver = once_said()?;
     // The broker has decided to commit, and no marker is written anywhere.
     driver.broker().faults().skip_all_next_markers(ID);
     driver.broker().faults().lose_next_commit_answer(ID);
@@ -103,9 +103,7 @@ fn what_hangs_of_a_commit_that_nobody_has_seen_is_aborted_and_done_again() -> Re
 
 #[test]
 fn what_hangs_of_a_commit_that_was_seen_elsewhere_is_left_to_an_operator() -> Result<()> {
-    let mut driver = Driver::of(word_count(Emit::EveryUpdate)?).partitions(3).start()?;
-    say(&driver, "x", LINE)?;
-    driver.settle()?;
+    let mut driver = once_said()?;
     // Positions are committed, and the logs hang: to abort these would lose what the positions have passed.
     driver.broker().faults().skip_next_markers(ID);
     driver.broker().faults().lose_next_commit_answer(ID);

@@ -4,7 +4,8 @@
 //! here. The URLs are tried in turn; a registry's word counts, and only its silence or a fault of its own has the next
 //! one asked.
 
-use std::fmt;
+use std::error::Error;
+use std::{fmt, iter};
 
 use apache_avro::schema_compatibility::{Compatibility as Compatible, SchemaCompatibility};
 use reqwest::blocking::{Client, Response};
@@ -60,7 +61,7 @@ impl fmt::Display for SubjectFault {
     }
 }
 
-impl std::error::Error for SubjectFault {}
+impl Error for SubjectFault {}
 
 #[derive(Deserialize)]
 struct Level {
@@ -219,19 +220,21 @@ fn explain(old: &str, new: &str) -> Result<(), String> {
     }
 }
 
-/// What an error says, and what lies behind it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let words = causes.map(|error| error.to_string()).collect::<Vec<_>>().join(": ");
+/// An error, and what lies behind it.
+fn causes(error: &dyn Error) -> impl Iterator<Item = String> {
+    iter::successors(Some(error), |&error| error.source()).map(ToString::to_string)
+}
+
+/// All of them.
+fn chain(error: &dyn Error) -> String {
+    let words = causes(error).collect::<Vec<_>>().join(": ");
     // One line, whatever is printed in it.
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What lies behind an error at last: the layers above only say that something failed.
-fn deepest(error: &reqwest::Error) -> String {
-    let first: &dyn std::error::Error = error;
-    let causes = std::iter::successors(Some(first), |error| error.source());
-    causes.last().map_or_else(String::new, |error| error.to_string())
+/// The last of them: the layers above only say that something failed.
+fn deepest(error: &dyn Error) -> String {
+    causes(error).last().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -385,9 +385,7 @@ fn breaker(from: &mut ConfigValues) -> Breaker {
 }
 
 fn state(from: &mut ConfigValues) -> State {
-    let workers = from.text("state.workers", "");
-    let workers = workers.split(',').map(str::trim).filter(|url| !url.is_empty());
-    let workers: Vec<_> = workers.map(|url| url.trim_end_matches('/').to_owned()).collect();
+    let workers = from.urls("state.workers");
     if let Some(url) = workers.iter().find(|url| !is_http_server(url)) {
         let words = "are URLs such as http://127.0.0.1:9901, separated by commas";
         from.fault("state.workers", &format!("{words}, found {url:?}"));

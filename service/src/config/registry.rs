@@ -20,12 +20,10 @@ pub struct Registry {
 impl Registry {
     /// What is set of it; none without a URL.
     pub(super) fn read(from: &mut ConfigValues) -> Option<Self> {
-        let urls = from.text("registry.urls", "");
+        let urls = from.urls("registry.urls");
         let user = from.text("registry.user", "");
         let password = from.secret("registry.password");
         let ca_file = from.text("registry.ca_file", "");
-        let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty());
-        let urls: Vec<_> = urls.map(|url| url.trim_end_matches('/').to_owned()).collect();
         if let Some(words) = urls.iter().find_map(|url| fault_of(url)) {
             from.fault("registry.urls", words);
         }

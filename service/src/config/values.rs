@@ -114,6 +114,13 @@ impl ConfigValues {
         text
     }
 
+    /// URLs separated by commas, to which a path can be appended; none unless given.
+    pub fn urls(&mut self, name: &'static str) -> Vec<String> {
+        let text = self.text(name, "");
+        let urls = text.split(',').map(str::trim).filter(|url| !url.is_empty());
+        urls.map(|url| url.trim_end_matches('/').to_owned()).collect()
+    }
+
     /// A text that is never printed; absent unless given.
     pub fn secret(&mut self, name: &'static str) -> Option<String> {
         let setting = self.take(name, "");
