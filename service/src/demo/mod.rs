@@ -64,7 +64,7 @@ pub fn run(asked: &Demo, config: Config, cluster: Cluster) -> Result<(), String>
     let dir = dir.map_err(|e| format!("a directory for the demo: {e}"))?;
     let config = settle(asked, config, dir.path());
     let broker = match asked.kafka {
-        Some(_) => cluster(&config)?,
+        Some(_) => cluster(&config).map_err(|words| format!("kafka.client: {words}"))?,
         None => Arc::new(Embedded::new(Arc::new(SystemClock))),
     };
     commands::topics::ensure(&*broker, &config).map_err(|ended| ended.why)?;
