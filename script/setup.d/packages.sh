@@ -12,6 +12,7 @@ build file:libclang libclang-dev
 build file:zlib.h zlib1g-dev
 all command:javac openjdk-17-jdk-headless
 all command:mvn maven
+all command:npm npm
 all file:initdb postgresql
 all command:redis-server redis-server
 all command:curl curl

@@ -31,6 +31,8 @@ pub enum Part {
     Redis,
     /// The schema registry.
     Registry,
+    /// ClickHouse.
+    ClickHouse,
 }
 
 impl Part {
@@ -42,6 +44,7 @@ impl Part {
             Self::Postgres => "postgres",
             Self::Redis => "redis",
             Self::Registry => "registry",
+            Self::ClickHouse => "clickhouse",
         }
     }
 }
@@ -149,6 +152,11 @@ impl Stack {
         self.address("REGISTRY")
     }
 
+    /// ClickHouse's URL; empty if it was not started.
+    pub fn clickhouse(&self) -> &str {
+        self.address("CLICKHOUSE")
+    }
+
     /// Where data and logs (`<part>.log`) live.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -181,7 +189,7 @@ impl Stack {
 
     /// The last lines of every log, for whoever must find out why nothing started.
     fn log_tails(&self) -> String {
-        let logs = ["kafka", "registry", "connect", "postgres", "redis"].map(|part| {
+        let logs = ["kafka", "registry", "connect", "postgres", "redis", "clickhouse"].map(|part| {
             let text = std::fs::read_to_string(self.dir.path().join(format!("{part}.log")));
             let text = text.unwrap_or_default();
             let tail: Vec<_> = text.lines().rev().take(8).collect();
@@ -241,13 +249,13 @@ fn script() -> PathBuf {
 }
 
 /// How many ports in a row a stack takes.
-const PORTS: u16 = 7;
+const PORTS: u16 = 8;
 
 /// The first of a row of ports that nobody listens on, below the range the system hands out itself.
 /// Processes start at different rows, and the rows of one process never repeat.
 fn free_ports() -> io::Result<u16> {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
-    const ROWS: u16 = 1_700;
+    const ROWS: u16 = 1_500;
     let first = u16::try_from(std::process::id() % u32::from(ROWS)).unwrap_or(0);
     for _ in 0..ROWS {
         let row = (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % ROWS;
@@ -256,5 +264,5 @@ fn free_ports() -> io::Result<u16> {
             return Ok(base);
         }
     }
-    Err(io::Error::other("no seven free ports in a row between 20000 and 32000"))
+    Err(io::Error::other("no eight free ports in a row between 20000 and 32000"))
 }
