@@ -212,6 +212,21 @@ impl GroupMetadata {
     }
 }
 
+/// A position of a group, with the words that were committed beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The next offset to read.
+    pub next: Offset,
+    /// What the one who committed it has to say to the next who asks; mostly nothing.
+    pub metadata: String,
+}
+
+impl From<Offset> for Position {
+    fn from(next: Offset) -> Self {
+        Self { next, metadata: String::new() }
+    }
+}
+
 /// A change of what a member owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rebalance {
@@ -234,6 +249,8 @@ pub type OnRebalance<'a> = dyn FnMut(Rebalance, &GroupMetadata) + 'a;
 /// 2. `metadata` is what the last `poll` left.
 /// 3. Dropping it without `close` leaves the group to notice by the session's timeout; a static member
 ///    that closes does not leave the group either.
+/// 4. `commit` is refused once the group has another generation, or another has taken this member's name. The group
+///    takes positions in any partition of any topic; whose they are is the caller's to know.
 pub trait Membership: Send {
     /// Serves the group for at most `wait`; hands each change to `on`, with the group's view of this member at
     /// that moment: a commit made while partitions are wanted back needs the new generation.
@@ -241,6 +258,12 @@ pub trait Membership: Send {
 
     /// The group's view of this member, to fence a commit with.
     fn metadata(&self) -> GroupMetadata;
+
+    /// Commits the next positions in this member's name, outside any transaction, and waits for the answer.
+    fn commit(&mut self, positions: &[(TopicPartition, Position)]) -> Result<(), Failure>;
+
+    /// The group's positions as they were committed last.
+    fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Position>>, Failure>;
 
     /// Gives every partition back (through `on`) and closes.
     fn close(&mut self, on: &mut OnRebalance<'_>) -> Result<(), Failure>;

@@ -189,12 +189,13 @@ impl Stack {
 
     /// The last lines of every log, for whoever must find out why nothing started.
     fn log_tails(&self) -> String {
-        let logs = ["kafka", "registry", "connect", "postgres", "redis", "clickhouse"].map(|part| {
-            let text = std::fs::read_to_string(self.dir.path().join(format!("{part}.log")));
-            let text = text.unwrap_or_default();
-            let tail: Vec<_> = text.lines().rev().take(8).collect();
-            tail.into_iter().rev().map(|line| format!("{part}: {line}\n")).collect::<String>()
-        });
+        let logs =
+            ["kafka", "registry", "connect", "postgres", "redis", "clickhouse"].map(|part| {
+                let text = std::fs::read_to_string(self.dir.path().join(format!("{part}.log")));
+                let text = text.unwrap_or_default();
+                let tail: Vec<_> = text.lines().rev().take(8).collect();
+                tail.into_iter().rev().map(|line| format!("{part}: {line}\n")).collect::<String>()
+            });
         logs.concat()
     }
 

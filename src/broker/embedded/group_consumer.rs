@@ -69,7 +69,8 @@ impl GroupConsumer for EmbeddedGroupConsumer {
             state.faults.refusal(Call::GroupCommit, &self.view.group)?;
             let group = state.groups.of(&self.view.group);
             group.admit(Call::GroupCommit, &self.view)?;
-            group.offsets.commit(offsets);
+            let positions = offsets.iter().map(|(of, next)| (of.clone(), (*next).into()));
+            group.offsets.commit(positions);
             Ok(())
         })
     }

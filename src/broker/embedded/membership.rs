@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::group::{Served, Standing, Subscription};
 use super::{Embedded, State, Wake};
-use crate::broker::{Call, Code, Failure, GroupMetadata, Join, Membership, OnRebalance, Rebalance};
+use crate::broker::{
+    Call, Code, Failure, GroupMetadata, Join, Membership, OnRebalance, Position, Rebalance,
+};
 use crate::record::{Timestamp, TopicPartition};
 
 pub(super) struct EmbeddedMembership {
@@ -110,6 +112,24 @@ impl Membership for EmbeddedMembership {
 
     fn metadata(&self) -> GroupMetadata {
         self.view.clone()
+    }
+
+    fn commit(&mut self, positions: &[(TopicPartition, Position)]) -> Result<(), Failure> {
+        self.cluster.with(|state, _| {
+            state.faults.refusal(Call::GroupCommit, &self.view.group)?;
+            let group = state.groups.of(&self.view.group);
+            group.admit(Call::GroupCommit, &self.view)?;
+            group.offsets.commit(positions.iter().cloned());
+            Ok(())
+        })
+    }
+
+    fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Position>>, Failure> {
+        self.cluster.with(|state, _| {
+            state.faults.refusal(Call::Committed, &self.view.group)?;
+            let offsets = &state.groups.of(&self.view.group).offsets;
+            Ok(of.iter().map(|of| offsets.position(of).cloned()).collect())
+        })
     }
 
     fn close(&mut self, on: &mut OnRebalance<'_>) -> Result<(), Failure> {

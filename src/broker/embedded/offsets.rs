@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::log::Ending;
+use crate::broker::Position;
 use crate::record::{Offset, TopicPartition};
 
-type Positions = BTreeMap<TopicPartition, Offset>;
+type Positions = BTreeMap<TopicPartition, Position>;
 
 #[derive(Debug, Default)]
 pub(super) struct Offsets {
@@ -20,14 +21,14 @@ pub(super) struct Offsets {
 
 impl Offsets {
     /// Commits positions outside a transaction.
-    pub fn commit(&mut self, offsets: &[(TopicPartition, Offset)]) {
-        self.committed.extend(offsets.iter().cloned());
+    pub fn commit(&mut self, positions: impl IntoIterator<Item = (TopicPartition, Position)>) {
+        self.committed.extend(positions);
     }
 
     /// Adds positions to the open transaction of `transactional_id`.
     pub fn pend(&mut self, transactional_id: &Arc<str>, offsets: &[(TopicPartition, Offset)]) {
         let pending = self.pending.entry(transactional_id.clone()).or_default();
-        pending.extend(offsets.iter().cloned());
+        pending.extend(offsets.iter().map(|(of, next)| (of.clone(), Position::from(*next))));
     }
 
     /// Ends the transaction of `transactional_id`.
@@ -44,7 +45,11 @@ impl Offsets {
         of.iter().find(|of| self.pending.values().any(|pending| pending.contains_key(of)))
     }
 
+    pub fn position(&self, of: &TopicPartition) -> Option<&Position> {
+        self.committed.get(of)
+    }
+
     pub fn committed(&self, of: &TopicPartition) -> Option<Offset> {
-        self.committed.get(of).copied()
+        self.position(of).map(|position| position.next)
     }
 }

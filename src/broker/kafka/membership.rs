@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::ffi::{Client, Event, Kind, List, OffsetSpec, Queue};
 use super::settings::KafkaSettings;
-use crate::broker::{Call, Failure, GroupMetadata, Join, Membership, OnRebalance, Rebalance};
+use crate::broker::{
+    Call, Code, Failure, GroupMetadata, Join, Membership, OnRebalance, Position, Rebalance,
+};
 use crate::record::{Topic, TopicPartition};
 
 /// How long closing may take; then the group is left to notice by the session's timeout.
@@ -22,6 +24,7 @@ pub(super) struct KafkaMembership {
     client: Client,
     topic: Topic,
     metadata: GroupMetadata,
+    answer_timeout: Duration,
 }
 
 impl KafkaMembership {
@@ -39,6 +42,7 @@ impl KafkaMembership {
                 member: String::new(),
                 instance: Arc::clone(&join.instance),
             },
+            answer_timeout: settings.answer_timeout(),
         })
     }
 
@@ -108,7 +112,7 @@ impl Client {
         while !self.is_closed() {
             if Instant::now() >= deadline {
                 let words = "the group did not let go in time";
-                return Err(Failure::new(Call::Poll, crate::broker::Code::TimedOut, words));
+                return Err(Failure::new(Call::Poll, Code::TimedOut, words));
             }
             if let Some(event) = queue.event(Duration::from_millis(50)) {
                 apply(self, event, on)?;
@@ -134,6 +138,26 @@ impl Membership for KafkaMembership {
 
     fn metadata(&self) -> GroupMetadata {
         self.metadata.clone()
+    }
+
+    fn commit(&mut self, positions: &[(TopicPartition, Position)]) -> Result<(), Failure> {
+        self.refresh();
+        if !self.metadata.is_member() {
+            // A group without members takes it of whoever is none.
+            let words = "it is no member at the moment";
+            return Err(Failure::new(Call::GroupCommit, Code::UnknownMember, words).abortable());
+        }
+        let places = positions
+            .iter()
+            .map(|(of, position)| (of, OffsetSpec::At(position.next), &*position.metadata));
+        let list = List::with_metadata(Call::GroupCommit, places)?;
+        self.client.commit_offsets(&list, self.answer_timeout)
+    }
+
+    fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Position>>, Failure> {
+        let list = List::new(Call::Committed, of.iter().map(|of| (of, OffsetSpec::Unset)))?;
+        self.client.committed(&list, self.answer_timeout)?;
+        list.positions()
     }
 
     fn close(&mut self, on: &mut OnRebalance<'_>) -> Result<(), Failure> {

@@ -107,6 +107,8 @@ macro_rules! every_check {
             positions::offsets_of_an_open_transaction_are_unstable,
             positions::offsets_of_other_partitions_stay_stable,
             positions::a_group_that_committed_nothing_has_no_position,
+            positions::a_member_finds_the_words_that_were_committed_beside_a_position,
+            positions::a_member_whose_name_another_has_taken_commits_nothing,
             reading::assign_moves_a_position_and_nothing_of_before_arrives,
             reading::a_paused_partition_keeps_its_position,
             reading::an_unassigned_partition_delivers_nothing,

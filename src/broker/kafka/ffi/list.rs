@@ -1,12 +1,12 @@
 //! Lists of partitions with offsets, as librdkafka passes them.
 
 use std::ffi::c_int;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use rdkafka_sys as sys;
 
 use super::{c_string, owned, plain};
-use crate::broker::{Call, Failure};
+use crate::broker::{Call, Code, Failure, Position};
 use crate::record::{Offset, TopicPartition};
 
 /// Where an assigned partition starts.
@@ -43,15 +43,23 @@ impl List {
         call: Call,
         partitions: impl IntoIterator<Item = (&'a TopicPartition, OffsetSpec)>,
     ) -> Result<Self, Failure> {
+        Self::with_metadata(call, partitions.into_iter().map(|(of, place)| (of, place, "")))
+    }
+
+    /// The same, each with words that are committed beside its offset.
+    pub(in crate::broker::kafka) fn with_metadata<'a>(
+        call: Call,
+        partitions: impl IntoIterator<Item = (&'a TopicPartition, OffsetSpec, &'a str)>,
+    ) -> Result<Self, Failure> {
         let partitions = partitions.into_iter();
         let size = c_int::try_from(partitions.size_hint().0).unwrap_or_default();
         // SAFETY: allocates; aborts the process rather than answer null.
         let raw = unsafe { sys::rd_kafka_topic_partition_list_new(size) };
         let Some(raw) = NonNull::new(raw) else {
-            return Err(Failure::new(call, crate::broker::Code::Other(0), "no memory for a list"));
+            return Err(Failure::new(call, Code::Other(0), "no memory for a list"));
         };
         let list = Self { raw, call };
-        for (of, place) in partitions {
+        for (of, place, metadata) in partitions {
             let topic = c_string(call, &of.topic)?;
             // SAFETY: a live list and a C string, which it copies; the element lives in the list.
             unsafe {
@@ -61,6 +69,7 @@ impl List {
                     of.partition,
                 );
                 (*element).offset = place.number();
+                set_metadata(&mut *element, metadata);
             }
         }
         Ok(list)
@@ -72,13 +81,20 @@ impl List {
 
     /// The offsets in the list's order; `None` where none is set. The first partition in error fails it.
     pub(in crate::broker::kafka) fn offsets(&self) -> Result<Vec<Option<Offset>>, Failure> {
+        let positions = self.positions()?;
+        Ok(positions.into_iter().map(|position| Some(position?.next)).collect())
+    }
+
+    /// The same, with the words that were committed beside them.
+    pub(in crate::broker::kafka) fn positions(&self) -> Result<Vec<Option<Position>>, Failure> {
         // SAFETY: a live list that is not written to while borrowed.
         let elements = unsafe { elements(self.raw.as_ptr()) };
         elements
             .iter()
             .map(|element| {
                 plain(self.call, element.err)?;
-                Ok((element.offset >= 0).then_some(Offset(element.offset)))
+                let next = Offset(element.offset);
+                Ok((element.offset >= 0).then(|| Position { next, metadata: metadata(element) }))
             })
             .collect()
     }
@@ -89,6 +105,32 @@ impl Drop for List {
         // SAFETY: ours, once.
         unsafe { sys::rd_kafka_topic_partition_list_destroy(self.raw.as_ptr()) };
     }
+}
+
+/// Puts words beside an offset, in memory that the list frees.
+fn set_metadata(element: &mut sys::rd_kafka_topic_partition_t, words: &str) {
+    if words.is_empty() {
+        return;
+    }
+    // SAFETY: asks for as many bytes as are written to, if there are any; a handle is not needed to allocate.
+    unsafe {
+        let place = sys::rd_kafka_mem_malloc(ptr::null_mut(), words.len());
+        if !place.is_null() {
+            ptr::copy_nonoverlapping(words.as_ptr(), place.cast(), words.len());
+            (element.metadata, element.metadata_size) = (place, words.len());
+        }
+    }
+}
+
+/// The words beside an offset.
+fn metadata(element: &sys::rd_kafka_topic_partition_t) -> String {
+    if element.metadata.is_null() {
+        return String::new();
+    }
+    // SAFETY: so many bytes lie there while the list lives.
+    let bytes =
+        unsafe { std::slice::from_raw_parts(element.metadata.cast::<u8>(), element.metadata_size) };
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The elements of a list.
