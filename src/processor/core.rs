@@ -7,10 +7,11 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::source::RecordQueues;
+use crate::dead_letter::DeadLetter;
 use crate::error::{Fault, Result};
 use crate::outgoing::{OutRecord, Outgoing, TopicIndex};
 use crate::partitioner::partition_of;
-use crate::record::{Header, Headers, RawRecord, TaskId, Timestamp, encode_header};
+use crate::record::{Headers, RawRecord, TaskId, Timestamp};
 use crate::store::{BroadcastSnapshot, KeyValue, Snapshot, StateStore, TimerQueue, View};
 
 /// A typed index into what the builder made: copy it into processors.
@@ -49,10 +50,6 @@ pub(crate) struct Destination {
     pub logged: bool,
 }
 
-/// The longest value a dead letter carries; the rest is told by length and digest.
-const DEAD_LETTER_BYTES_MAX: usize = 256 * 1024;
-/// The longest reason it tells.
-const REASON_BYTES_MAX: usize = 16 * 1024;
 /// What a broker adds to a record.
 const ENVELOPE_BYTES: usize = 512;
 
@@ -197,54 +194,16 @@ impl Core {
         }
     }
 
-    /// Sends the record in hand to the dead letters, with where it came from and why (after KIP-1034).
+    /// Sends the record in hand to the dead letters, with where it came from and why.
     pub(crate) fn dead_letter(&mut self, why: &str) -> Result<()> {
         let in_hand = self.in_hand.then(|| self.queue.current()).flatten();
         let Some((source, record)) = in_hand else {
             return Err(Fault::Fatal(format!("dead letter without a record in hand: {why}")));
         };
-        let partition = source.partition.to_string();
-        let offset = record.offset.to_string();
-        let timestamp = record.timestamp.0.to_string();
         let node = &*self.task.sub_topology;
-        // Its own headers are dropped if they are too long to go with it, and those that would pass for ours always.
-        let mut headers = Vec::new();
-        if record.headers.bytes().len() <= DEAD_LETTER_BYTES_MAX {
-            let own = record.headers.filter(|header| !header.name.starts_with("__dlq."));
-            own.for_each(|header| encode_header(header, &mut headers));
-        }
-        let why = why.get(..why.floor_char_boundary(REASON_BYTES_MAX)).unwrap_or(why);
-        let mut provenance = vec![
-            ("__dlq.topic", &*source.topic),
-            ("__dlq.partition", &partition),
-            ("__dlq.offset", &offset),
-            ("__dlq.timestamp", &timestamp),
-            ("__dlq.node", node),
-            ("__dlq.error", why),
-        ];
-        let full = record.value.unwrap_or_default();
-        let (length, digest);
-        if full.len() > DEAD_LETTER_BYTES_MAX {
-            length = full.len().to_string();
-            digest = sha256_hex(full);
-            provenance.push(("__dlq.value.length", &length));
-            provenance.push(("__dlq.value.sha256", &digest));
-        }
-        for (name, value) in provenance {
-            encode_header(Header { name, value: Some(value.as_bytes()) }, &mut headers);
-        }
-        let cut = |bytes: &[u8]| bytes.get(..DEAD_LETTER_BYTES_MAX).unwrap_or(bytes).to_vec();
-        let (key, value) = (record.key.map(cut), record.value.map(cut));
-        self.out.push(OutRecord {
-            topic: self.dead_letters.topic,
-            partition: source.partition % self.dead_letters.partitions.max(1),
-            logged: false,
-            // Not the record's own: the letters of old records would be deleted before anybody reads them.
-            timestamp: self.wall_time,
-            key: key.as_deref(),
-            value: value.as_deref(),
-            headers: Headers::from_bytes(&headers),
-        });
+        let letter = DeadLetter { source, record, node, error: why };
+        let to = (self.dead_letters.topic, self.dead_letters.partitions);
+        letter.send(to, self.wall_time, &mut self.out);
         self.dead_lettered += 1;
         Ok(())
     }
@@ -308,10 +267,4 @@ pub(crate) struct Nulls {
 fn unattached<T: 'static>(what: &str) -> Fault {
     let name = std::any::type_name::<T>();
     Fault::Fatal(format!("{what} {name} is not attached to this sub-topology"))
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    let digest = sha2::Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

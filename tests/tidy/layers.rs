@@ -9,6 +9,7 @@ const LEAVES: &[&str] = &[
     "record",
     "batch",
     "capacity",
+    "dead_letter",
     "outgoing",
     "partitioner",
     "serde",
