@@ -91,7 +91,7 @@ impl Batch {
     }
 
     /// Every record, in order.
-    pub fn iter(&self) -> impl Iterator<Item = RawRecord<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = RawRecord<'_>> + Clone {
         (0..self.len()).map_while(|index| self.get(index))
     }
 }

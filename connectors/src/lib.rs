@@ -4,11 +4,13 @@
 //! and names its faults, `sink.rs` applies what a topic says, `run.rs` is the loop that drives a sink,
 //! and the file named after a question answers it. Every sink reads committed records only, applies them
 //! idempotently and commits its position afterwards, so a crash repeats work and never loses it. [`backoff`] is how each waits
-//! for a system that is away.
+//! for a system that is away, and [`outage`] what it says of it.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod backoff;
+pub mod clickhouse;
+pub mod outage;
 pub mod postgres;
 pub mod redis;
 pub mod registry;

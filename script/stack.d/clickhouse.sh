@@ -8,8 +8,10 @@ clickhouse_signal() { echo TERM; }
 
 clickhouse_start() {
   [ -x "$stack_clickhouse/server" ] || fail "ClickHouse is not here yet: script/setup"
+  local home
   mkdir -p "$dir/clickhouse"
-  process_start clickhouse "$stack_clickhouse/server" --path=data "--http_port=$(clickhouse_port)" --listen_host=127.0.0.1 \
-    --log-level=warning --server_logs_file=server.log \
+  home=$(cd "$dir/clickhouse" && pwd -P)
+  process_start clickhouse "$stack_clickhouse/server" "--path=$home/data" "--http_port=$(clickhouse_port)" \
+    "--tcp_port=$((port_base + 8))" --listen_host=127.0.0.1 --log-level=warning --server_logs_file=server.log \
     "--query=SYSTEM START LISTEN QUERIES ALL; SELECT count() FROM file('-', LineAsString)"
 }

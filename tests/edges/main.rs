@@ -1,6 +1,7 @@
-//! The edges against real servers: what Redis and PostgreSQL hold afterwards, what the registry knows.
+//! The edges against real servers: what Redis, PostgreSQL and ClickHouse hold afterwards, what the registry knows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod clickhouse;
 mod postgres;
 mod redis;
 mod registry;

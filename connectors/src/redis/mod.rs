@@ -19,6 +19,8 @@ pub use cache::{FeedCache, RedisFeed};
 pub use run::{Progress, Sinking, run};
 pub use sink::{Applied, Sink, Write};
 
+use crate::outage;
+
 /// Why Redis did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedisFault {
@@ -38,6 +40,15 @@ impl fmt::Display for RedisFault {
 }
 
 impl std::error::Error for RedisFault {}
+
+impl RedisFault {
+    fn kind(&self) -> outage::Kind {
+        match self {
+            Self::Unavailable(_) => outage::Kind::Unavailable,
+            Self::Refused(_) => outage::Kind::Refused,
+        }
+    }
+}
 
 /// A connection that is made when it is first used, and again whenever it broke.
 ///

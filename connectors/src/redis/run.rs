@@ -19,14 +19,13 @@ use tokio::runtime::Handle;
 
 use super::{Applied, RedisFault, Sink, Write};
 use crate::backoff::Backoff;
+use crate::outage::Outage;
 
 const POLL: Duration = Duration::from_millis(100);
 /// How often positions are committed: a commit is a write of the broker that the next feed would wait for.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How often a refusal is logged while it lasts.
-const REFUSED_EVERY: Duration = Duration::from_secs(60);
 
 /// What a running sink has done, for metrics and readiness.
 #[derive(Debug, Default)]
@@ -117,39 +116,11 @@ fn apply(sinking: &mut Sinking<'_>, work: &Work<'_>, runtime: &Handle) -> bool {
             Err(fault) => {
                 sinking.progress.failed.fetch_add(1, Ordering::Relaxed);
                 *sinking.progress.last() = Some(fault.to_string());
-                outage.log(fault, Instant::now());
+                outage.log("redis", (fault.kind(), &fault.to_string()), Instant::now());
             }
         }
         if !backoff.pause(sinking.stop) {
             return false;
-        }
-    }
-}
-
-/// What was logged last of an outage, and when.
-#[derive(Default)]
-struct Outage(Option<(RedisFault, Instant)>);
-
-impl Outage {
-    fn log(&mut self, fault: RedisFault, now: Instant) {
-        if !self.is_due(&fault, now) {
-            return;
-        }
-        match &fault {
-            RedisFault::Unavailable(_) => tracing::warn!(%fault, "redis sink waits"),
-            RedisFault::Refused(_) => tracing::error!(%fault, "redis sink waits"),
-        }
-        self.0 = Some((fault, now));
-    }
-
-    /// Whether `fault` is to be logged: as the first, as the first refusal, and a refusal once a minute.
-    fn is_due(&self, fault: &RedisFault, now: Instant) -> bool {
-        match (&self.0, fault) {
-            (None, _) | (Some((RedisFault::Unavailable(_), _)), RedisFault::Refused(_)) => true,
-            (Some((RedisFault::Refused(_), logged)), RedisFault::Refused(_)) => {
-                now.duration_since(*logged) >= REFUSED_EVERY
-            }
-            (Some(_), RedisFault::Unavailable(_)) => false,
         }
     }
 }
@@ -280,26 +251,5 @@ mod tests {
             Some(vec![(first, Offset(4)), (second, Offset(8))])
         );
         assert_eq!((positions.due(after(9_000)), positions.all()), (None, vec![]));
-    }
-
-    #[test]
-    fn an_outage_is_logged_once_and_a_refusal_again_every_minute() {
-        let (began, mut outage) = (Instant::now(), Outage::default());
-        let away = || RedisFault::Unavailable("connection refused".to_owned());
-        let refused = || RedisFault::Refused("NOAUTH".to_owned());
-        let rows = [
-            (0, away(), true),
-            (300, away(), false),
-            (301, refused(), true),
-            (302, away(), false),
-            (360, refused(), false),
-            (361, refused(), true),
-            (362, refused(), false),
-        ];
-        for (second, fault, is_due) in rows {
-            let now = began + Duration::from_secs(second);
-            assert_eq!(outage.is_due(&fault, now), is_due, "{fault} after {second} s");
-            outage.log(fault, now);
-        }
     }
 }

@@ -10,7 +10,7 @@
 -- acknowledged is on the disk.
 
 -- By id: joined to by every question that names people.
-CREATE TABLE users (
+CREATE TABLE IF NOT EXISTS users (
     id UUID,
     created_at DateTime64(3, 'UTC'),
     version UInt128,
@@ -21,7 +21,7 @@ SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fs
 
 -- By id: joined to by every question that starts at events. content_hash is null where the log did not repeat a content
 -- that did not change, and 0 for a post without content.
-CREATE TABLE posts (
+CREATE TABLE IF NOT EXISTS posts (
     id UUID,
     user_id UUID,
     created_at DateTime64(3, 'UTC'),
@@ -34,7 +34,7 @@ ORDER BY id
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- By follower: whom a reader follows is asked for every ranking, who follows an author seldom.
-CREATE TABLE follows (
+CREATE TABLE IF NOT EXISTS follows (
     follower_id UUID,
     followee_id UUID,
     created_at DateTime64(3, 'UTC'),
@@ -46,7 +46,7 @@ ORDER BY (follower_id, followee_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- By id, because that is all that a delete may name; by post and by user through an index that skips.
-CREATE TABLE likes (
+CREATE TABLE IF NOT EXISTS likes (
     id UUID,
     post_id UUID,
     user_id UUID,
@@ -60,7 +60,7 @@ ORDER BY id
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- As likes.
-CREATE TABLE comments (
+CREATE TABLE IF NOT EXISTS comments (
     id UUID,
     post_id UUID,
     user_id UUID,

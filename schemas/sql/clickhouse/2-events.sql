@@ -3,7 +3,7 @@
 -- By user and time: what somebody did lately is asked for rankings and for support. By weeks of the time at which Kafka
 -- got the record, which grows, so that a live insert touches one partition and one that replays 90 days 14; whole parts
 -- go when they are 90 days old. Days and posts are asked through post_metrics_1h, or by a partition's scan.
-CREATE TABLE events (
+CREATE TABLE IF NOT EXISTS events (
     user_id UUID,
     event_id UUID,
     post_id UUID,

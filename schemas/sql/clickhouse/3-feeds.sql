@@ -2,7 +2,7 @@
 --
 -- By reader and publication: one reader's last feeds are asked, newest first. By days, which expire whole. A feed that
 -- comes twice is the same row, and merged.
-CREATE TABLE feeds (
+CREATE TABLE IF NOT EXISTS feeds (
     user_id UUID,
     feeds_epoch UInt64,
     version UInt64,

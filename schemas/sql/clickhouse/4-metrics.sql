@@ -2,7 +2,7 @@
 
 -- What happened to a post in an hour, by the time of the events. By post: its counts, also beyond the life of events.
 -- An event that was sent twice counts twice.
-CREATE TABLE post_metrics_1h (
+CREATE TABLE IF NOT EXISTS post_metrics_1h (
     post_id UUID,
     hour DateTime('UTC'),
     impressions SimpleAggregateFunction(sum, UInt64),
@@ -18,7 +18,7 @@ PARTITION BY toYYYYMM(hour)
 ORDER BY (post_id, hour)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE MATERIALIZED VIEW post_metrics_1h_of_events TO post_metrics_1h AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS post_metrics_1h_of_events TO post_metrics_1h AS
 SELECT
     post_id,
     toStartOfHour(toDateTime(event_time, 'UTC')) AS hour,
@@ -37,7 +37,7 @@ GROUP BY post_id, hour;
 -- a like of the database and one of an event are two rows here. By reader, then author: whom a reader's affinity is with.
 -- A row that comes again, or is deleted, stays one row, whose state the newest version decides. author_id is that of the
 -- post as it was known then, and zero if it was not: then posts knows it.
-CREATE TABLE user_author_90d (
+CREATE TABLE IF NOT EXISTS user_author_90d (
     user_id UUID,
     author_id UUID,
     day Date,
@@ -52,7 +52,7 @@ ORDER BY (user_id, author_id, day, post_id, action, is_event, id)
 TTL day + INTERVAL 90 DAY
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
-CREATE MATERIALIZED VIEW user_author_90d_of_events TO user_author_90d AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS user_author_90d_of_events TO user_author_90d AS
 SELECT
     acts.user_id AS user_id,
     authors.author_id AS author_id,
@@ -69,7 +69,7 @@ LEFT JOIN (
 WHERE acts.action IN ('like', 'comment', 'share')
 GROUP BY user_id, author_id, day, post_id, action, id;
 
-CREATE MATERIALIZED VIEW user_author_90d_of_likes TO user_author_90d AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS user_author_90d_of_likes TO user_author_90d AS
 SELECT
     acts.user_id AS user_id,
     authors.author_id AS author_id,
@@ -85,7 +85,7 @@ LEFT JOIN (
 ) AS authors ON authors.id = acts.post_id
 GROUP BY user_id, author_id, day, post_id, action, id;
 
-CREATE MATERIALIZED VIEW user_author_90d_of_comments TO user_author_90d AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS user_author_90d_of_comments TO user_author_90d AS
 SELECT
     acts.user_id AS user_id,
     authors.author_id AS author_id,
@@ -103,7 +103,7 @@ GROUP BY user_id, author_id, day, post_id, action, id;
 
 -- The quality of a day's feeds, a row a source, position and weight set; written by a job, the last word on a day wins.
 -- By day: a day is asked for as a whole.
-CREATE TABLE daily_metrics (
+CREATE TABLE IF NOT EXISTS daily_metrics (
     date Date,
     source LowCardinality(String) COMMENT 'Who answered: redis, state, clickhouse, postgres; empty: all of them',
     position UInt32 COMMENT 'The place in the answer, from 1; 0: all of them',

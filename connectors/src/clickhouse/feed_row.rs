@@ -1,0 +1,105 @@
+//! A published feed as the table `feeds` has it: a column an attribute of the items.
+//!
+//! One value is filled again and again: a feed of 100 items would else allocate ten vectors.
+
+use ::clickhouse::Row;
+use schemas::{FeedBody, FeedItem, FeedVersion, UserId};
+use serde::Serialize;
+
+use super::{Uuid, time};
+
+/// Columns of `feeds`.
+#[derive(Debug, Default, PartialEq, Eq, Row, Serialize)]
+pub(super) struct FeedRow {
+    user_id: Uuid,
+    feeds_epoch: u64,
+    version: u64,
+    published_at: i64,
+    is_gone: u8,
+    as_of: i64,
+    valid_until: i64,
+    weight_set: u16,
+    cold_start: u8,
+    #[serde(rename = "items.post_id")]
+    posts: Vec<Uuid>,
+    #[serde(rename = "items.author_id")]
+    authors: Vec<Uuid>,
+    #[serde(rename = "items.created_at")]
+    created_at: Vec<i64>,
+    #[serde(rename = "items.likes")]
+    likes: Vec<u32>,
+    #[serde(rename = "items.comments")]
+    comments: Vec<u32>,
+    #[serde(rename = "items.shares")]
+    shares: Vec<u32>,
+    #[serde(rename = "items.exposures")]
+    exposures: Vec<u32>,
+    #[serde(rename = "items.affinity")]
+    affinity: Vec<u32>,
+    #[serde(rename = "items.sources")]
+    sources: Vec<u8>,
+    #[serde(rename = "items.rule")]
+    rules: Vec<u8>,
+}
+
+impl FeedRow {
+    /// Takes another publication in; without a body the reader has no feed.
+    pub(super) fn fill(
+        &mut self,
+        (user, version): (UserId, FeedVersion),
+        published_at_ms: i64,
+        body: Option<&FeedBody>,
+    ) {
+        let (none, items) = (FeedBody::default(), body.map_or(&[][..], |body| &body.items));
+        let head = body.unwrap_or(&none);
+        self.user_id = user.0.into();
+        (self.feeds_epoch, self.version) = (version.feeds_epoch.into(), version.version);
+        self.published_at = time(published_at_ms);
+        self.is_gone = u8::from(body.is_none());
+        (self.as_of, self.valid_until) = (time(head.as_of_ms), time(head.valid_until_ms));
+        (self.weight_set, self.cold_start) = (head.weight_set, u8::from(head.cold_start));
+        refill(&mut self.posts, items, |item| item.post.0.into());
+        refill(&mut self.authors, items, |item| item.author.0.into());
+        refill(&mut self.created_at, items, |item| time(item.created_at_ms));
+        refill(&mut self.likes, items, |item| item.likes);
+        refill(&mut self.comments, items, |item| item.comments);
+        refill(&mut self.shares, items, |item| item.shares);
+        refill(&mut self.exposures, items, |item| item.exposures);
+        refill(&mut self.affinity, items, |item| item.affinity);
+        refill(&mut self.sources, items, |item| item.sources.bits());
+        refill(&mut self.rules, items, |item| item.rule as u8);
+    }
+}
+
+fn refill<T>(column: &mut Vec<T>, items: &[FeedItem], of: impl Fn(&FeedItem) -> T) {
+    column.clear();
+    column.extend(items.iter().map(of));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feed_that_is_gone_leaves_nothing_of_the_one_before() {
+        let version = |version| FeedVersion { feeds_epoch: 2, version };
+        let mut row = FeedRow::default();
+        let body = FeedBody {
+            as_of_ms: 5,
+            items: vec![FeedItem { likes: 7, ..FeedItem::default() }],
+            ..FeedBody::default()
+        };
+        row.fill((UserId([1; 16]), version(3)), 9, Some(&body));
+        assert_eq!((row.is_gone, &row.likes[..], row.as_of), (0, &[7][..], 5));
+        row.fill((UserId([1; 16]), version(4)), 10, None);
+        let gone = FeedRow {
+            user_id: [1; 16].into(),
+            feeds_epoch: 2,
+            version: 4,
+            published_at: 10,
+            is_gone: 1,
+            ..FeedRow::default()
+        };
+        assert_eq!(row, gone);
+    }
+}
