@@ -49,12 +49,30 @@ pub enum Command {
     /// The schemas by which others write and read our topics: list, show, check, register them.
     #[command(subcommand)]
     Schema(Schema),
+    /// The tables of ClickHouse: make them, bring them up to date.
+    #[command(subcommand)]
+    #[command(name = "clickhouse")]
+    ClickHouse(ClickHouse),
     /// The topology: describe it.
     #[command(subcommand)]
     Topology(Topology),
     /// Feeds: show one.
     #[command(subcommand)]
     Feed(Feed),
+}
+
+/// The tables of ClickHouse.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum ClickHouse {
+    /// Make the tables that are missing; safe to repeat.
+    Migrate {
+        /// Print what would be done, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Give up the lock of a migration that was killed; make sure that none runs.
+        #[arg(long, conflicts_with = "dry_run")]
+        unlock: bool,
+    },
 }
 
 /// Show a living feed.

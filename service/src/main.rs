@@ -43,7 +43,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command, Feed, Schema, Topics, Topology};
+use cli::{Cli, ClickHouse, Command, Feed, Schema, Topics, Topology};
 use config::{Config, File};
 use needs::Need;
 use server::{Roles, Server};
@@ -135,6 +135,10 @@ fn run(cli: Cli) -> Result<(), Failed> {
             Schema::Check(of) => commands::schema::check(&config, of.file.as_deref())?,
             Schema::Register(of) => commands::schema::register(&config, of.file.as_deref())?,
         }),
+        Command::ClickHouse(ClickHouse::Migrate { dry_run, unlock }) => {
+            let migrated = commands::clickhouse::migrate(&config, dry_run, unlock);
+            say(&runtime()?.block_on(migrated)?)
+        }
         Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
         Command::Feed(Feed::Show { user, limit }) => {
             let shown = runtime()?.block_on(commands::show::show(&config, user, limit))?;
@@ -169,6 +173,7 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
         Some(Command::Load(_) | Command::Topics(_)) => &[Need::Kafka],
         Some(Command::Feed(_)) => &[Need::Redis],
+        Some(Command::ClickHouse(_)) => &[Need::ClickHouse],
         Some(Command::Schema(Schema::Show(_))) => &[],
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]

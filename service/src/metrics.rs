@@ -19,8 +19,14 @@ pub struct WorkerReport {
     pub is_settled: bool,
     /// How many of its input partitions wait until their next record can be decoded.
     pub waiting_partitions: usize,
-    /// What its sink counts, by name, and how long the sink takes.
-    pub sink: Option<(Vec<(&'static str, u64)>, Durations)>,
+    /// What its sinks count, by name.
+    pub sunk: Vec<(&'static str, u64)>,
+    /// How old the oldest record is that the Redis sink has in hand, ms, 0 if it has none; if there is a sink.
+    pub redis_lag_ms: Option<i64>,
+    /// How long it takes.
+    pub redis_took: Option<Durations>,
+    /// How long the record has waited for ClickHouse that has waited longest, s, if there is a sink.
+    pub clickhouse_waiting_s: Option<f64>,
 }
 
 /// Asks the worker of this process; nothing as long as none runs.
@@ -42,8 +48,6 @@ pub struct Metrics {
     pub events: IntCounter,
     /// Records that could not be appended to Kafka.
     pub unappended: IntCounter,
-    /// How old the oldest record is that the Redis sink has in hand, ms; 0 if it has none.
-    pub sink_lag: IntGauge,
     /// Seconds the engine is behind the ends of what it reads; not a number as long as it has seen no end.
     pub lag: Gauge,
     /// Whether the engine catches up: 1 or 0.
@@ -79,10 +83,6 @@ impl Metrics {
                 "feedmill_records_unappended_total",
                 "Records that could not be appended to Kafka.",
             )?,
-            sink_lag: IntGauge::new(
-                "feedmill_redis_sink_lag_ms",
-                "Age of the oldest record that the sink has in hand.",
-            )?,
             lag: Gauge::new(
                 "millstream_lag_seconds",
                 "How far the engine is behind the ends of what it reads.",
@@ -99,7 +99,6 @@ impl Metrics {
         of.registry.register(Box::new(of.tier_passed.clone()))?;
         of.registry.register(Box::new(of.events.clone()))?;
         of.registry.register(Box::new(of.unappended.clone()))?;
-        of.registry.register(Box::new(of.sink_lag.clone()))?;
         of.registry.register(Box::new(of.lag.clone()))?;
         of.registry.register(Box::new(of.lagging.clone()))?;
         of.registry.register(Box::new(of.up.clone()))?;
@@ -127,25 +126,26 @@ impl Metrics {
 }
 
 fn write_worker(report: &WorkerReport, out: &mut Vec<u8>) {
-    let WorkerReport { engine, memory, is_settled, waiting_partitions, sink } = report;
+    let WorkerReport { engine, memory, is_settled, waiting_partitions, sunk, .. } = report;
     let mut tell = |name: &str, value: u64| {
         out.extend_from_slice(format!("# TYPE {name} counter\n{name} {value}\n").as_bytes());
     };
     Counter::ALL.iter().for_each(|(counter, name)| tell(name, engine.read(*counter)));
     engine.named().into_iter().for_each(|(name, value)| tell(name, value));
-    let counts = sink.iter().flat_map(|(counts, _)| counts);
-    counts.for_each(|(name, value)| tell(name, *value));
+    sunk.iter().for_each(|(name, value)| tell(name, *value));
     write_way(&engine.durations(), out);
-    if let Some((_, takes)) = sink {
+    if let Some(took) = &report.redis_took {
         write_type("feedmill_redis_sink_seconds", "histogram", out);
-        write_histogram("feedmill_redis_sink_seconds", "", takes, out);
+        write_histogram("feedmill_redis_sink_seconds", "", took, out);
     }
     write_memory(memory, out);
     let gauges = [
-        ("millstream_settled", usize::from(*is_settled)),
-        ("millstream_waiting_partitions", *waiting_partitions),
+        ("millstream_settled", Some(f64::from(u8::from(*is_settled)))),
+        ("millstream_waiting_partitions", Some(*waiting_partitions as f64)),
+        ("feedmill_redis_sink_lag_ms", report.redis_lag_ms.map(|ms| ms as f64)),
+        ("feedmill_clickhouse_sink_waiting_seconds", report.clickhouse_waiting_s),
     ];
-    for (name, value) in gauges {
+    for (name, value) in gauges.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         write_type(name, "gauge", out);
         out.extend_from_slice(format!("{name} {value}\n").as_bytes());
     }

@@ -24,6 +24,8 @@ pub enum Need {
     Kafka,
     /// Redis.
     Redis,
+    /// ClickHouse.
+    ClickHouse,
     /// A schema registry.
     Registry,
     /// The certificates by which a schema registry is trusted, if a file of them is named.
@@ -51,6 +53,10 @@ impl Need {
             Self::Kafka => ("kafka.client", crate::cluster(config).map(drop)),
             Self::Redis => {
                 ("redis.url", config.redis.as_ref().map(drop).ok_or("is needed".to_owned()))
+            }
+            Self::ClickHouse => {
+                let is_there = config.clickhouse.as_ref().map(drop);
+                ("clickhouse.url", is_there.ok_or("is needed".to_owned()))
             }
             Self::Registry => {
                 ("registry.urls", config.registry.as_ref().map(drop).ok_or("is needed".to_owned()))

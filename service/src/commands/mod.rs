@@ -1,5 +1,6 @@
 //! The commands that do one thing and end: create the topics, register schemas, show a feed, load a world.
 
+pub mod clickhouse;
 pub mod load;
 pub mod schema;
 pub mod show;

@@ -4,6 +4,7 @@
 //! server, a name that nobody knows, and what the command at hand lacks. Nothing is read anywhere else, and
 //! [`Config::shown`] prints what holds and where each value came from, without what is secret.
 
+mod clickhouse;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use millstream::MemoryPlan;
 use topologies::trending::points::Formula;
 use warp::http::Uri;
 
+pub use clickhouse::ClickHouse;
 pub use registry::Registry;
 use values::ConfigValues;
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub redis: Option<Remote>,
     /// PostgreSQL, if there is one.
     pub postgres: Option<Remote>,
+    /// ClickHouse, if there is one.
+    pub clickhouse: Option<ClickHouse>,
     /// The schema registry, if records in Avro are read or written.
     pub registry: Option<Registry>,
     /// Whether events that come over HTTP are written in Avro.
@@ -228,6 +232,7 @@ impl Config {
             trending: trending(&mut from),
             redis: redis(&mut from),
             postgres: postgres(&mut from),
+            clickhouse: ClickHouse::read(&mut from),
             registry: Registry::read(&mut from),
             events_in_avro: events_in_avro(&mut from),
             http,

@@ -24,8 +24,9 @@ impl Registry {
         let user = from.text("registry.user", "");
         let password = from.secret("registry.password");
         let ca_file = from.text("registry.ca_file", "");
-        if let Some(words) = urls.iter().find_map(|url| fault_of(url)) {
-            from.fault("registry.urls", words);
+        let shape = "are URLs such as https://registry:8081, separated by commas";
+        if let Some(words) = urls.iter().find_map(|url| fault_of(url, shape, "registry")) {
+            from.fault("registry.urls", &words);
         }
         if user.is_empty() && password.is_some() {
             from.fault("registry.user", "is needed with registry.password");
@@ -36,14 +37,14 @@ impl Registry {
     }
 }
 
-/// What is wrong with a URL. It is not repeated: a password may be in it.
-fn fault_of(url: &str) -> Option<&'static str> {
-    const SHAPE: &str = "are URLs such as https://registry:8081, separated by commas";
-    let Ok(uri) = url.parse::<Uri>() else { return Some(SHAPE) };
+/// What is wrong with the URL of a server, which should have this `shape`. It is not repeated: a password may be in it, which
+/// belongs into the `table`.
+pub(super) fn fault_of(url: &str, shape: &str, table: &str) -> Option<String> {
+    let Ok(uri) = url.parse::<Uri>() else { return Some(shape.to_owned()) };
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     if authority.contains('@') {
-        return Some("hold no log-in: it goes to registry.user and registry.password");
+        return Some(format!("holds no log-in: it goes to {table}.user and {table}.password"));
     }
     let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-    (!is_http || uri.query().is_some()).then_some(SHAPE)
+    (!is_http || uri.query().is_some()).then(|| shape.to_owned())
 }

@@ -94,7 +94,7 @@ fn a_registry_that_cannot_be_asked_is_a_fault_that_repeats_no_password() {
     assert_eq!(
         lines,
         [
-            "registry.urls: hold no log-in: it goes to registry.user and registry.password",
+            "registry.urls: holds no log-in: it goes to registry.user and registry.password",
             "registry.user: is needed with registry.password"
         ]
     );

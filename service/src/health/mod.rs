@@ -60,7 +60,9 @@ pub const KAFKA: &str = "kafka";
 /// The component that ranks feeds: a worker's own threads, and whether its group knows it.
 pub const ENGINE: &str = "engine";
 /// The component that pushes feeds: without it they are old, but reads are answered.
-pub const SINK: &str = "redis_sink";
+pub const REDIS_SINK: &str = "redis_sink";
+/// The component that fills ClickHouse: without it rows wait in Kafka, and no reader does.
+pub const CLICKHOUSE_SINK: &str = "clickhouse_sink";
 /// The component that knows schemas: without it records in new ones wait.
 pub const REGISTRY: &str = "registry";
 /// The components that can answer a read.

@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::read::Reads;
 use crate::worker::Sunk;
 
-use super::{Behind, ENGINE, Health, KAFKA, REGISTRY, SINK, Seen};
+use super::{Behind, ENGINE, Health, KAFKA, REGISTRY, Seen};
 
 const EVERY: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_secs(1);
@@ -106,14 +106,15 @@ impl Probing {
         }
     }
 
-    /// Looks at the sink, for as long as the task lives.
-    pub async fn sink(self, sunk: impl Fn() -> Option<Arc<Sunk>> + Send) {
+    /// Looks at a sink, for as long as the task lives.
+    pub async fn sink<S: Sunk>(
+        self,
+        component: &'static str,
+        sunk: impl Fn() -> Option<Arc<S>> + Send,
+    ) {
         loop {
-            let sunk = sunk();
-            let found =
-                sunk.as_ref().map_or_else(|| Err("no worker runs".to_owned()), |sunk| sunk.look());
-            self.note(SINK, found, None);
-            self.metrics.sink_lag.set(sunk.map_or(0, |sunk| sunk.lag_ms(self.clock.now())));
+            let none = || Err("no worker runs".to_owned());
+            self.note(component, sunk().map_or_else(none, |sunk| sunk.look()), None);
             sleep(EVERY).await;
         }
     }

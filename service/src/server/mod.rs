@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, Remote};
 use crate::event_format::EventFormat;
-use crate::health::{Health, Probing};
+use crate::health::{CLICKHOUSE_SINK, Health, Probing, REDIS_SINK};
 use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
 use crate::http::internal::{Internal, digest, internal};
@@ -158,11 +158,16 @@ impl Server {
     fn follow_worker(&mut self, parts: &Parts<'_>, probing: &Probing) -> Arc<dyn StateFeeds> {
         let supervised = self.supervisor.supervised();
         let of = || Arc::clone(supervised);
-        let (asked, looked, sunk) = (of(), of(), of());
+        let (asked, looked, redis, clickhouse) = (of(), of(), of(), of());
         parts.metrics.follow(move || asked.report());
         self.probes.push(tokio::spawn(probing.clone().engine(move || looked.look())));
         if parts.config.redis.is_some() {
-            self.probes.push(tokio::spawn(probing.clone().sink(move || sunk.sunk())));
+            let sunk = move || redis.sunk().redis;
+            self.probes.push(tokio::spawn(probing.clone().sink(REDIS_SINK, sunk)));
+        }
+        if parts.config.clickhouse.is_some() {
+            let sunk = move || clickhouse.sunk().clickhouse;
+            self.probes.push(tokio::spawn(probing.clone().sink(CLICKHOUSE_SINK, sunk)));
         }
         of()
     }

@@ -9,7 +9,7 @@ use millstream::{
     Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, MemoryPlan, MemoryUse,
     Metrics, Query, QueryError, Streams,
 };
-use schemas::{FeedBody, FeedVersion, SchemaById, Trending, UserId};
+use schemas::{FeedBody, FeedVersion, NoRegistry, SchemaById, Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, feed};
 
 use crate::config::Config;
@@ -41,6 +41,14 @@ impl Engine {
         let query = streams.query();
         let state = Arc::new(State { feed, settings, query, streams: streams.clone() });
         Ok(Self { state, metrics: streams.metrics(), streams, registry })
+    }
+
+    /// Whoever knows the schemas of values in Avro.
+    pub fn schemas(&self) -> Arc<dyn SchemaById> {
+        match &self.registry {
+            Some(registry) => Arc::clone(registry) as Arc<dyn SchemaById>,
+            None => Arc::new(NoRegistry),
+        }
     }
 
     /// The name that this worker keeps over restarts, and that no other has.
@@ -143,6 +151,11 @@ fn engine(config: &Config) -> EngineConfig {
         state_dir: config.worker.state_dir.clone(),
         ..EngineConfig::within(config.worker.memory, config.worker.threads)
     }
+}
+
+/// A longer record is not decoded.
+pub fn record_bytes_max(config: &Config) -> usize {
+    engine(config).record_bytes_max
 }
 
 #[cfg(feature = "rocksdb")]

@@ -1,41 +1,91 @@
-//! A worker: the engine that ranks feeds and keeps their state, and the sink that pushes them to Redis, if there is one.
+//! A worker: the engine that ranks feeds and keeps their state, and the sinks that take what it reads and ranks elsewhere, if
+//! there are any.
 
+mod clickhouse_sink;
 mod engine;
+mod redis_sink;
 mod sink;
 mod supervisor;
 
 use std::sync::Arc;
 
+use connectors::clickhouse::Reading;
 use millstream::broker::Broker;
-use millstream::{Ended, Exit};
+use millstream::{Clock, Ended, Exit, SystemClock};
 
 use crate::config::Config;
 use crate::metrics::WorkerReport;
+pub use clickhouse_sink::ClickHouseSunk;
 pub use engine::{Engine, create_topics, describe};
-use sink::Member;
-pub use sink::{RedisSink, Sunk};
+pub use redis_sink::RedisSunk;
+pub use sink::Sunk;
+use sink::{Member, SinkThread};
 pub use supervisor::Supervisor;
 
 /// A worker at work.
 pub struct Worker {
     /// What ranks.
     pub engine: Engine,
-    /// What pushes.
-    pub sink: Option<RedisSink>,
+    /// What its sinks have done.
+    pub sunk: Sinks,
+    threads: Vec<SinkThread>,
+}
+
+/// What the sinks have done that there are.
+#[derive(Clone, Default)]
+pub struct Sinks {
+    /// Feeds pushed to Redis.
+    pub redis: Option<Arc<RedisSunk>>,
+    /// Rows inserted into ClickHouse.
+    pub clickhouse: Option<Arc<ClickHouseSunk>>,
+}
+
+impl Sinks {
+    /// Starts those that are configured, each beside the others; gives their threads to `threads`.
+    fn start(
+        config: &Config,
+        broker: &Arc<dyn Broker>,
+        engine: &Engine,
+        threads: &mut Vec<SinkThread>,
+    ) -> Result<Self, String> {
+        let member = Member { app: &config.app, instance: engine.name() };
+        let mut sinks = Self::default();
+        if let Some(redis) = &config.redis {
+            let (sunk, thread) = redis_sink::start(Arc::clone(broker), member, &redis.url)?;
+            sinks.redis = Some(sunk);
+            threads.push(thread);
+        }
+        if let Some(clickhouse) = &config.clickhouse {
+            let reading = Reading {
+                schemas: engine.schemas(),
+                cdc_epoch: config.worker.cdc_epoch,
+                record_bytes_max: engine::record_bytes_max(config),
+            };
+            let started = clickhouse_sink::start(Arc::clone(broker), member, clickhouse, reading)?;
+            sinks.clickhouse = Some(started.0);
+            threads.push(started.1);
+        }
+        Ok(sinks)
+    }
+
+    /// Each of them.
+    fn all(&self) -> impl Iterator<Item = &dyn Sunk> {
+        let redis = self.redis.as_deref().map(|sunk| sunk as &dyn Sunk);
+        let clickhouse = self.clickhouse.as_deref().map(|sunk| sunk as &dyn Sunk);
+        redis.into_iter().chain(clickhouse)
+    }
 }
 
 impl Worker {
-    /// Starts the engine, then the sink, inside a Tokio runtime; returns when the engine's threads run.
+    /// Starts the engine, then the sinks, inside a Tokio runtime; returns when the engine's threads run.
     pub fn start(config: &Config, broker: &Arc<dyn Broker>) -> Result<Self, Ended> {
         let engine = Engine::start(config, Arc::clone(broker))?;
-        let sink = config.redis.as_ref().map(|redis| {
-            let member = Member { app: &config.app, instance: engine.name() };
-            RedisSink::start(Arc::clone(broker), &member, &redis.url)
-        });
-        match sink.transpose() {
-            Ok(sink) => Ok(Self { engine, sink }),
+        let mut threads = Vec::new();
+        match Sinks::start(config, broker, &engine, &mut threads) {
+            Ok(sunk) => Ok(Self { engine, sunk, threads }),
             Err(why) => {
-                // The sink's fault is the reason, however the engine ends.
+                // The sink's fault is the reason, however the others end.
+                leave(threads);
                 let _ = engine.stop();
                 Err(Ended { exit: Exit::Failed, why })
             }
@@ -50,26 +100,29 @@ impl Worker {
     /// What it tells for metrics.
     fn report(&self, config: &Config) -> WorkerReport {
         let of = &config.worker;
-        let sink = self.sink.as_ref();
         WorkerReport {
             engine: Arc::clone(&self.engine.metrics),
             memory: self.engine.memory(&of.memory_plan(), of.threads),
             is_settled: self.engine.is_settled(),
             waiting_partitions: self.engine.waiting_partitions(),
-            sink: sink.map(|sink| (sink.sunk.counts(), sink.sunk.progress.took.durations())),
+            sunk: self.sunk.all().flat_map(Sunk::counts).collect(),
+            redis_lag_ms: self.sunk.redis.as_ref().map(|redis| redis.lag_ms(SystemClock.now())),
+            redis_took: self.sunk.redis.as_ref().map(|redis| redis.progress.took.durations()),
+            clickhouse_waiting_s: self.sunk.clickhouse.as_ref().map(|of| of.waiting_s()),
         }
     }
 
-    /// Stops the sink and the engine; tells why the engine ended if it was not asked to. Waits for the engine, and a little
-    /// for the sink.
+    /// Stops the sinks and the engine; tells why the engine ended if it was not asked to. Waits for the engine, and a little
+    /// for the sinks.
     pub fn stop(self) -> Result<(), Ended> {
-        if let Some(sink) = &self.sink {
-            sink.ask_to_stop();
-        }
+        self.threads.iter().for_each(SinkThread::ask_to_stop);
         let stopped = self.engine.stop();
-        if let Some(sink) = self.sink {
-            sink.leave();
-        }
+        leave(self.threads);
         stopped
     }
+}
+
+fn leave(threads: Vec<SinkThread>) {
+    threads.iter().for_each(SinkThread::ask_to_stop);
+    threads.into_iter().for_each(SinkThread::leave);
 }

@@ -16,7 +16,7 @@ use schemas::{Trending, UserId};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-use super::{Sunk, Worker};
+use super::{Sinks, Worker};
 use crate::commands::topics;
 use crate::config::Config;
 use crate::metrics::WorkerReport;
@@ -141,11 +141,13 @@ impl Supervised {
         }
     }
 
-    /// What its sink has done, if it has one.
-    pub fn sunk(&self) -> Option<Arc<Sunk>> {
+    /// What its sinks have done, those that there are.
+    pub fn sunk(&self) -> Sinks {
         match &*self.now() {
-            Now::Running(Some(worker)) => worker.sink.as_ref().map(|sink| Arc::clone(&sink.sunk)),
-            Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => None,
+            Now::Running(Some(worker)) => worker.sunk.clone(),
+            Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => {
+                Sinks::default()
+            }
         }
     }
 

@@ -80,7 +80,16 @@ async fn ready_shows_how_far_the_engine_is_behind_and_is_ready_all_the_same() {
 /// What a worker tells that has done nothing.
 fn report() -> WorkerReport {
     let (engine, memory) = (Arc::default(), vec![]);
-    WorkerReport { engine, memory, is_settled: false, waiting_partitions: 0, sink: None }
+    WorkerReport {
+        engine,
+        memory,
+        is_settled: false,
+        waiting_partitions: 0,
+        sunk: vec![],
+        redis_lag_ms: None,
+        redis_took: None,
+        clickhouse_waiting_s: None,
+    }
 }
 
 #[tokio::test]
@@ -90,7 +99,7 @@ async fn metrics_show_how_long_the_sink_takes_as_prometheus_reads_it() {
     [3, 70_000].map(Duration::from_millis).iter().for_each(|each| took.observe(*each));
     world
         .metrics
-        .follow(move || Some(WorkerReport { sink: Some((vec![], took.durations())), ..report() }));
+        .follow(move || Some(WorkerReport { redis_took: Some(took.durations()), ..report() }));
     let text = String::from_utf8(world.metrics.text()).unwrap();
     let shown: Vec<_> =
         text.lines().filter(|line| line.contains("feedmill_redis_sink_seconds")).collect();
