@@ -115,12 +115,16 @@ impl<'a> Fields<'a> {
 impl Event {
     /// Reads a record's value, in JSON or in Avro. However long its texts are: nobody who reads the topic keeps them.
     pub fn decode(value: &Payload) -> Result<Self, Poison> {
+        Self::decode_with_trace(value).map(|(event, _)| event)
+    }
+
+    pub(crate) fn decode_with_trace(value: &Payload) -> Result<(Self, Trace<'_>), Poison> {
         let fields = value.read("value").and_then(|value| match value {
             Read::Json(json) => Fields::from_json(json),
             Read::Avro(datum) => Fields::from_avro(&datum),
         });
         let fields = fields.map_err(|fault| fault.of(WHAT))?;
-        Self::read(fields, None, usize::MAX).map(|(event, _)| event).map_err(first)
+        Self::read(fields, None, usize::MAX).map_err(first)
     }
 
     /// Reads an event with its trace and names every fault; `user` stands in for an absent `user_id`.
