@@ -10,3 +10,6 @@ apicurio_version=3.0.9
 converter_version=2.6.13.Final
 # shellcheck disable=SC2034
 stack_jars="$cache/stack-$kafka_version-$debezium_version-$apicurio_version-$converter_version"
+# The Python environment of the example of a producer: other requirements are another folder.
+# shellcheck disable=SC2034
+producer_python="$cache/python-$(cksum <"${BASH_SOURCE[0]%/*}/../../examples/producers/python/requirements.txt" | cut -d ' ' -f 1)-$(uname -m)"

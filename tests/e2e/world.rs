@@ -160,6 +160,11 @@ impl World {
         self.stack.kafka()
     }
 
+    /// The registry's URL; empty if there is none.
+    pub fn registry(&self) -> &str {
+        self.stack.registry()
+    }
+
     /// Runs a statement as the application would.
     pub fn sql(&self, statement: &str) {
         psql(&self.stack, statement);
@@ -338,7 +343,8 @@ fn metric(port: u16, name: &str) -> f64 {
     line.map_or(0.0, |value| value.trim().parse().unwrap())
 }
 
-fn repository() -> PathBuf {
+/// The checkout.
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
