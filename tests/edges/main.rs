@@ -4,4 +4,5 @@
 mod postgres;
 mod redis;
 mod registry;
+mod registry_access;
 mod sinking;
