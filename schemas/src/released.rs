@@ -40,7 +40,9 @@ struct Kept {
 impl Release {
     /// Those of a topic, the oldest first; their numbers leave none out.
     fn all_of(topic: &'static str) -> Vec<Self> {
-        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/released")).join(topic);
+        // Asked at run time: checkouts that share a target directory may share this program.
+        let package = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+        let folder = Path::new(&package).join("released").join(topic);
         let count = u32::try_from(fs::read_dir(&folder).unwrap().count()).unwrap();
         let release = |version: u32| {
             let folder = folder.join(version.to_string());
