@@ -14,7 +14,8 @@ use crate::world::{World, repository};
 use crate::{LIKER, POST, READER, write_the_first_rows};
 
 /// The binary of this build, and the Python that script/setup has put the example's packages into.
-const PATHS: &str = r#". script/stack.d/versions.sh; PATH=$FEEDMILL:$producer_python/bin:$PATH"#;
+const PATHS: &str =
+    r#"root=$PWD; . script/stack.d/versions.sh; PATH=$FEEDMILL:$producer_python/bin:$PATH"#;
 
 #[test]
 fn the_examples_of_producers_write_events_that_count_all_of_a_user_in_one_partition() {
