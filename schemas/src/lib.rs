@@ -41,6 +41,8 @@ mod post;
 mod post_line;
 mod published;
 mod read;
+#[cfg(test)]
+mod released;
 mod row;
 mod time;
 mod to_post;

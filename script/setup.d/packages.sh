@@ -13,6 +13,8 @@ build file:zlib.h zlib1g-dev
 all command:javac openjdk-17-jdk-headless
 all command:mvn maven
 all command:npm npm
+all command:python3 python3
+all file:ensurepip python3-venv
 all file:initdb postgresql
 all command:redis-server redis-server
 all command:curl curl
@@ -25,6 +27,7 @@ packages_present() { # kind:name
     command:*) command -v "${1#*:}" >/dev/null 2>&1 ;;
     file:libclang) [ -n "$(ls /usr/lib/llvm-*/lib/libclang.so* /usr/lib/*/libclang*.so* "${LIBCLANG_PATH:-/nowhere}"/libclang* 2>/dev/null)" ] ;;
     file:zlib.h) [ -f /usr/include/zlib.h ] ;;
+    file:ensurepip) python3 -c 'import ensurepip' 2>/dev/null ;;
     file:initdb) [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || command -v initdb >/dev/null 2>&1 ;;
   esac
 }

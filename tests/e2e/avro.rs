@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use millstream::broker::kafka::{Kafka, KafkaSettings};
 use millstream::broker::{Broker, Isolation, OutRecord, Outgoing, TopicIndex, partition_of};
-use millstream::{Headers, Offset, Timestamp, Topic, TopicPartition};
+use millstream::{Headers, Timestamp, Topic, TopicPartition};
 use schemas::{Event, EventWriter};
 use serde_json::json;
 use tests::Part;
 
+use crate::log::entries;
 use crate::world::World;
 use crate::{AUTHOR, LIKER, POST, READER, write_the_first_rows};
 
@@ -66,29 +67,12 @@ fn events_of_the_api_are_in_avro_where_it_is_told_so_and_none_is_taken_before_th
     assert!(done, "{said}");
     world.poll("events are taken", || (post().0 == 202).then_some(()));
     world.poll("the registry is up", || world.component_is_up("registry").then_some(()));
-    let written = values(&world, "events");
-    assert!(!written.is_empty() && written.iter().all(|value| value[0] == 0), "{written:?}");
+    let written = entries(&world, "events");
+    assert!(!written.is_empty() && written.iter().all(|of| of.value[0] == 0), "{written:?}");
     world.poll("the event is processed", || {
         (world.worker_metric(0, "millstream_records_total ") >= 1.0).then_some(())
     });
     assert_eq!(world.worker_metric(0, "millstream_dead_letters_total "), 0.0);
-}
-
-/// The values of a topic.
-fn values(world: &World, topic: &str) -> Vec<Vec<u8>> {
-    let kafka = Kafka::new(KafkaSettings::new(world.kafka())).unwrap();
-    let mut consumer = kafka.consumer("test", Isolation::ReadCommitted).unwrap();
-    let places: Vec<_> =
-        (0..3).map(|partition| (TopicPartition::new(topic, partition), Offset(0))).collect();
-    consumer.assign(&places).unwrap();
-    let (mut values, mut ended) = (Vec::new(), 0);
-    while ended < places.len() {
-        let polled = consumer.poll(Duration::from_millis(200)).unwrap();
-        ended += polled.ends.len();
-        let records = polled.batches.iter().flat_map(|batch| batch.iter());
-        values.extend(records.map(|record| record.value.unwrap_or_default().to_vec()));
-    }
-    values
 }
 
 /// A producer that registered the schema writes a share, beside the JSON of the API.

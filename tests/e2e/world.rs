@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -158,6 +158,11 @@ impl World {
     /// Kafka's bootstrap address.
     pub fn kafka(&self) -> &str {
         self.stack.kafka()
+    }
+
+    /// The registry's URL; empty if there is none.
+    pub fn registry(&self) -> &str {
+        self.stack.registry()
     }
 
     /// Runs a statement as the application would.
@@ -338,8 +343,11 @@ fn metric(port: u16, name: &str) -> f64 {
     line.map_or(0.0, |value| value.trim().parse().unwrap())
 }
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+/// The checkout that the test runs in. Asked at run time: checkouts that share a target directory may share this program.
+pub fn repository() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    package.parent().unwrap().to_owned()
 }
 
 fn free_ports() -> Ports {

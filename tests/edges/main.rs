@@ -5,4 +5,5 @@ mod clickhouse;
 mod postgres;
 mod redis;
 mod registry;
+mod registry_access;
 mod sinking;

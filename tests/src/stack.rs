@@ -54,6 +54,7 @@ impl Part {
 pub struct Builder<'a> {
     parts: Vec<Part>,
     properties: Vec<String>,
+    registry_properties: Vec<String>,
     avro: bool,
     proxy: Option<&'a Proxy>,
 }
@@ -62,6 +63,12 @@ impl<'a> Builder<'a> {
     /// One more property of the broker.
     pub fn property(mut self, name: &str, value: &str) -> Self {
         self.properties.push(format!("{name}={value}"));
+        self
+    }
+
+    /// One more property of the registry, as Quarkus has them.
+    pub fn registry_property(mut self, name: &str, value: &str) -> Self {
+        self.registry_properties.push(format!("{name}={value}"));
         self
     }
 
@@ -97,6 +104,9 @@ impl<'a> Builder<'a> {
         options.extend(["--port-base".to_owned(), free_ports()?.to_string()]);
         for property in &self.properties {
             options.extend(["--kafka-property".to_owned(), property.clone()]);
+        }
+        for property in &self.registry_properties {
+            options.extend(["--registry-property".to_owned(), property.clone()]);
         }
         if self.avro {
             options.extend(["--format", "avro"].map(str::to_owned));

@@ -16,6 +16,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("service", &["millstream", "schemas", "topologies", "connectors", "worlds"]),
     ("tests", &[]),
     ("benches", &["millstream", "schemas", "topologies", "connectors", "tests"]),
+    // What others write: they have nothing of ours.
+    ("examples/producers/rust", &[]),
 ];
 
 const OURS: &[&str] = &[
@@ -27,6 +29,7 @@ const OURS: &[&str] = &[
     "feedmill",
     "tests",
     "benches",
+    "producer",
 ];
 const PURE: &[&str] = &["schemas", "topologies", "worlds"];
 const IMPURE: &[&str] =

@@ -6,6 +6,7 @@
 //! refused, a fault of its own) may be mended, and nothing is given up for it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use schema_registry_converter::blocking::schema_registry::{SrSettings, get_schema_by_id};
-use schema_registry_converter::schema_registry_common::SchemaType;
+use schema_registry_converter::error::SRCError;
+use schema_registry_converter::schema_registry_common::{RawError, SchemaType};
 use schemas::{Lookup, SchemaById, WriterSchema};
 
-use super::{CALL_MAX, RegistrySettings, http_client};
+use super::{CALL_MAX, RegistrySettings, deepest, http_client};
 
 /// How many schemas are kept.
 const KEPT_MAX: usize = 10_000;
@@ -164,6 +166,19 @@ impl Known {
     }
 }
 
+/// What a call failed with, in one line. The schema's own address is left out: several that fail alike are one failure.
+fn failure(error: &SRCError) -> String {
+    let said = &error.error;
+    let Some(cause) = error.source() else { return said.clone() };
+    // The crate's words for an answer that is no error of a registry's.
+    if cause.downcast_ref::<RawError>().is_some_and(|raw| raw.error_code == 0) {
+        return said.clone();
+    }
+    let url = cause.downcast_ref::<reqwest::Error>().and_then(reqwest::Error::url);
+    let at = url.map(|url| format!("{}: ", url.origin().ascii_serialization()));
+    format!("{said}: {}{}", at.unwrap_or_default(), deepest(cause))
+}
+
 /// Asks for one schema; fails, in words, if the registry does not say whether it has it.
 fn fetch(client: &SrSettings, id: u32) -> Result<Found, String> {
     let nothing = |why: String| Ok(Found::Nothing(why, Instant::now()));
@@ -172,10 +187,7 @@ fn fetch(client: &SrSettings, id: u32) -> Result<Found, String> {
         Err(error) if error.error.contains("status 404") => {
             return nothing("the registry has no such schema".into());
         }
-        Err(error) => {
-            let cause = error.cause.map(|cause| format!(": {cause}"));
-            return Err(error.error + &cause.unwrap_or_default());
-        }
+        Err(error) => return Err(failure(&error)),
     };
     if schema.schema_type != SchemaType::Avro {
         return nothing(format!("it is no schema of Avro, but {:?}", schema.schema_type));

@@ -5,7 +5,7 @@
 //! one asked.
 
 use std::error::Error;
-use std::{fmt, iter};
+use std::fmt;
 
 use apache_avro::schema_compatibility::{Compatibility as Compatible, SchemaCompatibility};
 use reqwest::blocking::{Client, Response};
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{CALL_MAX, RegistrySettings, http_client};
+use super::{CALL_MAX, RegistrySettings, causes, deepest, http_client};
 
 /// What a new subject is held to: who reads by the new schema reads what was written by the last one.
 const BACKWARD: &str = "BACKWARD";
@@ -220,21 +220,11 @@ fn explain(old: &str, new: &str) -> Result<(), String> {
     }
 }
 
-/// An error, and what lies behind it.
-fn causes(error: &dyn Error) -> impl Iterator<Item = String> {
-    iter::successors(Some(error), |&error| error.source()).map(ToString::to_string)
-}
-
-/// All of them.
+/// An error and all that lies behind it.
 fn chain(error: &dyn Error) -> String {
     let words = causes(error).collect::<Vec<_>>().join(": ");
     // One line, whatever is printed in it.
     words.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The last of them: the layers above only say that something failed.
-fn deepest(error: &dyn Error) -> String {
-    causes(error).last().unwrap_or_default()
 }
 
 #[cfg(test)]
