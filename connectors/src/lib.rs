@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod backoff;
+mod causes;
 pub mod clickhouse;
 pub mod outage;
 pub mod postgres;

@@ -15,8 +15,7 @@ mod run;
 mod sink;
 mod stretch;
 
-use std::error::Error as _;
-use std::{fmt, iter};
+use std::fmt;
 
 use ::clickhouse::Client;
 use ::clickhouse::error::Error;
@@ -30,6 +29,7 @@ pub use run::{Sinking, run};
 pub use sink::{Reading, Sink};
 pub use stretch::Stretch;
 
+use crate::causes::deepest;
 use crate::outage;
 
 /// Where the server is, and who asks.
@@ -99,11 +99,9 @@ const OF_MIGRATION: [u32; 2] = [60, 81];
 
 impl From<Error> for ClickHouseFault {
     fn from(error: Error) -> Self {
-        let chain = iter::successors(error.source(), |&error| error.source());
         let words = match &error {
             Error::BadResponse(said) => said.trim().to_owned(),
-            // The layers above only say that something failed.
-            other => chain.last().map_or_else(|| other.to_string(), ToString::to_string),
+            other => deepest(other),
         };
         match code(&words) {
             Some(code) if OF_ROWS.contains(&code) => Self::Rows(words),

@@ -19,7 +19,8 @@ use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{RawError, SchemaType};
 use schemas::{Lookup, SchemaById, WriterSchema};
 
-use super::{CALL_MAX, RegistrySettings, deepest, http_client};
+use super::{CALL_MAX, RegistrySettings, http_client};
+use crate::causes::deepest;
 
 /// How many schemas are kept.
 const KEPT_MAX: usize = 10_000;

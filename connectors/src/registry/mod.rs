@@ -5,8 +5,6 @@
 mod lookup;
 mod subjects;
 
-use std::error::Error;
-use std::iter;
 use std::time::Duration;
 
 use reqwest::Certificate;
@@ -46,14 +44,4 @@ fn http_client(ca: Option<&[u8]>) -> Result<ClientBuilder, String> {
         builder = builder.tls_certs_merge(trusted);
     }
     Ok(builder)
-}
-
-/// An error, and what lies behind it.
-fn causes(error: &dyn Error) -> impl Iterator<Item = String> {
-    iter::successors(Some(error), |&error| error.source()).map(ToString::to_string)
-}
-
-/// The last of them: the layers above only say that something failed.
-fn deepest(error: &dyn Error) -> String {
-    causes(error).last().unwrap_or_default()
 }

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{CALL_MAX, RegistrySettings, causes, deepest, http_client};
+use super::{CALL_MAX, RegistrySettings, http_client};
+use crate::causes::{causes, deepest};
 
 /// What a new subject is held to: who reads by the new schema reads what was written by the last one.
 const BACKWARD: &str = "BACKWARD";
