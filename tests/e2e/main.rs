@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod avro;
+mod clickhouse;
 mod client;
 mod configuration;
 mod failing;

@@ -61,6 +61,15 @@ impl World {
         Self::on(Stack::of(&parts).start().unwrap(), settings)
     }
 
+    /// With ClickHouse, whose tables are made, and without Debezium.
+    pub fn with_clickhouse(settings: &[(&'static str, &'static str)]) -> Self {
+        let parts = [Part::Kafka, Part::Postgres, Part::Redis, Part::ClickHouse];
+        let world = Self::on(Stack::of(&parts).start().unwrap(), settings);
+        let (done, said) = world.run(&["clickhouse", "migrate"]);
+        assert!(done, "{said}");
+        world
+    }
+
     /// Without Debezium.
     pub fn without_change_capture() -> Self {
         Self::with(&[])
@@ -105,6 +114,9 @@ impl World {
             .env("FEEDMILL_HTTP__INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
         if !stack.registry().is_empty() {
             command.env("FEEDMILL_REGISTRY__URLS", stack.registry());
+        }
+        if !stack.clickhouse().is_empty() {
+            command.env("FEEDMILL_CLICKHOUSE__URL", stack.clickhouse());
         }
         for (name, value) in &self.settings {
             command.env(format!("FEEDMILL_{name}"), value);
@@ -168,6 +180,15 @@ impl World {
     /// Runs a statement as the application would.
     pub fn sql(&self, statement: &str) {
         psql(&self.stack, statement);
+    }
+
+    /// What ClickHouse answers to a question, with tabs between columns; none if it does not.
+    pub fn clickhouse(&self, question: &str) -> Option<String> {
+        let url = format!("{}/?database=feedmill", self.stack.clickhouse());
+        let words = ["-sf", "--max-time", "20", &url, "--data-binary", question];
+        let output = Command::new("curl").args(words).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        output.status.success().then(|| text.trim_end().to_owned())
     }
 
     pub fn now_ms(&self) -> u64 {

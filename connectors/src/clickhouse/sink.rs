@@ -185,27 +185,42 @@ impl Sink {
         Ok(inserted)
     }
 
-    /// Inserts what is missing of a stretch of events. An insert of it may still be on its way, which the server knows by its
-    /// token; and it may know the token of one whose rows it lost.
+    /// Inserts what is missing of a stretch of events. One that is there whole, or not at all, is sent again under its token: an
+    /// insert of it may still be on its way, and what views make of it may be missing. After that the server may still know
+    /// the token of an insert whose rows it lost.
     async fn missing_events<'r>(
         &self,
         stretch: &Stretch,
         records: impl Iterator<Item = RawRecord<'r>> + Clone,
     ) -> Result<Inserted, Hold> {
         let found = self.found(stretch).await?;
-        let token = match found.len() {
-            0 => stretch.token(),
-            part => format!("{} but {part}", stretch.token()),
+        let missing = |found: HashSet<(u64, i64)>| {
+            records.clone().filter(move |record| !found.contains(&place(record)))
         };
-        let missing = records.clone().filter(|record| !found.contains(&place(record)));
-        let inserted = self.events(stretch, &token, missing).await?;
-        let found = self.found(stretch).await?;
-        let missing = records.filter(|record| !found.contains(&place(record)));
-        let lost = self.events(stretch, &format!("{token} again"), missing).await?;
+        let inserted = if found.is_empty() || found.len() == self.count_events(records.clone())? {
+            self.events(stretch, &stretch.token(), records.clone()).await?
+        } else {
+            let token = format!("{} but {}", stretch.token(), found.len());
+            self.events(stretch, &token, missing(found)).await?
+        };
+        let lost = missing(self.found(stretch).await?);
+        let lost = self.events(stretch, &format!("{} again", stretch.token()), lost).await?;
         if lost.rows > 0 {
             tracing::warn!(%stretch, rows = lost.rows, "clickhouse had lost rows of an insert");
         }
         Ok(inserted)
+    }
+
+    fn count_events<'r>(
+        &self,
+        records: impl Iterator<Item = RawRecord<'r>>,
+    ) -> Result<usize, Hold> {
+        let (mut count, mut payload) = (0, Payload::default());
+        for record in records.filter(|record| self.reading.takes(record)) {
+            self.reading.read(&mut payload, record.value)?;
+            count += usize::from(event(&payload, &record).is_some());
+        }
+        Ok(count)
     }
 
     /// The records of a stretch that are rows of `events`.
