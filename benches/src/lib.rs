@@ -7,7 +7,7 @@
 //!
 //! Count by key: read a topic, count records by key, write a changelog record and an output record per changed key and
 //! commit, exactly once. Other tasks: how long a commit takes, how soon an event is seen, how many feeds are served, how
-//! long a ranking takes, what an author with many readers costs.
+//! long a ranking takes, what an author with many readers costs, what it takes to have events in ClickHouse.
 
 mod commits;
 mod company;
@@ -17,6 +17,7 @@ mod floor;
 mod fresh;
 mod http;
 mod input;
+mod inserting;
 mod latency;
 mod ours;
 mod ranking;
@@ -37,6 +38,7 @@ pub use entrant::{Entrant, Role, Run};
 pub use floor::{Floor, Output};
 pub use fresh::Fresh;
 pub use input::Input;
+pub use inserting::{Inserted, Inserting};
 pub use latency::Spread;
 pub use ours::Ours;
 pub use ranking::Ranking;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use benches::{
-    Broken, Commits, Count, Entrant, Floor, Fresh, Input, Ours, Output, Ranking, Result, Serving,
-    Teller, Usage, Viral,
+    Broken, Commits, Count, Entrant, Floor, Fresh, Input, Inserting, Ours, Output, Ranking, Result,
+    Serving, Teller, Usage, Viral,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -60,6 +60,9 @@ enum Verb {
     Rank,
     /// What an author with many readers costs.
     Viral,
+    /// What it takes to have events in ClickHouse.
+    #[command(name = "clickhouse")]
+    ClickHouse,
     /// An entrant, started by `count`.
     #[command(hide = true)]
     RunFloor {
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Some(Verb::Serve) => asked.serving(),
         Some(Verb::Rank) => asked.ranking(),
         Some(Verb::Viral) => asked.viral(),
+        Some(Verb::ClickHouse) => asked.inserting(),
         Some(Verb::RunFloor { run, sent }) => run.floor(sent),
         Some(Verb::RunOurs { run, state }) => run.ours(state),
     };
@@ -124,6 +128,7 @@ impl Asked {
         self.serving()?;
         self.ranking()?;
         self.viral()?;
+        self.inserting()?;
         self.count(Vec::new())
     }
 
@@ -152,6 +157,10 @@ impl Asked {
         let (followers, seconds) = if self.quick { (5_000, 10) } else { (20_000, 30) };
         let (feedmill, span) = (self.feedmill()?, Duration::from_secs(seconds));
         Viral { feedmill, followers, likes_per_second: 1_000, span }.run(self.teller())
+    }
+
+    fn inserting(&self) -> Result<()> {
+        Inserting { events: if self.quick { 300_000 } else { 3_000_000 } }.run(self.teller())
     }
 
     fn feedmill(&self) -> Result<PathBuf> {

@@ -55,6 +55,11 @@ impl Sources {
         Self::NAMES.into_iter().filter(move |(source, _)| self.has(*source)).map(|(_, name)| name)
     }
 
+    /// The set of these bits; bits that name no source are left out.
+    pub fn of_bits(bits: u8) -> Self {
+        Self(bits & Self::FOLLOW.with(Self::TRENDING).with(Self::AFFINITY).0)
+    }
+
     /// The bits, as the body has them.
     pub fn bits(self) -> u8 {
         self.0

@@ -48,7 +48,8 @@ macro_rules! migrations {
 
 impl Migration {
     /// Every one, in order.
-    pub const ALL: [Self; 4] = migrations![1 "rows", 2 "events", 3 "feeds", 4 "metrics"];
+    pub const ALL: [Self; 5] =
+        migrations![1 "rows", 2 "events", 3 "feeds", 4 "metrics", 5 "ranking"];
 
     /// A statement ends with a semicolon at the end of its line.
     pub fn statements(&self) -> impl Iterator<Item = &'static str> {

@@ -9,8 +9,10 @@ mod feed_row;
 mod image_row;
 mod lane;
 mod letters;
+mod line_row;
 mod migrations;
 mod progress;
+mod ranking;
 mod run;
 mod sink;
 mod stretch;
@@ -25,6 +27,7 @@ pub use lane::Limits;
 pub use letters::Letters;
 pub use migrations::{Migration, MigrationFault, Migrator};
 pub use progress::Progress;
+pub use ranking::{Ranking, RankingNumbers};
 pub use run::{Sinking, run};
 pub use sink::{Reading, Sink};
 pub use stretch::Stretch;
@@ -138,6 +141,12 @@ impl From<[u8; 16]> for Uuid {
     }
 }
 
+impl From<Uuid> for [u8; 16] {
+    fn from(Uuid(upper, lower): Uuid) -> Self {
+        (u128::from(upper) << 64 | u128::from(lower)).to_be_bytes()
+    }
+}
+
 /// The first and the last millisecond that a `DateTime64(3)` can say.
 const TIMES: (i64, i64) = (-2_208_988_800_000, 10_413_791_999_999);
 
@@ -172,6 +181,7 @@ mod tests {
     fn an_id_is_two_halves_and_a_time_is_one_that_can_be_said() {
         let bytes: [u8; 16] = std::array::from_fn(|at| at as u8 + 1);
         assert_eq!(Uuid::from(bytes), Uuid(0x0102_0304_0506_0708, 0x090a_0b0c_0d0e_0f10));
+        assert_eq!(<[u8; 16]>::from(Uuid::from(bytes)), bytes);
         assert_eq!([time(5), time(i64::MIN), time(i64::MAX)], [5, TIMES.0, TIMES.1]);
     }
 }

@@ -12,7 +12,8 @@ use ::clickhouse::insert::Insert;
 use ::clickhouse::{Client, Row};
 use millstream::RawRecord;
 use schemas::topic::{
-    CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_POSTS, CDC_USERS, EVENTS, FEEDS, Topic,
+    CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_POSTS, CDC_USERS, EVENTS, FEEDS, POSTS_LIVE,
+    TRENDING, Topic,
 };
 use schemas::{
     Cdc, Comment, Event, FEEDS_EPOCH, FeedBody, FeedVersion, Follow, Like, Payload, Post,
@@ -22,6 +23,7 @@ use schemas::{
 use super::event_row::{EventRow, Place};
 use super::feed_row::FeedRow;
 use super::image_row::{Imaged, columns};
+use super::line_row::{LineRow, TrendingRow};
 use super::stretch::Stretch;
 use super::{ClickHouseFault, ClickHouseSettings, time};
 
@@ -30,8 +32,17 @@ const SEND_MAX: Duration = Duration::from_secs(10);
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// What becomes rows.
-pub(super) const TOPICS: [Topic; 7] =
-    [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, EVENTS, FEEDS];
+pub(super) const TOPICS: [Topic; 9] = [
+    CDC_USERS,
+    CDC_POSTS,
+    CDC_FOLLOWS,
+    CDC_COMMENTS,
+    CDC_LIKES,
+    EVENTS,
+    FEEDS,
+    POSTS_LIVE,
+    TRENDING,
+];
 
 /// What became of a stretch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +136,8 @@ impl Sink {
             }
             topic if topic == EVENTS.name => self.events(stretch, &stretch.token(), records).await,
             topic if topic == FEEDS.name => self.feeds(stretch, is_doubtful, records).await,
+            topic if topic == POSTS_LIVE.name => self.lines(stretch, is_doubtful, records).await,
+            topic if topic == TRENDING.name => self.trending(stretch, is_doubtful, records).await,
             topic if topic == CDC_USERS.name => {
                 self.images::<User>(stretch, is_doubtful, records).await
             }
@@ -247,6 +260,46 @@ impl Sink {
         }
         insert.end().await?;
         Ok(Inserted { rows, none })
+    }
+
+    async fn lines<'r>(
+        &self,
+        stretch: &Stretch,
+        is_doubtful: bool,
+        records: impl Iterator<Item = RawRecord<'r>>,
+    ) -> Result<Inserted, Hold> {
+        let token = (!is_doubtful).then(|| stretch.token());
+        let mut insert = self.begin::<LineRow>("post_lines", token.as_deref()).await?;
+        let mut inserted = Inserted::default();
+        for record in records {
+            match LineRow::of(&record) {
+                Some(row) => {
+                    insert.write(&row).await?;
+                    inserted.rows += 1;
+                }
+                None => inserted.none += 1,
+            }
+        }
+        insert.end().await?;
+        Ok(inserted)
+    }
+
+    /// The last record has all lists.
+    async fn trending<'r>(
+        &self,
+        stretch: &Stretch,
+        is_doubtful: bool,
+        records: impl Iterator<Item = RawRecord<'r>>,
+    ) -> Result<Inserted, Hold> {
+        let token = (!is_doubtful).then(|| stretch.token());
+        let Some(last) = records.last() else { return Ok(Inserted::default()) };
+        let Some(rows) = TrendingRow::of(&last) else { return Ok(Inserted { rows: 0, none: 1 }) };
+        let mut insert = self.begin::<TrendingRow>(TRENDING.name, token.as_deref()).await?;
+        for row in &rows {
+            insert.write(row).await?;
+        }
+        insert.end().await?;
+        Ok(Inserted { rows: rows.len() as u64, none: 0 })
     }
 
     async fn images<'r, R: Imaged>(

@@ -33,6 +33,21 @@ CREATE TABLE IF NOT EXISTS posts (
 ORDER BY id
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- Who wrote a post, as its newest image says that knows it: what was done to a post counts for its author also when it is
+-- deleted, and a delete may not know who that was. By post.
+CREATE TABLE IF NOT EXISTS post_authors (
+    post_id UUID,
+    author_id AggregateFunction(argMax, UUID, UInt128)
+) ENGINE = AggregatingMergeTree
+ORDER BY post_id
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS post_authors_of_posts TO post_authors AS
+SELECT id AS post_id, argMaxState(user_id, version) AS author_id
+FROM posts
+WHERE user_id != toUUID('00000000-0000-0000-0000-000000000000')
+GROUP BY post_id;
+
 -- By follower: whom a reader follows is asked for every ranking, who follows an author seldom.
 CREATE TABLE IF NOT EXISTS follows (
     follower_id UUID,

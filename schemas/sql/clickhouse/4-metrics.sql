@@ -36,7 +36,7 @@ GROUP BY post_id, hour;
 -- Every like, comment and share of a reader on the posts of an author, for 90 days; what counts of it is a question:
 -- a like of the database and one of an event are two rows here. By reader, then author: whom a reader's affinity is with.
 -- A row that comes again, or is deleted, stays one row, whose state the newest version decides. author_id is that of the
--- post as it was known then, and zero if it was not: then posts knows it.
+-- post as it was known then, and zero if it was not: then post_authors knows it.
 CREATE TABLE IF NOT EXISTS user_author_90d (
     user_id UUID,
     author_id UUID,
@@ -64,8 +64,9 @@ SELECT
     argMaxState(toUInt8(0), toUInt128(0)) AS is_deleted
 FROM events AS acts
 LEFT JOIN (
-    SELECT id, argMax(user_id, version) AS author_id FROM posts WHERE id IN (SELECT post_id FROM events) GROUP BY id
-) AS authors ON authors.id = acts.post_id
+    SELECT post_id, argMaxMerge(author_id) AS author_id FROM post_authors
+    WHERE post_id IN (SELECT post_id FROM events) GROUP BY post_id
+) AS authors ON authors.post_id = acts.post_id
 WHERE acts.action IN ('like', 'comment', 'share')
 GROUP BY user_id, author_id, day, post_id, action, id;
 
@@ -81,8 +82,9 @@ SELECT
     argMaxState(acts.is_deleted, acts.version) AS is_deleted
 FROM likes AS acts
 LEFT JOIN (
-    SELECT id, argMax(user_id, version) AS author_id FROM posts WHERE id IN (SELECT post_id FROM likes) GROUP BY id
-) AS authors ON authors.id = acts.post_id
+    SELECT post_id, argMaxMerge(author_id) AS author_id FROM post_authors
+    WHERE post_id IN (SELECT post_id FROM likes) GROUP BY post_id
+) AS authors ON authors.post_id = acts.post_id
 GROUP BY user_id, author_id, day, post_id, action, id;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS user_author_90d_of_comments TO user_author_90d AS
@@ -97,8 +99,9 @@ SELECT
     argMaxState(acts.is_deleted, acts.version) AS is_deleted
 FROM comments AS acts
 LEFT JOIN (
-    SELECT id, argMax(user_id, version) AS author_id FROM posts WHERE id IN (SELECT post_id FROM comments) GROUP BY id
-) AS authors ON authors.id = acts.post_id
+    SELECT post_id, argMaxMerge(author_id) AS author_id FROM post_authors
+    WHERE post_id IN (SELECT post_id FROM comments) GROUP BY post_id
+) AS authors ON authors.post_id = acts.post_id
 GROUP BY user_id, author_id, day, post_id, action, id;
 
 -- The quality of a day's feeds, a row a source, position and weight set; written by a job, the last word on a day wins.

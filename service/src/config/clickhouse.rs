@@ -16,6 +16,10 @@ pub struct ClickHouse {
     pub linger: Duration,
     /// How many records of a partition are inserted at once.
     pub records_max: usize,
+    /// How long a read waits for its answer.
+    pub wait: Duration,
+    /// How many reads it ranks at once.
+    pub reads_max: usize,
 }
 
 impl ClickHouse {
@@ -27,6 +31,8 @@ impl ClickHouse {
         let password = from.secret("clickhouse.password");
         let linger = from.millis("clickhouse.linger_ms", 10_000);
         let records_max = from.within("clickhouse.records_max", 100_000, 1..=1_000_000);
+        let wait = from.millis("clickhouse.wait_ms", 2_000);
+        let reads_max = from.within("clickhouse.reads_max", 16, 1..=10_000);
         if user.is_empty() && password.is_some() {
             from.fault("clickhouse.user", "is needed with clickhouse.password");
         }
@@ -39,6 +45,6 @@ impl ClickHouse {
         }
         let login = (!user.is_empty()).then(|| (user, password.unwrap_or_default()));
         let server = ClickHouseSettings { url, database, login };
-        Some(Self { server, linger, records_max })
+        Some(Self { server, linger, records_max, wait, reads_max })
     }
 }

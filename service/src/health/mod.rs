@@ -66,7 +66,7 @@ pub const CLICKHOUSE_SINK: &str = "clickhouse_sink";
 /// The component that knows schemas: without it records in new ones wait.
 pub const REGISTRY: &str = "registry";
 /// The components that can answer a read.
-pub const TIERS: [&str; 3] = ["redis", "state", "postgres"];
+pub const TIERS: [&str; 4] = ["redis", "state", "clickhouse", "postgres"];
 
 impl Health {
     /// Notes what was seen of a component.

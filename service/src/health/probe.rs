@@ -81,6 +81,8 @@ impl Probing {
             let tiers = reads.tiers();
             let redis = tiers.redis.as_ref().map(|tier| (tier.tier().probe(), tier.mode().name()));
             let state = tiers.state.as_ref().map(|tier| (tier.tier().probe(), tier.mode().name()));
+            let clickhouse = tiers.clickhouse.as_ref();
+            let clickhouse = clickhouse.map(|tier| (tier.tier().probe(), tier.mode().name()));
             let postgres = tiers.postgres.as_ref().map(|tier| {
                 let ping = async { tier.tier().ping().await.map_err(|fault| fault.to_string()) };
                 (Box::pin(ping) as BoxFuture<'_, _>, tier.mode().name())
@@ -88,6 +90,7 @@ impl Probing {
             tokio::join!(
                 self.tier("redis", redis),
                 self.tier("state", state),
+                self.tier("clickhouse", clickhouse),
                 self.tier("postgres", postgres),
             );
             sleep(EVERY).await;

@@ -148,8 +148,9 @@ pub fn asked(query: &str) -> Result<Asked, Vec<Fault>> {
                 None => faults.push(fault("a number from 1 to 100")),
             },
             ("algo", "ranked") => asked.algo = Algo::Ranked,
+            ("algo", "ch") => asked.algo = Algo::ClickHouse,
             ("algo", "timeline") => asked.algo = Algo::Timeline,
-            ("algo", _) => faults.push(fault("ranked or timeline")),
+            ("algo", _) => faults.push(fault("ranked, ch or timeline")),
             ("explain", "1" | "true") => asked.explain = true,
             ("explain", "0" | "false") => {}
             ("explain", _) => faults.push(fault("0 or 1")),
@@ -192,11 +193,16 @@ pub fn feed(found: &Found, asked: Asked, now_ms: i64, request: Uuid) -> Feed {
     };
     match found {
         Found::Ranked { version, body, stale, .. } => {
-            feed.version = Some(*version);
+            feed.version = *version;
+            let by_clickhouse = feed.source == Source::ClickHouse.name();
+            if asked.algo == Algo::ClickHouse {
+                feed.fallback = !by_clickhouse;
+                feed.algo = if by_clickhouse { asked.algo } else { Algo::Ranked }.name();
+            }
             feed.valid_until = body.valid_until_ms;
             feed.cold_start = body.cold_start;
             feed.stale = *stale;
-            feed.items = ranked(body, asked, now_ms, |at| ctx(at, Some(*version)));
+            feed.items = ranked(body, asked, now_ms, |at| ctx(at, *version));
         }
         Found::Timeline(timeline) => {
             feed.algo = Algo::Timeline.name();

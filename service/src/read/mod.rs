@@ -1,10 +1,11 @@
 //! Who answers a read: the first tier that can, in one order, and the answer says which it was.
 //!
-//! Redis while its copy is fresh; then the state that ranks on demand; then what Redis had, stale; then
-//! PostgreSQL's timeline. A tier that fails costs its time-out at most, and soon nothing: its breaker opens.
+//! Redis while its copy is fresh; then the state that ranks on demand; then what Redis had, stale; then ClickHouse, which
+//! ranks what its tables have; then PostgreSQL's timeline. A tier that fails costs its time-out at most, and soon nothing: its breaker opens.
 //! Reads of one user that are under way at once ask the tiers once. Whatever was asked, a read is told to the
 //! topic `reads`, which keeps the reader ranked.
 
+mod clickhouse;
 mod flight;
 mod guard;
 mod local;
@@ -21,6 +22,7 @@ use schemas::{FeedBody, Trending, TrendingWindow, UserId};
 
 use crate::log::Log;
 use crate::metrics::Metrics;
+pub use clickhouse::RankedByClickHouse;
 use flight::Flights;
 pub use guard::{Guard, Guarded};
 pub use local::{LocalState, StateFault, StateFeeds, feed, trending};
@@ -38,6 +40,8 @@ const TIMELINE_POSTS_MAX: u16 = 500;
 pub enum Algo {
     /// The ranking.
     Ranked,
+    /// The ranking, made by ClickHouse.
+    ClickHouse,
     /// What followees posted, newest first.
     Timeline,
 }
@@ -47,6 +51,7 @@ impl Algo {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ranked => "ranked",
+            Self::ClickHouse => "ch",
             Self::Timeline => "timeline",
         }
     }
@@ -59,6 +64,8 @@ pub enum Source {
     Redis,
     /// The state of the owning worker.
     State,
+    /// What ClickHouse ranks.
+    ClickHouse,
     /// The database.
     Postgres,
 }
@@ -69,6 +76,7 @@ impl Source {
         match self {
             Self::Redis => "redis",
             Self::State => "state",
+            Self::ClickHouse => "clickhouse",
             Self::Postgres => "postgres",
         }
     }
@@ -79,8 +87,8 @@ impl Source {
 pub enum Found {
     /// A ranked body, to be scored again as of the read.
     Ranked {
-        /// Its publication.
-        version: u64,
+        /// Its publication; none if it was never published.
+        version: Option<u64>,
         /// The body.
         body: FeedBody,
         /// Who had it.
@@ -102,6 +110,8 @@ pub struct Tiers {
     pub redis: Option<Guarded<Box<dyn RankedTier>>>,
     /// The state of this process, or of the workers.
     pub state: Option<Guarded<Box<dyn RankedTier>>>,
+    /// ClickHouse.
+    pub clickhouse: Option<Guarded<Box<dyn RankedTier>>>,
     /// PostgreSQL.
     pub postgres: Option<Guarded<Database>>,
 }
@@ -139,6 +149,7 @@ impl Reads {
             async move {
                 let found = match algo {
                     Algo::Ranked => reads.ranked(user).await.map(Arc::new),
+                    Algo::ClickHouse => reads.by_clickhouse(user).await.map(Arc::new),
                     Algo::Timeline => match reads.timeline(user).await {
                         Ok(found) => Ok(Arc::new(found)),
                         Err(Nobody) => reads.timeline_left_alone(user).await.map(Arc::new),
@@ -208,6 +219,16 @@ impl Reads {
         if let Some(held) = stale {
             return Ok(held.found(Source::Redis, true));
         }
+        self.by_clickhouse(user).await
+    }
+
+    /// ClickHouse, and those who come after it.
+    async fn by_clickhouse(&self, user: UserId) -> Result<Found, Nobody> {
+        if let Some(clickhouse) = &self.tiers.clickhouse
+            && let Ok(Some(held)) = clickhouse.ask(&*self.clock, clickhouse.tier().feed(user)).await
+        {
+            return Ok(held.found(Source::ClickHouse, false));
+        }
         match self.timeline(user).await {
             Ok(found) => Ok(found),
             Err(Nobody) => self.left_alone(user).await,
@@ -216,12 +237,16 @@ impl Reads {
 
     /// What a tier has that is left alone after faults: no other answers, and it may be well by now.
     async fn left_alone(&self, user: UserId) -> Result<Found, Nobody> {
-        let ranked = [(&self.tiers.redis, Source::Redis), (&self.tiers.state, Source::State)];
+        let ranked = [
+            (&self.tiers.redis, Source::Redis),
+            (&self.tiers.state, Source::State),
+            (&self.tiers.clickhouse, Source::ClickHouse),
+        ];
         for (tier, source) in ranked {
             let Some(tier) = tier else { continue };
             let asked = tier.ask_left_alone(&*self.clock, tier.tier().feed(user)).await;
             if let Ok(Some(held)) = asked {
-                let stale = !self.is_fresh(&held);
+                let stale = source != Source::ClickHouse && !self.is_fresh(&held);
                 return Ok(held.found(source, stale));
             }
         }
@@ -272,6 +297,7 @@ impl Found {
 
 impl Held {
     fn found(self, source: Source, stale: bool) -> Found {
-        Found::Ranked { version: self.version.version, body: self.body, source, stale }
+        let version = (source != Source::ClickHouse).then_some(self.version.version);
+        Found::Ranked { version, body: self.body, source, stale }
     }
 }

@@ -30,7 +30,8 @@ use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::needs;
 use crate::read::{
-    Guard, Guarded, LocalState, RankedTier, Reads, RemoteState, Source, StateFeeds, Tiers, Workers,
+    Guard, Guarded, LocalState, RankedByClickHouse, RankedTier, Reads, RemoteState, Source,
+    StateFeeds, Tiers, Workers,
 };
 use crate::worker::Supervisor;
 
@@ -264,11 +265,17 @@ impl Parts<'_> {
             let database = Database::open(url, limits).map_err(|e| e.to_string())?;
             Ok::<_, String>(Guarded::new(database, guard(Source::Postgres, *wait, calls_max)))
         });
+        let clickhouse = self.config.clickhouse.as_ref().map(|of| {
+            let tier = RankedByClickHouse::new(&of.server, of.wait, Arc::clone(&self.clock));
+            let tier: Box<dyn RankedTier> = Box::new(tier);
+            Guarded::new(tier, guard(Source::ClickHouse, of.wait, of.reads_max))
+        });
         let state = self.state(own);
         let wait = self.config.state.wait;
         Ok(Tiers {
             redis: redis.transpose()?,
             state: state.map(|tier| Guarded::new(tier, guard(Source::State, wait, 256))),
+            clickhouse,
             postgres: postgres.transpose()?,
         })
     }

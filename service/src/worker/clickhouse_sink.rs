@@ -126,7 +126,7 @@ impl Sink for ClickHouseSink {
         let counted = admin.partitions(std::slice::from_ref(&self.dead_letters));
         let partitions = counted.map_err(|failure| failure.to_string())?;
         let partitions = partitions.first().copied().flatten().unwrap_or(1);
-        let ClickHouse { server, linger, records_max } = &self.settings;
+        let ClickHouse { server, linger, records_max, .. } = &self.settings;
         let sinking = Sinking {
             membership,
             consumer,

@@ -139,7 +139,8 @@ impl World {
             elsewhere: None,
         });
         let ranked = Guarded::new(tier, guard(Source::State));
-        let mut tiers = Tiers { redis: None, state: Some(ranked), postgres: None };
+        let mut tiers =
+            Tiers { redis: None, state: Some(ranked), clickhouse: None, postgres: None };
         add(&mut tiers, &guard);
         let log = Log::start(Appending {
             broker: Arc::new(broker.clone()),
