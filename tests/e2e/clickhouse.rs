@@ -8,9 +8,10 @@ use std::time::Duration;
 use millstream::broker::kafka::{Kafka, KafkaSettings};
 use millstream::broker::{Broker, OutRecord, Outgoing, TopicIndex, partition_of};
 use millstream::{Clock, Headers, SystemClock, Topic};
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::Part;
 use uuid::Uuid;
+use worlds::world::{Size, World as Generated};
 
 use crate::world::World;
 use crate::{POST, READER};
@@ -86,7 +87,7 @@ fn every_event_is_a_row_once_though_workers_and_clickhouse_are_killed_meanwhile(
 }
 
 #[test]
-fn a_published_feed_is_in_clickhouse_as_it_is_in_redis_and_a_frozen_clickhouse_is_told() {
+fn an_event_over_http_is_a_row_and_a_clickhouse_that_is_away_is_told() {
     let world = World::with_clickhouse(&[("CLICKHOUSE__LINGER_MS", "200")]);
     let event = json!({"post_id": POST, "action": "view", "event_time": world.now_ms()});
     world.post_event(READER, &event);
@@ -106,4 +107,65 @@ fn a_published_feed_is_in_clickhouse_as_it_is_in_redis_and_a_frozen_clickhouse_i
     let fault = world.component_of_worker(0, "clickhouse_sink")["fault"].to_string();
     assert!(fault.contains("records wait in kafka: clickhouse is unavailable"), "{fault}");
     assert!(world.worker_metric(0, "feedmill_clickhouse_sink_waiting_seconds ") > 0.0);
+}
+
+/// The items of a feed in this order, each with its score and its counts.
+fn items(body: &Value) -> Vec<(String, f64, Value)> {
+    let item = |item: &Value| {
+        let post = item["post_id"].as_str().unwrap().to_owned();
+        (post, item["score"].as_f64().unwrap(), item["counts"].clone())
+    };
+    body["items"].as_array().unwrap().iter().map(item).collect()
+}
+
+/// Whether two feeds of a moment or two apart are one, but that items of nearly one score may swap.
+fn are_equal(one: &Value, other: &Value) -> bool {
+    let (one, mut rest) = (items(one), items(other));
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-3;
+    one.len() == rest.len()
+        && one.iter().enumerate().all(|(place, (post, score, counts))| {
+            let Some(found) = rest.iter().position(|(other, ..)| other == post) else {
+                return false;
+            };
+            let is_it = near(rest[found].1, *score) && rest[found].2 == *counts;
+            rest.swap(place, found);
+            is_it
+        })
+}
+
+#[test]
+fn clickhouse_ranks_as_the_workers_do_and_a_frozen_one_is_passed_by() {
+    const SIZE: Size = Size { users: 150, follows: 2_000, posts: 400, events: 4_000 };
+    let world = World::with_clickhouse(&[("CLICKHOUSE__LINGER_MS", "200")]);
+    let until = world.now_ms();
+    let numbers = [SIZE.users, SIZE.follows, SIZE.posts, SIZE.events].map(|of| of.to_string());
+    let mut words = vec!["load".to_owned(), "--until".to_owned(), until.to_string()];
+    let names = ["--users", "--follows", "--posts", "--events"].map(str::to_owned);
+    words.extend(names.into_iter().zip(numbers).flat_map(|(name, number)| [name, number]));
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let (loaded, said) = world.run(&words);
+    assert!(loaded, "{said}");
+    let generated = Generated { seed: 7, size: SIZE, days: 7, until: until as i64 };
+    for reader in generated.readers(15) {
+        let token = world.token(&Uuid::from_bytes(reader).to_string());
+        let ask = |algo: &str| world.get(&format!("/api/v1/feed?algo={algo}"), Some(&token)).1;
+        world.poll("both rank alike", || {
+            let (ranked, ch) = (ask("ranked"), ask("ch"));
+            let is_it =
+                ch["source"] == "clickhouse" && ch["algo"] == "ch" && ch["fallback"] == false;
+            (is_it && ranked["items"].is_array() && are_equal(&ranked, &ch)).then_some(())
+        });
+    }
+    world.pause_server(Part::ClickHouse);
+    let token = world.token(READER);
+    world.poll("it is left alone", || {
+        let (status, body) = world.get("/api/v1/feed?algo=ch", Some(&token));
+        assert_eq!(
+            (status, &body["source"], &body["fallback"]),
+            (200, &json!("postgres"), &json!(true))
+        );
+        (world.metric("feedmill_tier_passed_total{reason=\"open\",tier=\"clickhouse\"} ") > 0.0)
+            .then_some(())
+    });
+    world.resume_server(Part::ClickHouse);
 }

@@ -291,6 +291,14 @@ impl World {
         self.stack.kill(part).unwrap();
     }
 
+    pub fn pause_server(&self, part: Part) {
+        self.stack.pause(part).unwrap();
+    }
+
+    pub fn resume_server(&self, part: Part) {
+        self.stack.resume(part).unwrap();
+    }
+
     pub fn start_server(&mut self, part: Part) {
         self.stack.start(part).unwrap();
     }

@@ -18,7 +18,7 @@ use millstream::{Clock, Ended, Exit, SystemClock};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Remote};
+use crate::config::{self, Config, Remote};
 use crate::event_format::EventFormat;
 use crate::health::{CLICKHOUSE_SINK, Health, Probing, REDIS_SINK};
 use crate::http::auth::Verifier;
@@ -268,7 +268,12 @@ impl Parts<'_> {
         let clickhouse = self.config.clickhouse.as_ref().map(|of| {
             let tier = RankedByClickHouse::new(&of.server, of.wait, Arc::clone(&self.clock));
             let tier: Box<dyn RankedTier> = Box::new(tier);
-            Guarded::new(tier, guard(Source::ClickHouse, of.wait, of.reads_max))
+            let guard = guard(Source::ClickHouse, of.wait, of.reads_max);
+            // Late calls come one after the other: so many of them take longer than the window.
+            let late = of.wait * u32::try_from(guard.breaker.failures).unwrap_or(u32::MAX);
+            let window = guard.breaker.window.saturating_add(late);
+            let breaker = config::Breaker { window, ..guard.breaker };
+            Guarded::new(tier, Guard { breaker, ..guard })
         });
         let state = self.state(own);
         let wait = self.config.state.wait;
