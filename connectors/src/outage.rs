@@ -33,11 +33,6 @@ impl Outage {
         self.0 = Some((kind, now));
     }
 
-    /// Whether there was a failure.
-    pub fn is_on(&self) -> bool {
-        self.0.is_some()
-    }
-
     /// As the first, as the first refusal, and a refusal once a minute.
     fn is_due(&self, kind: Kind, now: Instant) -> bool {
         match (self.0, kind) {

@@ -357,6 +357,24 @@ fn an_outage_holds_everything_up_and_loses_nothing() {
 }
 
 #[test]
+fn a_server_that_stands_still_is_told_and_what_was_on_its_way_is_there_once_when_it_goes_on() {
+    let world = World::start();
+    world.send_event(0, 0);
+    world.sink_while(|| {
+        world.until(COUNT, "1\t1");
+        world.stack.pause(Part::ClickHouse).unwrap();
+        for number in 1..2_000 {
+            world.send_event(0, number);
+        }
+        let fault = poll_until(2 * WAIT, || world.progress.fault()).unwrap();
+        assert!(fault.starts_with("clickhouse is unavailable: "), "{fault}");
+        world.stack.resume(Part::ClickHouse).unwrap();
+        world.until(COUNT, "2000\t2000");
+    });
+    assert_eq!(ask(&world.stack, "SELECT sum(shares) FROM post_metrics_1h"), "2000");
+}
+
+#[test]
 fn a_row_that_the_server_does_not_take_is_a_dead_letter_and_the_others_are_rows() {
     let world = World::start();
     let constraint = "ALTER TABLE events ADD CONSTRAINT not_seven CHECK position != 7";

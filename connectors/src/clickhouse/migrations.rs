@@ -13,11 +13,13 @@ use ::clickhouse::sql::Identifier;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
-use super::{ClickHouseFault, ClickHouseSettings};
+use super::{ClickHouseFault, ClickHouseSettings, within};
 
 /// How long another migration is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long a statement may take.
+const STATEMENT_MAX: Duration = Duration::from_secs(60);
 /// What a server says of a table that is there already, and of a database or a table that is not.
 const EXISTS: &str = "Code: 57.";
 const MISSING: [&str; 2] = ["Code: 81.", "Code: 60."];
@@ -98,9 +100,9 @@ impl fmt::Display for MigrationFault {
 
 impl std::error::Error for MigrationFault {}
 
-impl From<::clickhouse::error::Error> for MigrationFault {
-    fn from(error: ::clickhouse::error::Error) -> Self {
-        Self::Server(error.into())
+impl From<ClickHouseFault> for MigrationFault {
+    fn from(fault: ClickHouseFault) -> Self {
+        Self::Server(fault)
     }
 }
 
@@ -122,10 +124,12 @@ impl Migrator {
     /// What is to be done; nothing is changed.
     pub async fn pending(&self) -> Result<Vec<Migration>, MigrationFault> {
         let done = self.client.query("SELECT number, checksum FROM migrations").fetch_all();
-        let done: Vec<(u32, String)> = match done.await {
+        let done: Vec<(u32, String)> = match within(STATEMENT_MAX, done).await {
             Ok(done) => done,
-            Err(error) if MISSING.iter().any(|code| error.to_string().contains(code)) => Vec::new(),
-            Err(error) => return Err(error.into()),
+            Err(ClickHouseFault::Refused(words)) if MISSING.iter().any(|of| words.contains(of)) => {
+                Vec::new()
+            }
+            Err(fault) => return Err(fault.into()),
         };
         pending(&done.into_iter().collect())
     }
@@ -133,8 +137,9 @@ impl Migrator {
     /// Does what is to be done, and tells what it was; `by` is who does it.
     pub async fn migrate(&self, by: &str) -> Result<Vec<Migration>, MigrationFault> {
         let create = self.server.query("CREATE DATABASE IF NOT EXISTS ?");
-        create.bind(Identifier(&self.database)).execute().await?;
-        self.client.query(LEDGER).execute().await?;
+        let create = create.bind(Identifier(&self.database)).execute();
+        within(STATEMENT_MAX, create).await?;
+        within(STATEMENT_MAX, self.client.query(LEDGER).execute()).await?;
         self.lock(by).await?;
         let migrated = self.migrate_locked().await;
         self.unlock().await?;
@@ -145,15 +150,16 @@ impl Migrator {
         let pending = self.pending().await?;
         for migration in &pending {
             for statement in migration.statements() {
-                self.client.query_raw(statement).execute().await?;
+                within(STATEMENT_MAX, self.client.query_raw(statement).execute()).await?;
             }
-            self.client
+            let note = self
+                .client
                 .query("INSERT INTO migrations (number, name, checksum) VALUES (?, ?, ?)")
                 .bind(migration.number)
                 .bind(migration.name)
                 .bind(migration.checksum())
-                .execute()
-                .await?;
+                .execute();
+            within(STATEMENT_MAX, note).await?;
         }
         Ok(pending)
     }
@@ -164,10 +170,10 @@ impl Migrator {
         loop {
             let create =
                 self.client.query("CREATE TABLE migrating (by String) ENGINE = Null COMMENT ?");
-            match create.bind(by).execute().await {
+            match within(STATEMENT_MAX, create.bind(by).execute()).await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.to_string().contains(EXISTS) => {}
-                Err(error) => return Err(error.into()),
+                Err(fault) if fault.to_string().contains(EXISTS) => {}
+                Err(fault) => return Err(fault.into()),
             }
             if Instant::now() >= deadline {
                 return Err(MigrationFault::Locked(self.locked_by().await?));
@@ -180,12 +186,14 @@ impl Migrator {
         let asked = self.client.query(
             "SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = 'migrating'",
         );
-        Ok(asked.fetch_optional().await?.unwrap_or_default())
+        let by = within(STATEMENT_MAX, asked.fetch_optional()).await?;
+        Ok(by.unwrap_or_default())
     }
 
     /// Gives the lock up, whoever has it.
     pub async fn unlock(&self) -> Result<(), MigrationFault> {
-        Ok(self.client.query("DROP TABLE IF EXISTS migrating").execute().await?)
+        let drop = self.client.query("DROP TABLE IF EXISTS migrating").execute();
+        Ok(within(STATEMENT_MAX, drop).await?)
     }
 }
 

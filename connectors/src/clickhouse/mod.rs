@@ -16,12 +16,16 @@ mod ranking;
 mod run;
 mod sink;
 mod stretch;
+mod trouble;
 
 use std::fmt;
+use std::future::Future;
+use std::time::Duration;
 
 use ::clickhouse::Client;
 use ::clickhouse::error::Error;
 use serde::{Serialize, Serializer};
+use tokio::time::timeout;
 
 pub use lane::Limits;
 pub use letters::Letters;
@@ -115,6 +119,15 @@ impl From<Error> for ClickHouseFault {
             Some(_) | None => Self::Unavailable(words),
         }
     }
+}
+
+/// The answer to a question, if it comes within `wait`: the client waits for ever.
+async fn within<T>(
+    wait: Duration,
+    asked: impl Future<Output = Result<T, Error>>,
+) -> Result<T, ClickHouseFault> {
+    let late = |_| ClickHouseFault::Unavailable(format!("no answer in {} s", wait.as_secs()));
+    timeout(wait, asked).await.map_err(late)?.map_err(Into::into)
 }
 
 /// The number of `Code: 60. DB::Exception: ...`.

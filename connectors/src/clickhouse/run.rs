@@ -6,12 +6,12 @@
 //! whoever gets it begins where the group stands. While ClickHouse does not take what it is sent, the loop holds what
 //! [`Limits`] allow, and Kafka the rest.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::{StreamExt, future, stream};
 use millstream::broker::{
     Admin, Consumer, Failure, Flow, Membership, Polled, Position, Reaction, Rebalance, classify,
 };
@@ -23,15 +23,13 @@ use super::lane::{Lane, Limits};
 use super::letters::Letters;
 use super::sink::{Hold, Inserted, Sink, TOPICS};
 use super::stretch::Stretch;
+use super::trouble::Trouble;
 use super::{ClickHouseFault, Progress};
-use crate::outage::{Kind, Outage};
+use crate::outage::Kind;
 
 const POLL: Duration = Duration::from_millis(100);
 /// How often positions are committed with which nothing begins.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// After a failure nothing is inserted for so long, and twice as long after each further one.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// For so long a stretch is not tried again whose schema could not be had.
 const SCHEMA_PAUSE: Duration = Duration::from_secs(1);
 /// How many inserts are on their way at once.
@@ -82,26 +80,6 @@ struct Work<'a> {
     /// When positions were committed last.
     told: Instant,
     trouble: Trouble,
-}
-
-/// What keeps rows from being inserted.
-#[derive(Default)]
-struct Trouble {
-    outage: Outage,
-    failures: u32,
-    until: Option<Instant>,
-}
-
-impl Trouble {
-    fn met(&mut self, now: Instant) {
-        let pause = PAUSE_MIN.saturating_mul(1 << self.failures.min(10)).min(PAUSE_MAX);
-        self.failures += 1;
-        self.until = Some(now + pause);
-    }
-
-    fn is_pausing(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| now < until)
-    }
 }
 
 type Outcome = (Stretch, Result<Inserted, Hold>);
@@ -177,7 +155,7 @@ impl Work<'_> {
     fn read(&mut self) -> Result<(), Failure> {
         if self.held_bytes() >= self.sinking.limits.held_bytes_max {
             // Whoever holds so much waits for ClickHouse, and must not spin meanwhile.
-            std::thread::sleep(if self.trouble.failures > 0 { POLL } else { Duration::ZERO });
+            std::thread::sleep(if self.trouble.is_on() { POLL } else { Duration::ZERO });
             return Ok(());
         }
         let polled = match self.sinking.consumer.poll(POLL) {
@@ -227,6 +205,9 @@ impl Work<'_> {
             due.into_iter().partition(|(stretch, _)| *stretch.of.topic == *CDC_POSTS.name);
         let mut all_went = true;
         for wave in [posts, others] {
+            if self.trouble.is_pausing(Instant::now()) {
+                return Ok(());
+            }
             for (stretch, outcome) in self.insert_all(&wave) {
                 all_went &= outcome.is_ok();
                 self.settle(stretch, outcome)?;
@@ -264,14 +245,26 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Inserts some at a time. Once one is not answered, no other is begun: each would wait as long for nothing, and the
+    /// group would give up a member that is silent meanwhile.
     fn insert_all(&self, due: &[(Stretch, bool)]) -> Vec<Outcome> {
+        let is_away = &Cell::new(false);
         let jobs = due.iter().filter_map(|(stretch, is_doubtful)| {
-            let lane = self.lanes.get(&stretch.of)?;
-            let records = lane.records(stretch);
-            let inserted = self.sinking.sink.insert(stretch, *is_doubtful, records);
-            Some(async move { (stretch.clone(), inserted.await) })
+            let records = self.lanes.get(&stretch.of)?.records(stretch);
+            let insert = self.sinking.sink.insert(stretch, *is_doubtful, records);
+            Some(async move {
+                if is_away.get() {
+                    return None;
+                }
+                let outcome = insert.await;
+                if let Err(Hold::Server(ClickHouseFault::Unavailable(_))) = outcome {
+                    is_away.set(true);
+                }
+                Some((stretch.clone(), outcome))
+            })
         });
-        self.runtime.block_on(stream::iter(jobs).buffered(INSERTS_MAX).collect())
+        let outcomes = stream::iter(jobs).buffered(INSERTS_MAX);
+        self.runtime.block_on(outcomes.filter_map(future::ready).collect())
     }
 
     fn settle(&mut self, stretch: Stretch, outcome: Result<Inserted, Hold>) -> Result<(), Failure> {
@@ -303,7 +296,7 @@ impl Work<'_> {
     fn wait_for_server(&mut self, stretch: &Stretch, fault: &ClickHouseFault) {
         let (now, words) = (Instant::now(), fault.to_string());
         self.sinking.progress.failed.fetch_add(1, Ordering::Relaxed);
-        self.trouble.outage.log("clickhouse", (fault.kind(), &words), now);
+        self.trouble.log((fault.kind(), &words), now);
         self.sinking.progress.set_fault(Some(words));
         self.trouble.met(now);
         if let Some(lane) = self.lanes.get_mut(&stretch.of) {
@@ -314,7 +307,7 @@ impl Work<'_> {
     /// The others go on; of this partition nothing more is read meanwhile.
     fn wait_for_schema(&mut self, stretch: &Stretch, why: &str) -> Result<(), Failure> {
         let (now, words) = (Instant::now(), format!("{stretch}: {why}"));
-        self.trouble.outage.log("clickhouse", (Kind::Unavailable, &words), now);
+        self.trouble.log((Kind::Unavailable, &words), now);
         self.sinking.progress.set_fault(Some(words));
         if let Some(lane) = self.lanes.get_mut(&stretch.of) {
             lane.doubt(stretch);

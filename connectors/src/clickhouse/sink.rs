@@ -25,11 +25,11 @@ use super::feed_row::FeedRow;
 use super::image_row::{Imaged, columns};
 use super::line_row::{LineRow, TrendingRow};
 use super::stretch::Stretch;
-use super::{ClickHouseFault, ClickHouseSettings, time};
+use super::{ClickHouseFault, ClickHouseSettings, time, within};
 
 /// How long a piece of an insert may take to leave, and how long the answer may take.
-const SEND_MAX: Duration = Duration::from_secs(10);
-const ANSWER_MAX: Duration = Duration::from_secs(30);
+const SEND_MAX: Duration = Duration::from_secs(5);
+const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// What becomes rows.
 pub(super) const TOPICS: [Topic; 9] = [
@@ -115,12 +115,6 @@ impl Sink {
             // A replay of 90 days is old and new at once.
             .with_setting("max_partitions_per_insert_block", "0");
         Self { client, reading }
-    }
-
-    /// Whether the server answers and has the tables, for readiness.
-    pub async fn ping(&self) -> Result<(), ClickHouseFault> {
-        let asked = self.client.query("SELECT count() FROM events WHERE 0").fetch_one::<u64>();
-        asked.await.map(drop).map_err(Into::into)
     }
 
     /// Inserts a stretch, which may be in its table already if it is doubtful.
@@ -240,7 +234,8 @@ impl Sink {
     async fn found(&self, stretch: &Stretch) -> Result<HashSet<(u64, i64)>, Hold> {
         let asked = self.client.query(include_str!("inserted.sql"));
         let asked = asked.bind(stretch.of.partition).bind(stretch.from.0).bind(stretch.to.0);
-        Ok(asked.fetch_all::<(u64, i64)>().await?.into_iter().collect())
+        let found = within(ANSWER_MAX, asked.fetch_all::<(u64, i64)>()).await;
+        Ok(found.map_err(Hold::Server)?.into_iter().collect())
     }
 
     async fn feeds<'r>(
