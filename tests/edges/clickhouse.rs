@@ -15,10 +15,10 @@ use millstream::broker::{
     TopicSpec, headers,
 };
 use millstream::{Clock, Header, Headers, Offset, SystemClock, Topic, TopicPartition};
-use schemas::topic::{CDC_LIKES, CDC_POSTS, EVENTS, FEEDS};
+use schemas::topic::{CDC_LIKES, CDC_POSTS, EVENTS, FEEDS, POSTS_LIVE};
 use schemas::{
-    Event, FEEDS_EPOCH, FeedBody, FeedItem, FeedVersion, NoRegistry, PostId, SchemaById, UserId,
-    VERSION, Wire,
+    Event, FEEDS_EPOCH, FeedBody, FeedItem, FeedVersion, NoRegistry, PostId, PostLine, SchemaById,
+    UserId, VERSION, Wire,
 };
 use serde_json::{Value, json};
 use tests::{Part, Stack, poll_until};
@@ -43,6 +43,12 @@ fn ask(stack: &Stack, question: &str) -> String {
     text.trim_end().to_owned()
 }
 
+fn create(broker: &Embedded, name: &str) {
+    let (name, cleanup) = (name.into(), Cleanup::Delete(None));
+    let spec = TopicSpec { name, partitions: PARTITIONS, cleanup };
+    broker.admin().unwrap().create(&[spec]).unwrap();
+}
+
 /// A cluster with the sink's topics, and a ClickHouse with its tables.
 struct World {
     stack: Stack,
@@ -61,13 +67,7 @@ impl World {
         let cdc = schemas::topic::ALL.iter().filter(|topic| topic.name.starts_with("cdc."));
         let names =
             cdc.map(|topic| topic.name).chain([EVENTS.name, FEEDS.name, "tasks", "letters"]);
-        let specs: Vec<_> = names
-            .map(|name| {
-                let cleanup = Cleanup::Delete(None);
-                TopicSpec { name: name.into(), partitions: PARTITIONS, cleanup }
-            })
-            .collect();
-        broker.admin().unwrap().create(&specs).unwrap();
+        names.for_each(|name| create(&broker, name));
         let (schemas, progress) = (Arc::new(NoRegistry), Progress::default());
         Self { stack, broker, runtime, schemas, progress }
     }
@@ -372,6 +372,21 @@ fn a_server_that_stands_still_is_told_and_what_was_on_its_way_is_there_once_when
         world.until(COUNT, "2000\t2000");
     });
     assert_eq!(ask(&world.stack, "SELECT sum(shares) FROM post_metrics_1h"), "2000");
+}
+
+#[test]
+fn a_topic_that_is_made_while_the_sink_runs_is_read() {
+    let world = World::start();
+    world.send_event(0, 0);
+    world.sink_while(|| {
+        world.until(COUNT, "1\t1");
+        create(&world.broker, POSTS_LIVE.name);
+        let line = PostLine { likes: 7, ..PostLine::default() }.to_bytes();
+        world.send((POSTS_LIVE.name, 1), Some(&[3; 16]), Some(&line));
+        world.until("SELECT likes, is_deleted FROM post_lines FINAL", "7\t0");
+        world.send((POSTS_LIVE.name, 1), Some(&[3; 16]), None);
+        world.until("SELECT count() FROM post_lines FINAL", "0");
+    });
 }
 
 #[test]

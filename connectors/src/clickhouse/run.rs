@@ -30,6 +30,8 @@ use crate::outage::Kind;
 const POLL: Duration = Duration::from_millis(100);
 /// How often positions are committed with which nothing begins.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked for topics that were not there.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// For so long a stretch is not tried again whose schema could not be had.
 const SCHEMA_PAUSE: Duration = Duration::from_secs(1);
 /// How many inserts are on their way at once.
@@ -61,7 +63,8 @@ pub fn run(sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
         sinking,
         runtime,
         lanes: BTreeMap::new(),
-        unopened: BTreeSet::new(),
+        owned: BTreeSet::new(),
+        looked: None,
         told: Instant::now(),
         trouble: Trouble::default(),
     };
@@ -75,8 +78,10 @@ struct Work<'a> {
     sinking: Sinking<'a>,
     runtime: &'a Handle,
     lanes: BTreeMap<TopicPartition, Lane>,
-    /// Numbers that the group gave and whose partitions are not read yet.
-    unopened: BTreeSet<i32>,
+    /// The numbers that the group gave.
+    owned: BTreeSet<i32>,
+    /// When it was looked which partitions of these numbers there are; none if they are to be looked for now.
+    looked: Option<Instant>,
     /// When positions were committed last.
     told: Instant,
     trouble: Trouble,
@@ -106,12 +111,15 @@ impl Work<'_> {
 
     /// Takes what the group gives, and gives up what it wants back.
     fn follow_the_group(&mut self) -> Result<(), Failure> {
-        let (lanes, unopened) = (&mut self.lanes, &mut self.unopened);
+        let Self { lanes, owned, looked, .. } = self;
         let mut gone = Vec::new();
         let polled = self.sinking.membership.poll(Duration::ZERO, &mut |change, _| match change {
-            Rebalance::Assigned(numbers) => unopened.extend(numbers),
+            Rebalance::Assigned(numbers) => {
+                owned.extend(numbers);
+                *looked = None;
+            }
             Rebalance::Revoked(numbers) | Rebalance::Lost(numbers) => {
-                unopened.retain(|number| !numbers.contains(number));
+                owned.retain(|number| !numbers.contains(number));
                 let wanted = |of: &TopicPartition| numbers.contains(&of.partition);
                 gone.extend(lanes.keys().filter(|of| wanted(of)).cloned());
                 lanes.retain(|of, _| !wanted(of));
@@ -123,9 +131,11 @@ impl Work<'_> {
         polled.or_else(survive)
     }
 
-    /// Begins to read what the group gave, where it stands.
+    /// Begins to read what the group gave, where it stands. A topic may come later, as a connector makes it.
     fn open(&mut self) -> Result<(), Failure> {
-        if self.unopened.is_empty() {
+        let now = Instant::now();
+        let is_known = |looked: Instant| now.duration_since(looked) < LOOK_EVERY;
+        if self.owned.is_empty() || self.looked.is_some_and(is_known) {
             return Ok(());
         }
         let topics = TOPICS.map(|topic| Topic::from(topic.name));
@@ -133,11 +143,15 @@ impl Work<'_> {
         let counted = topics.iter().zip(partitions);
         let places: Vec<_> = counted
             .flat_map(|(topic, count)| {
-                let numbers = self.unopened.iter().filter(move |at| **at < count.unwrap_or(0));
+                let numbers = self.owned.iter().filter(move |at| **at < count.unwrap_or(0));
                 numbers.map(|at| TopicPartition::new(topic.clone(), *at))
             })
             .filter(|of| !self.lanes.contains_key(of))
             .collect();
+        if places.is_empty() {
+            self.looked = Some(now);
+            return Ok(());
+        }
         let committed = self.sinking.membership.committed(&places)?;
         let mut opened = Vec::new();
         for (of, committed) in places.into_iter().zip(committed) {
@@ -147,7 +161,7 @@ impl Work<'_> {
         let from: Vec<_> = opened.iter().map(|(of, lane)| (of.clone(), lane.next())).collect();
         self.sinking.consumer.assign(&from)?;
         self.lanes.extend(opened);
-        self.unopened.clear();
+        self.looked = Some(now);
         Ok(())
     }
 
@@ -186,7 +200,7 @@ impl Work<'_> {
             tracing::warn!(%of, "records are gone before clickhouse had them; it goes on where the log begins");
             self.sinking.consumer.unassign(std::slice::from_ref(&of))?;
             self.lanes.remove(&of);
-            self.unopened.insert(of.partition);
+            self.looked = None;
         }
         Ok(())
     }
