@@ -383,6 +383,39 @@ fn a_row_that_the_server_does_not_take_is_a_dead_letter_and_the_others_are_rows(
     assert!(Event::decode(&schemas::Payload::json(letter.value.unwrap())).is_ok());
 }
 
+/// What ingest dead-letters or passes by: a TRUNCATE, a message, a tombstone, what a connector tells of itself, a time that
+/// cannot be meant, no event.
+#[test]
+fn what_says_nothing_of_a_row_is_counted_and_is_neither_a_row_nor_a_dead_letter() {
+    let world = World::start();
+    let soon = "2126-11-20T23:17:08Z";
+    let like = |id_of: usize, created_at: &str| {
+        let like = json!({"post_id": id(7), "user_id": id(1), "created_at": created_at});
+        let mut like = image(like);
+        like["id"] = json!(id(id_of));
+        envelope("c", 6, Value::Null, like)
+    };
+    let no_rows = [
+        json!({"op": "t", "source": {"lsn": 9}}),
+        json!({"op": "m", "source": {"lsn": 9}, "message": {"prefix": "p", "content": "AA=="}}),
+        json!({"source": {"lsn": 9}, "databaseName": "d", "ddl": "DROP TABLE likes", "tableChanges": []}),
+        json!({"ts_ms": 5}),
+        json!({"status": "BEGIN", "id": "571:5", "event_count": null, "data_collections": null, "ts_ms": 1}),
+        json!({"op": "d", "source": {"lsn": 9}}),
+        like(4, soon),
+        json!("no envelope"),
+    ];
+    for value in &no_rows {
+        world.send_row(CDC_LIKES.name, value);
+    }
+    world.send((CDC_LIKES.name, 0), Some(b"a deleted row's"), None);
+    world.send_row(CDC_LIKES.name, &like(3, "2026-11-20T23:17:08Z"));
+    world.sink_while(|| world.until("SELECT id FROM likes FINAL", &id(3)));
+    let counted = [&world.progress.none, &world.progress.dead_letters];
+    let none = no_rows.len() as u64 + 1;
+    assert_eq!(counted.map(|count| count.load(Ordering::Relaxed)), [none, 0]);
+}
+
 #[test]
 fn missing_tables_are_told_with_the_command_that_makes_them() {
     let world = World::start();
