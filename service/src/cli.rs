@@ -53,6 +53,9 @@ pub enum Command {
     #[command(subcommand)]
     #[command(name = "clickhouse")]
     ClickHouse(ClickHouse),
+    /// The captured tables: delete the rows that a TRUNCATE took.
+    #[command(subcommand)]
+    Cdc(Cdc),
     /// The topology: describe it.
     #[command(subcommand)]
     Topology(Topology),
@@ -210,6 +213,42 @@ pub struct Token {
 pub enum Topics {
     /// Create those that are missing; leave the others as they are.
     Create,
+}
+
+/// The captured tables.
+#[derive(Debug, Subcommand)]
+pub enum Cdc {
+    /// Delete the rows that a TRUNCATE took: the database's log names none of them. Safe to repeat, and while all runs.
+    Truncate(Truncate),
+}
+
+/// A TRUNCATE, as its dead letter names it.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Truncate {
+    /// The table.
+    #[arg(value_enum)]
+    pub table: CapturedTable,
+    /// The position of the TRUNCATE in the database's log: rows that are newer stay.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub lsn: u64,
+    /// Count the rows, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// A table that is captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CapturedTable {
+    /// `cdc.users`.
+    Users,
+    /// `cdc.posts`.
+    Posts,
+    /// `cdc.follows`.
+    Follows,
+    /// `cdc.comments`.
+    Comments,
+    /// `cdc.likes`.
+    Likes,
 }
 
 /// The topology.

@@ -43,7 +43,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, ClickHouse, Command, Feed, Schema, Topics, Topology};
+use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Topics, Topology};
 use config::{Config, File};
 use needs::Need;
 use server::{Roles, Server};
@@ -139,6 +139,10 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let migrated = commands::clickhouse::migrate(&config, dry_run, unlock);
             say(&runtime()?.block_on(migrated)?)
         }
+        Command::Cdc(Cdc::Truncate(asked)) => {
+            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            say(&commands::truncate::run(&*broker, &config, &asked)?)
+        }
         Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
         Command::Feed(Feed::Show { user, limit }) => {
             let shown = runtime()?.block_on(commands::show::show(&config, user, limit))?;
@@ -172,6 +176,7 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Token(_)) => &[Need::SigningKey],
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
         Some(Command::Load(_) | Command::Topics(_)) => &[Need::Kafka],
+        Some(Command::Cdc(_)) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(_)) => &[Need::Redis],
         Some(Command::ClickHouse(_)) => &[Need::ClickHouse],
         Some(Command::Schema(Schema::Show(_))) => &[],

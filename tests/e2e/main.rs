@@ -5,6 +5,7 @@
 
 mod avro;
 mod client;
+mod compose;
 mod configuration;
 mod failing;
 mod feed;
@@ -15,6 +16,7 @@ mod poison;
 mod producers;
 mod scaling;
 mod trending;
+mod truncate;
 mod world;
 
 use serde_json::json;
