@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use connectors::{postgres, redis};
+use schemas::Day;
 use uuid::Uuid;
 
 use crate::commands::load::Rate;
@@ -62,6 +63,22 @@ pub enum Command {
     /// Feeds: show one.
     #[command(subcommand)]
     Feed(Feed),
+    /// The quality of a day's feeds: CTR, dwell, repeats; added up by all events that came by now.
+    Metrics(Metrics),
+}
+
+/// The metrics of a day.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Metrics {
+    /// The day, in UTC, such as 2026-11-20. Of a day whose events have expired it is what was added up before.
+    #[arg(long)]
+    pub date: Day,
+    /// As CSV, a line for each part.
+    #[arg(long)]
+    pub csv: bool,
+    /// As JSON.
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
 }
 
 /// The tables of ClickHouse.

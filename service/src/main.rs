@@ -17,6 +17,7 @@ mod breaker;
 mod cli;
 mod commands;
 mod config;
+mod daily;
 mod demo;
 mod event_format;
 mod health;
@@ -144,6 +145,9 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&commands::truncate::run(&*broker, &config, &asked)?)
         }
         Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
+        Command::Metrics(asked) => {
+            say(&runtime()?.block_on(commands::metrics::show(&config, &asked))?)
+        }
         Command::Feed(Feed::Show { user, limit }) => {
             let shown = runtime()?.block_on(commands::show::show(&config, user, limit))?;
             say(&shown)
@@ -178,7 +182,7 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Load(_) | Command::Topics(_)) => &[Need::Kafka],
         Some(Command::Cdc(_)) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(_)) => &[Need::Redis],
-        Some(Command::ClickHouse(_)) => &[Need::ClickHouse],
+        Some(Command::ClickHouse(_) | Command::Metrics(_)) => &[Need::ClickHouse],
         Some(Command::Schema(Schema::Show(_))) => &[],
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]

@@ -12,6 +12,7 @@ mod feed;
 mod forgetting;
 mod load;
 mod log;
+mod metrics;
 mod poison;
 mod producers;
 mod scaling;

@@ -61,6 +61,12 @@ impl World {
         Self::on(Stack::of(&parts).start().unwrap(), settings)
     }
 
+    /// With ClickHouse and without Debezium, with these settings beside those that every process gets.
+    pub fn with_clickhouse(settings: &[(&'static str, &'static str)]) -> Self {
+        let parts = [Part::Kafka, Part::Postgres, Part::Redis, Part::ClickHouse];
+        Self::on(Stack::of(&parts).start().unwrap(), settings)
+    }
+
     /// Without Debezium.
     pub fn without_change_capture() -> Self {
         Self::with(&[])
@@ -105,6 +111,9 @@ impl World {
             .env("FEEDMILL_HTTP__INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
         if !stack.registry().is_empty() {
             command.env("FEEDMILL_REGISTRY__URLS", stack.registry());
+        }
+        if !stack.clickhouse().is_empty() {
+            command.env("FEEDMILL_CLICKHOUSE__URL", stack.clickhouse());
         }
         for (name, value) in &self.settings {
             command.env(format!("FEEDMILL_{name}"), value);

@@ -14,7 +14,7 @@ use millstream::broker::{
     Broker, Cleanup, Isolation, Join, Membership, OutRecord, Outgoing, Position, TopicIndex,
     TopicSpec, headers,
 };
-use millstream::{Clock, Header, Headers, Offset, SystemClock, Topic, TopicPartition};
+use millstream::{Clock, Header, Headers, Offset, SystemClock, Timestamp, Topic, TopicPartition};
 use schemas::topic::{CDC_LIKES, CDC_POSTS, EVENTS, FEEDS};
 use schemas::{
     Event, FEEDS_EPOCH, FeedBody, FeedItem, FeedVersion, NoRegistry, PostId, SchemaById, UserId,
@@ -28,7 +28,7 @@ const WAIT: Duration = Duration::from_secs(30);
 const PARTITIONS: i32 = 2;
 const AT_MS: i64 = 1_795_216_628_000;
 
-fn settings(stack: &Stack) -> ClickHouseSettings {
+pub fn settings(stack: &Stack) -> ClickHouseSettings {
     let (url, database) = (stack.clickhouse().to_owned(), "feedmill".to_owned());
     ClickHouseSettings { url, database, login: None }
 }
@@ -44,16 +44,16 @@ fn ask(stack: &Stack, question: &str) -> String {
 }
 
 /// A cluster with the sink's topics, and a ClickHouse with its tables.
-struct World {
-    stack: Stack,
+pub struct World {
+    pub stack: Stack,
     broker: Embedded,
-    runtime: Runtime,
+    pub runtime: Runtime,
     schemas: Arc<dyn SchemaById>,
     progress: Progress,
 }
 
 impl World {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let stack = Stack::of(&[Part::ClickHouse]).start().unwrap();
         let runtime = Runtime::new().unwrap();
         runtime.block_on(Migrator::new(&settings(&stack)).migrate("a test")).unwrap();
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Runs a sink while `then` is done.
-    fn sink_while<T>(&self, then: impl FnOnce() -> T) -> T {
+    pub fn sink_while<T>(&self, then: impl FnOnce() -> T) -> T {
         let stop = AtomicBool::new(false);
         let letters = self.broker.producer(None, Arc::from([Topic::from("letters")])).unwrap();
         let reading =
@@ -124,6 +124,15 @@ impl World {
         &self,
         with: &[Header<'_>],
         (topic, partition): (&str, i32),
+        record: (Option<&[u8]>, Option<&[u8]>),
+    ) {
+        self.send_at(with, (topic, partition, SystemClock.now()), record);
+    }
+
+    fn send_at(
+        &self,
+        with: &[Header<'_>],
+        (topic, partition, timestamp): (&str, i32, Timestamp),
         (key, value): (Option<&[u8]>, Option<&[u8]>),
     ) {
         let encoded = headers(with);
@@ -132,7 +141,7 @@ impl World {
             topic: TopicIndex(0),
             partition,
             logged: false,
-            timestamp: SystemClock.now(),
+            timestamp,
             key,
             value,
             headers: Headers::from_bytes(&encoded),
@@ -152,12 +161,18 @@ impl World {
         );
     }
 
+    /// An event of this user whose record has this time; all of a user lie in one partition.
+    pub fn send_event_at(&self, at_ms: i64, (user, event): (usize, &Value)) {
+        let at = (EVENTS.name, user as i32 % PARTITIONS, Timestamp(at_ms));
+        self.send_at(&[], at, (None, Some(event.to_string().as_bytes())));
+    }
+
     fn send_row(&self, topic: &str, envelope: &Value) {
         self.send((topic, 0), None, Some(envelope.to_string().as_bytes()));
     }
 
     /// Waits until a question has this answer.
-    fn until(&self, question: &str, answer: &str) {
+    pub fn until(&self, question: &str, answer: &str) {
         let found = poll_until(WAIT, || (ask(&self.stack, question) == answer).then_some(()));
         found.unwrap_or_else(|late| {
             panic!("{question}: {:?}, {late}; {:?}", ask(&self.stack, question), self.progress)
@@ -189,7 +204,7 @@ impl Drop for Stopping<'_> {
     }
 }
 
-fn id(number: usize) -> String {
+pub fn id(number: usize) -> String {
     format!("00000000-0000-7000-8000-{number:012}")
 }
 

@@ -1,9 +1,10 @@
 //! ClickHouse: what happened, for whoever asks questions of it.
 //!
-//! Its tables are made by [`migrate`] and written only by the sink: every record of the inputs, of `feeds` and of `trending`
-//! becomes a row, or is told to be none. What the database refuses to take is a dead letter; what it cannot take now waits
+//! Its tables are made by [`migrate`] and written only by the sink, and `daily_metrics` by [`DailyQuality`]: every record of
+//! the inputs, of `feeds` and of `trending` becomes a row, or is told to be none. What the database refuses to take is a dead letter; what it cannot take now waits
 //! in Kafka. A table holds each record once, whatever dies in between: see [`Stretch`].
 
+mod daily_metrics;
 mod event_row;
 mod feed_row;
 mod image_row;
@@ -21,6 +22,7 @@ use ::clickhouse::Client;
 use ::clickhouse::error::Error;
 use serde::{Serialize, Serializer};
 
+pub use daily_metrics::DailyQuality;
 pub use lane::Limits;
 pub use letters::Letters;
 pub use migrations::{Migration, MigrationFault, Migrator};
