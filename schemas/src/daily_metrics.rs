@@ -189,7 +189,7 @@ impl DailyMetrics {
 }
 
 /// The key of a day's metrics in Redis; the value is their JSON.
-pub fn daily_metrics_key(date: Day) -> String {
+pub fn redis_key(date: Day) -> String {
     format!("metrics:daily:{date}")
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use connectors::clickhouse::DailyQuality;
-use schemas::{Counts, DailyMetrics, Day, Dimension, Quality};
+use schemas::daily_metrics::{Counts, Dimension, Part, Quality};
+use schemas::{DailyMetrics, Day};
 use serde_json::{Value, json};
 
 use crate::clickhouse::{World, id, settings};
@@ -121,6 +122,9 @@ fn quality(part: &[(&Sent, bool)]) -> Quality {
     Quality::of(counts, (place(50), place(95)))
 }
 
+/// Source, position or weight set by a number, and which one: by number, then by name.
+type PartKey = (u8, u32, String);
+
 /// The day as the words of `schemas::DailyMetrics` have it.
 fn expected(sent: &[Sent]) -> DailyMetrics {
     let repeats = repeats(sent);
@@ -133,7 +137,7 @@ fn expected(sent: &[Sent]) -> DailyMetrics {
     let of_feed: Vec<_> = day.iter().filter(|(of, _)| of.ctx.is_some()).copied().collect();
     metrics.take(Dimension::All, String::new(), quality(&day));
     metrics.take(Dimension::Feed, String::new(), quality(&of_feed));
-    let mut parts: BTreeMap<(u8, u32, String), Vec<(&Sent, bool)>> = BTreeMap::new();
+    let mut parts: BTreeMap<PartKey, Vec<(&Sent, bool)>> = BTreeMap::new();
     for (of, repeats) in of_feed {
         let (position, source, weight_set) = of.ctx.unwrap();
         let weight_set = u32::from(weight_set);
@@ -179,7 +183,7 @@ fn ratios_quantiles_and_repeats_of_a_day_are_what_a_person_counts() {
     assert_eq!((all.dwell_p50_ms, all.dwell_p95_ms), (Some(300), Some(400)));
     assert_eq!(all.deduplication_rate, Some(0.1875));
     assert_eq!((found.recommendation_ctr, found.feed.counts.received), (Some(1.0), 5));
-    let ctr = |parts: &[schemas::Part]| -> Vec<(String, Option<f64>)> {
+    let ctr = |parts: &[Part]| -> Vec<(String, Option<f64>)> {
         parts.iter().map(|part| (part.value.clone(), part.quality.ctr)).collect()
     };
     let (first, second) = (Some(2.0), Some(0.0));
@@ -240,9 +244,8 @@ fn a_number_that_no_feed_gives_out_is_no_part_of_its_own() {
         at(1, 2, "impression").of_feed(101, "a client's own word", 1),
     ];
     let found = added_up(&world(&sent));
-    let values = |parts: &[schemas::Part]| -> Vec<String> {
-        parts.iter().map(|part| part.value.clone()).collect()
-    };
+    let values =
+        |parts: &[Part]| -> Vec<String> { parts.iter().map(|part| part.value.clone()).collect() };
     assert_eq!(found.feed.counts.impressions, 2);
     assert_eq!(values(&found.by_position), [""; 0]);
     assert_eq!(values(&found.by_source), ["other", "redis"]);

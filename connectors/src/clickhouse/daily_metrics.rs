@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use ::clickhouse::{Client, Row};
-use schemas::{Counts, DailyMetrics, Day, Dimension, Quality};
+use schemas::daily_metrics::{Counts, Dimension, Quality};
+use schemas::{DailyMetrics, Day};
 use serde::Deserialize;
 use tokio::time::timeout;
 

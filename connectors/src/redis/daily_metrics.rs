@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ::redis::AsyncCommands;
 use ::redis::aio::ConnectionManager;
-use schemas::{DailyMetrics, Day, daily_metrics_key};
+use schemas::daily_metrics::redis_key;
+use schemas::{DailyMetrics, Day};
 
 use super::{RedisFault, connect, fault};
 
@@ -23,7 +24,7 @@ impl DailyCache {
 
     /// What is held of a day; none if nothing is.
     pub async fn of(&self, day: Day) -> Result<Option<DailyMetrics>, RedisFault> {
-        let (mut connection, key) = (self.0.clone(), daily_metrics_key(day));
+        let (mut connection, key) = (self.0.clone(), redis_key(day));
         let json: Option<Vec<u8>> = connection.get(&key).await.map_err(|e| fault(&e))?;
         let read = json.map(|json| serde_json::from_slice(&json)).transpose();
         read.map_err(|error| RedisFault::Refused(format!("{key}: {error}")))
@@ -31,7 +32,7 @@ impl DailyCache {
 
     /// Holds what is known of a day.
     pub async fn hold(&self, metrics: &DailyMetrics) -> Result<(), RedisFault> {
-        let (mut connection, key) = (self.0.clone(), daily_metrics_key(metrics.date));
+        let (mut connection, key) = (self.0.clone(), redis_key(metrics.date));
         let json =
             serde_json::to_string(metrics).map_err(|e| RedisFault::Refused(e.to_string()))?;
         connection.set_ex(key, json, TTL_SECONDS).await.map_err(|e| fault(&e))

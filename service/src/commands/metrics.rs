@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use connectors::clickhouse::{ClickHouseFault, DailyQuality};
 use millstream::{Clock, Exit, SystemClock};
-use schemas::{DailyMetrics, Day, Quality};
+use schemas::daily_metrics::Quality;
+use schemas::{DailyMetrics, Day};
 
 use crate::Failed;
 use crate::cli::Metrics;
@@ -121,7 +122,7 @@ fn table(metrics: &DailyMetrics) -> String {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{Counts, Dimension};
+    use schemas::daily_metrics::{Counts, Dimension};
 
     use super::*;
 

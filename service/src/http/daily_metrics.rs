@@ -1,6 +1,6 @@
 //! `GET /api/v1/feed/metrics?date=`: the quality of a day's feeds, the same for every caller.
 //!
-//! What the numbers mean is said in [`schemas::DailyMetrics`]. A day of which no event is known has zeros, and null where a
+//! What the numbers mean is said in [`schemas::daily_metrics`]. A day of which no event is known has zeros, and null where a
 //! number would be a ratio of nothing; `computed_at` says how current the answer is.
 
 use std::time::Instant;
