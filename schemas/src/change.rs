@@ -10,6 +10,8 @@
 //! * A delete under the default replica identity carries the key and made-up values elsewhere (an empty
 //!   id, the time 1970-01-01). It has no `before` here. Callers keep the last image by key.
 //! * The connector's placeholder for a value it does not know never becomes part of a row.
+//! * What is about no row changes none. A message of the database's log is taken as one; a TRUNCATE is a [`Poison`] that
+//!   names the command by which its rows go, for it names none of them.
 
 use serde::Deserialize;
 
@@ -29,6 +31,8 @@ const TABLES: [&str; 5] = ["users", "posts", "follows", "comments", "likes"];
 
 const ONE_ROW: &str = "r, c, u, d or m";
 const TRUNCATE: &str = "\"t\": the table was truncated, state is unchanged";
+/// What deletes the rows of a truncated table here, before the table's name and the position of the TRUNCATE.
+const DELETES: &str = "feedmill cdc truncate";
 
 /// What was done to the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +181,7 @@ fn decode_value<R: Row>(key: Option<&Payload>, value: &Payload) -> Result<Cdc<R>
         Some("u") => Op::Update,
         Some("d") => Op::Delete,
         Some("m") => return Ok(Cdc::Message),
-        Some("t") => return Err(FieldFault::new("op", ONE_ROW, TRUNCATE)),
+        Some("t") => return Err(truncated::<R>(envelope.source.as_ref())),
         None if envelope.op.is_none()
             && (envelope.before.is_some() || envelope.after.is_some()) =>
         {
@@ -190,6 +194,17 @@ fn decode_value<R: Row>(key: Option<&Payload>, value: &Payload) -> Result<Cdc<R>
     let (lsn, source_ms) = position(envelope.source.as_ref())?;
     let Envelope { before, after, .. } = envelope;
     change((op, lsn, source_ms), before, after, key).map(Cdc::Change)
+}
+
+/// What is said of a TRUNCATE, and what to do where its source tells its position.
+fn truncated<R: Row>(source: Option<&Source<Scalar<'_>>>) -> FieldFault {
+    let words = match position(source) {
+        Ok((0, _)) | Err(_) => TRUNCATE.to_owned(),
+        Ok((lsn, _)) => {
+            format!("{TRUNCATE}; its rows are deleted by: {DELETES} {}s --lsn {lsn}", R::WHAT)
+        }
+    };
+    FieldFault::told("op", ONE_ROW, words)
 }
 
 /// Reads a row without an envelope.
@@ -471,11 +486,16 @@ mod tests {
     }
 
     #[test]
-    fn a_truncate_says_that_nothing_changed() {
-        let reason = poison::<Like>(r#"{"op":"t","source":{"lsn":1}}"#);
+    fn a_truncate_says_that_nothing_changed_and_what_deletes_its_rows_where_its_position_is_known()
+    {
+        let reason = poison::<Like>(r#"{"op":"t","source":{"lsn":1650}}"#);
         let expected = "decode like: op: expected r, c, u, d or m, \
             found \"t\": the table was truncated, state is unchanged";
-        assert_eq!(reason, expected);
+        let command = "; its rows are deleted by: feedmill cdc truncate likes --lsn 1650";
+        assert_eq!(reason, format!("{expected}{command}"));
+        for of_no_position in [r#"{"op":"t"}"#, r#"{"op":"t","source":{"lsn":"0/16"}}"#] {
+            assert_eq!(poison::<Like>(of_no_position), expected);
+        }
     }
 
     #[test]

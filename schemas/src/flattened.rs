@@ -2,7 +2,9 @@
 //!
 //! A flattened row is its columns and, with `add.fields=op,lsn` and deletions rewritten, `__op`, `__lsn` (or
 //! `__source_lsn`) and `__deleted`. With all three it says what an envelope says. Without one of them a
-//! deletion or the order of changes is lost, so it is refused, by the name of the transform.
+//! deletion or the order of changes is lost, so it is refused, by the name of the transform. What a connector
+//! tells of itself (a schema change, a heartbeat, a transaction) changes no row and is refused by its name too: it has
+//! come to this topic by mistake, and whoever looks at the dead letters learns of the mistake.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,6 +17,7 @@ use crate::row::{Columns, ColumnsOf};
 const EXPECTED: &str = "r, c, u, d or m";
 const FLATTENED: &str = "a row flattened by ExtractNewRecordState without __op, __deleted or __lsn: \
     set add.fields=op,lsn and delete.tombstone.handling.mode=rewrite";
+const SCHEMA_CHANGE: &str = "a schema change of Debezium: it belongs to a topic of its own";
 const HEARTBEAT: &str = "a heartbeat of Debezium: it belongs to a topic of its own";
 const TRANSACTION: &str = "transaction metadata of Debezium: it belongs to a topic of its own";
 
@@ -36,6 +39,9 @@ cells! {
         data_collections,
         event_count,
         ts_ms,
+        ddl,
+        #[serde(rename = "tableChanges")]
+        table_changes,
     }
 }
 
@@ -83,11 +89,14 @@ impl<'a> Flattened<'a> {
     /// Reads a value that has no `op`; the fault says what the value is instead, where that is known.
     pub(crate) fn read(value: &Read<'a>) -> Result<Self, FieldFault> {
         let (marks, columns) = read(value)?;
-        let wrong = |found: &str| FieldFault::new("op", EXPECTED, found);
+        let wrong = |found: &str| FieldFault::told("op", EXPECTED, found);
         let is_row = marks.id.is_some() || marks.follower_id.is_some();
         let ends = marks.data_collections.is_some() || marks.event_count.is_some();
         if marks.status.is_some() && (ends || marks.id.is_some()) && marks.op.is_none() {
             return Err(wrong(TRANSACTION));
+        }
+        if !is_row && (marks.ddl.is_some() || marks.table_changes.is_some()) {
+            return Err(wrong(SCHEMA_CHANGE));
         }
         if !is_row && marks.ts_ms.is_some() {
             return Err(wrong(HEARTBEAT));

@@ -10,7 +10,7 @@
 //! | rows of the database | [`Cdc`], [`Change`] of [`User`], [`Post`], [`Follow`], [`Comment`], [`Like`] |
 //! | behaviour events | [`Event`], [`Action`], [`Trace`] |
 //! | internal values | [`ToPost`], [`ToUser`], [`Read`], [`Gone`], [`PostLine`], [`Trending`]: all [`Wire`] |
-//! | what comes out | [`FeedBody`], [`FeedVersion`], [`RedisValue`] |
+//! | what comes out | [`FeedBody`], [`FeedVersion`], [`RedisValue`], [`daily_metrics`] |
 //! | what others write and read by | [`Published`], [`EventWriter`] |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -22,6 +22,8 @@ mod captured;
 mod change;
 mod column;
 mod comment;
+pub mod daily_metrics;
+mod day;
 mod event;
 mod event_writer;
 mod feed_body;
@@ -57,6 +59,8 @@ pub use action::Action;
 pub use avro::{Lookup, NoRegistry, Payload, SchemaById, WriterSchema};
 pub use change::{Cdc, Change, Op};
 pub use comment::Comment;
+pub use daily_metrics::DailyMetrics;
+pub use day::Day;
 pub use event::Event;
 pub use event_writer::EventWriter;
 pub use feed_body::{FeedBody, FeedItem, Rule, Sources, V1};

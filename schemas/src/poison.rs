@@ -30,6 +30,11 @@ impl FieldFault {
         Self { field, expected, found: text }
     }
 
+    /// Says that `field` should be `expected`, and what it is in our own words, which are not cut.
+    pub fn told(field: &'static str, expected: &'static str, words: impl Into<String>) -> Self {
+        Self { field, expected, found: words.into() }
+    }
+
     /// Says that a required `field` is absent or null.
     pub fn missing(field: &'static str, expected: &'static str) -> Self {
         Self { field, expected, found: "nothing".into() }

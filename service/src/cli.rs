@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use connectors::{postgres, redis};
+use schemas::Day;
 use uuid::Uuid;
 
 use crate::commands::load::Rate;
@@ -53,12 +54,31 @@ pub enum Command {
     #[command(subcommand)]
     #[command(name = "clickhouse")]
     ClickHouse(ClickHouse),
+    /// The captured tables: delete the rows that a TRUNCATE took.
+    #[command(subcommand)]
+    Cdc(Cdc),
     /// The topology: describe it.
     #[command(subcommand)]
     Topology(Topology),
     /// Feeds: show one.
     #[command(subcommand)]
     Feed(Feed),
+    /// The quality of a day's feeds: CTR, dwell, repeats; added up by all events that came by now.
+    Metrics(Metrics),
+}
+
+/// The metrics of a day.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Metrics {
+    /// The day, in UTC, such as 2026-11-20. Of a day whose events have expired it is what was added up before.
+    #[arg(long)]
+    pub date: Day,
+    /// As CSV, a line for each part.
+    #[arg(long)]
+    pub csv: bool,
+    /// As JSON.
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
 }
 
 /// The tables of ClickHouse.
@@ -210,6 +230,42 @@ pub struct Token {
 pub enum Topics {
     /// Create those that are missing; leave the others as they are.
     Create,
+}
+
+/// The captured tables.
+#[derive(Debug, Subcommand)]
+pub enum Cdc {
+    /// Delete the rows that a TRUNCATE took: the database's log names none of them. Safe to repeat, and while all runs.
+    Truncate(Truncate),
+}
+
+/// A TRUNCATE, as its dead letter names it.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Truncate {
+    /// The table.
+    #[arg(value_enum)]
+    pub table: CapturedTable,
+    /// The position of the TRUNCATE in the database's log: rows that are newer stay.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub lsn: u64,
+    /// Count the rows, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// A table that is captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CapturedTable {
+    /// `cdc.users`.
+    Users,
+    /// `cdc.posts`.
+    Posts,
+    /// `cdc.follows`.
+    Follows,
+    /// `cdc.comments`.
+    Comments,
+    /// `cdc.likes`.
+    Likes,
 }
 
 /// The topology.

@@ -17,6 +17,7 @@ mod breaker;
 mod cli;
 mod commands;
 mod config;
+mod daily;
 mod demo;
 mod event_format;
 mod health;
@@ -43,7 +44,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, ClickHouse, Command, Feed, Schema, Topics, Topology};
+use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Topics, Topology};
 use config::{Config, File};
 use needs::Need;
 use server::{Roles, Server};
@@ -139,7 +140,14 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let migrated = commands::clickhouse::migrate(&config, dry_run, unlock);
             say(&runtime()?.block_on(migrated)?)
         }
+        Command::Cdc(Cdc::Truncate(asked)) => {
+            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            say(&commands::truncate::run(&*broker, &config, &asked)?)
+        }
         Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
+        Command::Metrics(asked) => {
+            say(&runtime()?.block_on(commands::metrics::show(&config, &asked))?)
+        }
         Command::Feed(Feed::Show { user, limit }) => {
             let shown = runtime()?.block_on(commands::show::show(&config, user, limit))?;
             say(&shown)
@@ -172,8 +180,9 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Token(_)) => &[Need::SigningKey],
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
         Some(Command::Load(_) | Command::Topics(_)) => &[Need::Kafka],
+        Some(Command::Cdc(_)) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(_)) => &[Need::Redis],
-        Some(Command::ClickHouse(_)) => &[Need::ClickHouse],
+        Some(Command::ClickHouse(_) | Command::Metrics(_)) => &[Need::ClickHouse],
         Some(Command::Schema(Schema::Show(_))) => &[],
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]

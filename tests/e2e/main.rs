@@ -6,16 +6,19 @@
 mod avro;
 mod clickhouse;
 mod client;
+mod compose;
 mod configuration;
 mod failing;
 mod feed;
 mod forgetting;
 mod load;
 mod log;
+mod metrics;
 mod poison;
 mod producers;
 mod scaling;
 mod trending;
+mod truncate;
 mod world;
 
 use serde_json::json;

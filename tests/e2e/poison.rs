@@ -12,11 +12,11 @@ use crate::world::{LONG, World};
 
 /// A dead letter, as far as the test looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Buried {
-    topic: String,
-    offset: String,
-    error: String,
-    kept_bytes: usize,
+pub struct Buried {
+    pub topic: String,
+    pub offset: String,
+    pub error: String,
+    pub kept_bytes: usize,
 }
 
 /// Writes values to partition 0 of a topic.
@@ -40,7 +40,7 @@ pub fn produce(kafka: &Kafka, topic: &str, values: &[&[u8]]) {
 }
 
 /// Committed records of every partition of a topic, read until there are `count`.
-fn dead_letters(kafka: &Kafka, topic: &str, count: usize) -> Vec<Buried> {
+pub fn dead_letters(kafka: &Kafka, topic: &str, count: usize) -> Vec<Buried> {
     let mut consumer = kafka.consumer("test", Isolation::ReadCommitted).unwrap();
     let from: Vec<_> =
         (0..3).map(|partition| (TopicPartition::new(topic, partition), Offset(0))).collect();

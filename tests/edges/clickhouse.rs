@@ -14,7 +14,7 @@ use millstream::broker::{
     Broker, Cleanup, Isolation, Join, Membership, OutRecord, Outgoing, Position, TopicIndex,
     TopicSpec, headers,
 };
-use millstream::{Clock, Header, Headers, Offset, SystemClock, Topic, TopicPartition};
+use millstream::{Clock, Header, Headers, Offset, SystemClock, Timestamp, Topic, TopicPartition};
 use schemas::topic::{CDC_LIKES, CDC_POSTS, EVENTS, FEEDS, POSTS_LIVE};
 use schemas::{
     Event, FEEDS_EPOCH, FeedBody, FeedItem, FeedVersion, NoRegistry, PostId, PostLine, SchemaById,
@@ -28,7 +28,7 @@ const WAIT: Duration = Duration::from_secs(30);
 const PARTITIONS: i32 = 2;
 const AT_MS: i64 = 1_795_216_628_000;
 
-fn settings(stack: &Stack) -> ClickHouseSettings {
+pub fn settings(stack: &Stack) -> ClickHouseSettings {
     let (url, database) = (stack.clickhouse().to_owned(), "feedmill".to_owned());
     ClickHouseSettings { url, database, login: None }
 }
@@ -50,16 +50,16 @@ fn create(broker: &Embedded, name: &str) {
 }
 
 /// A cluster with the sink's topics, and a ClickHouse with its tables.
-struct World {
-    stack: Stack,
+pub struct World {
+    pub stack: Stack,
     broker: Embedded,
-    runtime: Runtime,
+    pub runtime: Runtime,
     schemas: Arc<dyn SchemaById>,
     progress: Progress,
 }
 
 impl World {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let stack = Stack::of(&[Part::ClickHouse]).start().unwrap();
         let runtime = Runtime::new().unwrap();
         runtime.block_on(Migrator::new(&settings(&stack)).migrate("a test")).unwrap();
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Runs a sink while `then` is done.
-    fn sink_while<T>(&self, then: impl FnOnce() -> T) -> T {
+    pub fn sink_while<T>(&self, then: impl FnOnce() -> T) -> T {
         let stop = AtomicBool::new(false);
         let letters = self.broker.producer(None, Arc::from([Topic::from("letters")])).unwrap();
         let reading =
@@ -124,6 +124,15 @@ impl World {
         &self,
         with: &[Header<'_>],
         (topic, partition): (&str, i32),
+        record: (Option<&[u8]>, Option<&[u8]>),
+    ) {
+        self.send_at(with, (topic, partition, SystemClock.now()), record);
+    }
+
+    fn send_at(
+        &self,
+        with: &[Header<'_>],
+        (topic, partition, timestamp): (&str, i32, Timestamp),
         (key, value): (Option<&[u8]>, Option<&[u8]>),
     ) {
         let encoded = headers(with);
@@ -132,7 +141,7 @@ impl World {
             topic: TopicIndex(0),
             partition,
             logged: false,
-            timestamp: SystemClock.now(),
+            timestamp,
             key,
             value,
             headers: Headers::from_bytes(&encoded),
@@ -152,12 +161,18 @@ impl World {
         );
     }
 
+    /// An event of this user whose record has this time; all of a user lie in one partition.
+    pub fn send_event_at(&self, at_ms: i64, (user, event): (usize, &Value)) {
+        let at = (EVENTS.name, user as i32 % PARTITIONS, Timestamp(at_ms));
+        self.send_at(&[], at, (None, Some(event.to_string().as_bytes())));
+    }
+
     fn send_row(&self, topic: &str, envelope: &Value) {
         self.send((topic, 0), None, Some(envelope.to_string().as_bytes()));
     }
 
     /// Waits until a question has this answer.
-    fn until(&self, question: &str, answer: &str) {
+    pub fn until(&self, question: &str, answer: &str) {
         let found = poll_until(WAIT, || (ask(&self.stack, question) == answer).then_some(()));
         found.unwrap_or_else(|late| {
             panic!("{question}: {:?}, {late}; {:?}", ask(&self.stack, question), self.progress)
@@ -189,7 +204,7 @@ impl Drop for Stopping<'_> {
     }
 }
 
-fn id(number: usize) -> String {
+pub fn id(number: usize) -> String {
     format!("00000000-0000-7000-8000-{number:012}")
 }
 
@@ -414,6 +429,39 @@ fn a_row_that_the_server_does_not_take_is_a_dead_letter_and_the_others_are_rows(
     assert_eq!(from, ["events", "7", "clickhouse"]);
     assert!(header("__dlq.error").contains("not_seven"), "{}", header("__dlq.error"));
     assert!(Event::decode(&schemas::Payload::json(letter.value.unwrap())).is_ok());
+}
+
+/// What ingest dead-letters or passes by: a TRUNCATE, a message, a tombstone, what a connector tells of itself, a time that
+/// cannot be meant, no event.
+#[test]
+fn what_says_nothing_of_a_row_is_counted_and_is_neither_a_row_nor_a_dead_letter() {
+    let world = World::start();
+    let soon = "2126-11-20T23:17:08Z";
+    let like = |id_of: usize, created_at: &str| {
+        let like = json!({"post_id": id(7), "user_id": id(1), "created_at": created_at});
+        let mut like = image(like);
+        like["id"] = json!(id(id_of));
+        envelope("c", 6, Value::Null, like)
+    };
+    let no_rows = [
+        json!({"op": "t", "source": {"lsn": 9}}),
+        json!({"op": "m", "source": {"lsn": 9}, "message": {"prefix": "p", "content": "AA=="}}),
+        json!({"source": {"lsn": 9}, "databaseName": "d", "ddl": "DROP TABLE likes", "tableChanges": []}),
+        json!({"ts_ms": 5}),
+        json!({"status": "BEGIN", "id": "571:5", "event_count": null, "data_collections": null, "ts_ms": 1}),
+        json!({"op": "d", "source": {"lsn": 9}}),
+        like(4, soon),
+        json!("no envelope"),
+    ];
+    for value in &no_rows {
+        world.send_row(CDC_LIKES.name, value);
+    }
+    world.send((CDC_LIKES.name, 0), Some(b"a deleted row's"), None);
+    world.send_row(CDC_LIKES.name, &like(3, "2026-11-20T23:17:08Z"));
+    world.sink_while(|| world.until("SELECT id FROM likes FINAL", &id(3)));
+    let counted = [&world.progress.none, &world.progress.dead_letters];
+    let none = no_rows.len() as u64 + 1;
+    assert_eq!(counted.map(|count| count.load(Ordering::Relaxed)), [none, 0]);
 }
 
 #[test]

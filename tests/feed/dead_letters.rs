@@ -69,7 +69,8 @@ fn poison_is_dead_lettered_with_its_reason_and_what_follows_is_processed() -> Re
         "cdc.posts 0 24: decode post: value: expected a Debezium envelope in JSON, \
          found EOF while parsing a value",
         "cdc.users 0 29: decode user: op: expected r, c, u, d or m, \
-         found \"t\": the table was truncated, state is unchanged",
+         found \"t\": the table was truncated, state is unchanged; \
+         its rows are deleted by: feedmill cdc truncate users --lsn 1",
         "events 0 262144: record of 10485760 bytes, at most 1048576 are taken",
         "reads 0 5: decode key: null where a value is required",
     ];

@@ -1,9 +1,11 @@
 //! ClickHouse: what happened, for whoever asks questions of it.
 //!
-//! Its tables are made by [`migrate`] and written only by the sink: every record of the inputs, of `feeds` and of `trending`
-//! becomes a row, or is told to be none. What the database refuses to take is a dead letter; what it cannot take now waits
-//! in Kafka. A table holds each record once, whatever dies in between: see [`Stretch`].
+//! Its tables are made by [`Migrator`]. They are written only by the sink: every record of the inputs and of `feeds` becomes
+//! a row, or is told to be none. What the database refuses to take is a dead letter; what it cannot take now waits in Kafka.
+//! A table holds each record once, whatever dies in between: see [`Stretch`]. What a day's events say of its feeds is added
+//! up by [`DailyQuality`].
 
+mod daily_metrics;
 mod event_row;
 mod feed_row;
 mod image_row;
@@ -27,6 +29,7 @@ use ::clickhouse::error::Error;
 use serde::{Serialize, Serializer};
 use tokio::time::timeout;
 
+pub use daily_metrics::DailyQuality;
 pub use lane::Limits;
 pub use letters::Letters;
 pub use migrations::{Migration, MigrationFault, Migrator};

@@ -16,7 +16,7 @@ use schemas::topic::{
     TRENDING, Topic,
 };
 use schemas::{
-    Cdc, Comment, Event, FEEDS_EPOCH, FeedBody, FeedVersion, Follow, Like, Payload, Post,
+    Cdc, Change, Comment, Event, FEEDS_EPOCH, FeedBody, FeedVersion, Follow, Like, Payload, Post,
     SchemaById, User, UserId, VERSION, Wire,
 };
 
@@ -315,11 +315,8 @@ impl Sink {
             self.reading.read(&mut key, record.key)?;
             self.reading.read(&mut value, record.value)?;
             let key = record.key.map(|_| &key);
-            let change = match Cdc::<R>::decode(key, record.value.map(|_| &value)) {
-                Ok(Cdc::Change(change)) => columns(&change, self.reading.cdc_epoch),
-                Ok(Cdc::Tombstone | Cdc::Message) | Err(_) => None,
-            };
-            match change {
+            let change = change::<R>((key, record.value.map(|_| &value)), record.timestamp.0);
+            match change.and_then(|change| columns(&change, self.reading.cdc_epoch)) {
                 Some(row) => {
                     insert.write(&row).await?;
                     inserted.rows += 1;
@@ -341,6 +338,17 @@ fn place(record: &RawRecord<'_>) -> (u64, i64) {
 fn event<'p>(payload: &'p Payload, record: &RawRecord<'_>) -> Option<(Event, schemas::Trace<'p>)> {
     let (event, trace) = Event::decode_with_trace(payload).ok()?;
     event.implausible(record.timestamp.0).is_none().then_some((event, trace))
+}
+
+/// The change that a record of `record_ms` is, if ingest takes it for one too.
+fn change<R: Imaged>(
+    (key, value): (Option<&Payload>, Option<&Payload>),
+    record_ms: i64,
+) -> Option<Change<R>> {
+    match Cdc::<R>::decode(key, value) {
+        Ok(Cdc::Change(change)) => change.implausible(record_ms).is_none().then_some(change),
+        Ok(Cdc::Tombstone | Cdc::Message) | Err(_) => None,
+    }
 }
 
 type Feed = (FeedVersion, i64, Option<FeedBody>);

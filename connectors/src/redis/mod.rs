@@ -3,9 +3,11 @@
 //! `feed:v1:<user>` holds 34 ASCII bytes that order (`F1`, the feeds epoch in 12 digits, the version in 20)
 //! and then the body, or `-` for a feed that is gone. Only the [`Sink`] writes it, by a script that compares
 //! the 34 bytes as text: Lua's numbers are doubles, and a version must not be rounded. Redis is a cache:
-//! it may lose anything at any time, and a reader judges freshness by the body, not by the key's life.
+//! it may lose anything at any time, and a reader judges freshness by the body, not by the key's life. `metrics:daily:<day>`
+//! is a copy of what ClickHouse has added up of a day: [`DailyCache`].
 
 mod cache;
+mod daily_metrics;
 mod run;
 mod sink;
 
@@ -16,6 +18,7 @@ use ::redis::Client;
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 pub use cache::{FeedCache, RedisFeed};
+pub use daily_metrics::DailyCache;
 pub use run::{Progress, Sinking, run};
 pub use sink::{Applied, Sink, Write};
 

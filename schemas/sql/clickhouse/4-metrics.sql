@@ -104,13 +104,16 @@ LEFT JOIN (
 ) AS authors ON authors.post_id = acts.post_id
 GROUP BY user_id, author_id, day, post_id, action, id;
 
--- The quality of a day's feeds, a row a source, position and weight set; written by a job, the last word on a day wins.
--- By day: a day is asked for as a whole.
+-- The quality of a day, a row each for all of it and for its parts; written by a job, the last word on a row wins: ask with
+-- FINAL. What the numbers mean is said in schemas/src/daily_metrics.rs.
+--
+-- By day: a day is asked for as a whole. By years, so that a run touches one partition. Kept for ever: events are not.
 CREATE TABLE IF NOT EXISTS daily_metrics (
-    date Date,
-    source LowCardinality(String) COMMENT 'Who answered: redis, state, clickhouse, postgres; empty: all of them',
-    position UInt32 COMMENT 'The place in the answer, from 1; 0: all of them',
-    weight_set UInt16 COMMENT '0: all of them',
+    date Date COMMENT 'Of the events, in UTC',
+    dimension LowCardinality(String) COMMENT 'all; feed: events about an item of a feed; of these by source, position, weight_set',
+    value String COMMENT 'Which source, position or weight set; empty for all and feed',
+    received UInt64 COMMENT 'Events, repeats too; what follows them is without',
+    repeats UInt64 COMMENT 'Events that came again and were dropped',
     impressions UInt64,
     views UInt64,
     clicks UInt64,
@@ -118,10 +121,9 @@ CREATE TABLE IF NOT EXISTS daily_metrics (
     comments UInt64,
     shares UInt64,
     dwells UInt64,
-    dwell_p50_ms UInt32,
-    dwell_p95_ms UInt32,
-    repeats UInt64 COMMENT 'Events that came again and were dropped',
+    dwell_p50_ms Nullable(UInt32),
+    dwell_p95_ms Nullable(UInt32),
     computed_at DateTime64(3, 'UTC')
 ) ENGINE = ReplacingMergeTree(computed_at)
 PARTITION BY toYear(date)
-ORDER BY (date, source, position, weight_set);
+ORDER BY (date, dimension, value);

@@ -1,7 +1,10 @@
-//! The commands that do one thing and end: create the topics, register schemas, show a feed, load a world.
+//! The commands that do one thing and end: create the topics, register schemas, show a feed and the metrics of a day, load a
+//! world, delete what a TRUNCATE deleted.
 
 pub mod clickhouse;
 pub mod load;
+pub mod metrics;
 pub mod schema;
 pub mod show;
 pub mod topics;
+pub mod truncate;

@@ -81,7 +81,9 @@ struct Ctx {
     source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
-    weight_set: u16,
+    /// None of a timeline, which no weights have ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight_set: Option<u16>,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,12 +169,12 @@ pub fn feed(found: &Found, asked: Asked, now_ms: i64, request: Uuid) -> Feed {
         Found::Ranked { body, .. } => body.weight_set,
         Found::Timeline(_) => V1,
     };
-    let ctx = |position, version| Ctx {
+    let ctx = |position, version: Option<u64>| Ctx {
         request_id: request.to_string(),
         position,
         source: found.source().name(),
         version,
-        weight_set,
+        weight_set: version.map(|_| weight_set),
     };
     let mut feed = Feed {
         items: Vec::new(),

@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod body;
+mod daily_metrics;
 mod events;
 mod feed;
 pub mod internal;
@@ -26,6 +27,7 @@ use warp::http::{Method, Response as HttpResponse, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
+use crate::daily::Daily;
 use crate::event_format::EventFormat;
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -39,6 +41,8 @@ pub struct Api {
     pub verifier: Verifier,
     /// Answers reads.
     pub reads: Arc<Reads>,
+    /// Knows the metrics of days.
+    pub daily: Daily,
     /// Takes events.
     pub log: Log,
     /// How events are written.
@@ -103,12 +107,31 @@ pub fn public(
             },
         );
     let bytes_max = api.body.bytes_max;
-    let reading =
-        warp::path!("api" / "v1" / "feed").or(warp::path!("api" / "v1" / "feed" / "trending"));
+    let reading = warp::path!("api" / "v1" / "feed")
+        .or(warp::path!("api" / "v1" / "feed" / "trending"))
+        .unify()
+        .or(warp::path!("api" / "v1" / "feed" / "metrics"));
     let reading = reading.unify().and(none_of(READING));
     let writing = warp::path!("api" / "v1" / "events").and(none_of(WRITING));
-    let routes = feed.or(trending).or(events).or(reading).or(writing);
+    let routes = feed.or(trending).or(daily_metrics(api)).or(events).or(reading).or(writing);
     routes.recover(move |rejection| recover(rejection, bytes_max))
+}
+
+fn daily_metrics(
+    api: &Arc<Api>,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::path!("api" / "v1" / "feed" / "metrics")
+        .and(warp::get())
+        .and(with(api))
+        .and(warp::header::optional("authorization"))
+        .and(raw_query())
+        .and_then(|api: Arc<Api>, authorization: Option<String>, query: String| async move {
+            let asked = async {
+                api.caller(authorization.as_deref())?;
+                daily_metrics::get(&api, &query).await
+            };
+            Ok::<_, Rejection>(api.finish("metrics", asked).await)
+        })
 }
 
 impl Api {

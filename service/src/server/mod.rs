@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{self, Config, Remote};
+use crate::daily::{Daily, DailyJob};
 use crate::event_format::EventFormat;
 use crate::health::{CLICKHOUSE_SINK, Health, Probing, REDIS_SINK};
 use crate::http::auth::Verifier;
@@ -126,7 +127,8 @@ impl Server {
         let spawned = |e: std::io::Error| format!("spawn: {e}");
         let broker = Arc::clone(&parts.broker);
         probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
-        let state = roles.worker.then(|| self.follow_worker(parts, &probing));
+        let daily = DailyJob::of(parts.config)?;
+        let state = roles.worker.then(|| self.follow_worker(parts, &probing, daily));
         let of = Arc::new(Internal {
             health,
             metrics: Arc::clone(&parts.metrics),
@@ -155,8 +157,13 @@ impl Server {
         Ok(())
     }
 
-    /// Looks at the worker and tells what it counts, whenever one runs; answers its state.
-    fn follow_worker(&mut self, parts: &Parts<'_>, probing: &Probing) -> Arc<dyn StateFeeds> {
+    /// Looks at the worker and tells what it counts, whenever one runs, and adds up days beside it; answers its state.
+    fn follow_worker(
+        &mut self,
+        parts: &Parts<'_>,
+        probing: &Probing,
+        daily: Option<DailyJob>,
+    ) -> Arc<dyn StateFeeds> {
         let supervised = self.supervisor.supervised();
         let of = || Arc::clone(supervised);
         let (asked, looked, redis, clickhouse) = (of(), of(), of(), of());
@@ -169,6 +176,9 @@ impl Server {
         if parts.config.clickhouse.is_some() {
             let sunk = move || clickhouse.sunk().clickhouse;
             self.probes.push(tokio::spawn(probing.clone().sink(CLICKHOUSE_SINK, sunk)));
+        }
+        if let Some(job) = daily {
+            self.probes.push(tokio::spawn(job.run(Arc::clone(&parts.clock))));
         }
         of()
     }
@@ -234,6 +244,7 @@ impl Parts<'_> {
         Ok(Arc::new(Api {
             verifier,
             reads: Arc::new(Reads::new(self.tiers(state)?, log.clone(), clock, metrics)),
+            daily: Daily::of(self.config)?,
             log,
             format,
             metrics: Arc::clone(&self.metrics),

@@ -112,6 +112,9 @@ async fn the_database_answers_last_by_time_and_says_so() {
     });
     world.hold(ME, held(2));
     let wanted = asked(&world, "?algo=timeline&explain=1").await;
+    let ctx = &wanted["items"][0]["ctx"];
+    let of_no_weights = ["version", "weight_set"].map(|name| ctx.get(name));
+    assert_eq!((&ctx["source"], of_no_weights), (&json!("postgres"), [None; 2]), "{ctx}");
     assert_eq!(
         (&wanted["fallback"], &wanted["algo"], &wanted["seen"]),
         (&json!(false), &json!("timeline"), &json!("partial"))

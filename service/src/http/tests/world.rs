@@ -20,6 +20,7 @@ use warp::reply::Response;
 
 use crate::commands::topics;
 use crate::config::{self, Algorithm, Auth};
+use crate::daily::Daily;
 use crate::event_format::EventFormat;
 use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
@@ -153,6 +154,7 @@ impl World {
         let api = Arc::new(Api {
             verifier: Verifier::new(&auth, &pem).unwrap(),
             reads: Arc::new(Reads::new(tiers, log.clone(), time, Arc::clone(&metrics))),
+            daily: Daily::default(),
             log,
             format: EventFormat::Json,
             metrics: Arc::clone(&metrics),
@@ -160,6 +162,13 @@ impl World {
             body: Bounds { bytes_max: 64 * 1024, wait: Duration::from_secs(30) },
         });
         Self { broker, state, clock, metrics, auth, api, _keys: keys }
+    }
+
+    /// One that has the metrics of days.
+    pub fn with_daily(daily: Daily) -> Self {
+        let mut world = Self::new();
+        Arc::get_mut(&mut world.api).unwrap().daily = daily;
+        world
     }
 
     pub fn token(&self, of: Uuid, roles: &[&str]) -> String {

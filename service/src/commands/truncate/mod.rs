@@ -1,0 +1,155 @@
+//! Deletes here what a TRUNCATE deleted in the database, whose log told of it in one record that names no row.
+//!
+//! 1. The topic of the table, which is kept for ever, is read to where it ended at the start; what it says of each row is
+//!    [`Rows`].
+//! 2. Each row that is live by it, and older than the TRUNCATE, gets a delete at the position of the TRUNCATE, in the
+//!    partition and under the key of its own records.
+//!
+//! State, ClickHouse and whoever reads the topic again take it for any other delete: a row that came after the TRUNCATE is
+//! newer, and stays. So it may be repeated, and done while workers and the connector run. The live rows of the table are
+//! held in memory meanwhile, some 200 bytes each.
+
+mod deletion;
+mod rows;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use connectors::registry::Registry;
+use millstream::broker::{Broker, Consumer, Failure, Isolation, OutRecord, Outgoing, TopicIndex};
+use millstream::{Clock, Exit, Headers, SystemClock, Topic, TopicPartition};
+use schemas::topic::{self, Topic as Declared};
+use schemas::{Comment, Follow, Like, NoRegistry, Payload, Post, SchemaById, User};
+
+use crate::cli::{CapturedTable, Truncate};
+use crate::config::Config;
+use crate::{Failed, needs};
+use deletion::{Deletable, deletion};
+use rows::{Place, Rows};
+
+const POLL: Duration = Duration::from_millis(200);
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
+/// How long a schema may take to come, and how often it is asked for.
+const SCHEMA_WAIT: Duration = Duration::from_secs(10);
+const SCHEMA_AGAIN: Duration = Duration::from_millis(50);
+const BATCH_MAX: usize = 2_000;
+
+/// Deletes the rows of the table that was asked for, or only counts them.
+pub fn run(broker: &dyn Broker, config: &Config, asked: &Truncate) -> Result<String, Failed> {
+    let truncation = Truncation { broker, asked, app: &config.app, schemas: schemas(config)? };
+    match asked.table {
+        CapturedTable::Users => truncation.of::<User>(topic::CDC_USERS),
+        CapturedTable::Posts => truncation.of::<Post>(topic::CDC_POSTS),
+        CapturedTable::Follows => truncation.of::<Follow>(topic::CDC_FOLLOWS),
+        CapturedTable::Comments => truncation.of::<Comment>(topic::CDC_COMMENTS),
+        CapturedTable::Likes => truncation.of::<Like>(topic::CDC_LIKES),
+    }
+}
+
+fn schemas(config: &Config) -> Result<Arc<dyn SchemaById>, Failed> {
+    let settings = needs::registry(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let Some(settings) = settings else { return Ok(Arc::new(NoRegistry)) };
+    let registry = Registry::open(&settings);
+    Ok(Arc::new(registry.map_err(|words| Failed(Exit::Usage, format!("registry: {words}")))?))
+}
+
+/// What is to be done, and with what.
+struct Truncation<'a> {
+    broker: &'a dyn Broker,
+    asked: &'a Truncate,
+    app: &'a str,
+    schemas: Arc<dyn SchemaById>,
+}
+
+impl Truncation<'_> {
+    fn of<R: Deletable>(&self, topic: Declared) -> Result<String, Failed> {
+        let (rows, read) = self.read::<R>(topic)?;
+        let older = rows.older_than(self.asked.lsn).count();
+        if !self.asked.dry_run {
+            self.delete(topic, &rows).map_err(|failure| at(topic, &failure))?;
+        }
+        let what = if self.asked.dry_run { "would be deleted" } else { "deleted" };
+        Ok(format!("{}: {read} records, {older} rows {what}\n", topic.name))
+    }
+
+    /// Reads the topic to its end; tells how many records it has too.
+    fn read<R: Deletable>(&self, topic: Declared) -> Result<(Rows<R>, u64), Failed> {
+        let opened = self.open(topic);
+        let (mut consumer, mut unread) = opened.map_err(|failure| at(topic, &failure))?;
+        let (mut rows, mut read) = (Rows::default(), 0);
+        let (mut key, mut value) = (Payload::default(), Payload::default());
+        while !unread.is_empty() {
+            let polled = consumer.poll(POLL).map_err(|failure| at(topic, &failure))?;
+            for batch in &polled.batches {
+                for record in batch.iter() {
+                    read += 1;
+                    self.fill(&mut key, record.key)?;
+                    self.fill(&mut value, record.value)?;
+                    let place = Place { partition: batch.source().partition, key: record.key };
+                    rows.take(place, record.key.map(|_| &key), record.value.map(|_| &value));
+                }
+            }
+            for (ended, _) in &polled.ends {
+                unread.remove(&ended.partition);
+            }
+        }
+        Ok((rows, read))
+    }
+
+    /// Begins to read every partition; tells which there are.
+    fn open(&self, topic: Declared) -> Result<(Box<dyn Consumer>, BTreeSet<i32>), Failure> {
+        let counts = self.broker.admin()?.partitions(&[topic.name.into()])?;
+        let partitions: BTreeSet<_> = (0..counts.into_iter().flatten().sum()).collect();
+        let mut consumer = self.broker.consumer(self.app, Isolation::ReadCommitted)?;
+        let mut from = Vec::new();
+        for partition in &partitions {
+            let partition = TopicPartition::new(topic.name, *partition);
+            let start = consumer.bounds(&partition)?.start;
+            from.push((partition, start));
+        }
+        consumer.assign(&from)?;
+        Ok((consumer, partitions))
+    }
+
+    /// Waits for the schema, if it takes one.
+    fn fill(&self, payload: &mut Payload, bytes: Option<&[u8]>) -> Result<(), Failed> {
+        let began = Instant::now();
+        while let Err(words) = payload.fill(bytes.unwrap_or_default(), &*self.schemas) {
+            if began.elapsed() > SCHEMA_WAIT {
+                return Err(Failed(Exit::Unavailable, words));
+            }
+            thread::sleep(SCHEMA_AGAIN);
+        }
+        Ok(())
+    }
+
+    fn delete<R: Deletable>(&self, topic: Declared, rows: &Rows<R>) -> Result<(), Failure> {
+        let topics: Arc<[Topic]> = Arc::from([Topic::from(topic.name)]);
+        let mut producer = self.broker.producer(None, topics)?;
+        let (mut outgoing, now) = (Outgoing::default(), SystemClock.now());
+        let older: Vec<_> = rows.older_than(self.asked.lsn).collect();
+        for rows in older.chunks(BATCH_MAX) {
+            outgoing.clear();
+            for row in rows {
+                outgoing.push(OutRecord {
+                    topic: TopicIndex(0),
+                    partition: row.partition,
+                    logged: false,
+                    timestamp: now,
+                    key: row.key.as_deref(),
+                    value: Some(deletion(&row.image, (self.asked.lsn, now.0)).as_bytes()),
+                    headers: Headers::default(),
+                });
+            }
+            producer.send(&outgoing)?;
+            producer.flush(ACKNOWLEDGED_WITHIN)?;
+        }
+        Ok(())
+    }
+}
+
+fn at(topic: Declared, failure: &Failure) -> Failed {
+    Failed(failure.exit(), format!("{}: {failure}", topic.name))
+}
