@@ -22,12 +22,6 @@ pub(in crate::broker::kafka) struct TopicHandle(NonNull<sys::rd_kafka_topic_t>);
 // SAFETY: a topic handle may be used from any thread.
 unsafe impl Send for TopicHandle {}
 
-impl TopicHandle {
-    pub(super) fn raw(&self) -> *mut sys::rd_kafka_topic_t {
-        self.0.as_ptr()
-    }
-}
-
 impl Drop for TopicHandle {
     fn drop(&mut self) {
         // SAFETY: ours, once.

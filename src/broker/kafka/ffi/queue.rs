@@ -59,8 +59,13 @@ impl Queue {
 
     /// A new queue.
     pub(in crate::broker::kafka) fn new(client: &Client) -> Result<Self, Failure> {
+        Self::on(client.raw())
+    }
+
+    /// The same on a handle that lives as long.
+    pub(super) fn on(rk: *mut sys::rd_kafka_t) -> Result<Self, Failure> {
         // SAFETY: a live handle.
-        Self::owned(unsafe { sys::rd_kafka_queue_new(client.raw()) })
+        Self::owned(unsafe { sys::rd_kafka_queue_new(rk) })
     }
 
     fn owned(raw: *mut sys::rd_kafka_queue_t) -> Result<Self, Failure> {
