@@ -14,6 +14,7 @@ mod log;
 mod poison;
 mod producers;
 mod scaling;
+mod secured;
 mod trending;
 mod world;
 
