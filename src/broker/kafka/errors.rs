@@ -109,6 +109,8 @@ pub(super) fn told(call: Call, error: KafkaError) -> Failure {
             return Failure::new(call, Code::InvalidArgument, words);
         }
         KafkaError::AdminOp(code) => Some(code),
+        // Nobody waits for the answer any more.
+        KafkaError::Canceled => Some(RDKafkaErrorCode::BrokerTransportFailure),
         ref other => other.rdkafka_error_code(),
     };
     let asked_wrongly = || Failure::new(call, Code::InvalidArgument, error.to_string());

@@ -1,4 +1,8 @@
 //! Writing: topic handles, records on their way out, transactions.
+//!
+//! The crate's producer takes 504 ns for a record where a batch takes 284, and 107 ms for a commit that takes 9 here
+//! (`script/bench client`); its abort fails unless another thread takes reports meanwhile, and it can name a group's member only by
+//! a consumer of its own.
 
 use std::ffi::c_int;
 use std::marker::PhantomData;

@@ -1,4 +1,7 @@
 //! A queue of a consumer: batches of messages, and the events of a member.
+//!
+//! The crate takes one message at a time, for 377 ns where a batch takes 180 (`script/bench client`), and applies a
+//! rebalance inside its poll, where a member here answers it in its own time.
 
 use std::fmt;
 use std::ptr::NonNull;
