@@ -7,8 +7,10 @@
 //!
 //! Count by key: read a topic, count records by key, write a changelog record and an output record per changed key and
 //! commit, exactly once. Other tasks: how long a commit takes, how soon an event is seen, how many feeds are served, how
-//! long a ranking takes, what an author with many readers costs, what it takes to have events in ClickHouse.
+//! long a ranking takes, what an author with many readers costs, what it takes to have events in ClickHouse, what
+//! librdkafka's C calls gain over the crate rdkafka.
 
+mod client;
 mod commits;
 mod company;
 mod count;
@@ -32,6 +34,7 @@ mod viral;
 
 use std::fmt;
 
+pub use client::{ClientCost, Cost};
 pub use commits::Commits;
 pub use count::Count;
 pub use entrant::{Entrant, Role, Run};

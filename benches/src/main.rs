@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use benches::{
-    Broken, Commits, Count, Entrant, Floor, Fresh, Input, Inserting, Ours, Output, Ranking, Result,
-    Serving, Teller, Usage, Viral,
+    Broken, ClientCost, Commits, Count, Entrant, Floor, Fresh, Input, Inserting, Ours, Output,
+    Ranking, Result, Serving, Teller, Usage, Viral,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -47,6 +47,8 @@ enum Verb {
         /// Who takes part; by default the floor, ours and the peer, at both commit intervals.
         entrants: Vec<Entrant>,
     },
+    /// What librdkafka's C calls gain over the crate rdkafka.
+    Client,
     /// How long a transaction of 1, 1,000 and 20,000 records takes.
     Commit,
     /// How long until a reader's own view is seen.
@@ -103,6 +105,7 @@ fn main() -> ExitCode {
     let done = match verb {
         None => asked.all(),
         Some(Verb::Count { entrants }) => asked.count(entrants),
+        Some(Verb::Client) => asked.client(),
         Some(Verb::Commit) => asked.commits(),
         Some(Verb::Fresh { rates }) => asked.fresh(rates),
         Some(Verb::Serve) => asked.serving(),
@@ -123,6 +126,7 @@ fn main() -> ExitCode {
 
 impl Asked {
     fn all(&self) -> Result<()> {
+        self.client()?;
         self.commits()?;
         self.fresh(Vec::new())?;
         self.serving()?;
@@ -130,6 +134,11 @@ impl Asked {
         self.viral()?;
         self.inserting()?;
         self.count(Vec::new())
+    }
+
+    fn client(&self) -> Result<()> {
+        let (records, times) = if self.quick { (1_000_000, 20) } else { (5_000_000, 100) };
+        ClientCost { records, times }.run(self.teller())
     }
 
     fn commits(&self) -> Result<()> {

@@ -16,7 +16,7 @@ ROCKSDB_STATIC = \"1\"
 
 [target.$(cargo_host).rdkafka]
 rustc-link-search = [\"native=$librdkafka_dir\"]
-rustc-link-lib = [\"static=rdkafka\"]"
+rustc-link-lib = [\"static=rdkafka\", \"dylib=ssl\", \"dylib=crypto\"]"
   if [ "$(cat .cargo/config.toml 2>/dev/null || true)" != "$config" ]; then
     printf '%s\n' "$config" >.cargo/config.toml
   fi

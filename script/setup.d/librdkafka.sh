@@ -5,10 +5,13 @@
 # The sources are those of the crate rdkafka-sys, and so are the flags. Why not the crate's own build: the newest crate
 # has librdkafka 2.12.1, which can end the process when a broker comes back. With cargo's override of a build script
 # (`[target.TRIPLE.rdkafka]`, written by cargo.sh) the crate stays as it is.
+#
+# TLS is OpenSSL's, the system's own, linked as a shared library: so its mends come with the system's updates. SASL's
+# PLAIN, SCRAM and OAUTHBEARER come with it. Kerberos would need Cyrus SASL at run time.
 
 librdkafka_crate=4.10.0+2.12.1 # rdkafka-sys, as Cargo.lock has it
 librdkafka_patch=$root/script/setup.d/librdkafka.patch
-librdkafka_dir="$cache/librdkafka-$librdkafka_crate-$(cksum <"$librdkafka_patch" | cut -d ' ' -f 1)-$(uname -m)"
+librdkafka_dir="$cache/librdkafka-$librdkafka_crate-$(cksum <"$librdkafka_patch" | cut -d ' ' -f 1)-ssl-$(uname -m)"
 
 librdkafka_present() { [ -f "$librdkafka_dir/librdkafka.a" ]; }
 
@@ -47,7 +50,7 @@ librdkafka_compile() ( # folder folder-of-zstd
   mkdir asked
   printf 'void ZSTD_getFrameContentSize(void) {}\n' >asked/zstd.c
   cc -fPIC -c asked/zstd.c -o asked/zstd.o && ar crs asked/libzstd.a asked/zstd.o || return
-  CFLAGS="-I$2" LDFLAGS="-L$PWD/asked" ./configure --disable-ssl --disable-gssapi --disable-curl --enable-zlib \
+  CFLAGS="-I$2" LDFLAGS="-L$PWD/asked" ./configure --enable-ssl --disable-gssapi --disable-curl --enable-zlib \
     --enable-zstd --disable-lz4-ext || return
   env -u MAKEFLAGS make -j "$(getconf _NPROCESSORS_ONLN)" -C src librdkafka.a
 )

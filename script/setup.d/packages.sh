@@ -10,6 +10,7 @@ build command:make make
 build command:clang clang
 build file:libclang libclang-dev
 build file:zlib.h zlib1g-dev
+build file:openssl libssl-dev
 all command:javac openjdk-17-jdk-headless
 all command:mvn maven
 all command:npm npm
@@ -27,6 +28,7 @@ packages_present() { # kind:name
     command:*) command -v "${1#*:}" >/dev/null 2>&1 ;;
     file:libclang) [ -n "$(ls /usr/lib/llvm-*/lib/libclang.so* /usr/lib/*/libclang*.so* "${LIBCLANG_PATH:-/nowhere}"/libclang* 2>/dev/null)" ] ;;
     file:zlib.h) [ -f /usr/include/zlib.h ] ;;
+    file:openssl) [ -f /usr/include/openssl/ssl.h ] ;;
     file:ensurepip) python3 -c 'import ensurepip' 2>/dev/null ;;
     file:initdb) [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || command -v initdb >/dev/null 2>&1 ;;
   esac

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Kafka: one node, broker and controller. Sourced by script/stack.
-# Needs: dir, port_base, kafka_proxy, kafka_properties, stack_jars, root.
+# Needs: dir, port_base, kafka_proxy, kafka_secured, kafka_properties, stack_jars, root.
 
 kafka_address() { echo "127.0.0.1:$port_base"; }
 kafka_ready() { grep -q 'Kafka Server started' "$dir/kafka.log" && process_listens "$port_base"; }
@@ -16,6 +16,11 @@ kafka_properties_write() {
     listeners="$listeners,PROXIED://127.0.0.1:$((port_base + 5))"
     advertised="$advertised,PROXIED://127.0.0.1:$kafka_proxy"
   fi
+  if [ -n "$kafka_secured" ]; then
+    listeners="$listeners,SECURED://127.0.0.1:$((port_base + 9))"
+    advertised="$advertised,SECURED://127.0.0.1:$((port_base + 9))"
+    kafka_secured_write
+  fi
   cat <<PROPERTIES
 process.roles=broker,controller
 node.id=1
@@ -24,7 +29,7 @@ controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listeners=$listeners
 advertised.listeners=$advertised
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,SECURED:SASL_SSL
 log.dirs=$dir/kafka/data
 num.network.threads=2
 num.io.threads=4
@@ -49,6 +54,20 @@ PROPERTIES
   [ ${#kafka_properties[@]} = 0 ] || printf '%s\n' "${kafka_properties[@]}"
 }
 
+# Kafka wants key and certificate in one file. The user of SCRAM is the storage's, see kafka_format; tokens are not signed.
+kafka_secured_write() {
+  cat "$kafka_secured/key" "$kafka_secured/certificate" >"$dir/kafka/keystore.pem"
+  local of=listener.name.secured login=org.apache.kafka.common.security
+  cat <<PROPERTIES
+$of.ssl.keystore.type=PEM
+$of.ssl.keystore.location=$dir/kafka/keystore.pem
+$of.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN,OAUTHBEARER
+$of.scram-sha-512.sasl.jaas.config=$login.scram.ScramLoginModule required;
+$of.plain.sasl.jaas.config=$login.plain.PlainLoginModule required user_feedmill="secret";
+$of.oauthbearer.sasl.jaas.config=$login.oauthbearer.OAuthBearerLoginModule required;
+PROPERTIES
+}
+
 kafka_java() { # class argument...
   java -Dlog.level=warn -cp "$stack_jars/kafka/*:$stack_jars/plugins/converter/*" "-Dlog4j2.configurationFile=$root/script/stack.d/log4j2.properties" "$@"
 }
@@ -56,6 +75,7 @@ kafka_java() { # class argument...
 kafka_format() {
   [ ! -f "$dir/kafka/data/meta.properties" ] || return 0
   kafka_java kafka.tools.StorageTool format --cluster-id feedmillfeedmillfeedmi \
+    ${kafka_secured:+--add-scram 'SCRAM-SHA-512=[name=feedmill,password=secret]'} \
     --config "$dir/kafka/server.properties" >"$dir/kafka.log" 2>&1 ||
     { tail -n 20 "$dir/kafka.log" >&2 && fail "Kafka's storage could not be formatted"; }
 }

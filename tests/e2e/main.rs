@@ -17,6 +17,7 @@ mod metrics;
 mod poison;
 mod producers;
 mod scaling;
+mod secured;
 mod trending;
 mod truncate;
 mod world;

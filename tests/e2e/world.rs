@@ -400,7 +400,7 @@ fn wait_for(port: u16, path: &str, process: &Process) {
 }
 
 /// Status and body of a request; 0 if there was no answer, null if the body is no JSON.
-fn curl(words: &[&str], token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
+pub fn curl(words: &[&str], token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
     let mut command = Command::new("curl");
     command.args(["-sS", "--max-time", "20", "-w", "\n%{http_code}"]).args(words);
     if let Some(token) = token {

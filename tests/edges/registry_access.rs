@@ -1,44 +1,14 @@
 //! A registry behind TLS that asks who is there: who trusts it and is known to it gets in, everybody else is told what is in
 //! the way, and what they read waits.
 
-use std::fs;
 use std::time::Duration;
 
 use connectors::registry::{Registry, RegistrySettings, Subjects};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use schemas::{EVENTS_SCHEMA, Lookup, Payload, SchemaById};
 use tempfile::TempDir;
-use tests::{Part, Stack, poll_until};
+use tests::{Authority, Part, Stack, poll_until};
 
 const KNOWN: Option<(&str, &str)> = Some(("feedmill", "secret"));
-
-/// A company's own certificate authority.
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { pem, issuer: Issuer::new(params, key) }
-    }
-
-    /// A certificate for this machine, and its key, as files of a folder.
-    fn certify(&self) -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        fs::write(folder.path().join("certificate"), certificate.pem()).unwrap();
-        fs::write(folder.path().join("key"), key.serialize_pem()).unwrap();
-        folder
-    }
-}
 
 /// A registry that speaks TLS alone, under this certificate, and knows one user.
 fn secured(certified: &TempDir) -> Stack {
@@ -68,7 +38,7 @@ fn settings(
     RegistrySettings {
         urls: vec![stack.registry().to_owned()],
         login: login.map(|(user, password)| (user.to_owned(), password.to_owned())),
-        ca: ca.map(|ca| ca.pem.clone().into_bytes()),
+        ca: ca.map(|ca| ca.pem().as_bytes().to_vec()),
     }
 }
 
@@ -89,8 +59,9 @@ fn met(settings: &RegistrySettings, id: u32) -> String {
 
 #[test]
 fn who_trusts_a_registry_and_is_known_to_it_gets_in_and_others_are_told_what_is_in_the_way() {
-    let (company, stranger) = (Authority::new("company"), Authority::new("stranger"));
-    let certified = company.certify();
+    let (company, stranger) =
+        (Authority::new("company").unwrap(), Authority::new("stranger").unwrap());
+    let certified = company.certify().unwrap();
     let stack = secured(&certified);
     let inside = settings(&stack, Some(&company), KNOWN);
     let subject = EVENTS_SCHEMA.subject();

@@ -10,4 +10,5 @@ mod faults;
 mod membership;
 mod metadata;
 mod producer;
+mod secured;
 mod world;

@@ -6,11 +6,15 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "authority")]
+mod authority;
 mod poll;
 mod process;
 mod proxy;
 mod stack;
 
+#[cfg(feature = "authority")]
+pub use authority::Authority;
 pub use poll::{TimedOut, poll_until};
 pub use process::Process;
 pub use proxy::{Api, Loss, Proxy, Who};

@@ -57,6 +57,7 @@ pub struct Builder<'a> {
     registry_properties: Vec<String>,
     avro: bool,
     proxy: Option<&'a Proxy>,
+    secured: Option<&'a Path>,
 }
 
 impl<'a> Builder<'a> {
@@ -81,6 +82,13 @@ impl<'a> Builder<'a> {
     /// Lets clients that bootstrap at `proxy` reach Kafka through it only. [`Stack::kafka`] stays direct.
     pub fn behind(mut self, proxy: &'a Proxy) -> Self {
         self.proxy = Some(proxy);
+        self
+    }
+
+    /// Has Kafka listen where it speaks TLS alone, by the files `certificate` and `key` of this folder, and to the user
+    /// `feedmill` alone, whose password is `secret`.
+    pub fn secured(mut self, certified: &'a Path) -> Self {
+        self.secured = Some(certified);
         self
     }
 
@@ -114,6 +122,9 @@ impl<'a> Builder<'a> {
         if let Some(proxy) = self.proxy {
             options.extend(["--kafka-proxy".to_owned(), proxy.port().to_string()]);
         }
+        if let Some(certified) = self.secured {
+            options.extend(["--kafka-secured".to_owned(), certified.display().to_string()]);
+        }
         if let Err(error) = stack.up(&self.parts, &options) {
             return Err(io::Error::other(format!("{error}{}", stack.log_tails())));
         }
@@ -140,6 +151,11 @@ impl Stack {
     /// Kafka's bootstrap address; empty if it was not started.
     pub fn kafka(&self) -> &str {
         self.address("KAFKA")
+    }
+
+    /// Where Kafka asks who is there; empty unless it was started so.
+    pub fn kafka_secured(&self) -> &str {
+        self.address("KAFKA_SECURED")
     }
 
     /// Connect's URL; empty if it was not started.
@@ -260,13 +276,13 @@ fn script() -> PathBuf {
 }
 
 /// How many ports in a row a stack takes.
-const PORTS: u16 = 9;
+const PORTS: u16 = 10;
 
 /// The first of a row of ports that nobody listens on, below the range the system hands out itself.
 /// Processes start at different rows, and the rows of one process never repeat.
 fn free_ports() -> io::Result<u16> {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
-    const ROWS: u16 = 1_330;
+    const ROWS: u16 = 1_200;
     let first = u16::try_from(std::process::id() % u32::from(ROWS)).unwrap_or(0);
     for _ in 0..ROWS {
         let row = (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % ROWS;
@@ -275,5 +291,5 @@ fn free_ports() -> io::Result<u16> {
             return Ok(base);
         }
     }
-    Err(io::Error::other("no nine free ports in a row between 20000 and 32000"))
+    Err(io::Error::other("no ten free ports in a row between 20000 and 32000"))
 }

@@ -196,7 +196,7 @@ impl Supervised {
     /// Keeps it at work until it is asked to stop, or it ends for a reason that does not pass.
     fn keep_going(&self) {
         let mut backoff = Backoff::new(PAUSE_MIN, PAUSE_MAX);
-        let mut began = Instant::now();
+        let (mut began, mut told) = (Instant::now(), None);
         self.begin();
         loop {
             let starting = match &*self.now() {
@@ -206,7 +206,14 @@ impl Supervised {
             };
             match starting {
                 Some(why) => {
-                    tracing::warn!(why, pause = ?backoff.next(), "kafka is away; starting when it is back");
+                    let pause = backoff.next();
+                    // One that does not change is told once, and stands in readiness.
+                    if told.as_ref() == Some(&why) {
+                        tracing::debug!(why, ?pause, "kafka is away; starting when it is back");
+                    } else {
+                        tracing::warn!(why, ?pause, "kafka is away; starting when it is back");
+                    }
+                    told = Some(why);
                     if !backoff.pause(&self.stop) {
                         return;
                     }
@@ -214,6 +221,7 @@ impl Supervised {
                     self.begin();
                     if matches!(&*self.now(), Now::Running(_)) {
                         tracing::info!("kafka is there; started");
+                        told = None;
                     }
                 }
                 None if self.is_over() => {

@@ -1,10 +1,24 @@
-//! The administrative calls.
+//! The administrative calls, by the client that the crate rdkafka has for them.
+//!
+//! Each is over within its time, a second more at the most, and tells what happened: also why there was no connection, which
+//! the crate's client keeps to itself. What a broker says of a topic that it refuses is told by its number alone; the crate
+//! leaves out the broker's words.
 
-use std::thread;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::ffi::{Client, Kind, List, OffsetSpec, TopicDraft};
-use super::settings::KafkaSettings;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication, TopicResult};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+
+use super::errors::{failure, numbered, told};
+use super::ffi::{Buried, List, OffsetSpec, configs_of, listen, serve_log, words_of};
+use super::heard::Heard;
+use super::settings::{KafkaSettings, config};
 use crate::broker::{
     Admin, Call, Cleanup, Code, Created, DELETE_RETENTION, DELETE_RETENTION_SOON, Failure,
     TopicSpec,
@@ -30,20 +44,53 @@ const DIRTY_SOON: &str = "0.2";
 /// A handle for administrative calls.
 #[derive(Debug)]
 pub(super) struct KafkaAdmin {
-    client: Client,
+    client: Buried<AdminClient<Heard>>,
     timeout: Duration,
 }
 
 impl KafkaAdmin {
     pub(super) fn open(settings: &KafkaSettings) -> Result<Self, Failure> {
-        let client = Client::open(Kind::Producer, &settings.admin())?;
-        Ok(Self { client, timeout: settings.answer_timeout() })
+        let options = config(&settings.admin());
+        let client = AdminClient::from_config_and_context(&options, Heard::default())
+            .map_err(|refused| told(Call::Open, refused))?;
+        listen(client.inner());
+        Ok(Self { client: Buried::new(client), timeout: settings.answer_timeout() })
+    }
+
+    /// The outcome of a call, with why there was no connection if that is what it failed by.
+    fn explained<T>(&self, outcome: Result<T, Failure>) -> Result<T, Failure> {
+        let heard = self.client.inner().context();
+        serve_log(self.client.inner());
+        if outcome.is_ok() {
+            heard.forget();
+        }
+        outcome.map_err(|failed| heard.explain(failed))
+    }
+
+    fn options(&self) -> AdminOptions {
+        let wait = Some(self.timeout);
+        AdminOptions::new().request_timeout(wait).operation_timeout(wait)
+    }
+
+    /// How many partitions `topic` has; `None` if there is no such topic.
+    fn count(&self, topic: &str) -> Result<Option<i32>, Failure> {
+        let metadata = self.client.inner().fetch_metadata(Some(topic), self.timeout);
+        let metadata = metadata.map_err(|error| told(Call::Admin, error));
+        let metadata = self.explained(metadata)?;
+        let Some(topic) = metadata.topics().first() else { return Ok(None) };
+        // Its partitions are only looked at without an error: with one the crate makes a slice of a null pointer.
+        let failed = topic.error().map(|err| failure(Call::Admin, err, words_of(err)));
+        match failed {
+            None => Ok(i32::try_from(topic.partitions().len()).ok()),
+            Some(failed) if failed.code == Code::UnknownTopic => Ok(None),
+            Some(failed) => Err(failed),
+        }
     }
 
     /// Waits until the broker itself tells of the topic: the controller answers a little earlier.
-    fn see(&mut self, topic: &TopicSpec) -> Result<(), Failure> {
+    fn see(&self, topic: &TopicSpec) -> Result<(), Failure> {
         let deadline = Instant::now() + self.timeout;
-        while self.client.partitions(&topic.name, self.timeout)?.is_none() {
+        while self.count(&topic.name)?.is_none() {
             if Instant::now() >= deadline {
                 let words = format!("{} was created and is not seen", topic.name);
                 return Err(Failure::new(Call::Admin, Code::TimedOut, words).retriable());
@@ -54,24 +101,66 @@ impl KafkaAdmin {
     }
 }
 
-fn draft(topic: &TopicSpec) -> Result<TopicDraft, Failure> {
-    let millis = match topic.cleanup {
+/// Waits for an answer, a little longer than librdkafka itself would.
+fn answer<T>(asked: impl Future<Output = KafkaResult<T>>, wait: Duration) -> Result<T, Failure> {
+    struct Waiting(Thread);
+    impl Wake for Waiting {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Waiting(thread::current())));
+    let deadline = Instant::now() + wait.saturating_add(Duration::from_secs(1));
+    let mut asked = pin!(asked);
+    loop {
+        if let Poll::Ready(answer) = asked.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return answer.map_err(|error| told(Call::Admin, error));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let late = Failure::new(Call::Admin, Code::TimedOut, "no answer in time");
+            return Err(late.retriable());
+        }
+        thread::park_timeout(left);
+    }
+}
+
+/// What became of a topic.
+fn created(result: TopicResult) -> Result<Created, Failure> {
+    match result {
+        Ok(_) => Ok(Created::New),
+        Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(Created::Existed),
+        Err((name, code)) => {
+            let failed = numbered(Call::Admin, code);
+            Err(Failure { detail: format!("{name}: {}", failed.detail), ..failed })
+        }
+    }
+}
+
+/// How long a topic keeps records, or shows deletions, in ms.
+fn kept_ms(topic: &TopicSpec) -> String {
+    match topic.cleanup {
         Cleanup::Compact => DELETE_RETENTION.as_millis().to_string(),
         Cleanup::CompactSoon => DELETE_RETENTION_SOON.as_millis().to_string(),
         Cleanup::Delete(None) => "-1".to_owned(),
         Cleanup::Delete(Some(span)) => span.as_millis().to_string(),
-    };
+    }
+}
+
+/// A topic that is to be created, with the broker's own replication factor.
+fn draft<'a>(topic: &'a TopicSpec, kept_ms: &'a str) -> NewTopic<'a> {
     let settings: &[(&str, &str)] = match topic.cleanup {
-        Cleanup::Compact => &[(POLICY, "compact"), (DELETIONS, &millis), (SEGMENT_BYTES, SEGMENT)],
+        Cleanup::Compact => &[(POLICY, "compact"), (DELETIONS, kept_ms), (SEGMENT_BYTES, SEGMENT)],
         Cleanup::CompactSoon => &[
             (POLICY, "compact"),
-            (DELETIONS, &millis),
+            (DELETIONS, kept_ms),
             (SEGMENT_BYTES, SEGMENT_SOON),
             (DIRTY, DIRTY_SOON),
         ],
-        Cleanup::Delete(_) => &[(POLICY, "delete"), ("retention.ms", &millis)],
+        Cleanup::Delete(_) => &[(POLICY, "delete"), ("retention.ms", kept_ms)],
     };
-    TopicDraft::new(&topic.name, topic.partitions, settings)
+    let draft = NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(-1));
+    settings.iter().fold(draft, |draft, (name, value)| draft.set(name, value))
 }
 
 impl Admin for KafkaAdmin {
@@ -79,18 +168,21 @@ impl Admin for KafkaAdmin {
         if topics.is_empty() {
             return Ok(Vec::new());
         }
-        let drafts = topics.iter().map(draft).collect::<Result<Vec<_>, _>>()?;
-        let created = self.client.create_topics(&drafts, self.timeout)?;
+        let kept: Vec<_> = topics.iter().map(kept_ms).collect();
+        let drafts: Vec<_> = topics.iter().zip(&kept).map(|(of, kept)| draft(of, kept)).collect();
+        let asked = self.client.create_topics(&drafts, &self.options());
+        let results = self.explained(answer(asked, self.timeout))?;
+        let created = results.into_iter().map(created).collect::<Result<_, _>>()?;
         topics.iter().try_for_each(|topic| self.see(topic))?;
         Ok(created)
     }
 
     fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure> {
-        of.iter().map(|topic| self.client.partitions(topic, self.timeout)).collect()
+        of.iter().map(|topic| self.count(topic)).collect()
     }
 
     fn delete_retention(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure> {
-        let settings = self.client.configs_of(of, self.timeout)?;
+        let settings = self.explained(configs_of(self.client.inner(), of, self.timeout))?;
         let kept = |topic: &Topic| {
             let set = settings.get(&**topic)?;
             set.get(POLICY).filter(|policy| *policy == "compact")?;
@@ -105,6 +197,9 @@ impl Admin for KafkaAdmin {
         }
         let places = offsets.iter().map(|(of, before)| (of, OffsetSpec::At(*before)));
         let list = List::new(Call::Admin, places)?;
-        self.client.delete_records(&list, self.timeout).map(drop)
+        let asked = self.client.delete_records(list.inner(), &self.options());
+        let deleted = self.explained(answer(asked, self.timeout))?;
+        let outcomes = deleted.elements().into_iter().map(|element| element.error());
+        outcomes.collect::<Result<_, _>>().map_err(|error| told(Call::Admin, error))
     }
 }

@@ -1,7 +1,9 @@
-//! librdkafka's error numbers in the port's words.
+//! librdkafka's error numbers in the port's words, and the errors of the crate rdkafka.
 
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka_sys::rd_kafka_resp_err_t as Err;
 
+use super::ffi::words_of;
 use crate::broker::{Call, Cause, Code, Failure};
 
 /// Every number with a word of its own; the rest are [`Code::Other`].
@@ -13,6 +15,10 @@ const WORDS: [(Err, Code); 63] = [
     (Err::RD_KAFKA_RESP_ERR__TRANSPORT, Code::Transport),
     (Err::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, Code::Transport),
     (Err::RD_KAFKA_RESP_ERR__RESOLVE, Code::Transport),
+    // Of a connection that could not be made, which librdkafka tries again; also of one whose broker went away while it
+    // asked who is there.
+    (Err::RD_KAFKA_RESP_ERR__AUTHENTICATION, Code::Transport),
+    (Err::RD_KAFKA_RESP_ERR__SSL, Code::Transport),
     (Err::RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION, Code::Transport),
     (Err::RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE, Code::Transport),
     (Err::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, Code::Transport),
@@ -56,8 +62,6 @@ const WORDS: [(Err, Code); 63] = [
     (Err::RD_KAFKA_RESP_ERR__QUEUE_FULL, Code::QueueFull),
     (Err::RD_KAFKA_RESP_ERR__PURGE_QUEUE, Code::Purged),
     (Err::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, Code::Purged),
-    (Err::RD_KAFKA_RESP_ERR__AUTHENTICATION, Code::Denied),
-    (Err::RD_KAFKA_RESP_ERR__SSL, Code::Denied),
     (Err::RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, Code::Denied),
     (Err::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, Code::Denied),
     (Err::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, Code::Denied),
@@ -87,4 +91,28 @@ pub(super) fn failure(call: Call, err: Err, detail: String) -> Failure {
     failed.fatal = err == Err::RD_KAFKA_RESP_ERR__FATAL;
     failed.retriable = failed.code.cause() == Cause::Passing;
     failed
+}
+
+/// A failure that the crate tells with a number.
+pub(super) fn numbered(call: Call, code: RDKafkaErrorCode) -> Failure {
+    let err = Err::try_from(code as i32).unwrap_or(Err::RD_KAFKA_RESP_ERR_UNKNOWN);
+    failure(call, err, words_of(err))
+}
+
+/// A failure that the crate tells. Without a number it was asked wrongly; an option's value, which may be a password, is
+/// not repeated.
+pub(super) fn told(call: Call, error: KafkaError) -> Failure {
+    let code = match error {
+        KafkaError::ClientConfig(_, words, ..)
+        | KafkaError::ClientCreation(words)
+        | KafkaError::AdminOpCreation(words) => {
+            return Failure::new(call, Code::InvalidArgument, words);
+        }
+        KafkaError::AdminOp(code) => Some(code),
+        // Nobody waits for the answer any more.
+        KafkaError::Canceled => Some(RDKafkaErrorCode::BrokerTransportFailure),
+        ref other => other.rdkafka_error_code(),
+    };
+    let asked_wrongly = || Failure::new(call, Code::InvalidArgument, error.to_string());
+    code.map_or_else(asked_wrongly, |code| numbered(call, code))
 }

@@ -1,4 +1,5 @@
-//! The port on a real cluster, by librdkafka's C calls.
+//! The port on a real cluster, by librdkafka: administration and configuration through the crate rdkafka, what runs per
+//! record and per transaction through librdkafka's C calls.
 //!
 //! [`Kafka`] holds settings and opens handles; each handle owns one librdkafka client with its threads, buffers and
 //! connections. What always holds: transactions run only with idempotence and `acks=all`; positions are concrete
@@ -11,6 +12,7 @@ mod errors;
 mod fetch;
 mod ffi;
 mod group_consumer;
+mod heard;
 mod membership;
 mod producer;
 mod settings;
@@ -38,7 +40,7 @@ impl Kafka {
     pub fn new(settings: KafkaSettings) -> Result<Self, Failure> {
         ffi::warn_unless_mended();
         settings.check()?;
-        ffi::validate(&settings.admin())?;
+        settings::native(&settings.admin())?;
         Ok(Self { settings: Arc::new(settings) })
     }
 }

@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::config::{NativeClientConfig, RDKafkaLogLevel};
+
+use super::errors::told;
 use crate::broker::{Call, Code, Failure, Isolation, Join};
 
 /// How batches are compressed on their way to the broker.
@@ -70,6 +74,7 @@ impl KafkaSettings {
         "client.id",
         "client.rack",
         "debug",
+        "enable.sasl.oauthbearer.unsecure.jwt",
         "fetch.max.bytes",
         "fetch.min.bytes",
         "fetch.wait.max.ms",
@@ -78,7 +83,9 @@ impl KafkaSettings {
         "queue.buffering.max.kbytes",
         "reconnect.backoff.max.ms",
         "reconnect.backoff.ms",
+        "sasl.mechanism",
         "sasl.mechanisms",
+        "sasl.oauthbearer.config",
         "sasl.password",
         "sasl.username",
         "security.protocol",
@@ -87,8 +94,13 @@ impl KafkaSettings {
         "socket.timeout.ms",
         "ssl.ca.location",
         "ssl.certificate.location",
+        "ssl.cipher.suites",
+        "ssl.crl.location",
+        "ssl.endpoint.identification.algorithm",
         "ssl.key.location",
         "ssl.key.password",
+        "ssl.keystore.location",
+        "ssl.keystore.password",
     ];
 
     /// The settings to ship, for the cluster at `bootstrap`.
@@ -105,13 +117,22 @@ impl KafkaSettings {
         }
     }
 
+    /// Judges every override for itself, so that each one that cannot be is told at once.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let refused =
-            self.overrides.keys().find(|name| !Self::OVERRIDABLE.contains(&name.as_str()));
-        refused.map_or(Ok(()), |name| {
-            let words = format!("{name} may not be overridden");
-            Err(Failure::new(Call::Open, Code::InvalidArgument, words))
-        })
+        let refused = |(name, value): (&String, &String)| {
+            if !Self::OVERRIDABLE.contains(&name.as_str()) {
+                return Some(format!("{name} may not be overridden"));
+            }
+            if value.contains('\0') {
+                return Some(format!("{name} holds a zero byte"));
+            }
+            native(&[(name.clone(), value.clone())]).err().map(|failed| failed.detail)
+        };
+        let refused: Vec<_> = self.overrides.iter().filter_map(refused).collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::new(Call::Open, Code::InvalidArgument, refused.join("; ")))
     }
 
     /// How long an answer may take that is no transactional call.
@@ -182,9 +203,11 @@ impl KafkaSettings {
         self.overridden(lines)
     }
 
-    /// For administrative calls.
+    /// For administrative calls, whose log is heard and not written: so it may tell of every connection that ends.
     pub(super) fn admin(&self) -> Lines {
-        self.overridden(self.every_handle())
+        let mut lines = self.every_handle();
+        lines.push(line("log.connection.close", true));
+        self.overridden(lines)
     }
 
     fn every_handle(&self) -> Lines {
@@ -228,6 +251,19 @@ impl KafkaSettings {
     }
 }
 
+/// The lines as the crate keeps them: of two with one name the later holds.
+pub(super) fn config(lines: &[(String, String)]) -> ClientConfig {
+    let mut config: ClientConfig = lines.iter().cloned().collect();
+    // The most, because the crate would go by another library's: what is told at all is a matter of `debug`.
+    config.set_log_level(RDKafkaLogLevel::Debug);
+    config
+}
+
+/// The lines as librdkafka takes them.
+pub(super) fn native(lines: &[(String, String)]) -> Result<NativeClientConfig, Failure> {
+    config(lines).create_native_config().map_err(|refused| told(Call::Open, refused))
+}
+
 /// How long a member of this session may go without a poll, ms.
 fn patience(session_timeout: Duration) -> u128 {
     REBALANCE_MAX.max(session_timeout * 2).as_millis()
@@ -257,6 +293,39 @@ mod tests {
         let mut settings = KafkaSettings::new("localhost:9092");
         settings.overrides.insert("plugin.library.paths".into(), "/tmp/evil.so".into());
         assert_eq!(settings.check().map_err(|failed| failed.code), Err(Code::InvalidArgument));
+    }
+
+    #[test]
+    fn every_override_that_cannot_be_is_told_and_no_value_of_a_password() {
+        let mut settings = KafkaSettings::new("localhost:9092");
+        let overrides = [
+            ("sasl.password", "hunter2"),
+            ("security.protocol", "pigeon"),
+            ("socket.timeout.ms", "soon"),
+            ("ssl.key.password", "hunter2\0"),
+        ];
+        settings.overrides = overrides.map(|(name, value)| (name.into(), value.into())).into();
+        let told = settings.check().unwrap_err();
+        assert_eq!((told.call, told.code), (Call::Open, Code::InvalidArgument));
+        let words = told.detail.split("; ").collect::<Vec<_>>();
+        assert_eq!(
+            words,
+            [
+                "Invalid value \"pigeon\" for configuration property \"security.protocol\"",
+                "Invalid value for configuration property \"socket.timeout.ms\"",
+                "ssl.key.password holds a zero byte"
+            ]
+        );
+    }
+
+    #[test]
+    fn this_librdkafka_speaks_tls_and_every_way_to_log_in_that_is_promised() {
+        for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] {
+            let mut settings = KafkaSettings::new("localhost:9092");
+            let overrides = [("security.protocol", "sasl_ssl"), ("sasl.mechanism", mechanism)];
+            settings.overrides = overrides.map(|(name, value)| (name.into(), value.into())).into();
+            assert_eq!(settings.check(), Ok(()), "{mechanism}");
+        }
     }
 
     fn value(lines: Lines, name: &str) -> Option<String> {

@@ -1,4 +1,7 @@
 //! What a consumer's handle can be told and asked: what is assigned, positions, ends, membership.
+//!
+//! The crate says the same only to consumers of its own, which are read one message at a time and wait for their group
+//! when they are dropped.
 
 use std::ptr::{self, NonNull};
 use std::time::Duration;

@@ -1,12 +1,14 @@
 //! Lists of partitions with offsets, as librdkafka passes them.
+//!
+//! Made by the crate, and read here: its elements panic at words beside an offset that are no UTF-8, and whoever commits
+//! to a group may have written any.
 
-use std::ffi::c_int;
-use std::ptr::{self, NonNull};
-
+use rdkafka::{Offset as Place, TopicPartitionList};
 use rdkafka_sys as sys;
 
 use super::{c_string, owned, plain};
-use crate::broker::{Call, Code, Failure, Position};
+use crate::broker::kafka::errors::told;
+use crate::broker::{Call, Failure, Position};
 use crate::record::{Offset, TopicPartition};
 
 /// Where an assigned partition starts.
@@ -21,11 +23,11 @@ pub(in crate::broker::kafka) enum OffsetSpec {
 }
 
 impl OffsetSpec {
-    fn number(self) -> i64 {
+    fn place(self) -> Place {
         match self {
-            Self::At(offset) => offset.0,
-            Self::End => i64::from(sys::RD_KAFKA_OFFSET_END),
-            Self::Unset => i64::from(sys::RD_KAFKA_OFFSET_INVALID),
+            Self::At(offset) => Place::Offset(offset.0),
+            Self::End => Place::End,
+            Self::Unset => Place::Invalid,
         }
     }
 }
@@ -33,7 +35,7 @@ impl OffsetSpec {
 /// A list of partitions, owned.
 #[derive(Debug)]
 pub(in crate::broker::kafka) struct List {
-    raw: NonNull<sys::rd_kafka_topic_partition_list_t>,
+    inner: TopicPartitionList,
     call: Call,
 }
 
@@ -51,32 +53,26 @@ impl List {
         call: Call,
         partitions: impl IntoIterator<Item = (&'a TopicPartition, OffsetSpec, &'a str)>,
     ) -> Result<Self, Failure> {
-        let partitions = partitions.into_iter();
-        let size = c_int::try_from(partitions.size_hint().0).unwrap_or_default();
-        // SAFETY: allocates; aborts the process rather than answer null.
-        let raw = unsafe { sys::rd_kafka_topic_partition_list_new(size) };
-        let Some(raw) = NonNull::new(raw) else {
-            return Err(Failure::new(call, Code::Other(0), "no memory for a list"));
-        };
-        let list = Self { raw, call };
+        let mut inner = TopicPartitionList::new();
         for (of, place, metadata) in partitions {
-            let topic = c_string(call, &of.topic)?;
-            // SAFETY: a live list and a C string, which it copies; the element lives in the list.
-            unsafe {
-                let element = sys::rd_kafka_topic_partition_list_add(
-                    raw.as_ptr(),
-                    topic.as_ptr(),
-                    of.partition,
-                );
-                (*element).offset = place.number();
-                set_metadata(&mut *element, metadata);
+            // Looked at before: the crate panics at a name that C cannot read.
+            c_string(call, &of.topic)?;
+            let mut element = inner.add_partition(&of.topic, of.partition);
+            element.set_offset(place.place()).map_err(|refused| told(call, refused))?;
+            if !metadata.is_empty() {
+                element.set_metadata(metadata);
             }
         }
-        Ok(list)
+        Ok(Self { inner, call })
+    }
+
+    /// The list, for calls of the crate.
+    pub(in crate::broker::kafka) fn inner(&self) -> &TopicPartitionList {
+        &self.inner
     }
 
     pub(super) fn raw(&self) -> *mut sys::rd_kafka_topic_partition_list_t {
-        self.raw.as_ptr()
+        self.inner.ptr()
     }
 
     /// The offsets in the list's order; `None` where none is set. The first partition in error fails it.
@@ -88,7 +84,7 @@ impl List {
     /// The same, with the words that were committed beside them.
     pub(in crate::broker::kafka) fn positions(&self) -> Result<Vec<Option<Position>>, Failure> {
         // SAFETY: a live list that is not written to while borrowed.
-        let elements = unsafe { elements(self.raw.as_ptr()) };
+        let elements = unsafe { elements(self.raw()) };
         elements
             .iter()
             .map(|element| {
@@ -97,28 +93,6 @@ impl List {
                 Ok((element.offset >= 0).then(|| Position { next, metadata: metadata(element) }))
             })
             .collect()
-    }
-}
-
-impl Drop for List {
-    fn drop(&mut self) {
-        // SAFETY: ours, once.
-        unsafe { sys::rd_kafka_topic_partition_list_destroy(self.raw.as_ptr()) };
-    }
-}
-
-/// Puts words beside an offset, in memory that the list frees.
-fn set_metadata(element: &mut sys::rd_kafka_topic_partition_t, words: &str) {
-    if words.is_empty() {
-        return;
-    }
-    // SAFETY: asks for as many bytes as are written to, if there are any; a handle is not needed to allocate.
-    unsafe {
-        let place = sys::rd_kafka_mem_malloc(ptr::null_mut(), words.len());
-        if !place.is_null() {
-            ptr::copy_nonoverlapping(words.as_ptr(), place.cast(), words.len());
-            (element.metadata, element.metadata_size) = (place, words.len());
-        }
     }
 }
 

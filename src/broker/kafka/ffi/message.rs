@@ -1,4 +1,5 @@
-//! One message of a fetch: a record, or what librdkafka says in its place. Nothing of it outlives the fetch.
+//! One message of a fetch: a record, or what librdkafka says in its place. Nothing of it outlives the fetch. The crate's
+//! message comes from its own consumers alone.
 
 use std::ffi::{CStr, c_void};
 use std::ptr;

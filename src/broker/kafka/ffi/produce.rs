@@ -1,4 +1,8 @@
 //! Writing: topic handles, records on their way out, transactions.
+//!
+//! The crate's producer takes 504 ns for a record where a batch takes 284, and 107 ms for a commit that takes 9 here
+//! (`script/bench client`); its abort fails unless another thread takes reports meanwhile, and it can name a group's member only by
+//! a consumer of its own.
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -21,12 +25,6 @@ pub(in crate::broker::kafka) struct TopicHandle(NonNull<sys::rd_kafka_topic_t>);
 
 // SAFETY: a topic handle may be used from any thread.
 unsafe impl Send for TopicHandle {}
-
-impl TopicHandle {
-    pub(super) fn raw(&self) -> *mut sys::rd_kafka_topic_t {
-        self.0.as_ptr()
-    }
-}
 
 impl Drop for TopicHandle {
     fn drop(&mut self) {

@@ -1,4 +1,7 @@
 //! A queue of a consumer: batches of messages, and the events of a member.
+//!
+//! The crate takes one message at a time, for 377 ns where a batch takes 180 (`script/bench client`), and applies a
+//! rebalance inside its poll, where a member here answers it in its own time.
 
 use std::fmt;
 use std::ptr::NonNull;
@@ -59,8 +62,13 @@ impl Queue {
 
     /// A new queue.
     pub(in crate::broker::kafka) fn new(client: &Client) -> Result<Self, Failure> {
+        Self::on(client.raw())
+    }
+
+    /// The same on a handle that lives as long.
+    pub(super) fn on(rk: *mut sys::rd_kafka_t) -> Result<Self, Failure> {
         // SAFETY: a live handle.
-        Self::owned(unsafe { sys::rd_kafka_queue_new(client.raw()) })
+        Self::owned(unsafe { sys::rd_kafka_queue_new(rk) })
     }
 
     fn owned(raw: *mut sys::rd_kafka_queue_t) -> Result<Self, Failure> {
