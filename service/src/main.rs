@@ -13,7 +13,9 @@
 //! | 7 | a thread, or a call into librdkafka, did not come back |
 #![forbid(unsafe_code)]
 
+mod backlog;
 mod breaker;
+mod calendar;
 mod cli;
 mod commands;
 mod config;
