@@ -28,13 +28,13 @@ const WAIT: Duration = Duration::from_secs(30);
 const PARTITIONS: i32 = 2;
 const AT_MS: i64 = 1_795_216_628_000;
 
-fn settings(stack: &Stack) -> ClickHouseSettings {
+pub fn settings(stack: &Stack) -> ClickHouseSettings {
     let (url, database) = (stack.clickhouse().to_owned(), "feedmill".to_owned());
     ClickHouseSettings { url, database, login: None }
 }
 
 /// What the server answers to a question, as text with tabs.
-fn ask(stack: &Stack, question: &str) -> String {
+pub fn ask(stack: &Stack, question: &str) -> String {
     let url = format!("{}/?database=feedmill", stack.clickhouse());
     let client = reqwest::blocking::Client::new();
     let answer = client.post(url).body(question.to_owned()).send().unwrap();

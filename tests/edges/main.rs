@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod clickhouse;
+mod live_rows;
 mod postgres;
 mod redis;
 mod registry;

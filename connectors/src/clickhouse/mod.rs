@@ -8,7 +8,9 @@ mod event_row;
 mod feed_row;
 mod image_row;
 mod lane;
+mod last_feeds;
 mod letters;
+mod live_rows;
 mod migrations;
 mod progress;
 mod run;
@@ -19,10 +21,12 @@ use std::fmt;
 
 use ::clickhouse::Client;
 use ::clickhouse::error::Error;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use lane::Limits;
+pub use last_feeds::{LastFeeds, PublishedFeed};
 pub use letters::Letters;
+pub use live_rows::{Image, LiveRows, Version};
 pub use migrations::{Migration, MigrationFault, Migrator};
 pub use progress::Progress;
 pub use run::{Sinking, run};
@@ -131,6 +135,12 @@ impl Serialize for Uuid {
     }
 }
 
+impl<'de> Deserialize<'de> for Uuid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <(u64, u64)>::deserialize(deserializer).map(|(upper, lower)| Self(upper, lower))
+    }
+}
+
 impl From<[u8; 16]> for Uuid {
     fn from(bytes: [u8; 16]) -> Self {
         let whole = u128::from_be_bytes(bytes);
@@ -138,11 +148,17 @@ impl From<[u8; 16]> for Uuid {
     }
 }
 
+impl From<Uuid> for [u8; 16] {
+    fn from(Uuid(upper, lower): Uuid) -> Self {
+        (u128::from(upper) << 64 | u128::from(lower)).to_be_bytes()
+    }
+}
+
 /// The first and the last millisecond that a `DateTime64(3)` can say.
 const TIMES: (i64, i64) = (-2_208_988_800_000, 10_413_791_999_999);
 
 /// A time in ms UTC, or the nearest that can be said.
-fn time(ms: i64) -> i64 {
+pub fn time(ms: i64) -> i64 {
     ms.clamp(TIMES.0, TIMES.1)
 }
 
@@ -172,6 +188,7 @@ mod tests {
     fn an_id_is_two_halves_and_a_time_is_one_that_can_be_said() {
         let bytes: [u8; 16] = std::array::from_fn(|at| at as u8 + 1);
         assert_eq!(Uuid::from(bytes), Uuid(0x0102_0304_0506_0708, 0x090a_0b0c_0d0e_0f10));
+        assert_eq!(<[u8; 16]>::from(Uuid::from(bytes)), bytes);
         assert_eq!([time(5), time(i64::MIN), time(i64::MAX)], [5, TIMES.0, TIMES.1]);
     }
 }

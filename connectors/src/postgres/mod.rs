@@ -5,6 +5,7 @@
 //! a slow database costs a failed read and not a pile of them. [`Rows`] is the exception, for generated worlds.
 
 mod rows;
+mod snapshot;
 mod timeline;
 
 use std::fmt;
@@ -14,7 +15,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Error, PgPool};
 
-pub use rows::{Rows, Table, Write};
+pub use rows::{Rows, Write};
+pub use snapshot::{Snapshot, Standing};
 pub use timeline::{Timeline, TimelinePost};
 
 /// Why PostgreSQL did not answer.

@@ -5,7 +5,7 @@
 //! then a tombstone. Tables whose replica identity is full have the row as it was in updates and deletes; of
 //! users only the key is told. A row's image is also what PostgreSQL is given.
 
-use connectors::postgres::Table;
+use connectors::table::Table;
 use schemas::topic::{self, Topic};
 use schemas::{Trace, UserId};
 use serde_json::{Value, json};
