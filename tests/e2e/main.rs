@@ -15,6 +15,7 @@ mod poison;
 mod producers;
 mod scaling;
 mod trending;
+mod verify;
 mod world;
 
 use serde_json::json;
