@@ -15,3 +15,4 @@ pub mod outage;
 pub mod postgres;
 pub mod redis;
 pub mod registry;
+pub mod table;

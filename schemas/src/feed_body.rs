@@ -55,14 +55,14 @@ impl Sources {
         Self::NAMES.into_iter().filter(move |(source, _)| self.has(*source)).map(|(_, name)| name)
     }
 
-    /// The set of these bits; bits that name no source are left out.
-    pub fn of_bits(bits: u8) -> Self {
-        Self(bits & Self::FOLLOW.with(Self::TRENDING).with(Self::AFFINITY).0)
-    }
-
     /// The bits, as the body has them.
     pub fn bits(self) -> u8 {
         self.0
+    }
+
+    /// The set that has these bits; none if one of them is no source's.
+    pub fn of_bits(bits: u8) -> Option<Self> {
+        (bits <= 7).then_some(Self(bits))
     }
 }
 
@@ -83,6 +83,11 @@ pub enum Rule {
 
 impl Rule {
     const ALL: [Self; 4] = [Self::None, Self::Spaced, Self::DistanceDropped, Self::Top5Dropped];
+
+    /// The rule of this number, as the body has it.
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| *rule as u8 == number)
+    }
 
     /// The name, as JSON has it.
     pub fn name(self) -> &'static str {
@@ -196,15 +201,11 @@ fn decode_item(cursor: &mut Cursor<'_>) -> Result<FeedItem, Poison> {
         affinity: cursor.u32("A")?,
         ..FeedItem::default()
     };
-    item.sources = match cursor.u8("sources")? {
-        bits @ 0..=7 => Sources(bits),
-        other => return Err(cursor.fault("sources", "bits 1, 2, 4", other)),
-    };
+    let sources = cursor.u8("sources")?;
+    item.sources = Sources::of_bits(sources)
+        .ok_or_else(|| cursor.fault("sources", "bits 1, 2, 4", sources))?;
     let rule = cursor.u8("rule")?;
-    item.rule = Rule::ALL
-        .into_iter()
-        .find(|known| *known as u8 == rule)
-        .ok_or_else(|| cursor.fault("rule", "0 to 3", rule))?;
+    item.rule = Rule::of_number(rule).ok_or_else(|| cursor.fault("rule", "0 to 3", rule))?;
     Ok(item)
 }
 

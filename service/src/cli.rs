@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use connectors::table::Table;
 use connectors::{postgres, redis};
 use schemas::Day;
 use uuid::Uuid;
@@ -42,6 +43,8 @@ pub enum Command {
     Serve,
     /// Load a generated world of any size into Kafka or PostgreSQL, and verify feeds made of it: to size a cluster.
     Load(Load),
+    /// Whether PostgreSQL, ClickHouse, the workers' state and Redis say the same; 1 if not, with each difference.
+    Verify(Verify),
     /// Sign a token with the local key, for trying things; makes the key pair if there is none.
     Token(Token),
     /// The topics of the contract: create them.
@@ -175,6 +178,60 @@ pub struct Load {
     pub url: Option<String>,
 }
 
+/// Compare what servers have.
+///
+/// Rows of the tables, PostgreSQL's against ClickHouse's: counted and digested by day, so that no difference is missed, and
+/// sampled. Feeds of some readers, in Redis, in ClickHouse and as workers rank them. What is not configured is left out.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The feeds of how many readers; 0: none.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub readers: u32,
+    /// How many rows of each table are looked up one by one, of each side.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub rows: u32,
+    /// Which tables, separated by commas; all, if not given.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub tables: Vec<CapturedTable>,
+    /// Which rows and readers are sampled.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// For how many seconds ClickHouse and Redis may be behind; longer than the connector takes. A row that differs is one
+    /// once it has differed for so long, or the connector has told to be past it.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub wait: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A table of the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CapturedTable {
+    /// `users`
+    Users,
+    /// `posts`
+    Posts,
+    /// `follows`
+    Follows,
+    /// `comments`
+    Comments,
+    /// `likes`
+    Likes,
+}
+
+impl From<CapturedTable> for Table {
+    fn from(table: CapturedTable) -> Self {
+        match table {
+            CapturedTable::Users => Self::Users,
+            CapturedTable::Posts => Self::Posts,
+            CapturedTable::Follows => Self::Follows,
+            CapturedTable::Comments => Self::Comments,
+            CapturedTable::Likes => Self::Likes,
+        }
+    }
+}
+
 /// Where rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Target {
@@ -251,21 +308,6 @@ pub struct Truncate {
     /// Count the rows, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
-}
-
-/// A table that is captured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CapturedTable {
-    /// `cdc.users`.
-    Users,
-    /// `cdc.posts`.
-    Posts,
-    /// `cdc.follows`.
-    Follows,
-    /// `cdc.comments`.
-    Comments,
-    /// `cdc.likes`.
-    Likes,
 }
 
 /// The topology.

@@ -5,7 +5,7 @@
 //! | code | why |
 //! | --- | --- |
 //! | 0 | done, or stopped as it was told |
-//! | 1 | a fault that no other code names |
+//! | 1 | a fault that no other code names; what was verified differs |
 //! | 2 | wrong usage or configuration: every fault of it is said at once, and nothing was started |
 //! | 4 | another process has the identity or the state directory of this one |
 //! | 5 | state, topics and offsets do not fit together, or a schema and those that are registered: a person must decide |
@@ -13,7 +13,9 @@
 //! | 7 | a thread, or a call into librdkafka, did not come back |
 #![forbid(unsafe_code)]
 
+mod backlog;
 mod breaker;
+mod calendar;
 mod cli;
 mod commands;
 mod config;
@@ -29,6 +31,7 @@ mod pour;
 mod read;
 mod server;
 mod token;
+mod verify;
 mod worker;
 
 use std::io::{IsTerminal, Write};
@@ -144,6 +147,13 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             say(&commands::truncate::run(&*broker, &config, &asked)?)
         }
+        Command::Verify(asked) => {
+            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            let verified = commands::verify::verify(&asked, &config, &*broker);
+            let (told, fault) = runtime()?.block_on(verified)?;
+            say(&told)?;
+            fault.map_or(Ok(()), |words| Err(Failed(Exit::Failed, words)))
+        }
         Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
         Command::Metrics(asked) => {
             say(&runtime()?.block_on(commands::metrics::show(&config, &asked))?)
@@ -183,6 +193,7 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Cdc(_)) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(_)) => &[Need::Redis],
         Some(Command::ClickHouse(_) | Command::Metrics(_)) => &[Need::ClickHouse],
+        Some(Command::Verify(_)) => &[Need::Kafka, Need::Secret],
         Some(Command::Schema(Schema::Show(_))) => &[],
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]

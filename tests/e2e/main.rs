@@ -20,6 +20,7 @@ mod scaling;
 mod secured;
 mod trending;
 mod truncate;
+mod verify;
 mod world;
 
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
@@ -43,6 +43,14 @@ impl World {
     pub fn start() -> Self {
         let stack = Stack::of(&[Part::Kafka, Part::Connect, Part::Postgres, Part::Redis]).start();
         let world = Self::on(stack.unwrap(), &[]);
+        world.register_connector();
+        world
+    }
+
+    /// Everything, with Debezium capturing the tables, and ClickHouse without its own yet.
+    pub fn whole() -> Self {
+        let parts = [Part::Kafka, Part::Connect, Part::Postgres, Part::Redis, Part::ClickHouse];
+        let world = Self::on(Stack::of(&parts).start().unwrap(), &[]);
         world.register_connector();
         world
     }
@@ -88,6 +96,10 @@ impl World {
         psql(&stack, &sql);
         let (settings, workers) = (settings.to_vec(), RefCell::default());
         let mut world = Self { stack, dir, settings, workers, api: None, ports: free_ports() };
+        if !world.stack.clickhouse().is_empty() {
+            let (is_done, said) = world.run(&["clickhouse", "migrate"]);
+            assert!(is_done, "{said}");
+        }
         world.start_worker(0);
         let api = world.start_role("serve", world.ports.internal, "state");
         wait_for(world.ports.internal, "/ready", &api);
@@ -117,6 +129,7 @@ impl World {
         }
         if !stack.clickhouse().is_empty() {
             command.env("FEEDMILL_CLICKHOUSE__URL", stack.clickhouse());
+            command.env("FEEDMILL_CLICKHOUSE__LINGER_MS", "200");
         }
         for (name, value) in &self.settings {
             command.env(format!("FEEDMILL_{name}"), value);
@@ -167,6 +180,33 @@ impl World {
         });
     }
 
+    /// Has a statement run again and again, as applications would.
+    pub fn sql_again(&self, name: &str, statement: &str) -> Process {
+        let file = self.dir.path().join(format!("{name}.sql"));
+        fs::write(&file, format!("{statement} \\watch 0.02\n")).unwrap();
+        let mut command = Command::new("psql");
+        command.args([self.stack.postgres(), "-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(file);
+        Process::spawn(&mut command, self.dir.path().join(format!("{name}.log"))).unwrap()
+    }
+
+    /// The only value that PostgreSQL answers to a question, as text.
+    pub fn sql_value(&self, question: &str) -> String {
+        let words = [self.stack.postgres(), "-qtA", "-c", question];
+        let output = Command::new("psql").args(words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// What ClickHouse answers, as text with tabs.
+    pub fn ask_clickhouse(&self, question: &str) -> String {
+        let url = format!("{}/?database=feedmill", self.stack.clickhouse());
+        let mut command = Command::new("curl");
+        let output = command.args(["-sS", "--fail-with-body", &url, "-d", question]).output();
+        let output = output.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{question}: {text}");
+        text.trim_end().to_owned()
+    }
+
     /// Kafka's bootstrap address.
     pub fn kafka(&self) -> &str {
         self.stack.kafka()
@@ -201,6 +241,14 @@ impl World {
         let output = command.args(["token", user]).current_dir(self.dir.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Runs a command as [`Self::run`] does; the code it ended with, what it told, and what it complained of.
+    pub fn ended(&self, words: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.command(words).output().unwrap();
+        let [told, complained] =
+            [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned());
+        (output.status.code(), told, complained)
     }
 
     /// Runs a command of the binary to its end, configured as the processes are; whether it succeeded, and what it said.
@@ -312,6 +360,30 @@ impl World {
     pub fn set_in_redis(&self, key: &str, value: &[u8]) {
         let head = format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n", key.len(), value.len());
         self.redis(&[head.as_bytes(), value, b"\r\n"].concat());
+    }
+
+    /// What Redis has under `key`; nothing if it has none.
+    pub fn redis_value(&self, key: &str) -> Vec<u8> {
+        let address = self.stack.redis().trim_start_matches("redis://");
+        let stream = TcpStream::connect(address).unwrap();
+        (&stream).write_all(format!("GET {key}\r\n").as_bytes()).unwrap();
+        let mut answer = BufReader::new(&stream);
+        let mut head = String::new();
+        answer.read_line(&mut head).unwrap();
+        let length = head.trim().trim_start_matches('$').parse().unwrap_or(0);
+        let mut value = vec![0; length];
+        answer.read_exact(&mut value).unwrap();
+        value
+    }
+
+    /// Redis has nothing under `key`.
+    pub fn delete_in_redis(&self, key: &str) {
+        let address = self.stack.redis().trim_start_matches("redis://");
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(format!("DEL {key}\r\n").as_bytes()).unwrap();
+        let mut answer = [0; 4];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b":1\r\n");
     }
 
     /// Redis does what it is told, and says that it is well.

@@ -34,7 +34,7 @@ pub fn settings(stack: &Stack) -> ClickHouseSettings {
 }
 
 /// What the server answers to a question, as text with tabs.
-fn ask(stack: &Stack, question: &str) -> String {
+pub fn ask(stack: &Stack, question: &str) -> String {
     let url = format!("{}/?database=feedmill", stack.clickhouse());
     let client = reqwest::blocking::Client::new();
     let answer = client.post(url).body(question.to_owned()).send().unwrap();

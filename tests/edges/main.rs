@@ -3,6 +3,7 @@
 
 mod clickhouse;
 mod daily_metrics;
+mod live_rows;
 mod postgres;
 mod redis;
 mod registry;

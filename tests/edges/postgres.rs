@@ -1,8 +1,7 @@
 //! The timeline as the real database answers it, on the schema that ships.
 
-use connectors::postgres::{
-    Database, Limits, PostgresFault, Rows, Table, Timeline, TimelinePost, Write,
-};
+use connectors::postgres::{Database, Limits, PostgresFault, Rows, Timeline, TimelinePost, Write};
+use connectors::table::Table;
 use schemas::{PostId, UserId};
 use tests::{Part, Stack};
 

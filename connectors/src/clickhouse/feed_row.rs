@@ -3,13 +3,14 @@
 //! One value is filled again and again: a feed of 100 items would else allocate ten vectors.
 
 use ::clickhouse::Row;
-use schemas::{FeedBody, FeedItem, FeedVersion, UserId};
-use serde::Serialize;
+use schemas::{FeedBody, FeedItem, FeedVersion, PostId, Rule, Sources, UserId};
+use serde::{Deserialize, Serialize};
 
-use super::{Uuid, time};
+use super::last_feeds::PublishedFeed;
+use super::{ClickHouseFault, Uuid, time};
 
 /// Columns of `feeds`.
-#[derive(Debug, Default, PartialEq, Eq, Row, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub(super) struct FeedRow {
     user_id: Uuid,
     feeds_epoch: u64,
@@ -69,6 +70,45 @@ impl FeedRow {
         refill(&mut self.sources, items, |item| item.sources.bits());
         refill(&mut self.rules, items, |item| item.rule as u8);
     }
+
+    /// The publication that it is, and whose.
+    pub(super) fn published(self) -> Result<(UserId, PublishedFeed), ClickHouseFault> {
+        let user = UserId(self.user_id.into());
+        let foreign =
+            || ClickHouseFault::Refused(format!("feeds of {user}: a row of nobody of us"));
+        let feeds_epoch = u32::try_from(self.feeds_epoch).map_err(|_| foreign())?;
+        let body = match self.is_gone {
+            0 => Some(FeedBody {
+                as_of_ms: self.as_of,
+                valid_until_ms: self.valid_until,
+                weight_set: self.weight_set,
+                cold_start: self.cold_start != 0,
+                items: self.items().ok_or_else(foreign)?,
+            }),
+            _ => None,
+        };
+        let version = FeedVersion { feeds_epoch, version: self.version };
+        Ok((user, PublishedFeed { version, published_at_ms: self.published_at, body }))
+    }
+
+    /// The server holds that all columns of the items are equally long.
+    fn items(&self) -> Option<Vec<FeedItem>> {
+        let item = |(at, post): (usize, &Uuid)| {
+            Some(FeedItem {
+                post: PostId((*post).into()),
+                author: UserId((*self.authors.get(at)?).into()),
+                created_at_ms: *self.created_at.get(at)?,
+                likes: *self.likes.get(at)?,
+                comments: *self.comments.get(at)?,
+                shares: *self.shares.get(at)?,
+                exposures: *self.exposures.get(at)?,
+                affinity: *self.affinity.get(at)?,
+                sources: Sources::of_bits(*self.sources.get(at)?)?,
+                rule: Rule::of_number(*self.rules.get(at)?)?,
+            })
+        };
+        self.posts.iter().enumerate().map(item).collect()
+    }
 }
 
 fn refill<T>(column: &mut Vec<T>, items: &[FeedItem], of: impl Fn(&FeedItem) -> T) {
@@ -91,6 +131,7 @@ mod tests {
         };
         row.fill((UserId([1; 16]), version(3)), 9, Some(&body));
         assert_eq!((row.is_gone, &row.likes[..], row.as_of), (0, &[7][..], 5));
+        assert_eq!(row.items(), Some(body.items));
         row.fill((UserId([1; 16]), version(4)), 10, None);
         let gone = FeedRow {
             user_id: [1; 16].into(),

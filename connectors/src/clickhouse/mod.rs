@@ -10,8 +10,10 @@ mod event_row;
 mod feed_row;
 mod image_row;
 mod lane;
+mod last_feeds;
 mod letters;
 mod line_row;
+mod live_rows;
 mod migrations;
 mod progress;
 mod ranking;
@@ -26,12 +28,14 @@ use std::time::Duration;
 
 use ::clickhouse::Client;
 use ::clickhouse::error::Error;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::time::timeout;
 
 pub use daily_metrics::DailyQuality;
 pub use lane::Limits;
+pub use last_feeds::{LastFeeds, PublishedFeed};
 pub use letters::Letters;
+pub use live_rows::{Image, LiveRows, Version};
 pub use migrations::{Migration, MigrationFault, Migrator};
 pub use progress::Progress;
 pub use ranking::{Ranking, RankingNumbers};
@@ -150,6 +154,12 @@ impl Serialize for Uuid {
     }
 }
 
+impl<'de> Deserialize<'de> for Uuid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <(u64, u64)>::deserialize(deserializer).map(|(upper, lower)| Self(upper, lower))
+    }
+}
+
 impl From<[u8; 16]> for Uuid {
     fn from(bytes: [u8; 16]) -> Self {
         let whole = u128::from_be_bytes(bytes);
@@ -167,7 +177,7 @@ impl From<Uuid> for [u8; 16] {
 const TIMES: (i64, i64) = (-2_208_988_800_000, 10_413_791_999_999);
 
 /// A time in ms UTC, or the nearest that can be said.
-fn time(ms: i64) -> i64 {
+pub fn time(ms: i64) -> i64 {
     ms.clamp(TIMES.0, TIMES.1)
 }
 

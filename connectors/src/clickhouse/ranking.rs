@@ -40,7 +40,7 @@ pub struct Ranking {
 }
 
 /// An item: post, author, created, L, C, S, E, A, sources.
-type Item = ((u64, u64), (u64, u64), i64, u32, u32, u32, u32, u32, u8);
+type Item = (Uuid, Uuid, i64, u32, u32, u32, u32, u32, u8);
 
 #[derive(Deserialize, Row)]
 struct Answer {
@@ -104,19 +104,15 @@ impl Ranking {
 fn item(of: &Item) -> FeedItem {
     let (post, author, created_at_ms, likes, comments, shares, exposures, affinity, sources) = *of;
     FeedItem {
-        post: PostId(bytes(post)),
-        author: UserId(bytes(author)),
+        post: PostId(post.into()),
+        author: UserId(author.into()),
         created_at_ms,
         likes,
         comments,
         shares,
         exposures,
         affinity,
-        sources: Sources::of_bits(sources),
+        sources: Sources::of_bits(sources).unwrap_or_default(),
         rule: Rule::None,
     }
-}
-
-fn bytes((upper, lower): (u64, u64)) -> [u8; 16] {
-    Uuid(upper, lower).into()
 }

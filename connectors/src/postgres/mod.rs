@@ -5,6 +5,7 @@
 //! a slow database costs a failed read and not a pile of them. [`Rows`] is the exception, for generated worlds.
 
 mod rows;
+mod snapshot;
 mod timeline;
 
 use std::fmt;
@@ -12,9 +13,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Error, PgPool};
+use sqlx::{ConnectOptions, Error, PgPool};
 
-pub use rows::{Rows, Table, Write};
+pub use rows::{Rows, Write};
+pub use snapshot::{Snapshot, Standing};
 pub use timeline::{Timeline, TimelinePost};
 
 /// Why PostgreSQL did not answer.
@@ -74,6 +76,8 @@ impl Database {
             ("default_transaction_read_only", "on".to_owned()),
             ("statement_timeout", format!("{}ms", limits.statement.as_millis())),
         ]);
+        // Who asks says how long that may take; a statement that takes a second is none to warn of by itself.
+        let options = options.disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(limits.connections_max)
             .acquire_timeout(limits.acquire)

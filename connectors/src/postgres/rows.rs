@@ -11,24 +11,10 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
 use super::{PostgresFault, fault, options};
+use crate::table::Table;
 
 /// How long a database may take to let one in.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
-
-/// A table of the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
-    /// `users`
-    Users,
-    /// `posts`
-    Posts,
-    /// `follows`
-    Follows,
-    /// `comments`
-    Comments,
-    /// `likes`
-    Likes,
-}
 
 /// What is done to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

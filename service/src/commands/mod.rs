@@ -1,5 +1,5 @@
 //! The commands that do one thing and end: create the topics, register schemas, show a feed and the metrics of a day, load a
-//! world, delete what a TRUNCATE deleted.
+//! world, delete what a TRUNCATE deleted, compare what servers have.
 
 pub mod clickhouse;
 pub mod load;
@@ -8,3 +8,4 @@ pub mod schema;
 pub mod show;
 pub mod topics;
 pub mod truncate;
+pub mod verify;

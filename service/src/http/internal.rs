@@ -15,7 +15,8 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use super::{READING, Refusal, json, none_of, recover, with};
+use super::query::{fault, number, parameters};
+use super::{Fault, READING, Refusal, json, none_of, raw_query, recover, with};
 use crate::health::{Health, Seen, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, StateFault, StateFeeds};
@@ -62,12 +63,15 @@ pub fn internal(
         .map(|of: Arc<Internal>| bytes(of.metrics.text(), "text/plain; version=0.0.4"));
     let state = warp::path!("state" / "v1" / "feed" / String)
         .and(warp::get())
+        .and(raw_query())
         .and(with(of))
         .and(warp::header::optional("authorization"))
-        .and_then(|user: String, of: Arc<Internal>, shown: Option<String>| async move {
-            let answer = of.feed(&user, shown.as_deref()).await;
-            Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
-        });
+        .and_then(
+            |user: String, query: String, of: Arc<Internal>, shown: Option<String>| async move {
+                let answer = of.feed(&user, &query, shown.as_deref()).await;
+                Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
+            },
+        );
     let trending = warp::path!("state" / "v1" / "trending" / String)
         .and(warp::get())
         .and(with(of))
@@ -120,11 +124,19 @@ impl Internal {
         Ok(bytes(trending.only(window).to_bytes(), "application/octet-stream"))
     }
 
-    async fn feed(&self, user: &str, shown: Option<&str>) -> Result<Response, Refusal> {
+    /// Ranked as of now, or as of a time that was asked for, which may have passed.
+    async fn feed(
+        &self,
+        user: &str,
+        query: &str,
+        shown: Option<&str>,
+    ) -> Result<Response, Refusal> {
         self.admit(shown)?;
         let user: UserId = user.parse().map_err(|_| Refusal::not_found())?;
+        let as_of = as_of(query).map_err(Refusal::invalid)?;
         let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
-        let found = read::feed(Arc::clone(state), user, self.clock.now().0).await;
+        let as_of = as_of.unwrap_or_else(|| self.clock.now().0);
+        let found = read::feed(Arc::clone(state), user, as_of).await;
         let found = found.map_err(|fault| match fault {
             StateFault::NotOwner => Refusal::not_owner(),
             StateFault::NotReady(_) => Refusal::unavailable("the state is not ready"),
@@ -134,4 +146,18 @@ impl Internal {
         RedisValue { version: held.version, body: Some(&held.body.to_bytes()) }.encode(&mut value);
         Ok(bytes(value, "application/octet-stream"))
     }
+}
+
+/// The time that is asked for, ms UTC.
+fn as_of(query: &str) -> Result<Option<i64>, Vec<Fault>> {
+    let (given, mut faults) = parameters(query);
+    let mut as_of = None;
+    for (name, value) in given {
+        match (name, number(value)) {
+            ("as_of", Some(ms)) => as_of = Some(ms),
+            ("as_of", None) => faults.push(fault(name, value, "a time in ms UTC")),
+            (other, _) => faults.push(Fault::of(other, "is no parameter of this route")),
+        }
+    }
+    if faults.is_empty() { Ok(as_of) } else { Err(faults) }
 }

@@ -5,16 +5,16 @@
 //! then a tombstone. Tables whose replica identity is full have the row as it was in updates and deletes; of
 //! users only the key is told. A row's image is also what PostgreSQL is given.
 
-use connectors::postgres::Table;
+use connectors::table::Table;
 use schemas::topic::{self, Topic};
 use schemas::{Trace, UserId};
 use serde_json::{Value, json};
 
 use super::{Act, Deed, Row};
+use crate::calendar::iso_time;
 
 /// How far apart two log positions are.
 const LSN_STEP: u64 = 56;
-const MS_PER_DAY: i64 = 86_400_000;
 
 /// A record to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,19 +159,7 @@ pub fn image(row: &Row) -> Value {
 
 /// A time as Debezium writes a `timestamptz`: ISO 8601, UTC, microseconds.
 fn zoned(ms: i64) -> String {
-    let (day, of_day) = (ms.div_euclid(MS_PER_DAY), ms.rem_euclid(MS_PER_DAY));
-    // Howard Hinnant's civil_from_days: years begin in March, so that the leap day comes last.
-    let z = day + 719_468;
-    let (era, of_era) = (z.div_euclid(146_097), z.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    let (seconds, millis) = (of_day / 1000, of_day % 1000);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}000Z")
+    format!("{}000Z", iso_time(ms))
 }
 
 #[cfg(test)]

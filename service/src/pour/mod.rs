@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use connectors::postgres::{Rows, Table, Write};
+use connectors::postgres::{Rows, Write};
+use connectors::table::Table;
 use millstream::broker::{
     Bounds, Broker, Consumer, Failure, Isolation, OutRecord, Outgoing, Producer, Reaction,
     TopicIndex, classify, partition_of,

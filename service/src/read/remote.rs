@@ -93,14 +93,23 @@ impl RemoteState {
         Self { workers, secret, client, owners, wait, clock }
     }
 
-    /// The feed of a user, as its owner has it; `None` if the owner has none.
+    /// The feed of a user, as its owner has it now; `None` if the owner has none.
     pub async fn find(&self, user: UserId) -> Result<Option<Held>, TierFault> {
+        self.ask_owner(user, &format!("/state/v1/feed/{user}")).await
+    }
+
+    /// The same, ranked as of a time that may have passed, from what the owner knows now.
+    pub async fn find_as_of(&self, user: UserId, ms: i64) -> Result<Option<Held>, TierFault> {
+        self.ask_owner(user, &format!("/state/v1/feed/{user}?as_of={ms}")).await
+    }
+
+    async fn ask_owner(&self, user: UserId, path: &str) -> Result<Option<Held>, TierFault> {
         let partitions = i32::try_from(self.owners.len()).unwrap_or(i32::MAX);
         let partition = usize::try_from(partition_of(&user.0, partitions)).unwrap_or_default();
         let owner = self.owners.get(partition);
         let known = owner.map_or(UNKNOWN, |owner| owner.load(Ordering::Relaxed));
         let first = if known == UNKNOWN { partition % self.workers.len().max(1) } else { known };
-        let (at, body) = self.ask_all(first, &format!("/state/v1/feed/{user}")).await?;
+        let (at, body) = self.ask_all(first, path).await?;
         if let Some(owner) = owner {
             owner.store(at, Ordering::Relaxed);
         }

@@ -5,7 +5,6 @@
 //! 2. If readers are to be verified: see [`Verification`]. The world is told again for the referee, never kept.
 
 mod answer;
-mod backlog;
 mod comparison;
 mod deed;
 mod pace;

@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 use connectors::redis::FeedCache;
 use millstream::broker::Broker;
 use schemas::UserId;
+use schemas::topic::{
+    CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_POSTS, CDC_USERS, EVENTS, Topic as Declared,
+};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 use worlds::excerpt::excerpt;
@@ -23,13 +26,14 @@ use worlds::oracle::Oracle;
 use worlds::world::World;
 
 use super::answer::{Answer, Asking, Unwell};
-use super::backlog::Backlog;
 use super::comparison::differences;
 use super::tell;
+use crate::backlog::Backlog;
 use crate::cli::Load;
 use crate::config::Config;
 use crate::token;
 
+const INPUTS: [Declared; 6] = [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, EVENTS];
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ASK_EVERY: Duration = Duration::from_millis(500);
 const TOKEN_SECONDS: u64 = 86_400;
@@ -77,7 +81,8 @@ impl<'a> Verification<'a> {
 
     /// Waits until the workers have caught up, then compares the feeds of `count` readers; fails if any differs.
     pub fn run(&self, broker: &dyn Broker, count: usize) -> Result<(), String> {
-        self.wait_for_workers(&mut Backlog::of(broker, &self.config.app)?)?;
+        let backlog = Backlog::of(broker, &self.config.app, &INPUTS);
+        self.wait_for_workers(&mut backlog.map_err(|ended| ended.why)?)?;
         let began = Instant::now();
         let readers = self.world.readers(count);
         let part = excerpt(|| self.inputs(), readers.iter().copied(), self.world.until);
@@ -112,7 +117,8 @@ impl<'a> Verification<'a> {
         let began = Instant::now();
         let (mut least, mut before, mut moved, mut well) = (u64::MAX, 0, began, began);
         loop {
-            let (left, (lagging, records, faults)) = (backlog.records()?, self.look_at_workers());
+            let (left, (lagging, records, faults)) =
+                (backlog.records().map_err(|ended| ended.why)?, self.look_at_workers());
             if left.is_some_and(|left| left < least) || records != before {
                 (least, before) = (left.unwrap_or(least).min(least), records);
                 moved = Instant::now();

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use millstream::{Histogram, Lag, MemoryUse};
+use millstream::{Clock, Histogram, Lag, MemoryUse};
+use schemas::{FeedBody, FeedVersion, RedisValue, Trending, UserId, Wire};
 use serde_json::{Value, json};
 use warp::http::{Request, StatusCode};
 
@@ -14,7 +17,7 @@ use super::world::{Feeds, World, answer};
 use crate::health::{Behind, Health, Seen};
 use crate::http::internal::{Internal, digest, internal};
 use crate::metrics::WorkerReport;
-use crate::read::StateFeeds;
+use crate::read::{Held, StateFault, StateFeeds};
 
 fn internals(world: &World, state: Option<Arc<Feeds>>, secret: Option<&str>) -> Arc<Internal> {
     Arc::new(Internal {
@@ -89,6 +92,53 @@ fn report() -> WorkerReport {
         redis_lag_ms: None,
         redis_took: None,
         clickhouse_waiting_s: None,
+    }
+}
+
+/// State that tells as of when it was asked.
+struct Echo;
+
+impl StateFeeds for Echo {
+    fn feed(&self, _user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault> {
+        let body = FeedBody { as_of_ms: now_ms, ..FeedBody::default() };
+        Ok(Some(Held { version: FeedVersion::default(), body }))
+    }
+
+    fn trending(&self) -> Result<Option<Trending>, StateFault> {
+        Ok(None)
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_feed_is_ranked_as_of_now_or_as_of_the_time_that_is_asked_for() {
+    let world = World::new();
+    let health = Arc::new(Health::default());
+    let (state, clock) = (Some(Arc::new(Echo) as Arc<dyn StateFeeds>), world.clock.clone());
+    let metrics = Arc::clone(&world.metrics);
+    let of = Arc::new(Internal { health, metrics, state, secret: None, clock });
+    let answered = |query: &'static str| {
+        let service = TowerToHyperService::new(warp::service(internal(&of)));
+        let path = format!("/state/v1/feed/00000000-0000-4000-8000-000000000001{query}");
+        async move {
+            let asked = Request::get(path).body(Full::<Bytes>::default()).unwrap();
+            let answer = service.call(asked).await.unwrap();
+            let status = answer.status();
+            (status, answer.into_body().collect().await.unwrap().to_bytes())
+        }
+    };
+    let now = world.clock.now().0;
+    for (query, as_of) in [("", now), ("?as_of=77", 77)] {
+        let (status, body) = answered(query).await;
+        let value = RedisValue::decode(&body).unwrap();
+        let body = FeedBody::decode(value.body.unwrap()).unwrap();
+        assert_eq!((status, body.as_of_ms), (StatusCode::OK, as_of), "{query}");
+    }
+    for wrong in ["?as_of=soon", "?limit=3", "?as_of=1&as_of=2"] {
+        assert_eq!(answered(wrong).await.0, StatusCode::BAD_REQUEST, "{wrong}");
     }
 }
 

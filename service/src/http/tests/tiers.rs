@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use connectors::postgres::{Database, Limits, Rows, Table, Write as RowWrite};
+use connectors::postgres::{Database, Limits, Rows, Write as RowWrite};
 use connectors::redis::{FeedCache, Sink, Write};
+use connectors::table::Table;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all};
 use schemas::{Read, UserId, Wire};
