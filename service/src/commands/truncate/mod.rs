@@ -7,7 +7,8 @@
 //!
 //! State, ClickHouse and whoever reads the topic again take it for any other delete: a row that came after the TRUNCATE is
 //! newer, and stays. So it may be repeated, and done while workers and the connector run. The live rows of the table are
-//! held in memory meanwhile, some 200 bytes each.
+//! held in memory meanwhile, some 200 bytes each. Positions are compared as they stand: those of a database that was restored
+//! from a backup since (`cdc.epoch` was raised then) begin again, and rows of before with higher ones are left.
 
 mod deletion;
 mod rows;
@@ -78,6 +79,9 @@ impl Truncation<'_> {
     fn read<R: Deletable>(&self, topic: Declared) -> Result<(Rows<R>, u64), Failed> {
         let opened = self.open(topic);
         let (mut consumer, mut unread) = opened.map_err(|failure| at(topic, &failure))?;
+        if unread.is_empty() {
+            return Err(Failed(Exit::Failed, format!("there is no topic {}", topic.name)));
+        }
         let (mut rows, mut read) = (Rows::default(), 0);
         let (mut key, mut value) = (Payload::default(), Payload::default());
         while !unread.is_empty() {
