@@ -103,6 +103,12 @@ impl Report {
         }
     }
 
+    /// Whether rows did not look equal that were not looked at again, and none of those that were did differ.
+    pub fn is_late(&self) -> bool {
+        let differ = self.tables.iter().any(|table| table.differ > 0);
+        !differ && self.tables.iter().any(|table| table.unseen > 0)
+    }
+
     /// Why it cannot be said that all is equal; none if it can.
     pub fn fault(&self) -> Option<String> {
         let differences = self.differences.len() + self.more;
@@ -285,6 +291,16 @@ mod tests {
         assert_eq!(told.matches(line).count(), TOLD_MAX);
         assert!(told.ends_with("and 2 more differences\nnot equal: 102 differences\n"), "{told}");
         assert!(report.json().starts_with(r#"{"equal":false,"#));
+    }
+
+    #[test]
+    fn rows_that_were_not_looked_at_again_are_not_equal_and_late_unless_one_differs() {
+        let mut report = report();
+        report.tables[0].unseen = 1_000;
+        assert!(report.is_late());
+        assert_eq!(report.fault().unwrap(), "1,000 more rows that do not look equal");
+        report.tables[0].differ = 1;
+        assert!(!report.is_late());
     }
 
     #[test]

@@ -67,8 +67,21 @@ struct Reached {
 }
 
 impl Rows {
-    /// Compares, and notes in `report` what came of it.
+    /// Compares, and notes in `report` what came of it. Where more was late than is looked at one by one, and all of that
+    /// came, it begins anew as long as may be waited.
     pub async fn compare(&mut self, report: &mut Report) -> Result<(), Failed> {
+        let began = Instant::now();
+        loop {
+            self.compare_once(report).await?;
+            if !report.is_late() || began.elapsed() >= self.wait {
+                return Ok(());
+            }
+            let skipped = std::mem::take(&mut report.skipped);
+            *report = Report { skipped, ..Report::default() };
+        }
+    }
+
+    async fn compare_once(&mut self, report: &mut Report) -> Result<(), Failed> {
         let at_ms = SystemClock.now().0;
         let mut snapshot = self.database.snapshot().await?;
         let standing = snapshot.standing();
@@ -157,9 +170,7 @@ impl Rows {
         }
         for (told, (_, of)) in report.tables.iter_mut().zip(&suspects) {
             told.undecided = of.keys().len();
-            // Where all that was looked at again came equal, the rest was late as well, as far as can be said.
-            if told.differ == 0 {
-                told.undecided += std::mem::take(&mut told.unseen);
+            if told.differ + told.unseen == 0 {
                 told.unequal_days.clear();
             }
         }
