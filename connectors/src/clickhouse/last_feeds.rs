@@ -7,7 +7,7 @@ use schemas::{FeedBody, FeedVersion, UserId};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::feed_row::FeedRow;
+use super::feeds::FeedRow;
 use super::{ClickHouseFault, ClickHouseSettings};
 
 /// A publication.

@@ -6,13 +6,13 @@
 //! up by [`DailyQuality`].
 
 mod daily_metrics;
-mod event_row;
-mod feed_row;
-mod image_row;
+mod events;
+mod feeds;
+mod images;
 mod lane;
 mod last_feeds;
 mod letters;
-mod line_row;
+mod lines;
 mod live_rows;
 mod migrations;
 mod progress;

@@ -2,9 +2,12 @@
 
 use ::clickhouse::Row;
 use millstream::RawRecord;
+use schemas::topic::TRENDING;
 use schemas::{PostId, PostLine, Trending, Wire};
 use serde::Serialize;
 
+use super::sink::{Hold, Inserted, Sink};
+use super::stretch::Stretch;
 use super::{Uuid, time};
 
 /// Columns of `post_lines`.
@@ -75,5 +78,47 @@ impl TrendingRow {
             })
         });
         Some(lists.collect())
+    }
+}
+
+impl Sink {
+    pub(super) async fn lines<'r>(
+        &self,
+        stretch: &Stretch,
+        is_doubtful: bool,
+        records: impl Iterator<Item = RawRecord<'r>>,
+    ) -> Result<Inserted, Hold> {
+        let token = (!is_doubtful).then(|| stretch.token());
+        let mut insert = self.begin::<LineRow>("post_lines", token.as_deref()).await?;
+        let mut inserted = Inserted::default();
+        for record in records {
+            match LineRow::of(&record) {
+                Some(row) => {
+                    insert.write(&row).await?;
+                    inserted.rows += 1;
+                }
+                None => inserted.none += 1,
+            }
+        }
+        insert.end().await?;
+        Ok(inserted)
+    }
+
+    /// The last record has all lists.
+    pub(super) async fn trending<'r>(
+        &self,
+        stretch: &Stretch,
+        is_doubtful: bool,
+        records: impl Iterator<Item = RawRecord<'r>>,
+    ) -> Result<Inserted, Hold> {
+        let token = (!is_doubtful).then(|| stretch.token());
+        let Some(last) = records.last() else { return Ok(Inserted::default()) };
+        let Some(rows) = TrendingRow::of(&last) else { return Ok(Inserted { rows: 0, none: 1 }) };
+        let mut insert = self.begin::<TrendingRow>(TRENDING.name, token.as_deref()).await?;
+        for row in &rows {
+            insert.write(row).await?;
+        }
+        insert.end().await?;
+        Ok(Inserted { rows: rows.len() as u64, none: 0 })
     }
 }

@@ -1,11 +1,14 @@
-//! An image of a row of the application's database, as the tables of `1-rows.sql` have it.
+//! Records of `cdc.*` as rows of the tables of `1-rows.sql`: the images that a row of the application's database had.
 //!
 //! A delete without an image names its row alone; the other columns are zero then, and mean nothing.
 
 use ::clickhouse::{Row, RowOwned, RowWrite};
-use schemas::{Change, Comment, Follow, FollowKey, Like, Mark, Post, User};
+use millstream::RawRecord;
+use schemas::{Cdc, Change, Comment, Follow, FollowKey, Like, Mark, Payload, Post, User};
 use serde::Serialize;
 
+use super::sink::{Hold, Inserted, Sink};
+use super::stretch::Stretch;
 use super::{Uuid, time};
 
 /// A table of the database that is kept here.
@@ -158,6 +161,50 @@ fn interaction(
     let State { version, is_deleted } = state;
     let (id, post_id, user_id) = (id.into(), post.into(), user.into());
     InteractionColumns { id, post_id, user_id, created_at, version, is_deleted }
+}
+
+impl Sink {
+    pub(super) async fn images<'r, R: Imaged>(
+        &self,
+        stretch: &Stretch,
+        is_doubtful: bool,
+        records: impl Iterator<Item = RawRecord<'r>>,
+    ) -> Result<Inserted, Hold> {
+        let token = (!is_doubtful).then(|| stretch.token());
+        let mut insert = self.begin::<R::Columns>(R::TABLE, token.as_deref()).await?;
+        let (mut key, mut value) = (Payload::default(), Payload::default());
+        let mut inserted = Inserted::default();
+        for record in records {
+            if !self.reading.takes(&record) {
+                inserted.none += 1;
+                continue;
+            }
+            self.reading.read(&mut key, record.key)?;
+            self.reading.read(&mut value, record.value)?;
+            let key = record.key.map(|_| &key);
+            let change = change::<R>((key, record.value.map(|_| &value)), record.timestamp.0);
+            match change.and_then(|change| columns(&change, self.reading.cdc_epoch)) {
+                Some(row) => {
+                    insert.write(&row).await?;
+                    inserted.rows += 1;
+                }
+                None => inserted.none += 1,
+            }
+        }
+        insert.end().await?;
+        Ok(inserted)
+    }
+}
+
+/// The change that a record of `record_ms` is, if ingest takes it for one too.
+fn change<R: Imaged>(
+    (key, value): (Option<&Payload>, Option<&Payload>),
+    record_ms: i64,
+) -> Option<Change<R>> {
+    match Cdc::<R>::decode(key, value) {
+        Ok(Cdc::Change(change)) => change.implausible(record_ms).is_none().then_some(change),
+        Ok(Cdc::Tombstone | Cdc::Message) | Err(_) => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,20 @@
-//! A published feed as the table `feeds` has it: a column an attribute of the items.
+//! Records of topic `feeds` as rows of the table `feeds`: the last of each reader in a stretch, a column an attribute of the items.
 //!
 //! One value is filled again and again: a feed of 100 items would else allocate ten vectors.
 
+use std::collections::BTreeMap;
+
 use ::clickhouse::Row;
-use schemas::{FeedBody, FeedItem, FeedVersion, PostId, Rule, Sources, UserId};
+use millstream::RawRecord;
+use schemas::topic::FEEDS;
+use schemas::{
+    FEEDS_EPOCH, FeedBody, FeedItem, FeedVersion, PostId, Rule, Sources, UserId, VERSION, Wire,
+};
 use serde::{Deserialize, Serialize};
 
 use super::last_feeds::PublishedFeed;
+use super::sink::{Hold, Inserted, Sink};
+use super::stretch::Stretch;
 use super::{ClickHouseFault, Uuid, time};
 
 /// Columns of `feeds`.
@@ -114,6 +122,53 @@ impl FeedRow {
 fn refill<T>(column: &mut Vec<T>, items: &[FeedItem], of: impl Fn(&FeedItem) -> T) {
     column.clear();
     column.extend(items.iter().map(of));
+}
+
+impl Sink {
+    pub(super) async fn feeds<'r>(
+        &self,
+        stretch: &Stretch,
+        is_doubtful: bool,
+        records: impl Iterator<Item = RawRecord<'r>>,
+    ) -> Result<Inserted, Hold> {
+        let (newest, none) = newest(records);
+        let token = (!is_doubtful).then(|| stretch.token());
+        let mut insert = self.begin::<FeedRow>(FEEDS.name, token.as_deref()).await?;
+        let mut row = FeedRow::default();
+        let rows = newest.len() as u64;
+        for (user, (version, at_ms, body)) in newest {
+            row.fill((user, version), at_ms, body.as_ref());
+            insert.write(&row).await?;
+        }
+        insert.end().await?;
+        Ok(Inserted { rows, none })
+    }
+}
+
+type Feed = (FeedVersion, i64, Option<FeedBody>);
+
+/// The newest feed of each reader, with its time; and how many records are no feeds.
+fn newest<'r>(records: impl Iterator<Item = RawRecord<'r>>) -> (BTreeMap<UserId, Feed>, u64) {
+    let (mut newest, mut none) = (BTreeMap::<UserId, Feed>::new(), 0);
+    for record in records {
+        let Some((user, feed)) = feed(&record) else {
+            none += 1;
+            continue;
+        };
+        let held = newest.entry(user).or_insert_with(|| feed.clone());
+        if held.0 <= feed.0 {
+            *held = feed;
+        }
+    }
+    (newest, none)
+}
+
+fn feed(record: &RawRecord<'_>) -> Option<(UserId, Feed)> {
+    let headers = record.headers;
+    let user = UserId::decode(record.key?).ok()?;
+    let version = FeedVersion::from_headers(headers.last(FEEDS_EPOCH), headers.last(VERSION));
+    let body = record.value.map(FeedBody::decode).transpose().ok()?;
+    Some((user, (version.ok()?, record.timestamp.0, body)))
 }
 
 #[cfg(test)]
