@@ -139,6 +139,11 @@ impl Lane {
         self.held_until.is_some()
     }
 
+    /// Whether it waits for a schema, or for an answer to what may have been inserted.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_held() || self.doubtful.is_some()
+    }
+
     /// It is in ClickHouse.
     pub(super) fn inserted(&mut self, stretch: &Stretch, now: Instant) {
         self.next = stretch.to;

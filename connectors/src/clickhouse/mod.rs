@@ -117,6 +117,8 @@ impl From<Error> for ClickHouseFault {
             Error::BadResponse(said) => said.trim().to_owned(),
             other => deepest(other),
         };
+        // What the client says of an insert whose connection broke while rows were written.
+        let words = if words == "channel closed" { "the connection broke".into() } else { words };
         match code(&words) {
             Some(code) if OF_ROWS.contains(&code) => Self::Rows(words),
             Some(code) if OF_MIGRATION.contains(&code) => {

@@ -98,6 +98,7 @@ impl Work<'_> {
         if !self.trouble.is_pausing(now) {
             self.insert(now)?;
         }
+        self.recover();
         if now.duration_since(self.told) >= COMMIT_EVERY {
             self.told = now;
             self.tell().or_else(survive)?;
@@ -217,21 +218,26 @@ impl Work<'_> {
         // What is done with a post is added up under its author.
         let (posts, others): (Vec<_>, Vec<_>) =
             due.into_iter().partition(|(stretch, _)| *stretch.of.topic == *CDC_POSTS.name);
-        let mut all_went = true;
         for wave in [posts, others] {
             if self.trouble.is_pausing(Instant::now()) {
                 return Ok(());
             }
             for (stretch, outcome) in self.insert_all(&wave) {
-                all_went &= outcome.is_ok();
                 self.settle(stretch, outcome)?;
             }
         }
-        if all_went && !self.lanes.values().any(Lane::is_held) {
-            self.trouble = Trouble::default();
-            self.sinking.progress.set_fault(None);
-        }
         Ok(())
+    }
+
+    /// Says that it is over once nothing waits for it, be it that all was inserted or that others have what was not.
+    fn recover(&mut self) {
+        if self.lanes.values().any(Lane::is_stuck) {
+            return;
+        }
+        if self.trouble.end() {
+            tracing::info!(sink = "clickhouse", "a sink goes on");
+        }
+        self.sinking.progress.set_fault(None);
     }
 
     /// Everything that is held, if it is too much; else what has waited or is long.
@@ -310,6 +316,10 @@ impl Work<'_> {
     fn wait_for_server(&mut self, stretch: &Stretch, fault: &ClickHouseFault) {
         let (now, words) = (Instant::now(), fault.to_string());
         self.sinking.progress.failed.fetch_add(1, Ordering::Relaxed);
+        if self.sinking.stop.load(Ordering::Relaxed) {
+            // Its own end cuts off what is on its way.
+            return;
+        }
         self.trouble.log((fault.kind(), &words), now);
         self.sinking.progress.set_fault(Some(words));
         self.trouble.met(now);

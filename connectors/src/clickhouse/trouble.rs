@@ -14,6 +14,7 @@ pub(super) struct Trouble {
     outage: Outage,
     failures: u32,
     until: Option<Instant>,
+    is_told: bool,
 }
 
 impl Trouble {
@@ -27,6 +28,12 @@ impl Trouble {
     /// Logs what it is, if that is news.
     pub(super) fn log(&mut self, of: (Kind, &str), now: Instant) {
         self.outage.log("clickhouse", of, now);
+        self.is_told = true;
+    }
+
+    /// It is over; whether there was any.
+    pub(super) fn end(&mut self) -> bool {
+        std::mem::take(self).is_told
     }
 
     /// Whether there was a failure.
@@ -43,6 +50,15 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_told_is_over_once() {
+        let (now, mut trouble) = (Instant::now(), Trouble::default());
+        assert!(!trouble.end());
+        trouble.met(now);
+        trouble.log((Kind::Unavailable, "away"), now);
+        assert_eq!((trouble.end(), trouble.end(), trouble.is_pausing(now)), (true, false, false));
+    }
 
     #[test]
     fn pauses_double_up_to_the_longest() {

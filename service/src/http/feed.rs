@@ -165,16 +165,17 @@ pub fn asked(query: &str) -> Result<Asked, Vec<Fault>> {
 
 /// The answer made of what was found, as of `now_ms`.
 pub fn feed(found: &Found, asked: Asked, now_ms: i64, request: Uuid) -> Feed {
-    let weight_set = match found {
-        Found::Ranked { body, .. } => body.weight_set,
-        Found::Timeline(_) => V1,
+    let ranked_by = match found {
+        Found::Ranked { body, .. } => Some(body.weight_set),
+        Found::Timeline(_) => None,
     };
-    let ctx = |position, version: Option<u64>| Ctx {
+    let weight_set = ranked_by.unwrap_or(V1);
+    let ctx = |position, version| Ctx {
         request_id: request.to_string(),
         position,
         source: found.source().name(),
         version,
-        weight_set: version.map(|_| weight_set),
+        weight_set: ranked_by,
     };
     let mut feed = Feed {
         items: Vec::new(),
