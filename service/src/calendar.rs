@@ -1,20 +1,8 @@
-//! Days and times in UTC as people and databases read them, ISO 8601.
+//! Times in UTC as people and databases read them, ISO 8601.
+
+use schemas::iso_date;
 
 const MS_PER_DAY: i64 = 86_400_000;
-
-/// A day, counted from 1970: `2026-11-20`.
-pub fn iso_date(day: i64) -> String {
-    // Howard Hinnant's civil_from_days: years begin in March, so that the leap day comes last.
-    let z = day + 719_468;
-    let (era, of_era) = (z.div_euclid(146_097), z.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{date:02}")
-}
 
 /// A time in ms, without the zone: `2026-11-20T23:17:08.123`.
 pub fn iso_time(ms: i64) -> String {

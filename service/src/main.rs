@@ -22,6 +22,7 @@ mod config;
 mod daily;
 mod demo;
 mod event_format;
+mod failed;
 mod health;
 mod http;
 mod log;
@@ -40,8 +41,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
+use millstream::Exit;
 use millstream::broker::Broker;
-use millstream::{Ended, Exit};
 use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -49,6 +50,7 @@ use tracing_subscriber::EnvFilter;
 
 use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Topics, Topology};
 use config::{Config, File};
+use failed::Failed;
 use needs::Need;
 use server::{Roles, Server};
 
@@ -56,22 +58,6 @@ use server::{Roles, Server};
 /// kept a fifth of the memory unused in this. RocksDB and librdkafka take theirs here too.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
-
-/// Why a command did not do what it was told.
-#[derive(Debug)]
-struct Failed(Exit, String);
-
-impl From<Ended> for Failed {
-    fn from(ended: Ended) -> Self {
-        Self(ended.exit, ended.why)
-    }
-}
-
-impl From<String> for Failed {
-    fn from(words: String) -> Self {
-        Self(Exit::Failed, words)
-    }
-}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -24,8 +24,6 @@ fn post_that_trends(world: &World) {
 fn what_is_done_with_an_item_of_a_feed_is_in_the_metrics_of_the_day_with_who_answered_and_its_place()
  {
     let world = World::with_clickhouse(&[("CLICKHOUSE__LINGER_MS", "100")]);
-    let (done, said) = world.run(&["clickhouse", "migrate"]);
-    assert!(done, "{said}");
     post_that_trends(&world);
     world.feed_when(READER, |feed| feed.has(POST));
     let token = world.token(READER);

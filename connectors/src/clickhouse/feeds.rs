@@ -132,8 +132,7 @@ impl Sink {
         records: impl Iterator<Item = RawRecord<'r>>,
     ) -> Result<Inserted, Hold> {
         let (newest, none) = newest(records);
-        let token = (!is_doubtful).then(|| stretch.token());
-        let mut insert = self.begin::<FeedRow>(FEEDS.name, token.as_deref()).await?;
+        let mut insert = self.begin_merging::<FeedRow>(FEEDS.name, (stretch, is_doubtful)).await?;
         let mut row = FeedRow::default();
         let rows = newest.len() as u64;
         for (user, (version, at_ms, body)) in newest {

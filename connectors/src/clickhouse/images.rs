@@ -170,29 +170,25 @@ impl Sink {
         is_doubtful: bool,
         records: impl Iterator<Item = RawRecord<'r>>,
     ) -> Result<Inserted, Hold> {
-        let token = (!is_doubtful).then(|| stretch.token());
-        let mut insert = self.begin::<R::Columns>(R::TABLE, token.as_deref()).await?;
-        let (mut key, mut value) = (Payload::default(), Payload::default());
-        let mut inserted = Inserted::default();
-        for record in records {
-            if !self.reading.takes(&record) {
-                inserted.none += 1;
-                continue;
-            }
-            self.reading.read(&mut key, record.key)?;
-            self.reading.read(&mut value, record.value)?;
-            let key = record.key.map(|_| &key);
-            let change = change::<R>((key, record.value.map(|_| &value)), record.timestamp.0);
-            match change.and_then(|change| columns(&change, self.reading.cdc_epoch)) {
-                Some(row) => {
-                    insert.write(&row).await?;
-                    inserted.rows += 1;
-                }
-                None => inserted.none += 1,
-            }
+        let mut held = (Payload::default(), Payload::default());
+        let rows = records.map(|record| self.image::<R>(&record, &mut held));
+        self.merge(R::TABLE, (stretch, is_doubtful), rows).await
+    }
+
+    /// What a record makes of its row; its key and value are held in the same buffers as those before.
+    fn image<R: Imaged>(
+        &self,
+        record: &RawRecord<'_>,
+        (key, value): &mut (Payload, Payload),
+    ) -> Result<Option<R::Columns>, Hold> {
+        if !self.reading.takes(record) {
+            return Ok(None);
         }
-        insert.end().await?;
-        Ok(inserted)
+        self.reading.read(key, record.key)?;
+        self.reading.read(value, record.value)?;
+        let (key, value) = (record.key.map(|_| &*key), record.value.map(|_| &*value));
+        let change = change::<R>((key, value), record.timestamp.0);
+        Ok(change.and_then(|change| columns(&change, self.reading.cdc_epoch)))
     }
 }
 

@@ -88,20 +88,8 @@ impl Sink {
         is_doubtful: bool,
         records: impl Iterator<Item = RawRecord<'r>>,
     ) -> Result<Inserted, Hold> {
-        let token = (!is_doubtful).then(|| stretch.token());
-        let mut insert = self.begin::<LineRow>("post_lines", token.as_deref()).await?;
-        let mut inserted = Inserted::default();
-        for record in records {
-            match LineRow::of(&record) {
-                Some(row) => {
-                    insert.write(&row).await?;
-                    inserted.rows += 1;
-                }
-                None => inserted.none += 1,
-            }
-        }
-        insert.end().await?;
-        Ok(inserted)
+        let rows = records.map(|record| Ok(LineRow::of(&record)));
+        self.merge("post_lines", (stretch, is_doubtful), rows).await
     }
 
     /// The last record has all lists.
@@ -111,14 +99,9 @@ impl Sink {
         is_doubtful: bool,
         records: impl Iterator<Item = RawRecord<'r>>,
     ) -> Result<Inserted, Hold> {
-        let token = (!is_doubtful).then(|| stretch.token());
         let Some(last) = records.last() else { return Ok(Inserted::default()) };
         let Some(rows) = TrendingRow::of(&last) else { return Ok(Inserted { rows: 0, none: 1 }) };
-        let mut insert = self.begin::<TrendingRow>(TRENDING.name, token.as_deref()).await?;
-        for row in &rows {
-            insert.write(row).await?;
-        }
-        insert.end().await?;
-        Ok(Inserted { rows: rows.len() as u64, none: 0 })
+        let rows = rows.into_iter().map(|row| Ok(Some(row)));
+        self.merge(TRENDING.name, (stretch, is_doubtful), rows).await
     }
 }

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::clickhouse::insert::Insert;
-use ::clickhouse::{Client, Row};
+use ::clickhouse::{Client, Row, RowOwned, RowWrite};
 use millstream::RawRecord;
 use schemas::topic::{
     CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_POSTS, CDC_USERS, EVENTS, FEEDS, POSTS_LIVE,
     TRENDING, Topic,
 };
 use schemas::{Comment, Follow, Like, Payload, Post, SchemaById, User};
+use serde::Serialize;
 
 use super::stretch::Stretch;
 use super::{ClickHouseFault, ClickHouseSettings};
@@ -142,6 +143,38 @@ impl Sink {
             }
             other => Err(Hold::Schema(format!("{other} has no table"))),
         }
+    }
+
+    /// An insert of a stretch into a table that merges rows that come twice: one that may be there already needs no token.
+    pub(super) async fn begin_merging<T: Row>(
+        &self,
+        table: &str,
+        (stretch, is_doubtful): (&Stretch, bool),
+    ) -> Result<Insert<T>, Hold> {
+        let token = (!is_doubtful).then(|| stretch.token());
+        self.begin(table, token.as_deref()).await
+    }
+
+    /// Inserts the rows that the records of a stretch make, into such a table.
+    pub(super) async fn merge<T: RowOwned + RowWrite + Serialize>(
+        &self,
+        table: &str,
+        of: (&Stretch, bool),
+        rows: impl Iterator<Item = Result<Option<T>, Hold>>,
+    ) -> Result<Inserted, Hold> {
+        let mut insert = self.begin_merging::<T>(table, of).await?;
+        let mut inserted = Inserted::default();
+        for row in rows {
+            match row? {
+                Some(row) => {
+                    insert.write(&row).await?;
+                    inserted.rows += 1;
+                }
+                None => inserted.none += 1,
+            }
+        }
+        insert.end().await?;
+        Ok(inserted)
     }
 
     /// An insert that the server knows by `token`, or takes in any case.

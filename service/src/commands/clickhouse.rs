@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use connectors::clickhouse::{ClickHouseFault, Migration, MigrationFault, Migrator};
+use connectors::clickhouse::{Migration, MigrationFault, Migrator};
 use millstream::Exit;
 
 use crate::Failed;
@@ -42,11 +42,9 @@ fn told(migrations: &[Migration], what: &str, in_full: bool) -> String {
 }
 
 fn failed(fault: MigrationFault) -> Failed {
-    let exit = match &fault {
-        MigrationFault::Server(ClickHouseFault::Unavailable(_)) => Exit::Unavailable,
-        MigrationFault::Mismatch(_) => Exit::Mismatch,
-        MigrationFault::Server(ClickHouseFault::Refused(_) | ClickHouseFault::Rows(_))
-        | MigrationFault::Locked(_) => Exit::Failed,
-    };
-    Failed(exit, fault.to_string())
+    match fault {
+        MigrationFault::Server(fault) => fault.into(),
+        MigrationFault::Mismatch(_) => Failed(Exit::Mismatch, fault.to_string()),
+        MigrationFault::Locked(_) => Failed(Exit::Failed, fault.to_string()),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use connectors::clickhouse::{ClickHouseFault, DailyQuality};
+use connectors::clickhouse::DailyQuality;
 use millstream::{Clock, Exit, SystemClock};
 use schemas::daily_metrics::Quality;
 use schemas::{DailyMetrics, Day};
@@ -37,7 +37,7 @@ pub async fn show(config: &Config, asked: &Metrics) -> Result<String, Failed> {
 async fn added_up(config: &Config, day: Day) -> Result<DailyMetrics, Failed> {
     let needed = || Failed(Exit::Usage, "clickhouse.url: is needed".to_owned());
     let job = DailyJob::of(config)?.ok_or_else(needed)?;
-    let metrics = job.add_up(day).await.map_err(failed)?;
+    let metrics = job.add_up(day).await?;
     // Its readers get the older copy for a while; the answer is the same.
     if let Err(words) = job.hold(&metrics).await {
         tracing::warn!(%words, "redis does not take the metrics");
@@ -48,15 +48,7 @@ async fn added_up(config: &Config, day: Day) -> Result<DailyMetrics, Failed> {
 async fn known(config: &Config, day: Day) -> Result<DailyMetrics, Failed> {
     let needed = || Failed(Exit::Usage, "clickhouse.url: is needed".to_owned());
     let clickhouse = Daily::of(config)?.clickhouse.ok_or_else(needed)?;
-    clickhouse.of(day).await.map_err(failed)
-}
-
-fn failed(fault: ClickHouseFault) -> Failed {
-    let exit = match &fault {
-        ClickHouseFault::Unavailable(_) => Exit::Unavailable,
-        ClickHouseFault::Refused(_) | ClickHouseFault::Rows(_) => Exit::Failed,
-    };
-    Failed(exit, fault.to_string())
+    Ok(clickhouse.of(day).await?)
 }
 
 /// A line for each part; a number that there is not is empty.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use connectors::clickhouse::{ClickHouseFault, LastFeeds, LiveRows};
-use connectors::postgres::{Database, Limits, PostgresFault};
-use connectors::redis::{FeedCache, RedisFault};
+use connectors::clickhouse::{LastFeeds, LiveRows};
+use connectors::postgres::{Database, Limits};
+use connectors::redis::FeedCache;
 use connectors::table::Table;
 use millstream::broker::Broker;
 use millstream::{Exit, SystemClock};
@@ -147,35 +147,5 @@ async fn state(
             Ok(None)
         }
         Err(words) => Err(Failed(Exit::Unavailable, format!("state: {words}"))),
-    }
-}
-
-impl From<PostgresFault> for Failed {
-    fn from(fault: PostgresFault) -> Self {
-        let exit = match &fault {
-            PostgresFault::Unavailable(_) => Exit::Unavailable,
-            PostgresFault::Refused(_) => Exit::Failed,
-        };
-        Self(exit, fault.to_string())
-    }
-}
-
-impl From<ClickHouseFault> for Failed {
-    fn from(fault: ClickHouseFault) -> Self {
-        let exit = match &fault {
-            ClickHouseFault::Unavailable(_) => Exit::Unavailable,
-            ClickHouseFault::Refused(_) | ClickHouseFault::Rows(_) => Exit::Failed,
-        };
-        Self(exit, fault.to_string())
-    }
-}
-
-impl From<RedisFault> for Failed {
-    fn from(fault: RedisFault) -> Self {
-        let exit = match &fault {
-            RedisFault::Unavailable(_) => Exit::Unavailable,
-            RedisFault::Refused(_) => Exit::Failed,
-        };
-        Self(exit, fault.to_string())
     }
 }

@@ -19,9 +19,10 @@ use super::days::{self, Days};
 use super::report::{Position, Report, TableReport, UnequalDay, shown_lsn};
 use super::sight::Sight;
 use super::suspects::{Moment, Passed, Suspects};
+use schemas::iso_date;
+
 use crate::Failed;
 use crate::backlog::Backlog;
-use crate::calendar::iso_date;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How many rows are asked for by their keys at once.
