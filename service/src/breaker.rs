@@ -113,7 +113,8 @@ impl Breaker {
         admitted.then_some(state.counted)
     }
 
-    /// Notes how a call ended that was let through; answers from which mode to which this led, if it is another.
+    /// Notes how a call ended that was let through; answers from which mode to which this led, if it is another, or if a
+    /// failure is the first in the window.
     pub fn report(
         &self,
         admission: Admission,
@@ -125,6 +126,7 @@ impl Breaker {
             return None;
         }
         let before = state.mode;
+        let mut is_news = false;
         match (outcome, state.mode) {
             (Outcome::Abandoned, _) => state.trying = false,
             (Outcome::Answered, Mode::HalfOpen) => state.enter(Mode::Back, now),
@@ -138,13 +140,15 @@ impl Breaker {
                 let window = self.limits.window;
                 state.failures.retain(|at| now.since(*at) < window);
                 state.failures.push_back(now);
+                is_news = state.failures.len() == 1;
                 if state.failures.len() >= self.limits.failures {
                     state.enter(Mode::Open, now);
                 }
             }
             (Outcome::Failed, Mode::Closed) => {}
         }
-        (admission.modes != state.counted.modes).then_some((before, state.mode))
+        is_news |= admission.modes != state.counted.modes;
+        is_news.then_some((before, state.mode))
     }
 
     /// What it makes of calls.
@@ -197,6 +201,18 @@ mod tests {
         assert_eq!((breaker.mode(), admits(&breaker, 41)), (Mode::Closed, true));
         fail(&breaker, &[12]);
         assert_eq!((breaker.mode(), admits(&breaker, 41)), (Mode::Open, false));
+    }
+
+    #[test]
+    fn the_first_failure_of_a_window_is_news_and_so_is_every_other_mode() {
+        let breaker = breaker();
+        let news = [0, 1, 20, 21, 22, 23, 24].map(|second| {
+            let admission = breaker.admit(at(second)).unwrap();
+            breaker.report(admission, Outcome::Failed, at(second))
+        });
+        let first = Some((Mode::Closed, Mode::Closed));
+        let open = Some((Mode::Closed, Mode::Open));
+        assert_eq!(news, [first, None, first, None, None, None, open]);
     }
 
     #[test]

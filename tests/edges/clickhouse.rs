@@ -27,6 +27,7 @@ use tokio::runtime::Runtime;
 const WAIT: Duration = Duration::from_secs(30);
 const PARTITIONS: i32 = 2;
 const AT_MS: i64 = 1_795_216_628_000;
+const DAY_MS: i64 = 86_400_000;
 
 pub fn settings(stack: &Stack) -> ClickHouseSettings {
     let (url, database) = (stack.clickhouse().to_owned(), "feedmill".to_owned());
@@ -59,7 +60,16 @@ pub struct World {
 }
 
 impl World {
+    /// One whose rows stay, however long ago they were.
     pub fn start() -> Self {
+        let world = Self::that_forgets();
+        for table in ["events", "user_author_90d"] {
+            ask(&world.stack, &format!("ALTER TABLE {table} REMOVE TTL"));
+        }
+        world
+    }
+
+    fn that_forgets() -> Self {
         let stack = Stack::of(&[Part::ClickHouse]).start().unwrap();
         let runtime = Runtime::new().unwrap();
         runtime.block_on(Migrator::new(&settings(&stack)).migrate("a test")).unwrap();
@@ -343,6 +353,55 @@ fn what_is_missing_of_a_stretch_that_the_server_believes_to_have_is_inserted() {
     ask(&world.stack, "DELETE FROM events WHERE 1 SETTINGS mutations_sync = 1");
     world.stand(&of, begun);
     world.sink_while(|| world.until(COUNT, "10\t10"));
+}
+
+/// How much is in the table, and how much the views made of it.
+const SHARES: &str = "SELECT count(), (SELECT sum(shares) FROM post_metrics_1h), \
+    (SELECT uniqExact(id) FROM user_author_90d) FROM events";
+
+#[test]
+fn an_insert_that_ended_between_two_weeks_is_completed_and_so_is_what_views_make_of_it() {
+    let world = World::start();
+    let monday = (AT_MS / DAY_MS + 3) / 7 * 7 * DAY_MS - 3 * DAY_MS;
+    for number in 0..10 {
+        let at_ms = monday + (number as i64 - 4) * 60_000;
+        let event = json!({"user_id": id(2), "post_id": id(number), "action": "share", "event_time": at_ms});
+        world.send_event_at(at_ms, (2, &event));
+    }
+    // Its second part was not written, and no view was told of any.
+    let views = ["post_metrics_1h_of_events", "user_author_90d_of_events"];
+    for view in views {
+        ask(&world.stack, &format!("DETACH TABLE {view}"));
+    }
+    world.sink_while(|| world.until("SELECT count() FROM events", "10"));
+    ask(&world.stack, "ALTER TABLE events DROP PARTITION '2026-11-16'");
+    for view in views {
+        ask(&world.stack, &format!("ATTACH TABLE {view}"));
+    }
+    assert_eq!(ask(&world.stack, SHARES), "4\t0\t0");
+    let of = TopicPartition::new(EVENTS.name, 0);
+    let begun = Position { next: Offset(0), metadata: "inserting up to 10".to_owned() };
+    world.stand(&of, begun);
+    world.sink_while(|| world.until(SHARES, "10\t10\t10"));
+}
+
+#[test]
+fn what_the_table_has_deleted_by_its_age_is_not_taken_for_lost() {
+    let world = World::that_forgets();
+    let now_ms = SystemClock.now().0;
+    for at_ms in [now_ms - 120 * DAY_MS, now_ms] {
+        let event =
+            json!({"user_id": id(2), "post_id": id(7), "action": "share", "event_time": at_ms});
+        world.send_event_at(at_ms, (2, &event));
+    }
+    let shares = "SELECT count(), (SELECT sum(shares) FROM post_metrics_1h) FROM events";
+    world.sink_while(|| world.until(shares, "1\t2"));
+    let of = TopicPartition::new(EVENTS.name, 0);
+    let begun = Position { next: Offset(0), metadata: "inserting up to 2".to_owned() };
+    world.stand(&of, begun);
+    let passed = || (world.position(&of) == Some(Offset(2).into())).then_some(());
+    world.sink_while(|| poll_until(WAIT, passed)).unwrap();
+    assert_eq!(ask(&world.stack, shares), "1\t2");
 }
 
 #[test]

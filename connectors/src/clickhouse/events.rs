@@ -1,9 +1,10 @@
 //! Records of topic `events` as rows of the table `events`, each with the place of its record, so that it can be looked for.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use ::clickhouse::Row;
-use millstream::RawRecord;
+use millstream::{Clock, RawRecord, SystemClock};
 use schemas::topic::EVENTS;
 use schemas::{Action, Event, Payload, Trace};
 use serde::Serialize;
@@ -11,6 +12,9 @@ use serde::Serialize;
 use super::sink::{ANSWER_MAX, Hold, Inserted, Sink};
 use super::stretch::Stretch;
 use super::{Uuid, time, within};
+
+/// For how long the table keeps a row, from the time of its record.
+const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
 
 /// Columns of `events`.
 #[derive(Debug, PartialEq, Eq, Row, Serialize)]
@@ -117,42 +121,31 @@ impl Sink {
         Ok(inserted)
     }
 
-    /// Inserts what is missing of a stretch of events. One that is there whole, or not at all, is sent again under its token: an
-    /// insert of it may still be on its way, and what views make of it may be missing. After that the server may still know
-    /// the token of an insert whose rows it lost.
+    /// Inserts what is missing of a stretch of events. All of it is sent again under its token: an insert of it may still be on
+    /// its way, or have ended between two partitions of the table, and what views make of it may be missing. After that the
+    /// server may still know the token of rows that it lost, by a crash; what it has deleted by their age is not lost.
     pub(super) async fn missing_events<'r>(
         &self,
         stretch: &Stretch,
         records: impl Iterator<Item = RawRecord<'r>> + Clone,
     ) -> Result<Inserted, Hold> {
+        let inserted = self.events(stretch, &stretch.token(), records.clone()).await?;
         let found = self.found(stretch).await?;
-        let missing = |found: HashSet<(u64, i64)>| {
-            records.clone().filter(move |record| !found.contains(&place(record)))
+        let now = SystemClock.now();
+        let is_lost = |record: &RawRecord<'_>| {
+            !now.has_passed(record.timestamp, KEPT_FOR) && !found.contains(&place(record))
         };
-        let inserted = if found.is_empty() || found.len() == self.count_events(records.clone())? {
-            self.events(stretch, &stretch.token(), records.clone()).await?
-        } else {
-            let token = format!("{} but {}", stretch.token(), found.len());
-            self.events(stretch, &token, missing(found)).await?
+        let lost = records.filter(is_lost);
+        let Some(first) = lost.clone().next().map(|record| record.offset) else {
+            return Ok(inserted);
         };
-        let lost = missing(self.found(stretch).await?);
-        let lost = self.events(stretch, &format!("{} again", stretch.token()), lost).await?;
-        if lost.rows > 0 {
-            tracing::warn!(%stretch, rows = lost.rows, "clickhouse had lost rows of an insert");
+        // The same rows that are sent twice have the same token, and others, lost later, another one.
+        let token = format!("{stretch} again, {} from {first}", lost.clone().count());
+        let again = self.events(stretch, &token, lost).await?;
+        if again.rows > 0 {
+            tracing::warn!(%stretch, rows = again.rows, "clickhouse had lost rows of an insert");
         }
         Ok(inserted)
-    }
-
-    fn count_events<'r>(
-        &self,
-        records: impl Iterator<Item = RawRecord<'r>>,
-    ) -> Result<usize, Hold> {
-        let (mut count, mut payload) = (0, Payload::default());
-        for record in records.filter(|record| self.reading.takes(record)) {
-            self.reading.read(&mut payload, record.value)?;
-            count += usize::from(event(&payload, &record).is_some());
-        }
-        Ok(count)
     }
 
     /// The records of a stretch that are rows of `events`.

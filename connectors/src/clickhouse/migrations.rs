@@ -167,6 +167,7 @@ impl Migrator {
     /// Waits a while for whoever has the lock.
     async fn lock(&self, by: &str) -> Result<(), MigrationFault> {
         let deadline = Instant::now() + LOCK_WAIT;
+        let mut is_told = false;
         loop {
             let create =
                 self.client.query("CREATE TABLE migrating (by String) ENGINE = Null COMMENT ?");
@@ -177,6 +178,10 @@ impl Migrator {
             }
             if Instant::now() >= deadline {
                 return Err(MigrationFault::Locked(self.locked_by().await?));
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                let by = self.locked_by().await?;
+                tracing::info!(by, wait = ?LOCK_WAIT, "another migration is under way; waiting for it");
             }
             sleep(LOOK_EVERY).await;
         }

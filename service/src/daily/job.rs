@@ -36,17 +36,20 @@ impl DailyJob {
 
     /// Goes on for ever.
     pub async fn run(self, clock: Arc<dyn Clock>) {
-        let mut last = None;
+        let mut is_told = false;
         loop {
             let now_ms = clock.now().0;
             let done = self.days(now_ms).await;
-            // An outage is told once; the sink tells of it in readiness.
-            if let Err(words) = &done
-                && last.as_ref() != Some(words)
-            {
-                tracing::warn!(%words, "the metrics of a day are not added up; trying again");
+            // An outage is told once, in whatever words; the sink tells of it in readiness.
+            match &done {
+                Err(words) if !is_told => {
+                    tracing::warn!(words, "the metrics of a day are not added up; trying again");
+                }
+                Err(words) => tracing::debug!(words, "the metrics of a day are not added up"),
+                Ok(()) if is_told => tracing::info!("the metrics of a day are added up again"),
+                Ok(()) => {}
             }
-            last = done.err();
+            is_told = done.is_err();
             sleep(LOOK_EVERY).await;
         }
     }

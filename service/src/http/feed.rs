@@ -155,7 +155,7 @@ pub fn asked(query: &str) -> Result<Asked, Vec<Fault>> {
             ("algo", _) => faults.push(fault("ranked, ch or timeline")),
             ("explain", "1" | "true") => asked.explain = true,
             ("explain", "0" | "false") => {}
-            ("explain", _) => faults.push(fault("0 or 1")),
+            ("explain", _) => faults.push(fault("0, 1, true or false")),
             ("cursor", _) => faults.push(Fault::of("cursor", "paging is not offered yet")),
             (_, _) => faults.push(Fault::of(name, "is no parameter of this route")),
         }

@@ -194,6 +194,9 @@ impl Drop for Reporting<'_> {
                     "it fails again and again, and is left alone"
                 );
             }
+            Some((Mode::Closed, Mode::Closed)) => {
+                tracing::warn!(tier = self.name, why = self.why, "a call failed");
+            }
             Some((_, Mode::Back)) => tracing::info!(tier = self.name, "it answers again"),
             Some((_, Mode::Open | Mode::Closed | Mode::HalfOpen)) | None => {}
         }
