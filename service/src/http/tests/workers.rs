@@ -141,22 +141,22 @@ async fn the_owner_of_a_partition_is_known_after_one_wrong_guess_and_again_when_
     let workers =
         [Listening::with(&[0]).await, Listening::with(&[2, 3]).await, Listening::with(&[1]).await];
     let (of, _) = asking(urls(&workers.each_ref()), "open sesame", LONG);
-    // By guess the second worker is asked for partition 1.
+    // By guess the second worker is asked for partition 1, then both others at once: of the one that has nothing to say the
+    // call is given up, and may still reach it afterwards.
     assert_eq!(of.find(user_in(1)).await, Ok(Some(held(7))));
-    let after_the_guess = workers.each_ref().map(Listening::asked);
-    assert_eq!((after_the_guess[1], after_the_guess[2]), (1, 1));
     for _ in 0..5 {
         assert_eq!(of.find(user_in(1)).await, Ok(Some(held(7))));
     }
-    let owner_alone = workers.each_ref().map(Listening::asked);
-    assert_eq!(owner_alone, [after_the_guess[0], 1, 6]);
+    let [given_up, guessed, owner] = workers.each_ref().map(Listening::asked);
+    assert_eq!((given_up <= 1, guessed, owner), (true, 1, 6));
 
     workers[2].state.partitions.lock().unwrap().clear();
     workers[0].state.partitions.lock().unwrap().insert(1);
-    assert_eq!(of.find(user_in(1)).await, Ok(Some(held(7))));
-    let moved = workers.each_ref().map(Listening::asked);
-    assert_eq!(of.find(user_in(1)).await, Ok(Some(held(7))));
-    assert_eq!(workers.each_ref().map(Listening::asked), [moved[0] + 1, moved[1], moved[2]]);
+    for _ in 0..6 {
+        assert_eq!(of.find(user_in(1)).await, Ok(Some(held(7))));
+    }
+    let [owner, given_up, lost] = workers.each_ref().map(Listening::asked);
+    assert_eq!(((6..=7).contains(&owner), given_up <= 2, lost), (true, true, 7));
 }
 
 #[tokio::test]
