@@ -8,6 +8,7 @@ mod sink;
 mod supervisor;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use connectors::clickhouse::Reading;
 use millstream::broker::Broker;
@@ -85,8 +86,9 @@ impl Worker {
             Ok(sunk) => Ok(Self { engine, sunk, threads }),
             Err(why) => {
                 // The sink's fault is the reason, however the others end.
-                leave(threads);
+                let asked = ask_to_stop(&threads);
                 let _ = engine.stop();
+                leave(threads, asked);
                 Err(Ended { exit: Exit::Failed, why })
             }
         }
@@ -115,14 +117,19 @@ impl Worker {
     /// Stops the sinks and the engine; tells why the engine ended if it was not asked to. Waits for the engine, and a little
     /// for the sinks.
     pub fn stop(self) -> Result<(), Ended> {
-        self.threads.iter().for_each(SinkThread::ask_to_stop);
+        let asked = ask_to_stop(&self.threads);
         let stopped = self.engine.stop();
-        leave(self.threads);
+        leave(self.threads, asked);
         stopped
     }
 }
 
-fn leave(threads: Vec<SinkThread>) {
+/// Has all stop, and answers when.
+fn ask_to_stop(threads: &[SinkThread]) -> Instant {
     threads.iter().for_each(SinkThread::ask_to_stop);
-    threads.into_iter().for_each(SinkThread::leave);
+    Instant::now()
+}
+
+fn leave(threads: Vec<SinkThread>, asked: Instant) {
+    threads.into_iter().for_each(|thread| thread.leave(asked));
 }

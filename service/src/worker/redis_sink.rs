@@ -107,7 +107,7 @@ impl Sink for RedisSink {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use ::tests::poll_until;
     use millstream::SystemClock;
@@ -134,7 +134,8 @@ mod tests {
         assert!(fault.contains("the handle is dead"), "{fault}");
         poll_until(WAIT, || sunk.look().ok()).unwrap();
         assert_eq!(sunk.standing.restarts(), 1);
-        sink.leave();
+        sink.ask_to_stop();
+        sink.leave(Instant::now());
     }
 
     #[test]

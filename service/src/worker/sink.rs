@@ -99,11 +99,9 @@ impl SinkThread {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Stops it, and waits for it, but not for ever.
-    pub fn leave(self) {
-        self.ask_to_stop();
-        let began = Instant::now();
-        while !self.thread.is_finished() && began.elapsed() < LEAVE_WAIT {
+    /// Waits for one that was asked to stop at this time, but not for ever.
+    pub fn leave(self, asked: Instant) {
+        while !self.thread.is_finished() && asked.elapsed() < LEAVE_WAIT {
             thread::sleep(LOOK_EVERY);
         }
         if !self.thread.is_finished() {
