@@ -22,6 +22,7 @@ use crate::day::Day;
 
 /// The metrics of a day.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DailyMetrics {
     /// The day.
     pub date: Day,
@@ -44,6 +45,7 @@ pub struct DailyMetrics {
 
 /// The metrics of a part of a day's events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DailyPart))]
 pub struct Part {
     /// Which source, position or weight set.
     pub value: String,
@@ -54,6 +56,7 @@ pub struct Part {
 
 /// What was counted, and the ratios of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Quality {
     /// Clicks for each impression.
     pub ctr: Option<f64>,
@@ -70,6 +73,7 @@ pub struct Quality {
 
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DailyCounts))]
 pub struct Counts {
     /// Records.
     pub received: u64,

@@ -13,6 +13,7 @@ const LAST: i64 = 65_535;
 
 /// A day, from 1970-01-01 to 2149-06-06.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, format = Date))]
 pub struct Day(u16);
 
 impl Day {

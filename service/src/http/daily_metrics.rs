@@ -7,17 +7,32 @@ use std::time::Instant;
 
 use schemas::{DailyMetrics, Day};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::KnownFormat;
 use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::query::{fault, parameters};
+use super::parameter::{Given, Parameter, Text, fault};
+use super::routes::Request;
 use super::{Api, Fault, Refusal, json};
 
-const A_DAY: &str = "a day up to today in UTC, such as 2026-11-20";
+/// Which day.
+pub static DATE: Parameter<Text<Day>> = Parameter {
+    name: "date",
+    about: "The day in UTC, today at the latest",
+    takes: Text {
+        is_required: true,
+        expected: "a day up to today in UTC, such as 2026-11-20",
+        format: Some(KnownFormat::Date),
+        read: |text| text.parse().ok(),
+    },
+};
 
-#[derive(Debug, Serialize)]
-struct Answer {
+/// The answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DailyAnswer)]
+pub struct Answer {
     #[serde(flatten)]
     metrics: DailyMetrics,
     /// Who had them.
@@ -26,9 +41,10 @@ struct Answer {
 }
 
 /// Answers with the metrics of the day.
-pub async fn get(api: &Api, query: &str) -> Result<Response, Refusal> {
+pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let began = Instant::now();
-    let day = asked(query, Day::of(api.reads.now().0)).map_err(Refusal::invalid)?;
+    let today = Day::of(api.reads.now().0);
+    let day = asked(&request.query, today).map_err(Refusal::invalid)?;
     let found = api.daily.find(day).await;
     let (metrics, source) = found.map_err(|_| Refusal::unavailable("no tier answers"))?;
     let response_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -38,24 +54,9 @@ pub async fn get(api: &Api, query: &str) -> Result<Response, Refusal> {
 
 /// Reads the query; says everything that is wrong with it.
 fn asked(query: &str, today: Day) -> Result<Day, Vec<Fault>> {
-    let (given, mut faults) = parameters(query);
-    let mut date = None;
-    for (name, value) in given {
-        match name {
-            "date" => match value.parse().ok().filter(|day| *day <= today) {
-                Some(day) => date = Some(day),
-                None => faults.push(fault(name, value, A_DAY)),
-            },
-            _ => faults.push(Fault::of(name, "is no parameter of this route")),
-        }
-    }
-    match date {
-        Some(date) if faults.is_empty() => Ok(date),
-        None if faults.is_empty() => {
-            Err(vec![Fault::of("date", format!("expected {A_DAY}, found nothing"))])
-        }
-        Some(_) | None => Err(faults),
-    }
+    let given = Given::read(query, &[&DATE])?;
+    let day = given.told(&DATE).filter(|day| *day <= today);
+    day.ok_or_else(|| vec![fault(&DATE, given.text(DATE.name))])
 }
 
 #[cfg(test)]

@@ -10,12 +10,15 @@ use millstream::Timestamp;
 use schemas::{Event, FieldFault, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::auth::Caller;
-use super::{Api, Fault, Refusal, json};
+use super::parameter::number;
+use super::routes::{Request, header};
+use super::{Api, Fault, Refusal, body, json};
 use crate::event_format::EventFormat;
 use crate::log::{Entry, Unappended};
 
@@ -26,10 +29,15 @@ struct Batch<'a> {
     events: Vec<&'a RawValue>,
 }
 
-#[derive(Serialize)]
-struct Answer {
+/// The answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventsAnswer)]
+pub struct Answer {
+    /// How many came.
     received: usize,
+    /// How many are in the topic now.
     accepted: usize,
+    /// How many repeated another one of the batch.
     duplicates: usize,
 }
 
@@ -43,18 +51,17 @@ struct Checked {
 }
 
 /// Takes a batch of events.
-pub async fn post(
-    api: &Api,
-    caller: &Caller,
-    content_type: Option<&str>,
-    body: &[u8],
-) -> Result<Response, Refusal> {
-    if !is_json(content_type) {
+pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
+    let Request { caller, headers, body, .. } = request;
+    let length = header(&headers, "content-length")?.and_then(number);
+    let encoding = header(&headers, "content-encoding")?;
+    let body = body::read(body, (encoding, length), api.body).await?;
+    if !is_json(header(&headers, "content-type")?) {
         return Err(Refusal::unsupported());
     }
     let unreadable =
         |e: serde_json::Error| Refusal::invalid(vec![Fault::of("body", e.to_string())]);
-    let batch: Batch<'_> = serde_json::from_slice(body).map_err(unreadable)?;
+    let batch: Batch<'_> = serde_json::from_slice(&body).map_err(unreadable)?;
     if batch.events.is_empty() {
         let fault = Fault::of("events", "expected at least one event, found none");
         return Err(Refusal::invalid(vec![fault]));
@@ -68,7 +75,7 @@ pub async fn post(
         tracing::debug!(why, "events are refused");
         return Err(Refusal::unavailable("the schema of events is not known yet"));
     }
-    let checked = check(&batch.events, (caller, &api.format), api.reads.now());
+    let checked = check(&batch.events, (&caller, &api.format), api.reads.now());
     if !checked.faults.is_empty() {
         return Err(Refusal::invalid(checked.faults));
     }

@@ -8,17 +8,16 @@ use serde::Serialize;
 use topologies::ranking::Weights;
 use topologies::ranking::rerank::{Served, rerank};
 use topologies::ranking::spacing::Spacer;
+use utoipa::ToSchema;
 use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::auth::Caller;
-use super::query::{fault, number, parameters};
-use super::{Api, Fault, Refusal, json};
+use super::parameter::{FLAG, Number, OneOf, Parameter};
+use super::routes::Request;
+use super::{Api, Refusal, json};
 use crate::read::{Algo, Found, Source};
 
-const LIMIT: usize = 50;
-const LIMIT_MAX: usize = 100;
 /// Until when a timeline may be kept by its reader.
 const TIMELINE_MS: i64 = 600_000;
 
@@ -33,50 +32,76 @@ pub struct Asked {
     pub explain: bool,
 }
 
-/// The answer.
-#[derive(Debug, Serialize)]
+/// A feed.
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Feed {
     items: Vec<Item>,
+    /// What the next page is asked for with.
     cursor: Option<String>,
+    /// What is asked with for what ranks above since.
     newer_cursor: Option<String>,
+    /// Who answered: redis, state, clickhouse or postgres.
     source: &'static str,
+    /// Whether it was Redis.
     cache_hit: bool,
+    /// Whether what was served is not what was asked for.
     fallback: bool,
+    /// What ordered it: ranked, ch or timeline.
     algo: &'static str,
+    /// The number of the weight set by which it is scored.
     weight_set: u16,
+    /// The version of the feed; null where it has none, as from PostgreSQL.
     version: Option<u64>,
+    /// The time by which it is scored, the current second, ms UTC.
     as_of: i64,
+    /// Until when it would be the same but for the clock's part in the scores, ms UTC.
     valid_until: i64,
+    /// Whether the reader follows nobody and has done nothing lately: then it is what trends.
     cold_start: bool,
+    /// Whether it may lack what was done lately.
     stale: bool,
+    /// Whether all that was seen is left out, or only what the reader liked and commented on: full or partial.
     seen: &'static str,
+    /// How long the answer took.
     response_time_ms: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// A post in a feed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FeedItem)]
 struct Item {
     post_id: PostId,
     author_id: UserId,
+    /// When it was made, ms UTC.
     created_at: i64,
+    /// Null in a timeline.
     score: Option<f64>,
+    /// Why it may be here: follow, trending, affinity.
     sources: Vec<&'static str>,
     counts: Counts,
     ctx: Ctx,
+    /// Only with `explain=1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<Explain>,
 }
 
-#[derive(Debug, Serialize)]
+/// What was done to a post, ever.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FeedCounts)]
 struct Counts {
     likes: u32,
     comments: u32,
+    /// Null in a timeline: PostgreSQL does not know it.
     shares: Option<u32>,
+    /// How often it was shown or looked at; null in a timeline.
     exposures: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+/// What names an item; events about it bring this back.
+#[derive(Debug, Serialize, ToSchema)]
 struct Ctx {
     request_id: String,
+    /// Its place, from 1.
     position: usize,
     source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,29 +111,35 @@ struct Ctx {
     weight_set: Option<u16>,
 }
 
-#[derive(Debug, Serialize)]
+/// Why an item stands where it stands.
+#[derive(Debug, Serialize, ToSchema)]
 struct Explain {
+    /// What the score is made of: the sum of weight x value.
     #[serde(skip_serializing_if = "Option::is_none")]
     terms: Option<TermsShown>,
+    /// Its place by score alone, before spacing.
     rank: u32,
+    /// What spacing did: none, spaced, distance_dropped or top5_dropped.
     rule: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct TermsShown {
     freshness: Freshness,
     engagement: Engagement,
     affinity: Affinity,
 }
 
-#[derive(Debug, Serialize)]
+/// exp(-0.1 x age in hours).
+#[derive(Debug, Serialize, ToSchema)]
 struct Freshness {
     value: f64,
     weight: f64,
     age_ms: i64,
 }
 
-#[derive(Debug, Serialize)]
+/// ln(1 + (likes + 2 comments + 3 shares) / max(1, exposures)).
+#[derive(Debug, Serialize, ToSchema)]
 struct Engagement {
     value: f64,
     weight: f64,
@@ -118,49 +149,49 @@ struct Engagement {
     exposures: u32,
 }
 
-#[derive(Debug, Serialize)]
+/// ln(1 + interactions), the reader's with the posts of the author on 90 days.
+#[derive(Debug, Serialize, ToSchema)]
 struct Affinity {
     value: f64,
     weight: f64,
     interactions: u32,
 }
 
-/// Answers with the caller's feed.
-pub async fn get(api: &Api, caller: &Caller, query: &str) -> Result<Response, Refusal> {
-    let began = Instant::now();
-    let asked = asked(query).map_err(Refusal::invalid)?;
-    let found = api.reads.find(UserId(caller.user.into_bytes()), asked.algo).await;
-    let found = found.map_err(|_| Refusal::unavailable("no tier answers"))?;
-    let request = Uuid::new_v4();
-    let now_ms = api.reads.now().0;
-    let mut feed = feed(&found, asked, now_ms - now_ms.rem_euclid(1000), request);
-    feed.response_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(json(StatusCode::OK, &feed, request))
-}
+/// How many items.
+pub static LIMIT: Parameter<Number> = Parameter {
+    name: "limit",
+    about: "How many items",
+    takes: Number { from: 1, to: 100, unless_told: 50 },
+};
+/// In which order.
+pub static ALGO: Parameter<OneOf<Algo>> = Parameter {
+    name: "algo",
+    about: "The ranking; the same made by ClickHouse; or what followees posted, newest first",
+    takes: OneOf {
+        words: &[("ranked", Algo::Ranked), ("ch", Algo::ClickHouse), ("timeline", Algo::Timeline)],
+        unless_told: ("ranked", Algo::Ranked),
+    },
+};
+/// Whether to say why.
+pub static EXPLAIN: Parameter<OneOf<bool>> = Parameter {
+    name: "explain",
+    about: "Whether each item says why it stands where it stands",
+    takes: FLAG,
+};
 
-/// Reads the query; says everything that is wrong with it.
-pub fn asked(query: &str) -> Result<Asked, Vec<Fault>> {
-    let mut asked = Asked { limit: LIMIT, algo: Algo::Ranked, explain: false };
-    let (given, mut faults) = parameters(query);
-    for (name, value) in given {
-        let fault = |expected| fault(name, value, expected);
-        match (name, value) {
-            ("limit", _) => match number(value).filter(|limit| (1..=LIMIT_MAX).contains(limit)) {
-                Some(limit) => asked.limit = limit,
-                None => faults.push(fault("a number from 1 to 100")),
-            },
-            ("algo", "ranked") => asked.algo = Algo::Ranked,
-            ("algo", "ch") => asked.algo = Algo::ClickHouse,
-            ("algo", "timeline") => asked.algo = Algo::Timeline,
-            ("algo", _) => faults.push(fault("ranked, ch or timeline")),
-            ("explain", "1" | "true") => asked.explain = true,
-            ("explain", "0" | "false") => {}
-            ("explain", _) => faults.push(fault("0, 1, true or false")),
-            ("cursor", _) => faults.push(Fault::of("cursor", "paging is not offered yet")),
-            (_, _) => faults.push(Fault::of(name, "is no parameter of this route")),
-        }
-    }
-    if faults.is_empty() { Ok(asked) } else { Err(faults) }
+/// Answers with the caller's feed.
+pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
+    let began = Instant::now();
+    let given = request.given(&[&LIMIT, &ALGO, &EXPLAIN])?;
+    let asked =
+        Asked { limit: given.get(&LIMIT), algo: given.get(&ALGO), explain: given.get(&EXPLAIN) };
+    let found = api.reads.find(UserId(request.caller.user.into_bytes()), asked.algo).await;
+    let found = found.map_err(|_| Refusal::unavailable("no tier answers"))?;
+    let id = Uuid::new_v4();
+    let now_ms = api.reads.now().0;
+    let mut feed = feed(&found, asked, now_ms - now_ms.rem_euclid(1000), id);
+    feed.response_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(json(StatusCode::OK, &feed, id))
 }
 
 /// The answer made of what was found, as of `now_ms`.

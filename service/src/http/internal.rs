@@ -15,11 +15,18 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use super::query::{fault, number, parameters};
-use super::{Fault, READING, Refusal, json, none_of, raw_query, recover, with};
+use super::parameter::{Given, Parameter, Text, number};
+use super::{READING, Refusal, json, none_of, raw_query, recover, with};
 use crate::health::{Health, Seen, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, StateFault, StateFeeds};
+
+/// As of which time state ranks; the current one unless told.
+static AS_OF: Parameter<Text<i64>> = Parameter {
+    name: "as_of",
+    about: "As of which time, ms UTC",
+    takes: Text { is_required: false, expected: "a time in ms UTC", format: None, read: number },
+};
 
 /// What the internal routes need.
 pub struct Internal {
@@ -133,9 +140,9 @@ impl Internal {
     ) -> Result<Response, Refusal> {
         self.admit(shown)?;
         let user: UserId = user.parse().map_err(|_| Refusal::not_found())?;
-        let as_of = as_of(query).map_err(Refusal::invalid)?;
+        let given = Given::read(query, &[&AS_OF]).map_err(Refusal::invalid)?;
         let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
-        let as_of = as_of.unwrap_or_else(|| self.clock.now().0);
+        let as_of = given.told(&AS_OF).unwrap_or_else(|| self.clock.now().0);
         let found = read::feed(Arc::clone(state), user, as_of).await;
         let found = found.map_err(|fault| match fault {
             StateFault::NotOwner => Refusal::not_owner(),
@@ -146,18 +153,4 @@ impl Internal {
         RedisValue { version: held.version, body: Some(&held.body.to_bytes()) }.encode(&mut value);
         Ok(bytes(value, "application/octet-stream"))
     }
-}
-
-/// The time that is asked for, ms UTC.
-fn as_of(query: &str) -> Result<Option<i64>, Vec<Fault>> {
-    let (given, mut faults) = parameters(query);
-    let mut as_of = None;
-    for (name, value) in given {
-        match (name, number(value)) {
-            ("as_of", Some(ms)) => as_of = Some(ms),
-            ("as_of", None) => faults.push(fault(name, value, "a time in ms UTC")),
-            (other, _) => faults.push(Fault::of(other, "is no parameter of this route")),
-        }
-    }
-    if faults.is_empty() { Ok(as_of) } else { Err(faults) }
 }

@@ -1,17 +1,20 @@
 //! The routes: public ones for callers with a token, internal ones for operators and other instances.
 //!
-//! [`public`] and [`internal`] are values that a test can ask without a socket; [`listener`] serves them. A
-//! handler answers a [`Response`] or a [`Refusal`], and every refusal has the one JSON form of the API.
+//! [`public`] and [`internal`] are values that a test can ask without a socket; [`listener`] serves them. The public ones are
+//! a table, [`routes`]. A handler answers a [`Response`] or a [`Refusal`], and every refusal has the one JSON form of the API.
 
 pub mod auth;
 pub mod body;
 mod daily_metrics;
+mod event_shape;
 mod events;
 mod feed;
 pub mod internal;
 pub mod listener;
-mod query;
+mod openapi;
+mod parameter;
 mod refusal;
+mod routes;
 #[cfg(test)]
 mod tests;
 mod trending;
@@ -20,10 +23,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 use uuid::Uuid;
-use warp::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use warp::http::{Method, Response as HttpResponse, StatusCode};
+use warp::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use warp::http::{HeaderMap, Method, Response as HttpResponse, StatusCode};
+use warp::hyper::body::Buf;
+use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
@@ -32,8 +38,9 @@ use crate::event_format::EventFormat;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::read::Reads;
-use auth::{Caller, Verifier};
+use auth::Verifier;
 pub use refusal::{Fault, Refusal, recover};
+use routes::{Match, Request, Route};
 
 /// What the public routes need.
 pub struct Api {
@@ -59,84 +66,55 @@ pub struct Api {
 pub fn public(
     api: &Arc<Api>,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let feed = warp::path!("api" / "v1" / "feed")
-        .and(warp::get())
-        .and(with(api))
-        .and(warp::header::optional("authorization"))
-        .and(raw_query())
-        .and_then(|api: Arc<Api>, authorization: Option<String>, query: String| async move {
-            let asked = async {
-                let caller = api.caller(authorization.as_deref())?;
-                feed::get(&api, &caller, &query).await
-            };
-            Ok::<_, Rejection>(api.finish("feed", asked).await)
-        });
-    let trending = warp::path!("api" / "v1" / "feed" / "trending")
-        .and(warp::get())
-        .and(with(api))
-        .and(warp::header::optional("authorization"))
-        .and(raw_query())
-        .and_then(|api: Arc<Api>, authorization: Option<String>, query: String| async move {
-            let asked = async {
-                api.caller(authorization.as_deref())?;
-                trending::get(&api, &query).await
-            };
-            Ok::<_, Rejection>(api.finish("trending", asked).await)
-        });
-    let events = warp::path!("api" / "v1" / "events")
-        .and(warp::post())
-        .and(with(api))
-        .and(warp::header::optional("authorization"))
-        .and(warp::header::optional("content-type"))
-        .and(warp::header::optional("content-encoding"))
-        .and(warp::header::optional("content-length"))
-        .and(warp::body::stream())
-        .and_then(
-            |api: Arc<Api>,
-             authorization: Option<String>,
-             kind: Option<String>,
-             encoding: Option<String>,
-             length: Option<u64>,
-             parts| async move {
-                let asked = async {
-                    let caller = api.caller(authorization.as_deref())?;
-                    let body = body::read(parts, (encoding.as_deref(), length), api.body).await?;
-                    events::post(&api, &caller, kind.as_deref(), &body).await
-                };
-                Ok::<_, Rejection>(api.finish("events", asked).await)
-            },
-        );
     let bytes_max = api.body.bytes_max;
-    let reading = warp::path!("api" / "v1" / "feed")
-        .or(warp::path!("api" / "v1" / "feed" / "trending"))
-        .unify()
-        .or(warp::path!("api" / "v1" / "feed" / "metrics"));
-    let reading = reading.unify().and(none_of(READING));
-    let writing = warp::path!("api" / "v1" / "events").and(none_of(WRITING));
-    let routes = feed.or(trending).or(daily_metrics(api)).or(events).or(reading).or(writing);
-    routes.recover(move |rejection| recover(rejection, bytes_max))
+    let asked = warp::any()
+        .and(with(api))
+        .and(warp::method())
+        .and(warp::path::full())
+        .and(raw_query())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream());
+    let answered = asked.then(
+        |api: Arc<Api>, method: Method, path: FullPath, query, headers, parts| async move {
+            match routes::find(&method, path.as_str()) {
+                Match::Route(route) => {
+                    let asked = Arc::clone(&api).ask(route, (query, headers, parts));
+                    api.finish(route.name, asked).await
+                }
+                Match::NotAllowed(named) => Refusal::not_allowed(named).into_response(),
+                Match::Nothing => Refusal::not_found().into_response(),
+            }
+        },
+    );
+    document().or(answered).unify().recover(move |rejection| recover(rejection, bytes_max))
 }
 
-fn daily_metrics(
-    api: &Arc<Api>,
-) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
-    warp::path!("api" / "v1" / "feed" / "metrics")
+/// What the routes are, for whoever asks.
+fn document()
+-> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let document = openapi::document();
+    let document = warp::path!("openapi.json")
         .and(warp::get())
-        .and(with(api))
-        .and(warp::header::optional("authorization"))
-        .and(raw_query())
-        .and_then(|api: Arc<Api>, authorization: Option<String>, query: String| async move {
-            let asked = async {
-                api.caller(authorization.as_deref())?;
-                daily_metrics::get(&api, &query).await
-            };
-            Ok::<_, Rejection>(api.finish("metrics", asked).await)
-        })
+        .map(move || json(StatusCode::OK, &document, Uuid::new_v4()));
+    document.or(warp::path!("openapi.json").and(none_of(READING))).unify()
 }
 
 impl Api {
-    fn caller(&self, authorization: Option<&str>) -> Result<Caller, Refusal> {
-        self.verifier.caller(authorization).map_err(|_| Refusal::unauthenticated())
+    /// Has a route answer a caller who is known.
+    async fn ask<B: Buf + 'static>(
+        self: Arc<Self>,
+        route: &'static Route,
+        (query, headers, parts): (
+            String,
+            HeaderMap,
+            impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
+        ),
+    ) -> Result<Response, Refusal> {
+        let authorization = routes::header(&headers, AUTHORIZATION.as_str())?;
+        let caller = self.verifier.caller(authorization);
+        let caller = caller.map_err(|_| Refusal::unauthenticated())?;
+        let body = parts.map_ok(|mut part| part.copy_to_bytes(part.remaining())).boxed();
+        (route.handler)(self, Request { caller, query, headers, body }).await
     }
 
     /// Counts a request and makes its refusal an answer.
@@ -156,7 +134,6 @@ impl Api {
 /// The methods of a route, as they are allowed and as they are named.
 type Methods = (&'static [Method], &'static str);
 const READING: Methods = (&[Method::GET, Method::HEAD], "GET, HEAD");
-const WRITING: Methods = (&[Method::POST], "POST");
 
 /// Answers requests of any other method with those that the route has.
 fn none_of(

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 use warp::body::BodyDeserializeError;
 use warp::http::StatusCode;
@@ -20,7 +21,7 @@ use super::json;
 const ENCODINGS: &str = "gzip, deflate, br, zstd";
 
 /// One thing that is wrong with a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fault {
     /// In which element of a batch.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,16 +56,22 @@ pub struct Refusal {
     pub allow: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// Its answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Refusal)]
+pub struct Body<'a> {
     error: Error<'a>,
+    /// What the log and support know the request by.
     request_id: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Error<'a> {
+    /// A word for programs.
     code: &'a str,
+    /// Words for people.
     message: &'a str,
+    /// What is wrong, where it can be said.
     fields: &'a [Fault],
 }
 

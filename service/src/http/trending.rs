@@ -7,26 +7,39 @@ use std::time::Instant;
 
 use schemas::{PostId, Trending, TrendingWindow, UserId};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::query::{fault, number, parameters};
-use super::{Api, Fault, Refusal, json};
+use super::parameter::{Number, OneOf, Parameter};
+use super::routes::Request;
+use super::{Api, Refusal, json};
 
-const LIMIT: usize = 50;
-const LIMIT_MAX: usize = schemas::TRENDING_MAX;
-
-/// What was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Asked {
-    window: TrendingWindow,
-    limit: usize,
-}
+/// Within which time.
+pub static WINDOW: Parameter<OneOf<TrendingWindow>> = Parameter {
+    name: "window",
+    about: "Within which time",
+    takes: OneOf {
+        words: &[
+            ("1h", TrendingWindow::Hour),
+            ("24h", TrendingWindow::Day),
+            ("7d", TrendingWindow::Week),
+        ],
+        unless_told: ("24h", TrendingWindow::Day),
+    },
+};
+/// How many items.
+pub static LIMIT: Parameter<Number> = Parameter {
+    name: "limit",
+    about: "How many items",
+    takes: Number { from: 1, to: schemas::TRENDING_MAX, unless_told: 50 },
+};
 
 /// The answer.
-#[derive(Debug, Serialize)]
-struct Answer {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrendingAnswer)]
+pub struct Answer {
     items: Vec<Item>,
     window: &'static str,
     /// Who had the list; null if nobody did.
@@ -37,7 +50,8 @@ struct Answer {
     response_time_ms: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrendingItem)]
 struct Item {
     post_id: PostId,
     author_id: UserId,
@@ -46,7 +60,8 @@ struct Item {
     counts: Counts,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrendingCounts)]
 struct Counts {
     likes: u32,
     comments: u32,
@@ -54,9 +69,10 @@ struct Counts {
 }
 
 /// Answers with the list.
-pub async fn get(api: &Api, query: &str) -> Result<Response, Refusal> {
+pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let began = Instant::now();
-    let Asked { window, limit } = asked(query).map_err(Refusal::invalid)?;
+    let given = request.given(&[&WINDOW, &LIMIT])?;
+    let (window, limit) = (given.get(&WINDOW), given.get(&LIMIT));
     let found = api.reads.trending(window).await;
     let items = found.as_ref().map(|(trending, _)| items(trending, (window, api.reads.now().0)));
     let items: Vec<_> = items.into_iter().flatten().take(limit).collect();
@@ -82,43 +98,4 @@ fn items(trending: &Trending, (window, now_ms): (TrendingWindow, i64)) -> Vec<It
         counts: Counts { likes: post.likes, comments: post.comments, shares: post.shares },
     };
     posts.map(item).collect()
-}
-
-/// Reads the query; says everything that is wrong with it.
-fn asked(query: &str) -> Result<Asked, Vec<Fault>> {
-    let mut asked = Asked { window: TrendingWindow::Day, limit: LIMIT };
-    let (given, mut faults) = parameters(query);
-    for (name, value) in given {
-        match name {
-            "window" => match TrendingWindow::of_name(value) {
-                Some(window) => asked.window = window,
-                None => faults.push(fault(name, value, "1h, 24h or 7d")),
-            },
-            "limit" => match number(value).filter(|limit| (1..=LIMIT_MAX).contains(limit)) {
-                Some(limit) => asked.limit = limit,
-                None => faults.push(fault(name, value, "a number from 1 to 200")),
-            },
-            _ => faults.push(Fault::of(name, "is no parameter of this route")),
-        }
-    }
-    if faults.is_empty() { Ok(asked) } else { Err(faults) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_and_fifty_posts_are_asked_for_unless_the_query_says_otherwise() {
-        let day = Asked { window: TrendingWindow::Day, limit: 50 };
-        assert_eq!(asked("").ok(), Some(day));
-        let week = Asked { window: TrendingWindow::Week, limit: 200 };
-        assert_eq!(asked("window=7d&limit=200").ok(), Some(week));
-    }
-
-    #[test]
-    fn every_fault_of_a_query_is_said_at_once() {
-        let faults = asked("window=2h&limit=201&algo=ch&limit=1").unwrap_err();
-        assert_eq!(faults.len(), 3, "{faults:?}");
-    }
 }

@@ -4,6 +4,7 @@ mod daily_metrics;
 mod events;
 mod feed;
 mod internal;
+mod openapi;
 mod tiers;
 mod trending;
 mod wire;

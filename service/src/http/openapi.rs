@@ -1,0 +1,98 @@
+//! The document of the API, made of the table of routes.
+
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem,
+    PathsBuilder, Ref, Required, ResponseBuilder,
+};
+use warp::http::Method;
+
+use super::parameter::Described;
+use super::refusal;
+use super::routes::{ROUTES, Route, Shape};
+
+const BEARER: &str = "bearer";
+/// What any route may answer instead, and when.
+const REFUSALS: [(&str, &str); 5] = [
+    ("400", "The request is not valid; every fault is named"),
+    ("401", "A valid bearer token is needed"),
+    ("403", "The caller may not do this"),
+    ("413", "The body, or the batch, is too large"),
+    ("503", "Nobody answers now; try again after `Retry-After`"),
+];
+
+/// The document, as OpenAPI 3.1 has it.
+pub fn document() -> OpenApi {
+    let refusal = Shape::of::<refusal::Body<'_>>();
+    let mut shapes = Vec::new();
+    (refusal.gather)(&mut shapes);
+    let mut paths = PathsBuilder::new();
+    for route in &ROUTES {
+        (route.answer.1.gather)(&mut shapes);
+        route.body.iter().for_each(|body| (body.gather)(&mut shapes));
+        paths = paths.path(route.path, PathItem::new(method(route), operation(route, &refusal)));
+    }
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let mut components =
+        ComponentsBuilder::new().security_scheme(BEARER, SecurityScheme::Http(bearer));
+    for (name, schema) in shapes {
+        components = components.schema(name, schema);
+    }
+    let info = InfoBuilder::new().title("Feedmill").version(env!("CARGO_PKG_VERSION"));
+    OpenApiBuilder::new()
+        .info(info.build())
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .build()
+}
+
+fn method(route: &Route) -> HttpMethod {
+    match route.method {
+        Method::POST => HttpMethod::Post,
+        Method::PUT => HttpMethod::Put,
+        _ => HttpMethod::Get,
+    }
+}
+
+fn operation(route: &Route, refusal: &Shape) -> utoipa::openapi::path::Operation {
+    let (status, answer) = route.answer;
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(route.name))
+        .summary(Some(route.about))
+        .security(SecurityRequirement::new(BEARER, [""; 0]))
+        .response(status.to_string(), response("The answer", &answer));
+    for of in route.parameters {
+        operation = operation.parameter(parameter(*of));
+    }
+    if let Some(body) = &route.body {
+        let body = RequestBodyBuilder::new().content(JSON, content(body));
+        operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
+    }
+    for (status, about) in REFUSALS {
+        operation = operation.response(status, response(about, refusal));
+    }
+    operation.build()
+}
+
+const JSON: &str = "application/json";
+
+fn content(of: &Shape) -> utoipa::openapi::Content {
+    ContentBuilder::new().schema(Some(Ref::from_schema_name((of.name)()))).build()
+}
+
+fn response(about: &str, of: &Shape) -> utoipa::openapi::Response {
+    ResponseBuilder::new().description(about).content(JSON, content(of)).build()
+}
+
+fn parameter(of: &dyn Described) -> utoipa::openapi::path::Parameter {
+    let required = if of.is_required() { Required::True } else { Required::False };
+    ParameterBuilder::new()
+        .name(of.name())
+        .parameter_in(ParameterIn::Query)
+        .description(Some(of.about()))
+        .required(required)
+        .schema(Some(of.schema()))
+        .build()
+}

@@ -1,0 +1,155 @@
+//! The public routes, as data: the answers, the document of the API and the labels of metrics come from this table.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use warp::http::{HeaderMap, HeaderValue, Method};
+use warp::hyper::body::Bytes;
+use warp::reply::Response;
+
+use super::auth::Caller;
+use super::parameter::{Described, Given};
+use super::{Api, Fault, Refusal, daily_metrics, event_shape, events, feed, trending};
+
+/// A request of a caller who is known.
+pub struct Request {
+    /// Who asks.
+    pub caller: Caller,
+    /// The query as it came.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as it comes.
+    pub body: BoxStream<'static, Result<Bytes, warp::Error>>,
+}
+
+impl Request {
+    /// What the query gives, by what a route has.
+    pub fn given(&self, parameters: &[&dyn Described]) -> Result<Given<'_>, Refusal> {
+        Given::read(&self.query, parameters).map_err(Refusal::invalid)
+    }
+}
+
+/// A header as text, if it is there.
+pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Refusal> {
+    let text = headers.get(name).map(HeaderValue::to_str).transpose();
+    text.map_err(|_| Refusal::invalid(vec![Fault::of(name, "is not readable text")]))
+}
+
+/// Answers a request.
+pub type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Result<Response, Refusal>>;
+
+/// A value in the words of OpenAPI.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    /// Its name.
+    pub name: fn() -> String,
+    /// Gathers it, and what it is made of, by name.
+    pub gather: fn(&mut Vec<(String, RefOr<Schema>)>),
+}
+
+impl Shape {
+    /// That of a type.
+    pub const fn of<T: ToSchema>() -> Self {
+        Self { name: || T::name().into_owned(), gather: gather::<T> }
+    }
+}
+
+fn gather<T: ToSchema>(to: &mut Vec<(String, RefOr<Schema>)>) {
+    to.push((T::name().into_owned(), T::schema()));
+    T::schemas(to);
+}
+
+/// A public route.
+pub struct Route {
+    /// Its name in metrics.
+    pub name: &'static str,
+    /// Its method; where GET is, HEAD is too.
+    pub method: Method,
+    /// Its path.
+    pub path: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// What its query may have.
+    pub parameters: &'static [&'static dyn Described],
+    /// What its body is, if it takes one.
+    pub body: Option<Shape>,
+    /// The status of its answer, and what the answer is.
+    pub answer: (u16, Shape),
+    /// What answers.
+    pub handler: Handler,
+}
+
+/// All of them.
+pub static ROUTES: [Route; 4] = [
+    Route {
+        name: "feed",
+        method: Method::GET,
+        path: "/api/v1/feed",
+        about: "The caller's feed",
+        parameters: &[&feed::LIMIT, &feed::ALGO, &feed::EXPLAIN],
+        body: None,
+        answer: (200, Shape::of::<feed::Feed>()),
+        handler: |api, request| async move { feed::get(&api, request).await }.boxed(),
+    },
+    Route {
+        name: "trending",
+        method: Method::GET,
+        path: "/api/v1/feed/trending",
+        about: "What trends, the same for everybody",
+        parameters: &[&trending::WINDOW, &trending::LIMIT],
+        body: None,
+        answer: (200, Shape::of::<trending::Answer>()),
+        handler: |api, request| async move { trending::get(&api, request).await }.boxed(),
+    },
+    Route {
+        name: "metrics",
+        method: Method::GET,
+        path: "/api/v1/feed/metrics",
+        about: "The quality of a day's feeds, the same for everybody",
+        parameters: &[&daily_metrics::DATE],
+        body: None,
+        answer: (200, Shape::of::<daily_metrics::Answer>()),
+        handler: |api, request| async move { daily_metrics::get(&api, request).await }.boxed(),
+    },
+    Route {
+        name: "events",
+        method: Method::POST,
+        path: "/api/v1/events",
+        about: "Takes behaviour events, all or none; answered when Kafka has them",
+        parameters: &[],
+        body: Some(event_shape::EVENTS),
+        answer: (202, Shape::of::<events::Answer>()),
+        handler: |api, request| async move { events::post(&api, request).await }.boxed(),
+    },
+];
+
+/// Who answers a request, if anybody does.
+pub enum Match {
+    /// This route.
+    Route(&'static Route),
+    /// There is one, but not for this method; for these.
+    NotAllowed(&'static str),
+    /// None.
+    Nothing,
+}
+
+/// The route of a method and a path.
+pub fn find(method: &Method, path: &str) -> Match {
+    let mut allowed = None;
+    for route in ROUTES.iter().filter(|route| route.path == path) {
+        let (methods, named): (&[Method], _) = match route.method {
+            Method::GET => (&[Method::GET, Method::HEAD], "GET, HEAD"),
+            _ => (std::slice::from_ref(&route.method), route.method.as_str()),
+        };
+        if methods.contains(method) {
+            return Match::Route(route);
+        }
+        allowed = Some(named);
+    }
+    allowed.map_or(Match::Nothing, Match::NotAllowed)
+}
