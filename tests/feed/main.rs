@@ -20,6 +20,7 @@ mod what_is_owed;
 mod what_trends;
 mod when_ranked;
 mod who_is_touched;
+mod why;
 
 use schemas::UserId;
 

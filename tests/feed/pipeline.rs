@@ -18,6 +18,7 @@ use topologies::ingest::interaction_row::InteractionRow;
 use topologies::ingest::row::RowVersion;
 use topologies::ingest::{Routed, comments, events, follows, likes, posts, users};
 use topologies::live::{GoneUsers, PostsByAuthor};
+use topologies::ranking::why::Verdict;
 use topologies::ranking::{AffinityDay, Ranker, ReaderState, Weights, World};
 use topologies::reader::days::Days;
 use topologies::reader::presence::Presence;
@@ -82,7 +83,28 @@ impl Pipeline {
         (active && !self.gone.contains(&reader)).then(|| self.rank(reader, as_of))
     }
 
+    /// What became of posts in the feed of `reader` as of `as_of`.
+    pub fn why(
+        &self,
+        reader: UserId,
+        posts: impl Iterator<Item = PostId>,
+        as_of: i64,
+    ) -> Vec<Verdict> {
+        self.with_world(reader, as_of, |ranker, (state, world)| {
+            posts.map(|post| ranker.why(state, world, as_of, post).1).collect()
+        })
+    }
+
     fn rank(&self, reader: UserId, as_of: i64) -> FeedBody {
+        self.with_world(reader, as_of, |ranker, (state, world)| ranker.rank(state, world, as_of))
+    }
+
+    fn with_world<T>(
+        &self,
+        reader: UserId,
+        as_of: i64,
+        then: impl FnOnce(&mut Ranker, (&ReaderState, &World<'_>)) -> T,
+    ) -> T {
         let state = ReaderState {
             id: reader,
             follows: of(reader, &self.follows).filter(|(_, n)| **n > 0).map(|(id, _)| id).collect(),
@@ -97,7 +119,7 @@ impl Pipeline {
         let list: Vec<_> = posts.map(|(post, _)| post.post).collect();
         let (posts, gone, weights) = (&self.live, &self.gone, &self.weights);
         let world = World { posts, gone, trending: &list, weights };
-        Ranker::default().rank(&state, &world, as_of)
+        then(&mut Ranker::default(), (&state, &world))
     }
 
     fn take(&mut self, input: &Input, now: i64) {

@@ -3,7 +3,7 @@
 //! In this order, one file each: [`candidates`] gathers what the sources propose, with [`removal`] first;
 //! [`score`] gives each its terms; [`order`] puts the best first; [`dedupe`] leaves one of equal content;
 //! [`spacing`] keeps authors apart; [`validity`] says until when the result holds. [`weights`] has every
-//! number. [`rerank`] repeats the last steps on a kept body as of a later time.
+//! number. [`rerank`] repeats the last steps on a kept body as of a later time; [`why`] tells what became of one post.
 
 pub mod candidates;
 pub mod dedupe;
@@ -15,6 +15,7 @@ pub mod score;
 pub mod spacing;
 pub mod validity;
 pub mod weights;
+pub mod why;
 
 pub use reader::{AffinityDay, ReaderState};
 pub use score::Terms;

@@ -28,11 +28,24 @@ pub struct Candidate {
     pub sources: Sources,
 }
 
+/// What decides about a place: score, creation, id.
+pub type Merit = (f64, i64, PostId);
+
 /// Best first.
-pub fn best_first(a: &Candidate, b: &Candidate) -> Ordering {
-    (b.score.total_cmp(&a.score))
-        .then_with(|| b.created_at.cmp(&a.created_at))
-        .then_with(|| a.post.cmp(&b.post))
+pub fn best_first((score, created_at, post): Merit, other: Merit) -> Ordering {
+    (other.0.total_cmp(&score))
+        .then_with(|| other.1.cmp(&created_at))
+        .then_with(|| post.cmp(&other.2))
+}
+
+impl Candidate {
+    fn merit(&self) -> Merit {
+        (self.score, self.created_at, self.post)
+    }
+}
+
+fn by_merit(a: &Candidate, b: &Candidate) -> Ordering {
+    best_first(a.merit(), b.merit())
 }
 
 /// Candidates, sorted as far as they were asked for.
@@ -61,11 +74,11 @@ impl Ordered {
     fn sort_more(&mut self) {
         let Some(rest) = self.candidates.get_mut(self.sorted..) else { return };
         if rest.len() > CHUNK {
-            rest.select_nth_unstable_by(CHUNK, best_first);
+            rest.select_nth_unstable_by(CHUNK, by_merit);
         }
         let chunk = rest.len().min(CHUNK);
         if let Some(best) = rest.get_mut(..chunk) {
-            best.sort_unstable_by(best_first);
+            best.sort_unstable_by(by_merit);
         }
         self.sorted += chunk;
     }
@@ -102,7 +115,7 @@ mod tests {
         let all: Vec<_> =
             scrambled.map(|n| candidate(f64::from(n % 50), i64::from(n), 0)).collect();
         let mut expected = all.clone();
-        expected.sort_by(best_first);
+        expected.sort_by(by_merit);
         let mut ordered = Ordered::default();
         ordered.refill().extend(all);
         let found: Vec<_> = (0..).map_while(|rank| ordered.at(rank)).collect();

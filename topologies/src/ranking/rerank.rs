@@ -4,6 +4,7 @@
 
 use schemas::{FeedBody, FeedItem, Rule, UserId};
 
+use super::order::best_first;
 use super::score::{self, Terms};
 use super::spacing::Spacer;
 use super::weights::Weights;
@@ -25,11 +26,8 @@ pub struct Served {
 /// read by the one given.
 pub fn rerank(body: &FeedBody, weights: &Weights, now: i64) -> Vec<Served> {
     let mut scored: Vec<_> = body.items.iter().map(|item| score(item, weights, now)).collect();
-    scored.sort_unstable_by(|(a, a_terms), (b, b_terms)| {
-        (b_terms.score.total_cmp(&a_terms.score))
-            .then_with(|| b.created_at_ms.cmp(&a.created_at_ms))
-            .then_with(|| a.post.cmp(&b.post))
-    });
+    let merit = |(item, terms): &(&FeedItem, Terms)| (terms.score, item.created_at_ms, item.post);
+    scored.sort_unstable_by(|a, b| best_first(merit(a), merit(b)));
     let mut served = Vec::with_capacity(scored.len());
     let mut ranked =
         (1_u32..).zip(&scored).map(|(rank, (item, terms))| ((rank, *item, *terms), item.author));

@@ -11,11 +11,13 @@ mod interactions;
 mod last;
 #[cfg(test)]
 mod tests;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use expected::{Expected, ExpectedItem};
 pub use grid::grid_time;
+pub use why::{Missed, Why};
 
 use crate::history::{Action, Id, Input, LikeOrComment, Payload, PostRow};
 use deduplication::{accepted, first_events};
@@ -106,18 +108,35 @@ impl Oracle {
 
     /// The feed of `reader` as of `as_of`, active or not.
     pub fn ranked(&self, reader: Id, as_of: i64) -> Expected {
-        let (affinity, nobody) = (self.affinity(reader, as_of), BTreeSet::new());
-        let followees = self.follows.get(&reader).unwrap_or(&nobody);
-        let cold_start = followees.is_empty() && affinity.is_empty();
+        let cold_start = self.followees(reader).is_empty() && self.affinity(reader, as_of).is_empty();
         if self.gone.contains(&reader) {
             return Expected { cold_start, items: Vec::new() };
         }
+        let mut items = self.candidates(reader, as_of);
+        let mut contents = BTreeSet::new();
+        items.retain(|item| self.content(item.post).is_none_or(|content| contents.insert(content)));
+        Expected { cold_start, items: spaced(items) }
+    }
+
+    /// Whom a reader follows.
+    fn followees(&self, reader: Id) -> BTreeSet<Id> {
+        self.follows.get(&reader).cloned().unwrap_or_default()
+    }
+
+    /// What a post says; none if nobody knows.
+    fn content(&self, post: Id) -> Option<&String> {
+        self.posts.get(&post).and_then(|post| post.row.content.as_ref())
+    }
+
+    /// What the sources propose to a reader, the best first.
+    fn candidates(&self, reader: Id, as_of: i64) -> Vec<ExpectedItem> {
+        let (affinity, followees) = (self.affinity(reader, as_of), self.followees(reader));
         let trending = self.trending(self.list_at.unwrap_or(as_of));
         let known = followees.iter().chain(affinity.keys());
         let posts = known.filter_map(|author| self.posts_of.get(author)).flatten();
         let shown = self.shown_to(reader, as_of, posts.chain(&trending).copied().collect());
         let mut sources: BTreeMap<Id, u8> = BTreeMap::new();
-        for post in by_follow(&shown, followees, as_of) {
+        for post in by_follow(&shown, &followees, as_of) {
             *sources.entry(post).or_default() |= 1;
         }
         for post in by_affinity(&shown, &affinity, as_of) {
@@ -131,12 +150,7 @@ impl Oracle {
         let mut items: Vec<_> =
             proposed.map(|(row, bits)| self.item(row, *bits, &affinity, as_of)).collect();
         sort(&mut items);
-        let mut contents = BTreeSet::new();
-        items.retain(|item| {
-            let content = self.posts.get(&item.post).and_then(|post| post.row.content.as_ref());
-            content.is_none_or(|content| contents.insert(content))
-        });
-        Expected { cold_start, items: spaced(items) }
+        items
     }
 
     /// F2: the 200 best of the current UTC hour and the 23 before, of any age, the same for everybody.
