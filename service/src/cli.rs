@@ -63,7 +63,7 @@ pub enum Command {
     /// The topology: describe it.
     #[command(subcommand)]
     Topology(Topology),
-    /// Feeds: show one.
+    /// Feeds: show one, say why a post is in it or not.
     #[command(subcommand)]
     Feed(Feed),
     /// The quality of a day's feeds: CTR, dwell, repeats; added up by all events that came by now.
@@ -327,6 +327,16 @@ pub enum Feed {
         /// How many items.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
         limit: u8,
+    },
+    /// Say why a post stands in a user's feed, or does not, as the workers' state has it now.
+    Explain {
+        /// Whose feed: a UUID.
+        user: Uuid,
+        /// Which post: a UUID.
+        post: Uuid,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -148,6 +148,10 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let shown = runtime()?.block_on(commands::show::show(&config, user, limit))?;
             say(&shown)
         }
+        Command::Feed(Feed::Explain { user, post, json }) => {
+            let explained = commands::explain::explain(&config, (user, post), json);
+            say(&runtime()?.block_on(explained)?)
+        }
     }
 }
 
@@ -177,7 +181,8 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
         Some(Command::Load(_) | Command::Topics(_)) => &[Need::Kafka],
         Some(Command::Cdc(_)) => &[Need::Kafka, Need::RegistryCa],
-        Some(Command::Feed(_)) => &[Need::Redis],
+        Some(Command::Feed(Feed::Show { .. })) => &[Need::Redis],
+        Some(Command::Feed(Feed::Explain { .. })) => &[Need::Secret],
         Some(Command::ClickHouse(_) | Command::Metrics(_)) => &[Need::ClickHouse],
         Some(Command::Verify(_)) => &[Need::Kafka, Need::Secret],
         Some(Command::Schema(Schema::Show(_))) => &[],

@@ -89,6 +89,13 @@ fn the_readers_own_view_takes_the_post_away(world: &World) {
     let viewed = json!({"post_id": POST, "action": "view", "event_time": world.now_ms()});
     world.post_event(READER, &viewed);
     world.feed_when(READER, |feed| feed.source() == "redis" && !feed.has(POST));
+    let token = world.token(READER);
+    let (status, why) = world.get(&format!("/api/v1/feed/explain/{POST}"), Some(&token));
+    assert_eq!((status, why["dropped"]["stage"].as_str()), (200, Some("seen")), "{why}");
+    let (_, deleted) = world.get(&format!("/api/v1/feed/explain/{OTHER_POST}"), Some(&token));
+    assert_eq!(deleted["dropped"]["stage"], "deleted", "{deleted}");
+    let (is_told, words) = world.run(&["feed", "explain", READER, POST]);
+    assert!(is_told && words.contains("the reader saw it within the last 24 h"), "{words}");
     world.sql(&format!(
         "INSERT INTO posts (id, user_id, content) VALUES ('{OTHER_POST}', '{AUTHOR}', 'again')"
     ));

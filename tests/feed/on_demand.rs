@@ -1,8 +1,10 @@
 //! A feed ranked from committed state when somebody asks is the one that is published.
 
 use millstream::Result;
-use schemas::{FeedBody, FeedVersion, UserId};
+use schemas::{FeedBody, FeedVersion, PostId, UserId};
 use topologies::feed::{FeedSettings, feed};
+use topologies::ranking::removal::Removed;
+use topologies::ranking::why::{Stage as Dropped, Verdict};
 use worlds::history::{Action, Id};
 
 use crate::stage::{AUTHOR, HOUR, OTHER, READER, Stage};
@@ -13,6 +15,16 @@ fn ranked(stage: &Stage, user: Id) -> Result<(FeedVersion, FeedBody)> {
     let (feed, query) = (feed(&settings)?, stage.driver.query(0)?);
     let ranked = feed.rank(&query, &settings, UserId(user), stage.now()).unwrap();
     Ok(ranked.expect("the broadcasts are there"))
+}
+
+/// What became of a post in it.
+fn why(stage: &Stage, user: Id, post: u8) -> Result<Verdict> {
+    let settings = FeedSettings::default();
+    let (feed, query) = (feed(&settings)?, stage.driver.query(0)?);
+    let asked = (UserId(user), PostId([post; 16]));
+    let why = feed.why(&query, &settings, asked, stage.now()).unwrap();
+    let (_, verdict) = why.expect("the broadcasts are there");
+    Ok(verdict)
 }
 
 fn posts(body: &FeedBody) -> Vec<u8> {
@@ -57,5 +69,30 @@ fn who_was_never_seen_gets_what_trends_and_who_is_gone_nothing() -> Result<()> {
     stage.user(READER, false)?;
     let (_, body) = ranked(&stage, READER)?;
     assert_eq!(posts(&body), [0_u8; 0]);
+    Ok(())
+}
+
+#[test]
+fn a_post_is_told_of_by_who_owns_the_reader_and_by_who_owns_the_post() -> Result<()> {
+    let mut stage = stage()?;
+    match why(&stage, READER, 7)? {
+        Verdict::Placed(placed) => assert_eq!((placed.position, placed.item.affinity), (1, 1)),
+        other => panic!("{other:?}"),
+    }
+    match why(&stage, READER, 5)? {
+        Verdict::Dropped(dropped) => {
+            assert!(matches!(dropped.stage, Dropped::Removed(Removed::Seen { .. })));
+        }
+        other => panic!("{other:?}"),
+    }
+    stage.delete_post(4)?;
+    assert_eq!(why(&stage, READER, 4)?, Verdict::Unlisted);
+    assert_eq!(why(&stage, READER, 9)?, Verdict::Unlisted);
+    let (feed, query) = (feed(&FeedSettings::default())?, stage.driver.query(0)?);
+    let known = |post: u8| {
+        let post = feed.post(&query, PostId([post; 16])).unwrap()?;
+        Some(post.version?.live)
+    };
+    assert_eq!([known(7), known(4), known(9)], [Some(true), Some(false), None]);
     Ok(())
 }

@@ -91,7 +91,7 @@ impl Pipeline {
         as_of: i64,
     ) -> Vec<Verdict> {
         self.with_world(reader, as_of, |ranker, (state, world)| {
-            posts.map(|post| ranker.why(state, world, as_of, post).1).collect()
+            posts.map(|post| ranker.why(state, world, as_of, post)).collect()
         })
     }
 

@@ -56,7 +56,8 @@ fn as_expected(verdict: &Verdict) -> Why {
 /// Compares every post of a world for so many readers; counts what was met.
 fn compare(history: &[Input], readers: usize, met: &mut BTreeMap<&'static str, usize>) {
     let (oracle, pipeline) = (Oracle::of(history), Pipeline::of(history, END));
-    let (gone, there): (Vec<_>, Vec<_>) = oracle.readers().into_iter().partition(|of| oracle.is_gone(*of));
+    let (gone, there): (Vec<_>, Vec<_>) =
+        oracle.readers().into_iter().partition(|of| oracle.is_gone(*of));
     for reader in there.into_iter().take(readers).chain(gone.into_iter().take(1)) {
         let expected = oracle.why(reader, END);
         let posts = expected.keys().map(|post| PostId(*post));

@@ -2,6 +2,7 @@
 //! world, delete what a TRUNCATE deleted, compare what servers have.
 
 pub mod clickhouse;
+pub mod explain;
 pub mod load;
 pub mod metrics;
 pub mod schema;
@@ -9,3 +10,4 @@ pub mod show;
 pub mod topics;
 pub mod truncate;
 pub mod verify;
+mod workers;

@@ -1,25 +1,25 @@
 //! The same facts wherever they are kept: PostgreSQL, ClickHouse, the state of workers, Redis.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use connectors::clickhouse::{LastFeeds, LiveRows};
 use connectors::postgres::{Database, Limits};
 use connectors::redis::FeedCache;
 use connectors::table::Table;
+use millstream::Exit;
 use millstream::broker::Broker;
-use millstream::{Exit, SystemClock};
 use schemas::topic::{
     CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_POSTS, CDC_USERS, Topic as Declared,
 };
 use tokio::time::sleep;
 
+use super::workers;
+use crate::Failed;
 use crate::backlog::Backlog;
 use crate::cli::Verify;
 use crate::config::Config;
-use crate::read::{RankedTier, RemoteState, Workers};
+use crate::read::{RankedTier, RemoteState};
 use crate::verify::{Feeds, Report, Rows};
-use crate::{Failed, needs};
 
 const TABLES: [Declared; 5] = [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES];
 /// A question about a whole table takes long.
@@ -127,12 +127,7 @@ async fn state(
     report: &mut Report,
 ) -> Result<Option<RemoteState>, Failed> {
     let named = &config.state.workers;
-    let here = || vec![format!("http://{}", config.http.internal_listen)];
-    let urls = if named.is_empty() { here() } else { named.clone() };
-    let secret = needs::secret(config).map_err(|words| Failed(Exit::Usage, words))?;
-    let (partitions, breaker) = (config.kafka.partitions, config.breaker);
-    let workers = Workers { urls, secret, partitions, wait: ANSWER_WAIT, breaker };
-    let state = RemoteState::new(workers, Arc::new(SystemClock));
+    let state = workers::state(config, ANSWER_WAIT)?;
     let began = Instant::now();
     let mut found = state.probe().await;
     // Workers that are named may have been started a moment ago.

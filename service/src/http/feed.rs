@@ -16,6 +16,7 @@ use warp::reply::Response;
 use super::parameter::{FLAG, Number, OneOf, Parameter};
 use super::routes::Request;
 use super::{Api, Refusal, json};
+use crate::read::terms::TermsShown;
 use crate::read::{Algo, Found, Source};
 
 /// Until when a timeline may be kept by its reader.
@@ -121,40 +122,6 @@ struct Explain {
     rank: u32,
     /// What spacing did: none, spaced, distance_dropped or top5_dropped.
     rule: &'static str,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct TermsShown {
-    freshness: Freshness,
-    engagement: Engagement,
-    affinity: Affinity,
-}
-
-/// exp(-0.1 x age in hours).
-#[derive(Debug, Serialize, ToSchema)]
-struct Freshness {
-    value: f64,
-    weight: f64,
-    age_ms: i64,
-}
-
-/// ln(1 + (likes + 2 comments + 3 shares) / max(1, exposures)).
-#[derive(Debug, Serialize, ToSchema)]
-struct Engagement {
-    value: f64,
-    weight: f64,
-    likes: u32,
-    comments: u32,
-    shares: u32,
-    exposures: u32,
-}
-
-/// ln(1 + interactions), the reader's with the posts of the author on 90 days.
-#[derive(Debug, Serialize, ToSchema)]
-struct Affinity {
-    value: f64,
-    weight: f64,
-    interactions: u32,
 }
 
 /// How many items.
@@ -271,31 +238,8 @@ fn ranked(body: &FeedBody, asked: Asked, now_ms: i64, ctx: impl Fn(usize) -> Ctx
 }
 
 fn explain(served: &Served, weights: &Weights, now_ms: i64) -> Explain {
-    let (item, terms) = (&served.item, &served.terms);
-    Explain {
-        terms: Some(TermsShown {
-            freshness: Freshness {
-                value: terms.freshness,
-                weight: weights.freshness,
-                age_ms: now_ms.saturating_sub(item.created_at_ms).max(0),
-            },
-            engagement: Engagement {
-                value: terms.engagement,
-                weight: weights.engagement,
-                likes: item.likes,
-                comments: item.comments,
-                shares: item.shares,
-                exposures: item.exposures,
-            },
-            affinity: Affinity {
-                value: terms.affinity,
-                weight: weights.affinity,
-                interactions: item.affinity,
-            },
-        }),
-        rank: served.rank,
-        rule: served.rule.name(),
-    }
+    let terms = TermsShown::of(&served.item, &served.terms, (weights, now_ms));
+    Explain { terms: Some(terms), rank: served.rank, rule: served.rule.name() }
 }
 
 fn by_time(timeline: &Timeline, asked: Asked, ctx: impl Fn(usize) -> Ctx) -> Vec<Item> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use schemas::{RedisValue, TrendingWindow, UserId, Wire};
+use schemas::{PostId, RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -87,8 +87,23 @@ pub fn internal(
             let answer = of.trending(&window, shown.as_deref()).await;
             Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
         });
-    let routes =
-        health.or(ready).unify().or(metrics).unify().or(state).unify().or(trending).unify();
+    let why = warp::path!("state" / "v1" / "why" / String / String)
+        .and(warp::get())
+        .and(with(of))
+        .and(warp::header::optional("authorization"))
+        .then(|user: String, post: String, of: Arc<Internal>, shown: Option<String>| async move {
+            let answer = of.why((&user, &post), shown.as_deref()).await;
+            answer.unwrap_or_else(Refusal::into_response)
+        });
+    let post = warp::path!("state" / "v1" / "post" / String)
+        .and(warp::get())
+        .and(with(of))
+        .and(warp::header::optional("authorization"))
+        .then(|post: String, of: Arc<Internal>, shown: Option<String>| async move {
+            of.post(&post, shown.as_deref()).await.unwrap_or_else(Refusal::into_response)
+        });
+    let state = state.or(trending).unify().or(why).unify().or(post).unify();
+    let routes = health.or(ready).unify().or(metrics).unify().or(state).unify();
     let others = warp::path!("health")
         .or(warp::path!("ready"))
         .unify()
@@ -97,6 +112,10 @@ pub fn internal(
         .or(warp::path!("state" / "v1" / "feed" / String).map(drop).untuple_one())
         .unify()
         .or(warp::path!("state" / "v1" / "trending" / String).map(drop).untuple_one())
+        .unify()
+        .or(warp::path!("state" / "v1" / "why" / String / String).map(|_, _| ()).untuple_one())
+        .unify()
+        .or(warp::path!("state" / "v1" / "post" / String).map(drop).untuple_one())
         .unify()
         .and(none_of(READING));
     // No route of these takes a body.
@@ -125,7 +144,7 @@ impl Internal {
         self.admit(shown)?;
         let window = TrendingWindow::of_name(window).ok_or_else(Refusal::not_found)?;
         let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
-        let found = read::trending(Arc::clone(state)).await;
+        let found = read::ask(state, |state| state.trending()).await;
         let found = found.map_err(|_| Refusal::unavailable("the state is not ready"))?;
         let trending = found.ok_or_else(Refusal::not_found)?;
         Ok(bytes(trending.only(window).to_bytes(), "application/octet-stream"))
@@ -143,14 +162,48 @@ impl Internal {
         let given = Given::read(query, &[&AS_OF]).map_err(Refusal::invalid)?;
         let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
         let as_of = given.told(&AS_OF).unwrap_or_else(|| self.clock.now().0);
-        let found = read::feed(Arc::clone(state), user, as_of).await;
-        let found = found.map_err(|fault| match fault {
-            StateFault::NotOwner => Refusal::not_owner(),
-            StateFault::NotReady(_) => Refusal::unavailable("the state is not ready"),
-        })?;
+        let found = read::ask(state, move |state| state.feed(user, as_of)).await;
+        let found = found.map_err(unanswered)?;
         let held = found.ok_or_else(Refusal::not_found)?;
         let mut value = Vec::new();
         RedisValue { version: held.version, body: Some(&held.body.to_bytes()) }.encode(&mut value);
         Ok(bytes(value, "application/octet-stream"))
+    }
+
+    /// Why a post stands in a feed as of now, or does not, as instances tell each other.
+    async fn why(
+        &self,
+        (user, post): (&str, &str),
+        shown: Option<&str>,
+    ) -> Result<Response, Refusal> {
+        self.admit(shown)?;
+        let user: UserId = user.parse().map_err(|_| Refusal::not_found())?;
+        let post: PostId = post.parse().map_err(|_| Refusal::not_found())?;
+        let now_ms = self.clock.now().0;
+        self.told(move |state| state.why(user, post, now_ms)).await
+    }
+
+    /// What is known of a post, as instances tell each other.
+    async fn post(&self, post: &str, shown: Option<&str>) -> Result<Response, Refusal> {
+        self.admit(shown)?;
+        let post: PostId = post.parse().map_err(|_| Refusal::not_found())?;
+        self.told(move |state| state.post(post)).await
+    }
+
+    async fn told<T: Serialize + Send + 'static>(
+        &self,
+        what: impl FnOnce(&dyn StateFeeds) -> Result<Option<T>, StateFault> + Send + 'static,
+    ) -> Result<Response, Refusal> {
+        let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
+        let found = read::ask(state, what).await.map_err(unanswered)?;
+        let found = found.ok_or_else(Refusal::not_found)?;
+        Ok(json(StatusCode::OK, &found, Uuid::new_v4()))
+    }
+}
+
+fn unanswered(fault: StateFault) -> Refusal {
+    match fault {
+        StateFault::NotOwner => Refusal::not_owner(),
+        StateFault::NotReady(_) => Refusal::unavailable("the state is not ready"),
     }
 }

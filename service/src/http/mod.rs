@@ -8,6 +8,7 @@ pub mod body;
 mod daily_metrics;
 mod event_shape;
 mod events;
+mod explain;
 mod feed;
 pub mod internal;
 pub mod listener;
@@ -77,8 +78,9 @@ pub fn public(
     let answered = asked.then(
         |api: Arc<Api>, method: Method, path: FullPath, query, headers, parts| async move {
             match routes::find(&method, path.as_str()) {
-                Match::Route(route) => {
-                    let asked = Arc::clone(&api).ask(route, (query, headers, parts));
+                Match::Route(route, segment) => {
+                    let asked =
+                        Arc::clone(&api).ask((route, segment.to_owned()), (query, headers, parts));
                     api.finish(route.name, asked).await
                 }
                 Match::NotAllowed(named) => Refusal::not_allowed(named).into_response(),
@@ -103,7 +105,7 @@ impl Api {
     /// Has a route answer a caller who is known.
     async fn ask<B: Buf + 'static>(
         self: Arc<Self>,
-        route: &'static Route,
+        (route, segment): (&'static Route, String),
         (query, headers, parts): (
             String,
             HeaderMap,
@@ -114,7 +116,7 @@ impl Api {
         let caller = self.verifier.caller(authorization);
         let caller = caller.map_err(|_| Refusal::unauthenticated())?;
         let body = parts.map_ok(|mut part| part.copy_to_bytes(part.remaining())).boxed();
-        (route.handler)(self, Request { caller, query, headers, body }).await
+        (route.handler)(self, Request { caller, segment, query, headers, body }).await
     }
 
     /// Counts a request and makes its refusal an answer.

@@ -63,8 +63,11 @@ fn operation(route: &Route, refusal: &Shape) -> utoipa::openapi::path::Operation
         .summary(Some(route.about))
         .security(SecurityRequirement::new(BEARER, [""; 0]))
         .response(status.to_string(), response("The answer", &answer));
+    if let Some(of) = route.segment {
+        operation = operation.parameter(parameter(of, ParameterIn::Path));
+    }
     for of in route.parameters {
-        operation = operation.parameter(parameter(*of));
+        operation = operation.parameter(parameter(*of, ParameterIn::Query));
     }
     if let Some(body) = &route.body {
         let body = RequestBodyBuilder::new().content(JSON, content(body));
@@ -86,11 +89,11 @@ fn response(about: &str, of: &Shape) -> utoipa::openapi::Response {
     ResponseBuilder::new().description(about).content(JSON, content(of)).build()
 }
 
-fn parameter(of: &dyn Described) -> utoipa::openapi::path::Parameter {
+fn parameter(of: &dyn Described, place: ParameterIn) -> utoipa::openapi::path::Parameter {
     let required = if of.is_required() { Required::True } else { Required::False };
     ParameterBuilder::new()
         .name(of.name())
-        .parameter_in(ParameterIn::Query)
+        .parameter_in(place)
         .description(Some(of.about()))
         .required(required)
         .schema(Some(of.schema()))

@@ -13,12 +13,14 @@ use warp::reply::Response;
 
 use super::auth::Caller;
 use super::parameter::{Described, Given};
-use super::{Api, Fault, Refusal, daily_metrics, event_shape, events, feed, trending};
+use super::{Api, Fault, Refusal, daily_metrics, event_shape, events, explain, feed, trending};
 
 /// A request of a caller who is known.
 pub struct Request {
     /// Who asks.
     pub caller: Caller,
+    /// The part of the path that is a parameter; empty if none is.
+    pub segment: String,
     /// The query as it came.
     pub query: String,
     /// The headers.
@@ -70,8 +72,10 @@ pub struct Route {
     pub name: &'static str,
     /// Its method; where GET is, HEAD is too.
     pub method: Method,
-    /// Its path.
+    /// Its path, with `{name}` for a part that is a parameter.
     pub path: &'static str,
+    /// That part.
+    pub segment: Option<&'static dyn Described>,
     /// What it is for.
     pub about: &'static str,
     /// What its query may have.
@@ -85,11 +89,12 @@ pub struct Route {
 }
 
 /// All of them.
-pub static ROUTES: [Route; 4] = [
+pub static ROUTES: [Route; 5] = [
     Route {
         name: "feed",
         method: Method::GET,
         path: "/api/v1/feed",
+        segment: None,
         about: "The caller's feed",
         parameters: &[&feed::LIMIT, &feed::ALGO, &feed::EXPLAIN],
         body: None,
@@ -97,9 +102,21 @@ pub static ROUTES: [Route; 4] = [
         handler: |api, request| async move { feed::get(&api, request).await }.boxed(),
     },
     Route {
+        name: "explain",
+        method: Method::GET,
+        path: "/api/v1/feed/explain/{post_id}",
+        segment: Some(&explain::POST),
+        about: "Why a post stands in the caller's feed, or does not",
+        parameters: &[],
+        body: None,
+        answer: (200, Shape::of::<explain::Answer>()),
+        handler: |api, request| async move { explain::get(&api, request).await }.boxed(),
+    },
+    Route {
         name: "trending",
         method: Method::GET,
         path: "/api/v1/feed/trending",
+        segment: None,
         about: "What trends, the same for everybody",
         parameters: &[&trending::WINDOW, &trending::LIMIT],
         body: None,
@@ -110,6 +127,7 @@ pub static ROUTES: [Route; 4] = [
         name: "metrics",
         method: Method::GET,
         path: "/api/v1/feed/metrics",
+        segment: None,
         about: "The quality of a day's feeds, the same for everybody",
         parameters: &[&daily_metrics::DATE],
         body: None,
@@ -120,6 +138,7 @@ pub static ROUTES: [Route; 4] = [
         name: "events",
         method: Method::POST,
         path: "/api/v1/events",
+        segment: None,
         about: "Takes behaviour events, all or none; answered when Kafka has them",
         parameters: &[],
         body: Some(event_shape::EVENTS),
@@ -129,9 +148,9 @@ pub static ROUTES: [Route; 4] = [
 ];
 
 /// Who answers a request, if anybody does.
-pub enum Match {
-    /// This route.
-    Route(&'static Route),
+pub enum Match<'p> {
+    /// This route, with the part of the path that is a parameter.
+    Route(&'static Route, &'p str),
     /// There is one, but not for this method; for these.
     NotAllowed(&'static str),
     /// None.
@@ -139,17 +158,31 @@ pub enum Match {
 }
 
 /// The route of a method and a path.
-pub fn find(method: &Method, path: &str) -> Match {
+pub fn find<'p>(method: &Method, path: &'p str) -> Match<'p> {
     let mut allowed = None;
-    for route in ROUTES.iter().filter(|route| route.path == path) {
+    for route in &ROUTES {
+        let Some(segment) = route.segment_of(path) else { continue };
         let (methods, named): (&[Method], _) = match route.method {
             Method::GET => (&[Method::GET, Method::HEAD], "GET, HEAD"),
             _ => (std::slice::from_ref(&route.method), route.method.as_str()),
         };
         if methods.contains(method) {
-            return Match::Route(route);
+            return Match::Route(route, segment);
         }
         allowed = Some(named);
     }
     allowed.map_or(Match::Nothing, Match::NotAllowed)
+}
+
+impl Route {
+    /// The part of a path that is this route's parameter, empty if it has none; none if the path is another one's.
+    fn segment_of<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match self.path.split_once('{') {
+            None => (path == self.path).then_some(""),
+            Some((before, _)) => {
+                let rest = path.strip_prefix(before)?;
+                (!rest.is_empty() && !rest.contains('/')).then_some(rest)
+            }
+        }
+    }
 }

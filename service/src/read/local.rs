@@ -7,9 +7,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use millstream::Clock;
-use schemas::{Trending, TrendingWindow, UserId};
+use schemas::{PostId, Trending, TrendingWindow, UserId};
 
-use super::{Held, RankedTier, RemoteState, TierFault};
+use super::{Held, PostKnown, RankedTier, RemoteState, TierFault, Why};
 
 /// Why state does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,23 +28,27 @@ pub trait StateFeeds: Send + Sync {
     /// What trends, as this process has it; `None` if nobody said yet.
     fn trending(&self) -> Result<Option<Trending>, StateFault>;
 
+    /// Why a post stands in the user's feed as of `now_ms`, or does not; `None` if nothing is ranked yet.
+    fn why(&self, _user: UserId, _post: PostId, _now_ms: i64) -> Result<Option<Why>, StateFault> {
+        Ok(None)
+    }
+
+    /// What is known of a post; `None` if nothing is.
+    fn post(&self, _post: PostId) -> Result<Option<PostKnown>, StateFault> {
+        Ok(None)
+    }
+
     /// Whether it can be asked: this process is a member of its group, with at least one task that has state.
     fn ready(&self) -> Result<(), String>;
 }
 
 /// Asks state on a thread that may wait: it reads from disk, and for a view while somebody writes it.
-pub async fn feed(
-    feeds: Arc<dyn StateFeeds>,
-    user: UserId,
-    now_ms: i64,
-) -> Result<Option<Held>, StateFault> {
-    let asked = tokio::task::spawn_blocking(move || feeds.feed(user, now_ms));
-    asked.await.unwrap_or_else(|e| Err(StateFault::NotReady(format!("it did not answer: {e}"))))
-}
-
-/// What trends as the state of this process has it, on a thread that may wait.
-pub async fn trending(feeds: Arc<dyn StateFeeds>) -> Result<Option<Trending>, StateFault> {
-    let asked = tokio::task::spawn_blocking(move || feeds.trending());
+pub async fn ask<T: Send + 'static>(
+    feeds: &Arc<dyn StateFeeds>,
+    what: impl FnOnce(&dyn StateFeeds) -> Result<T, StateFault> + Send + 'static,
+) -> Result<T, StateFault> {
+    let feeds = Arc::clone(feeds);
+    let asked = tokio::task::spawn_blocking(move || what(&*feeds));
     asked.await.unwrap_or_else(|e| Err(StateFault::NotReady(format!("it did not answer: {e}"))))
 }
 
@@ -59,14 +63,19 @@ pub struct LocalState {
 }
 
 impl LocalState {
-    async fn find(&self, user: UserId) -> Result<Option<Held>, TierFault> {
-        let words = match feed(Arc::clone(&self.feeds), user, self.clock.now().0).await {
-            Ok(held) => return Ok(held),
+    /// What the own state says, or what the others do where it is not the owner.
+    async fn find<T: Send + 'static>(
+        &self,
+        own: impl FnOnce(&dyn StateFeeds) -> Result<T, StateFault> + Send + 'static,
+        elsewhere: impl AsyncFnOnce(&RemoteState) -> Result<T, TierFault>,
+    ) -> Result<T, TierFault> {
+        let words = match ask(&self.feeds, own).await {
+            Ok(found) => return Ok(found),
             Err(StateFault::NotOwner) => "another process owns this user".to_owned(),
             Err(StateFault::NotReady(words)) => words,
         };
         match &self.elsewhere {
-            Some(others) => match others.find(user).await {
+            Some(others) => match elsewhere(others).await {
                 // What fails there is left alone there, and the own state must not suffer.
                 Err(TierFault::Failed(others)) => {
                     Err(TierFault::Unready(format!("{words}; {others}")))
@@ -80,26 +89,28 @@ impl LocalState {
 
 impl RankedTier for LocalState {
     fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, TierFault>> {
-        self.find(user).boxed()
+        let now_ms = self.clock.now().0;
+        let own = move |feeds: &dyn StateFeeds| feeds.feed(user, now_ms);
+        self.find(own, async move |others| others.find(user).await).boxed()
     }
 
     fn trending(
         &self,
         window: TrendingWindow,
     ) -> BoxFuture<'_, Result<Option<Trending>, TierFault>> {
-        async move {
-            match (trending(Arc::clone(&self.feeds)).await, &self.elsewhere) {
-                (Ok(found), _) => Ok(found),
-                (Err(StateFault::NotOwner | StateFault::NotReady(_)), Some(others)) => {
-                    others.trending(window).await
-                }
-                (Err(StateFault::NotOwner), None) => {
-                    Err(TierFault::Unready("this process has no lists".to_owned()))
-                }
-                (Err(StateFault::NotReady(words)), None) => Err(TierFault::Unready(words)),
-            }
-        }
-        .boxed()
+        let own = |feeds: &dyn StateFeeds| feeds.trending();
+        self.find(own, async move |others| others.trending(window).await).boxed()
+    }
+
+    fn why(&self, user: UserId, post: PostId) -> BoxFuture<'_, Result<Option<Why>, TierFault>> {
+        let now_ms = self.clock.now().0;
+        let own = move |feeds: &dyn StateFeeds| feeds.why(user, post, now_ms);
+        self.find(own, async move |others| others.why(user, post).await).boxed()
+    }
+
+    fn post(&self, post: PostId) -> BoxFuture<'_, Result<Option<PostKnown>, TierFault>> {
+        let own = move |feeds: &dyn StateFeeds| feeds.post(post);
+        self.find(own, async move |others| others.post(post).await).boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {

@@ -11,24 +11,27 @@ mod guard;
 mod local;
 mod notes;
 mod remote;
+pub mod terms;
 mod tier;
+pub mod why;
 
 use std::sync::Arc;
 
 use connectors::postgres::{Database, Timeline};
 use futures_util::FutureExt;
 use millstream::{Clock, Timestamp};
-use schemas::{FeedBody, Trending, TrendingWindow, UserId};
+use schemas::{FeedBody, PostId, Trending, TrendingWindow, UserId};
 
 use crate::log::Log;
 use crate::metrics::Metrics;
 pub use clickhouse::RankedByClickHouse;
 use flight::Flights;
 pub use guard::{Guard, Guarded};
-pub use local::{LocalState, StateFault, StateFeeds, feed, trending};
+pub use local::{LocalState, StateFault, StateFeeds, ask};
 pub use notes::Notes;
 pub use remote::{RemoteState, Workers};
 pub use tier::{Held, RankedTier, TierFault};
+pub use why::{PostKnown, Why};
 
 /// How long beyond its `valid_until` a copy in Redis still counts as fresh: the next one is on its way.
 const GRACE_MS: i64 = 30_000;
@@ -192,6 +195,18 @@ impl Reads {
         let source = known.as_ref().map_or("none", |(_, source)| source.name());
         self.metrics.reads.with_label_values(&["trending", source]).inc();
         known
+    }
+
+    /// Why a post stands in the feed of `user`, or does not: only state knows.
+    pub async fn why(&self, user: UserId, post: PostId) -> Result<Why, Nobody> {
+        let state = self.tiers.state.as_ref().ok_or(Nobody)?;
+        let asked = state.ask(&*self.clock, state.tier().why(user, post)).await;
+        let why = asked.ok().flatten().ok_or(Nobody)?;
+        if !why.is_unlisted() {
+            return Ok(why);
+        }
+        let known = state.ask(&*self.clock, state.tier().post(post)).await.map_err(|_| Nobody)?;
+        Ok(why.with_post(known.as_ref()))
     }
 
     /// Tells the log of a search: those who waited for one are one read.

@@ -20,10 +20,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use millstream::Clock;
 use millstream::broker::partition_of;
-use schemas::{FeedBody, RedisValue, Trending, TrendingWindow, UserId, Wire};
+use schemas::{FeedBody, PostId, RedisValue, Trending, TrendingWindow, UserId, Wire};
+use serde::de::DeserializeOwned;
 
 use super::guard::{Passed, call};
-use super::{Held, RankedTier, TierFault};
+use super::{Held, PostKnown, RankedTier, TierFault, Why};
 use crate::breaker::{Breaker, Mode};
 use crate::config;
 
@@ -95,17 +96,33 @@ impl RemoteState {
 
     /// The feed of a user, as its owner has it now; `None` if the owner has none.
     pub async fn find(&self, user: UserId) -> Result<Option<Held>, TierFault> {
-        self.ask_owner(user, &format!("/state/v1/feed/{user}")).await
+        self.ask_owner(&user.0, &format!("/state/v1/feed/{user}"), held).await
     }
 
     /// The same, ranked as of a time that may have passed, from what the owner knows now.
     pub async fn find_as_of(&self, user: UserId, ms: i64) -> Result<Option<Held>, TierFault> {
-        self.ask_owner(user, &format!("/state/v1/feed/{user}?as_of={ms}")).await
+        self.ask_owner(&user.0, &format!("/state/v1/feed/{user}?as_of={ms}"), held).await
     }
 
-    async fn ask_owner(&self, user: UserId, path: &str) -> Result<Option<Held>, TierFault> {
+    /// Why a post stands in the feed of a user, or does not, as the user's owner has it now.
+    pub async fn why(&self, user: UserId, post: PostId) -> Result<Option<Why>, TierFault> {
+        self.ask_owner(&user.0, &format!("/state/v1/why/{user}/{post}"), from_json).await
+    }
+
+    /// What the owner of a post knows of it.
+    pub async fn post(&self, post: PostId) -> Result<Option<PostKnown>, TierFault> {
+        self.ask_owner(&post.0, &format!("/state/v1/post/{post}"), from_json).await
+    }
+
+    /// Partitions of users and of posts have the same owners: a worker has those of one number.
+    async fn ask_owner<T>(
+        &self,
+        key: &[u8; 16],
+        path: &str,
+        read: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<Option<T>, TierFault> {
         let partitions = i32::try_from(self.owners.len()).unwrap_or(i32::MAX);
-        let partition = usize::try_from(partition_of(&user.0, partitions)).unwrap_or_default();
+        let partition = usize::try_from(partition_of(key, partitions)).unwrap_or_default();
         let owner = self.owners.get(partition);
         let known = owner.map_or(UNKNOWN, |owner| owner.load(Ordering::Relaxed));
         let first = if known == UNKNOWN { partition % self.workers.len().max(1) } else { known };
@@ -113,7 +130,7 @@ impl RemoteState {
         if let Some(owner) = owner {
             owner.store(at, Ordering::Relaxed);
         }
-        body.map(|body| held(&body)).transpose().map_err(TierFault::Failed)
+        body.map(|body| read(&body)).transpose().map_err(TierFault::Failed)
     }
 
     /// What the owner says, and which worker it is: `first` is asked, and if it is not the one, all others at once.
@@ -225,6 +242,10 @@ impl Missed {
     }
 }
 
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|fault| fault.to_string())
+}
+
 fn held(bytes: &[u8]) -> Result<Held, String> {
     let value = RedisValue::decode(bytes).map_err(|poison| poison.to_string())?;
     let body = value.body.ok_or("no body")?;
@@ -235,6 +256,14 @@ fn held(bytes: &[u8]) -> Result<Held, String> {
 impl RankedTier for RemoteState {
     fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, TierFault>> {
         self.find(user).boxed()
+    }
+
+    fn why(&self, user: UserId, post: PostId) -> BoxFuture<'_, Result<Option<Why>, TierFault>> {
+        Self::why(self, user, post).boxed()
+    }
+
+    fn post(&self, post: PostId) -> BoxFuture<'_, Result<Option<PostKnown>, TierFault>> {
+        Self::post(self, post).boxed()
     }
 
     fn trending(

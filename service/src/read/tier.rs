@@ -1,9 +1,13 @@
 //! A tier that holds ranked feeds: what it is asked, and what keeps it from answering.
 
+use std::future::ready;
+
 use connectors::redis::FeedCache;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use schemas::{FeedBody, FeedVersion, Trending, TrendingWindow, UserId};
+use schemas::{FeedBody, FeedVersion, PostId, Trending, TrendingWindow, UserId};
+
+use super::{PostKnown, Why};
 
 /// A ranked feed, as a tier holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +32,7 @@ pub enum TierFault {
 ///
 /// # Contract
 /// 1. `feed` answers `None` if it is well and has none; whatever keeps it from answering is a fault.
-/// 2. Neither call waits for longer than the tier's own bound; the caller may stop waiting at any time.
+/// 2. No call waits for longer than the tier's own bound; the caller may stop waiting at any time.
 pub trait RankedTier: Send + Sync {
     /// The user's feed.
     fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, TierFault>>;
@@ -38,6 +42,16 @@ pub trait RankedTier: Send + Sync {
         &self,
         window: TrendingWindow,
     ) -> BoxFuture<'_, Result<Option<Trending>, TierFault>>;
+
+    /// Why a post stands in the user's feed, or does not; only state knows.
+    fn why(&self, _user: UserId, _post: PostId) -> BoxFuture<'_, Result<Option<Why>, TierFault>> {
+        ready(Ok(None)).boxed()
+    }
+
+    /// What is known of a post where it is kept; only state knows.
+    fn post(&self, _post: PostId) -> BoxFuture<'_, Result<Option<PostKnown>, TierFault>> {
+        ready(Ok(None)).boxed()
+    }
 
     /// Whether it can answer.
     fn probe(&self) -> BoxFuture<'_, Result<(), String>>;

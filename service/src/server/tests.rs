@@ -49,8 +49,9 @@ fn config(dir: &std::path::Path) -> Config {
 
 fn pour(broker: &Embedded, table: &str, key: &Value, row: &Value) {
     let now = SystemClock.now();
+    let lsn = 1 + i64::from(row["deleted_at"].is_number());
     let envelope = json!({"before": null, "after": row, "op": "c", "ts_ms": now.0,
-        "source": {"lsn": 1, "ts_ms": now.0, "snapshot": "false", "schema": "public", "table": table}});
+        "source": {"lsn": lsn, "ts_ms": now.0, "snapshot": "false", "schema": "public", "table": table}});
     let (key, value) = (key.to_string(), envelope.to_string());
     let mut out = Outgoing::default();
     out.push(OutRecord {
@@ -117,7 +118,40 @@ fn a_followees_post_is_in_the_feed_that_the_api_answers() {
         (status == StatusCode::OK && is_engine_up).then_some(())
     };
     poll_until(Duration::from_secs(30), ready).unwrap();
+    let why = |token: &str, of: &str| {
+        let url = format!("http://{public}/api/v1/feed/explain/{of}");
+        runtime.block_on(get(url, token))
+    };
+    why_it_is_there(&why(&token, &post), &author);
+    let (status, nobody) = why(&token, &AUTHOR.to_string());
+    assert_eq!((status, &nobody["dropped"]["stage"]), (StatusCode::OK, &json!("unknown")));
+    let of_author = token::sign(&config.auth, AUTHOR, &[], 60).unwrap();
+    let (_, own) = why(&of_author, &post);
+    assert_eq!(
+        (&own["in_feed"], &own["dropped"]["words"]),
+        (&json!(false), &json!("the reader wrote it"))
+    );
+    let row = json!({"id": post, "user_id": author, "content": "hello", "created_at": now, "deleted_at": now});
+    pour(&broker, "posts", &json!({"id": post}), &row);
+    let deleted = || (why(&token, &post).1["dropped"]["stage"] == "deleted").then_some(());
+    poll_until(Duration::from_secs(60), deleted).unwrap();
+    let (status, refused) = why(&token, "me");
+    assert_eq!(
+        (status, &refused["error"]["fields"][0]["field"]),
+        (StatusCode::BAD_REQUEST, &json!("post_id"))
+    );
     assert_eq!(runtime.block_on(server.stop()), Ok(()));
+}
+
+fn why_it_is_there((status, why): &(StatusCode, Value), author: &str) {
+    assert_eq!(
+        (*status, &why["in_feed"], &why["source"]),
+        (StatusCode::OK, &json!(true), &json!("state"))
+    );
+    let placed = &why["placed"];
+    assert_eq!((&placed["position"], &placed["rank"]), (&json!(1), &json!(1)));
+    assert_eq!(placed["sources"], json!([{"source": "follow", "author_id": author}]));
+    assert_eq!(placed["terms"]["freshness"]["weight"], 0.3);
 }
 
 #[test]

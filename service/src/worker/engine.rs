@@ -9,12 +9,12 @@ use millstream::{
     Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, MemoryPlan, MemoryUse,
     Metrics, Query, QueryError, Streams,
 };
-use schemas::{FeedBody, FeedVersion, NoRegistry, SchemaById, Trending, UserId};
+use schemas::{FeedBody, FeedVersion, NoRegistry, PostId, SchemaById, Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, feed};
 
 use crate::config::Config;
 use crate::needs;
-use crate::read::{Held, StateFault, StateFeeds};
+use crate::read::{Held, PostKnown, StateFault, StateFeeds, Why};
 
 /// The topology at work.
 pub struct Engine {
@@ -203,17 +203,34 @@ impl State {
     }
 }
 
+fn unanswered(fault: QueryError) -> StateFault {
+    match fault {
+        QueryError::NotHere(_) => StateFault::NotOwner,
+        QueryError::Opening(id) => StateFault::NotReady(format!("{id} is being restored")),
+        QueryError::Failed(fault) => StateFault::NotReady(fault.to_string()),
+    }
+}
+
 impl StateFeeds for State {
     fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault> {
         self.ready().map_err(StateFault::NotReady)?;
-        match self.feed.rank(&self.query, &self.settings, user, now_ms) {
-            Ok(ranked) => Ok(ranked.map(|(version, body)| self.known(version, body, now_ms))),
-            Err(QueryError::NotHere(_)) => Err(StateFault::NotOwner),
-            Err(QueryError::Opening(id)) => {
-                Err(StateFault::NotReady(format!("{id} is being restored")))
-            }
-            Err(QueryError::Failed(fault)) => Err(StateFault::NotReady(fault.to_string())),
-        }
+        let ranked = self.feed.rank(&self.query, &self.settings, user, now_ms);
+        let ranked = ranked.map_err(unanswered)?;
+        Ok(ranked.map(|(version, body)| self.known(version, body, now_ms)))
+    }
+
+    fn why(&self, user: UserId, post: PostId, now_ms: i64) -> Result<Option<Why>, StateFault> {
+        self.ready().map_err(StateFault::NotReady)?;
+        let asked = self.feed.why(&self.query, &self.settings, (user, post), now_ms);
+        let found = asked.map_err(unanswered)?;
+        let at = (&self.settings.weights, now_ms);
+        Ok(found.map(|(version, verdict)| Why::of(post, version, &verdict, at)))
+    }
+
+    fn post(&self, post: PostId) -> Result<Option<PostKnown>, StateFault> {
+        self.ready().map_err(StateFault::NotReady)?;
+        let found = self.feed.post(&self.query, post).map_err(unanswered)?;
+        Ok(found.as_ref().map(PostKnown::of))
     }
 
     fn trending(&self) -> Result<Option<Trending>, StateFault> {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use connectors::backoff::Backoff;
 use millstream::broker::Broker;
 use millstream::{Ended, Exit, Lag};
-use schemas::{Trending, UserId};
+use schemas::{PostId, Trending, UserId};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
@@ -20,7 +20,7 @@ use super::{Sinks, Worker};
 use crate::commands::topics;
 use crate::config::Config;
 use crate::metrics::WorkerReport;
-use crate::read::{Held, StateFault, StateFeeds};
+use crate::read::{Held, PostKnown, StateFault, StateFeeds, Why};
 
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -286,6 +286,14 @@ impl StateFeeds for Supervised {
 
     fn trending(&self) -> Result<Option<Trending>, StateFault> {
         self.state()?.trending()
+    }
+
+    fn why(&self, user: UserId, post: PostId, now_ms: i64) -> Result<Option<Why>, StateFault> {
+        self.state()?.why(user, post, now_ms)
+    }
+
+    fn post(&self, post: PostId) -> Result<Option<PostKnown>, StateFault> {
+        self.state()?.post(post)
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -29,12 +29,13 @@ pub(super) enum Emitted {
     Trending(TrendingPart),
 }
 
-/// Reads `by-post` and the broadcast `gone`; writes `by-user`, `posts-live` and `trending-parts`.
+/// Reads `by-post` and the broadcast `gone`; writes `by-user`, `posts-live` and `trending-parts`. Keeps what is known of posts
+/// in the store it answers.
 pub(super) fn attach(
     builder: &Builder,
     settings: &FeedSettings,
     (between, gone): (&Between, UsersGone),
-) {
+) -> Store<PostId, Post> {
     let posts = builder.store("posts", WireSerde, WireSerde);
     let interactions = builder.store("acts", WireSerde, WireSerde);
     let due = builder.timers("posts-due", WireSerde);
@@ -69,6 +70,7 @@ pub(super) fn attach(
             Emitted::User(..) | Emitted::Line(..) => Ok(()),
         })
         .into_internal(&between.trending);
+    posts
 }
 
 struct Engagement {

@@ -26,6 +26,7 @@ use schemas::{
 
 use self::ingest::{Ingest, IngestEvents, IngestPosts};
 use crate::engagement::line::LinePolicy;
+use crate::engagement::post::Post;
 use crate::ingest::Routed;
 use crate::layout::{Pair, PayloadSerde, WireSerde};
 use crate::live::{GoneUsers, PostsByAuthor};
@@ -103,6 +104,8 @@ pub struct Feed {
     pub topology: Topology,
     /// The state of readers.
     pub stores: ReaderStores,
+    /// What is known of posts.
+    pub stored_posts: Store<PostId, Post>,
     /// The live posts.
     pub posts: PostsLive,
     /// The users who are gone.
@@ -130,11 +133,11 @@ pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     let posts = builder.broadcast_indexed(topic::POSTS_LIVE.name, WireSerde, WireSerde);
     let gone = builder.broadcast_indexed(topic::GONE.name, WireSerde, WireSerde);
     let trending = builder.broadcast(topic::TRENDING.name, WireSerde, WireSerde);
-    engagement::attach(&builder, settings, (&between, gone));
+    let stored_posts = engagement::attach(&builder, settings, (&between, gone));
     trending::attach(&builder, &between);
     let stores = reader::attach(&builder, settings, (&between, posts, gone, trending));
     let topology = builder.build()?;
-    Ok(Feed { topology, stores, posts, gone, trending })
+    Ok(Feed { topology, stores, stored_posts, posts, gone, trending })
 }
 
 type Raw = Stream<Option<Payload>, Option<Payload>>;

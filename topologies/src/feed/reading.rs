@@ -5,10 +5,12 @@
 
 use millstream::store::ReadOnlyStore;
 use millstream::{Query, QueryError, Result};
-use schemas::{FeedBody, FeedVersion, TRENDING_KEY, Trending, UserId, topic};
+use schemas::{FeedBody, FeedVersion, PostId, TRENDING_KEY, Trending, UserId, topic};
 
 use super::{Feed, FeedSettings, trending};
+use crate::engagement::post::Post;
 use crate::layout::Pair;
+use crate::ranking::why::Verdict;
 use crate::ranking::{AffinityDay, Ranker, ReaderState, World};
 use crate::reader::days::Days;
 use crate::state::Count;
@@ -59,6 +61,38 @@ impl Feed {
         user: UserId,
         now_ms: i64,
     ) -> Result<Option<(FeedVersion, FeedBody)>, QueryError> {
+        self.ranking(query, settings, (user, now_ms), |state, world| {
+            Ranker::default().rank(state, world, now_ms)
+        })
+    }
+
+    /// What became of `post` in it.
+    pub fn why(
+        &self,
+        query: &Query,
+        settings: &FeedSettings,
+        (user, post): (UserId, PostId),
+        now_ms: i64,
+    ) -> Result<Option<(FeedVersion, Verdict)>, QueryError> {
+        self.ranking(query, settings, (user, now_ms), |state, world| {
+            Ranker::default().why(state, world, now_ms, post)
+        })
+    }
+
+    /// What is known of a post, if this instance owns it.
+    pub fn post(&self, query: &Query, post: PostId) -> Result<Option<Post>, QueryError> {
+        let partition = query.partition(topic::BY_POST.name, &post.0)?;
+        query.store(self.stored_posts, partition, |posts| Ok(posts.get(&post)?.copied()))
+    }
+
+    /// What `rank` makes of the state of a reader, and the version that was published last.
+    fn ranking<T>(
+        &self,
+        query: &Query,
+        settings: &FeedSettings,
+        (user, now_ms): (UserId, i64),
+        rank: impl FnOnce(&ReaderState, &World<'_>) -> T,
+    ) -> Result<Option<(FeedVersion, T)>, QueryError> {
         let partition = query.partition(topic::BY_USER.name, &user.0)?;
         let mut state = ReaderState::default();
         state.begin(user);
@@ -83,8 +117,8 @@ impl Feed {
         let list = trending::list(trending.get(&TRENDING_KEY), now_ms);
         let (posts, gone, weights) = (posts.index(), gone.index(), &settings.weights);
         let world = World { posts, gone, trending: &list, weights };
-        let body = Ranker::default().rank(&state, &world, now_ms);
+        let ranked = rank(&state, &world);
         let version = reader.map_or(0, |reader| reader.published.version);
-        Ok(Some((FeedVersion { feeds_epoch: settings.feeds_epoch, version }, body)))
+        Ok(Some((FeedVersion { feeds_epoch: settings.feeds_epoch, version }, ranked)))
     }
 }

@@ -146,17 +146,16 @@ pub enum AffinityMiss {
 }
 
 impl Ranker {
-    /// The feed of `reader` as of `as_of`, and what became of `post` in it.
+    /// What became of `post` in the feed of `reader` as of `as_of`.
     pub fn why(
         &mut self,
         reader: &ReaderState,
         world: &World<'_>,
         as_of: i64,
         post: PostId,
-    ) -> (FeedBody, Verdict) {
+    ) -> Verdict {
         let body = self.rank(reader, world, as_of);
-        let verdict = self.verdict(reader, (world, &body), post);
-        (body, verdict)
+        self.verdict(reader, (world, &body), post)
     }
 
     fn verdict(
@@ -200,11 +199,7 @@ impl Ranker {
     }
 
     /// Where a candidate stands by score; none if no source proposes it.
-    fn standing(
-        &mut self,
-        line: &Line,
-        (world, as_of): (&World<'_>, i64),
-    ) -> Option<Standing> {
+    fn standing(&mut self, line: &Line, (world, as_of): (&World<'_>, i64)) -> Option<Standing> {
         let Self { candidates, ordered, contents, .. } = self;
         contents.clear();
         let (mut rank, mut better) = (0, None);

@@ -108,7 +108,8 @@ impl Oracle {
 
     /// The feed of `reader` as of `as_of`, active or not.
     pub fn ranked(&self, reader: Id, as_of: i64) -> Expected {
-        let cold_start = self.followees(reader).is_empty() && self.affinity(reader, as_of).is_empty();
+        let cold_start =
+            self.followees(reader).is_empty() && self.affinity(reader, as_of).is_empty();
         if self.gone.contains(&reader) {
             return Expected { cold_start, items: Vec::new() };
         }

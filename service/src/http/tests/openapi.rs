@@ -42,7 +42,8 @@ async fn the_document_has_every_route_with_its_parameters_and_nothing_else() {
         let operation = &paths[route.path][route.method.as_str().to_lowercase()];
         let named = operation["parameters"].as_array().into_iter().flatten();
         let named: Vec<_> = named.map(|of| of["name"].as_str().unwrap()).collect();
-        let expected: Vec<_> = route.parameters.iter().map(|of| of.name()).collect();
+        let expected = route.segment.iter().chain(route.parameters).map(|of| of.name());
+        let expected: Vec<_> = expected.collect();
         assert_eq!((operation["operationId"].as_str(), named), (Some(route.name), expected));
         let status = route.answer.0.to_string();
         let answer = &operation["responses"][status]["content"]["application/json"]["schema"];
@@ -83,7 +84,7 @@ async fn what_a_feed_answers_is_what_the_document_says() {
         ("FeedCounts", &feed["items"][0]["counts"]),
         ("Ctx", &feed["items"][0]["ctx"]),
         ("Explain", &feed["items"][0]["explain"]),
-        ("TermsShown", &feed["items"][0]["explain"]["terms"]),
+        ("Terms", &feed["items"][0]["explain"]["terms"]),
     ] {
         let mut told = fields(&document, &schemas[schema]);
         let mut found: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use millstream::broker::partition_of;
 use millstream::{ManualClock, Timestamp};
-use schemas::{Trending, UserId};
+use schemas::{PostId, Trending, UserId};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use topologies::engagement::post::Post;
+use topologies::ranking::Weights;
+use topologies::ranking::why::Verdict;
 
 use super::world::held;
 use crate::config;
@@ -17,7 +20,9 @@ use crate::health::Health;
 use crate::http::internal::{Internal, digest, internal};
 use crate::http::listener::Listener;
 use crate::metrics::Metrics;
-use crate::read::{Held, RankedTier, RemoteState, StateFault, StateFeeds, TierFault, Workers};
+use crate::read::{
+    Held, PostKnown, RankedTier, RemoteState, StateFault, StateFeeds, TierFault, Why, Workers,
+};
 
 const PARTITIONS: i32 = 4;
 
@@ -43,6 +48,19 @@ impl StateFeeds for Owned {
 
     fn trending(&self) -> Result<Option<Trending>, StateFault> {
         Ok(None)
+    }
+
+    fn why(&self, user: UserId, post: PostId, now_ms: i64) -> Result<Option<Why>, StateFault> {
+        let at = (&Weights::v1(), now_ms);
+        let held = self.feed(user, now_ms)?;
+        Ok(held.map(|held| Why::of(post, held.version, &Verdict::Unlisted, at)))
+    }
+
+    fn post(&self, post: PostId) -> Result<Option<PostKnown>, StateFault> {
+        match self.partitions.lock().unwrap().contains(&partition(UserId(post.0))) {
+            true => Ok(Some(PostKnown::of(&Post::default()))),
+            false => Err(StateFault::NotOwner),
+        }
     }
 
     fn ready(&self) -> Result<(), String> {
@@ -157,6 +175,19 @@ async fn the_owner_of_a_partition_is_known_after_one_wrong_guess_and_again_when_
     }
     let [owner, given_up, lost] = workers.each_ref().map(Listening::asked);
     assert_eq!(((6..=7).contains(&owner), given_up <= 2, lost), (true, true, 7));
+}
+
+#[tokio::test]
+async fn why_a_post_is_not_there_is_asked_of_the_owner_of_the_user_and_of_that_of_the_post() {
+    let [of_user, of_post] = [Listening::with(&[0]).await, Listening::with(&[1]).await];
+    let (of, _) = asking(urls(&[&of_user, &of_post]), "open sesame", LONG);
+    let post = PostId(user_in(1).0);
+    let why = of.why(user_in(0), post).await.unwrap().unwrap();
+    assert!(why.is_unlisted() && !why.in_feed && why.version == 7, "{why:?}");
+    assert!(of.post(post).await.unwrap().is_some());
+    assert!(unready_with(of.post(PostId(user_in(2).0)).await.map(|_| None), "not the owner"));
+    let (guessing, _) = asking(urls(&[&of_user]), "guess", LONG);
+    assert!(failed_with(guessing.why(user_in(0), post).await.map(|_| None), "401"));
 }
 
 #[tokio::test]

@@ -1,0 +1,22 @@
+//! The workers that a command asks: those that are named, else a process of this machine as it is configured.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream::{Exit, SystemClock};
+
+use crate::config::Config;
+use crate::failed::Failed;
+use crate::needs;
+use crate::read::{RemoteState, Workers};
+
+/// Their state; each answer may take so long.
+pub fn state(config: &Config, wait: Duration) -> Result<RemoteState, Failed> {
+    let named = &config.state.workers;
+    let here = || vec![format!("http://{}", config.http.internal_listen)];
+    let urls = if named.is_empty() { here() } else { named.clone() };
+    let secret = needs::secret(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let (partitions, breaker) = (config.kafka.partitions, config.breaker);
+    let workers = Workers { urls, secret, partitions, wait, breaker };
+    Ok(RemoteState::new(workers, Arc::new(SystemClock)))
+}

@@ -1,0 +1,56 @@
+//! `GET /api/v1/feed/explain/{post_id}`: why a post stands in the caller's feed, or does not.
+//!
+//! State says it, ranked as of now; a feed that was served before may have been another one.
+
+use std::time::Instant;
+
+use schemas::{PostId, UserId};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::KnownFormat;
+use uuid::Uuid;
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use super::parameter::{Parameter, Text, fault};
+use super::routes::Request;
+use super::{Api, Refusal, json};
+use crate::read::{Source, Why};
+
+/// Which post.
+pub static POST: Parameter<Text<PostId>> = Parameter {
+    name: "post_id",
+    about: "Which post",
+    takes: Text {
+        is_required: true,
+        expected: "a UUID",
+        format: Some(KnownFormat::Uuid),
+        read: |text| text.parse().ok(),
+    },
+};
+
+/// The answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WhyAnswer)]
+pub struct Answer {
+    #[serde(flatten)]
+    why: Why,
+    /// Who said it.
+    source: &'static str,
+    response_time_ms: u64,
+}
+
+/// Answers with the reason.
+pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
+    let began = Instant::now();
+    request.given(&[])?;
+    let post = request.segment.parse::<PostId>();
+    let wrong = |_| Refusal::invalid(vec![fault(&POST, Some(&request.segment))]);
+    let post = post.map_err(wrong)?;
+    let user = UserId(request.caller.user.into_bytes());
+    let why = api.reads.why(user, post).await;
+    let why = why.map_err(|_| Refusal::unavailable("no worker answers, and only state knows"))?;
+    let response_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let answer = Answer { why, source: Source::State.name(), response_time_ms };
+    Ok(json(StatusCode::OK, &answer, Uuid::new_v4()))
+}

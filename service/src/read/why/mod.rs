@@ -1,0 +1,286 @@
+//! Why a post stands in a reader's feed, or does not, as answers say it and instances tell each other.
+//!
+//! What nobody ranks any more is looked up where the post is kept: only there it is known whether it was deleted, or never was.
+
+mod words;
+
+use schemas::{FeedVersion, PostId, UserId};
+use serde::{Deserialize, Serialize};
+use topologies::engagement::post::Post;
+use topologies::ranking::Weights;
+use topologies::ranking::removal::Removed;
+use topologies::ranking::why::{self, AffinityMiss, FollowMiss, Misses, Verdict};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::terms::TermsShown;
+
+/// Why a post stands in a feed, or does not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Why {
+    pub post_id: Uuid,
+    /// Null of a post that nobody knows.
+    pub author_id: Option<Uuid>,
+    /// When it was made, ms UTC.
+    pub created_at: Option<i64>,
+    pub in_feed: bool,
+    /// Where it stands, if it does.
+    pub placed: Option<Placed>,
+    /// What kept it out, if it does not.
+    pub dropped: Option<Dropped>,
+    /// The time of the ranking, ms UTC.
+    pub as_of: i64,
+    /// The version of the feed that was published last.
+    pub version: u64,
+    pub weight_set: u16,
+}
+
+/// A post in its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Placed {
+    /// Its place, from 1.
+    pub position: usize,
+    /// Its place by score alone, before spacing.
+    pub rank: usize,
+    /// What spacing did: none, spaced, distance_dropped or top5_dropped.
+    pub rule: String,
+    pub score: f64,
+    pub terms: TermsShown,
+    /// Why it may be here.
+    pub sources: Vec<Reason>,
+}
+
+/// A source that proposes a post, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "source", rename_all = "snake_case")]
+pub enum Reason {
+    /// The reader follows this author.
+    Follow { author_id: Uuid },
+    /// It trends, at this place of the list of 24 h.
+    Trending { place: Option<usize> },
+    /// The reader did so much with posts of this author on 90 days.
+    Affinity { author_id: Uuid, interactions: u32 },
+}
+
+/// What kept a post out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Dropped {
+    /// In words.
+    pub words: String,
+    #[serde(flatten)]
+    pub stage: Stage,
+}
+
+/// The first stage that dropped a post, with the number that would have to change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// No row of it ever came.
+    Unknown,
+    /// It was deleted.
+    Deleted,
+    /// It is older than any source takes, and does not trend.
+    OutOfReach { age_ms: i64 },
+    /// The reader was deleted.
+    ReaderGone,
+    /// The reader wrote it.
+    Own,
+    /// Its author was deleted.
+    AuthorGone,
+    /// The reader saw it within 24 h.
+    Seen { at: i64, returns_at: i64 },
+    /// No source proposes it.
+    NoSource { follow: FollowSource, trending: TrendingSource, affinity: AffinitySource },
+    /// A better one says the same.
+    DuplicateOf { post_id: Uuid, its_score: f64, score: f64 },
+    /// Too many are better.
+    BelowFloor { rank: usize, score: f64, floor: f64, gap: f64 },
+    /// Its author has places enough.
+    Spacing { rank: usize, score: f64, of_author: usize },
+}
+
+/// Why those whom the reader follows do not bring it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum FollowSource {
+    /// The reader does not follow its author.
+    NotFollowed,
+    /// It is older than 72 h, by so much.
+    TooOld { by_ms: i64 },
+    /// So many are newer, and only so many are taken.
+    BeyondCap { newer: usize, cap: usize },
+}
+
+/// Why what trends does not bring it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum TrendingSource {
+    /// It is none of the list of 24 h, which has so many.
+    NotListed { listed: usize },
+}
+
+/// Why authors with whom the reader has to do do not bring it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum AffinitySource {
+    /// The reader did nothing with posts of its author on 90 days.
+    NoAffinity,
+    /// It is older than 7 days, by so much.
+    TooOld { by_ms: i64 },
+    /// So many of its author are newer, and only so many are taken.
+    BeyondAuthorCap { newer: usize, cap: usize },
+    /// Authors with whom the reader has more to do have used up what is taken in all.
+    QuotaFull { quota: usize, interactions: u32 },
+}
+
+/// What is known of a post where it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostKnown {
+    author: Option<[u8; 16]>,
+    created_at: Option<i64>,
+    live: bool,
+}
+
+impl PostKnown {
+    /// Of what is kept.
+    pub fn of(post: &Post) -> Self {
+        let image = post.image.as_ref();
+        Self {
+            author: image.map(|image| image.author.0),
+            created_at: image.map(|image| image.created_at_ms),
+            live: post.version.is_some_and(|version| version.live),
+        }
+    }
+}
+
+impl Why {
+    /// Of what became of a post in a ranking.
+    pub fn of(
+        post: PostId,
+        version: FeedVersion,
+        verdict: &Verdict,
+        (weights, as_of): (&Weights, i64),
+    ) -> Self {
+        let mut why = Self {
+            post_id: Uuid::from_bytes(post.0),
+            author_id: None,
+            created_at: None,
+            in_feed: false,
+            placed: None,
+            dropped: None,
+            as_of,
+            version: version.version,
+            weight_set: weights.id,
+        };
+        match verdict {
+            Verdict::Unlisted => why.dropped = Some(Stage::Unknown.into()),
+            Verdict::Placed(placed) => {
+                why.is_by(placed.item.author, placed.item.created_at_ms);
+                why.in_feed = true;
+                why.placed = Some(Placed::of(placed, (weights, as_of)));
+            }
+            Verdict::Dropped(dropped) => {
+                why.is_by(dropped.author, dropped.created_at_ms);
+                why.dropped = Some(stage(&dropped.stage, weights.limits.seen_ms).into());
+            }
+        }
+        why
+    }
+
+    fn is_by(&mut self, author: UserId, created_at: i64) {
+        self.author_id = Some(Uuid::from_bytes(author.0));
+        self.created_at = Some(created_at);
+    }
+
+    /// Whether no ranking knows it, so that whoever keeps the post is to be asked.
+    pub fn is_unlisted(&self) -> bool {
+        self.dropped.as_ref().is_some_and(|dropped| dropped.stage == Stage::Unknown)
+    }
+
+    /// With what whoever keeps the post knows of it.
+    pub fn with_post(mut self, known: Option<&PostKnown>) -> Self {
+        let Some(known) = known else { return self };
+        self.author_id = known.author.map(Uuid::from_bytes);
+        self.created_at = known.created_at;
+        let stage = match known.created_at {
+            None => Stage::Unknown,
+            Some(_) if !known.live => Stage::Deleted,
+            Some(created_at) => {
+                Stage::OutOfReach { age_ms: self.as_of.saturating_sub(created_at).max(0) }
+            }
+        };
+        self.dropped = Some(stage.into());
+        self
+    }
+}
+
+impl Placed {
+    fn of(placed: &why::Placed, at: (&Weights, i64)) -> Self {
+        let item = &placed.item;
+        let author_id = Uuid::from_bytes(item.author.0);
+        let reason = |source| match source {
+            "follow" => Reason::Follow { author_id },
+            "trending" => Reason::Trending { place: placed.trends_at },
+            _ => Reason::Affinity { author_id, interactions: item.affinity },
+        };
+        Self {
+            position: placed.position,
+            rank: placed.rank,
+            rule: item.rule.name().to_owned(),
+            score: placed.terms.score,
+            terms: TermsShown::of(item, &placed.terms, at),
+            sources: item.sources.names().map(reason).collect(),
+        }
+    }
+}
+
+fn stage(of: &why::Stage, seen_ms: i64) -> Stage {
+    match of {
+        why::Stage::ReaderGone => Stage::ReaderGone,
+        why::Stage::Removed(Removed::Own) => Stage::Own,
+        why::Stage::Removed(Removed::Gone) => Stage::AuthorGone,
+        why::Stage::Removed(Removed::Seen { at }) => {
+            Stage::Seen { at: *at, returns_at: at.saturating_add(seen_ms) }
+        }
+        why::Stage::NoSource(misses) => no_source(misses),
+        why::Stage::DuplicateOf { post, better, terms } => Stage::DuplicateOf {
+            post_id: Uuid::from_bytes(post.0),
+            its_score: *better,
+            score: terms.score,
+        },
+        why::Stage::BelowFloor { rank, floor, terms } => {
+            let (rank, floor, score) = (*rank, *floor, terms.score);
+            Stage::BelowFloor { rank, score, floor, gap: floor - score }
+        }
+        why::Stage::Spaced { rank, of_author, terms } => {
+            Stage::Spacing { rank: *rank, score: terms.score, of_author: *of_author }
+        }
+    }
+}
+
+fn no_source(misses: &Misses) -> Stage {
+    Stage::NoSource {
+        follow: match misses.follow {
+            FollowMiss::NotFollowed => FollowSource::NotFollowed,
+            FollowMiss::TooOld { by_ms } => FollowSource::TooOld { by_ms },
+            FollowMiss::BeyondCap { newer, cap } => FollowSource::BeyondCap { newer, cap },
+        },
+        trending: TrendingSource::NotListed { listed: misses.trending },
+        affinity: match misses.affinity {
+            AffinityMiss::NoAffinity => AffinitySource::NoAffinity,
+            AffinityMiss::TooOld { by_ms } => AffinitySource::TooOld { by_ms },
+            AffinityMiss::BeyondAuthorCap { newer, cap } => {
+                AffinitySource::BeyondAuthorCap { newer, cap }
+            }
+            AffinityMiss::QuotaFull { quota, interactions } => {
+                AffinitySource::QuotaFull { quota, interactions }
+            }
+        },
+    }
+}
+
+impl From<Stage> for Dropped {
+    fn from(stage: Stage) -> Self {
+        Self { words: stage.to_string(), stage }
+    }
+}

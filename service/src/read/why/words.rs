@@ -1,0 +1,79 @@
+//! What kept a post out of a feed, in words for people.
+
+use std::fmt;
+
+use super::{AffinitySource, FollowSource, Stage, TrendingSource};
+
+fn hours(ms: i64) -> f64 {
+    ms as f64 / 3_600_000.0
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("nobody knows it"),
+            Self::Deleted => f.write_str("it was deleted"),
+            Self::OutOfReach { age_ms } => write!(
+                f,
+                "it is {:.1} h old: older than any source takes, and it does not trend",
+                hours(*age_ms)
+            ),
+            Self::ReaderGone => f.write_str("the reader was deleted"),
+            Self::Own => f.write_str("the reader wrote it"),
+            Self::AuthorGone => f.write_str("its author was deleted"),
+            Self::Seen { .. } => f.write_str("the reader saw it within the last 24 h"),
+            Self::NoSource { follow, trending, affinity } => {
+                write!(f, "no source proposes it: {follow}; {trending}; {affinity}")
+            }
+            Self::DuplicateOf { post_id, .. } => {
+                write!(f, "{post_id} says the same, and is better")
+            }
+            Self::BelowFloor { rank, gap, .. } => {
+                write!(f, "it is number {rank}, {gap:.4} below the last that has a place")
+            }
+            Self::Spacing { rank, of_author, .. } => write!(
+                f,
+                "it is number {rank}, but {of_author} of its author's posts have a place already"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for FollowSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFollowed => f.write_str("its author is not followed"),
+            Self::TooOld { by_ms } => {
+                write!(f, "for one who is followed it is {:.1} h too old", hours(*by_ms))
+            }
+            Self::BeyondCap { newer, cap } => {
+                write!(f, "{newer} of those who are followed are newer, and {cap} are taken")
+            }
+        }
+    }
+}
+
+impl fmt::Display for TrendingSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::NotListed { listed } = self;
+        write!(f, "it is none of the {listed} that trend")
+    }
+}
+
+impl fmt::Display for AffinitySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAffinity => f.write_str("the reader did nothing with posts of its author"),
+            Self::TooOld { by_ms } => {
+                write!(f, "for an author with affinity it is {:.1} h too old", hours(*by_ms))
+            }
+            Self::BeyondAuthorCap { newer, cap } => {
+                write!(f, "{newer} of its author are newer, and {cap} are taken")
+            }
+            Self::QuotaFull { quota, interactions } => write!(
+                f,
+                "authors with more affinity than {interactions} have used up all {quota} places"
+            ),
+        }
+    }
+}
