@@ -172,6 +172,15 @@ impl<R: Row> Cdc<R> {
     }
 }
 
+/// Where in the database's log a TRUNCATE lies, if the value is one that says so.
+pub fn truncated_at(value: &Payload) -> Option<u64> {
+    let read = value.read("value").ok()?;
+    let envelope = open(&read).ok()?;
+    let op = envelope.op.as_ref().and_then(Scalar::text);
+    let (lsn, _) = position(envelope.source.as_ref()).ok()?;
+    (op.as_deref() == Some("t") && lsn > 0).then_some(lsn)
+}
+
 fn decode_value<R: Row>(key: Option<&Payload>, value: &Payload) -> Result<Cdc<R>, FieldFault> {
     let read = value.read("value")?;
     let envelope = open(&read)?;

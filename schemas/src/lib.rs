@@ -57,7 +57,7 @@ mod wire;
 
 pub use action::Action;
 pub use avro::{Lookup, NoRegistry, Payload, SchemaById, WriterSchema};
-pub use change::{Cdc, Change, Op};
+pub use change::{Cdc, Change, Op, truncated_at};
 pub use comment::Comment;
 pub use daily_metrics::DailyMetrics;
 pub use day::Day;

@@ -302,12 +302,27 @@ pub struct Truncate {
     /// The table.
     #[arg(value_enum)]
     pub table: CapturedTable,
-    /// The position of the TRUNCATE in the database's log: rows that are newer stay.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    /// The position of the TRUNCATE in the database's log, such as 30757960 or 0/1D55448: rows that are newer stay.
+    #[arg(long, value_parser = position)]
     pub lsn: u64,
     /// Count the rows, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Also if the table's topic tells of no TRUNCATE there.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// A position of the database's log, in digits or as PostgreSQL writes it: two numbers in hexadecimal.
+fn position(text: &str) -> Result<u64, String> {
+    let read = match text.split_once('/') {
+        None => text.parse().ok(),
+        Some((high, low)) => {
+            let half = |half| u32::from_str_radix(half, 16).ok().map(u64::from);
+            half(high).zip(half(low)).map(|(high, low)| (high << 32) | low)
+        }
+    };
+    read.filter(|lsn| *lsn > 0).ok_or_else(|| "a position such as 30757960 or 0/1D55448".to_owned())
 }
 
 /// The topology.
@@ -343,6 +358,15 @@ pub enum Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_position_is_read_in_digits_and_as_postgresql_writes_it() {
+        let read = ["30757960", "0/1D55448", "2/0"].map(position);
+        assert_eq!(read, [Ok(30_757_960), Ok(0x1D5_5448), Ok(2 << 32)]);
+        for text in ["0", "0/0", "-1", "x/1", "1/", "1/100000000", ""] {
+            assert!(position(text).is_err(), "{text}");
+        }
+    }
 
     fn load(words: &str) -> Result<Load, String> {
         let words = format!("feedmill load {words}");

@@ -291,7 +291,11 @@ impl Worker {
         let Restored { store, checkpoint, records, .. } = restored;
         self.unstable_since.remove(id);
         self.instance.metrics.add(Counter::Restored, records);
-        tracing::info!(task = %id, records, "state restored");
+        // A start over state that is complete has nothing to tell of its many tasks.
+        match records {
+            0 => tracing::debug!(task = %id, "state is complete"),
+            _ => tracing::info!(task = %id, records, "state restored"),
+        }
         self.start_task(id, positions, Some(store), (checkpoint, records))
     }
 

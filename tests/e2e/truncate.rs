@@ -25,6 +25,10 @@ fn the_command_that_the_dead_letter_of_a_truncate_names_deletes_the_rows_of_befo
     assert!(told.ends_with("the table was truncated, state is unchanged"), "{told}");
 
     let words: Vec<_> = command.split(' ').collect();
+    let wrong = ["cdc", "truncate", "likes", "--lsn", "999999999999"];
+    let (code, _, words_of_it) = world.ended(&wrong);
+    assert_eq!(code, Some(5), "{words_of_it}");
+    assert!(words_of_it.contains("tells of no TRUNCATE at 999999999999"), "{words_of_it}");
     let dry = [&words[..], &["--dry-run"]].concat();
     let counted = |words: &[&str]| world.run(words);
     assert_eq!(counted(&dry), (true, "cdc.likes: 3 records, 1 rows would be deleted\n".into()));

@@ -139,6 +139,14 @@ async fn within<T>(
     timeout(wait, asked).await.map_err(late)?.map_err(Into::into)
 }
 
+/// How long a server may take to say that it is there.
+const ANSWERS_MAX: Duration = Duration::from_secs(5);
+
+/// Whether the server answers at all: whoever asks what may take long learns here that it is away.
+pub async fn answers(settings: &ClickHouseSettings) -> Result<(), ClickHouseFault> {
+    within(ANSWERS_MAX, settings.client().query("SELECT 1").execute()).await
+}
+
 /// The number of `Code: 60. DB::Exception: ...`.
 fn code(words: &str) -> Option<u32> {
     let (code, _) = words.split_once("Code: ")?.1.split_once('.')?;

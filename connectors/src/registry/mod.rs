@@ -2,6 +2,7 @@
 //!
 //! [`Registry`] answers those who read records and never waits; [`Subjects`] serves the commands, which do.
 
+mod compatibility;
 mod lookup;
 mod subjects;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use reqwest::Certificate;
 use reqwest::blocking::ClientBuilder;
 
+pub use compatibility::readable;
 pub use lookup::Registry;
 pub use subjects::{Registered, SubjectFault, Subjects};
 

@@ -7,15 +7,15 @@
 use std::error::Error;
 use std::fmt;
 
-use apache_avro::schema_compatibility::{Compatibility as Compatible, SchemaCompatibility};
 use reqwest::blocking::{Client, Response};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::compatibility::explain;
 use super::{CALL_MAX, RegistrySettings, http_client};
-use crate::causes::{causes, deepest};
+use crate::causes::deepest;
 
 /// What a new subject is held to: who reads by the new schema reads what was written by the last one.
 const BACKWARD: &str = "BACKWARD";
@@ -208,69 +208,9 @@ fn read<T: DeserializeOwned>(answer: Response) -> Result<Option<T>, SubjectFault
     }
 }
 
-/// Whether who reads by `new` reads what was written by `old`; which field is in the way.
-fn explain(old: &str, new: &str) -> Result<(), String> {
-    let parsed = |text: &str| apache_avro::Schema::parse_str(text);
-    let (Ok(old), Ok(new)) = (parsed(old), parsed(new)) else { return Ok(()) };
-    match SchemaCompatibility::can_read(&old, &new) {
-        Ok(Compatible::Full) => Ok(()),
-        Ok(Compatible::Partial) => {
-            Err("a symbol of an enum or a branch of a union is gone, and values may have it".into())
-        }
-        Err(error) => Err(chain(&error)),
-    }
-}
-
-/// An error and all that lies behind it.
-fn chain(error: &dyn Error) -> String {
-    let words = causes(error).collect::<Vec<_>>().join(": ");
-    // One line, whatever is printed in it.
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn record(fields: &str) -> String {
-        format!(r#"{{"type":"record","name":"Event","fields":[{fields}]}}"#)
-    }
-
-    #[test]
-    fn what_is_in_the_way_of_a_schema_is_a_field_by_name() {
-        let old = record(r#"{"name":"a","type":"string"},{"name":"b","type":"int"}"#);
-        let rows = [
-            (r#"{"name":"a","type":"string"}"#, None),
-            (
-                r#"{"name":"a","type":"string"},{"name":"c","type":["null","int"],"default":null}"#,
-                None,
-            ),
-            (r#"{"name":"a","type":"string"},{"name":"c","type":"int"}"#, Some("'c'")),
-            (r#"{"name":"a","type":"string"},{"name":"b","type":"string"}"#, Some("'b'")),
-            (r#"{"name":"a","type":"string"},{"name":"b","type":["int","null"]}"#, None),
-        ];
-        for (fields, in_the_way) in rows {
-            let found = explain(&old, &record(fields)).err();
-            match in_the_way {
-                None => assert_eq!(found, None, "{fields}"),
-                Some(field) => {
-                    assert!(found.is_some_and(|found| found.contains(field)), "{fields}")
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_symbol_that_goes_is_in_the_way_and_one_that_comes_is_not() {
-        let of = |symbols| {
-            record(&format!(
-                r#"{{"name":"a","type":{{"type":"enum","name":"A","symbols":{symbols}}}}}"#
-            ))
-        };
-        let (less, more) = (of(r#"["like"]"#), of(r#"["like","view"]"#));
-        assert_eq!(explain(&less, &more), Ok(()));
-        assert!(explain(&more, &less).unwrap_err().contains("a symbol of an enum"));
-    }
 
     #[test]
     fn a_registry_that_is_not_there_is_named_with_the_reason() {

@@ -19,13 +19,14 @@ import org.apache.kafka.common.serialization.StringSerializer;
 
 class Produce {
   public static void main(String[] arguments) throws Exception {
-    String registry = System.getenv("REGISTRY"), user = System.getenv("USER_ID"), post = System.getenv("POST_ID");
+    String registry = System.getenv("REGISTRY"), post = System.getenv("POST_ID");
+    String user = System.getenv("USER_ID").toLowerCase();
     var latest = URI.create(registry + "/subjects/events-value/versions/latest/schema").toURL();
     var schema = new Schema.Parser().parse(latest.openStream());
     // Apicurio's serializer speaks its registry's own interface. With another registry it is Confluent's KafkaAvroSerializer,
     // with `schema.registry.url`, `auto.register.schemas` false and `use.latest.version` true.
     Map<String, Object> settings = Map.of(
-        "bootstrap.servers", System.getenv("KAFKA"), "enable.idempotence", true, "acks", "all",
+        "bootstrap.servers", System.getenv("KAFKA"), "enable.idempotence", true, "max.block.ms", 30_000,
         "apicurio.registry.url", registry.replace("/apis/ccompat/v7", "/apis/registry/v2"),
         "apicurio.registry.as-confluent", true, "apicurio.registry.use-id", "contentId",
         "apicurio.registry.headers.enabled", false, "apicurio.registry.auto-register", false,

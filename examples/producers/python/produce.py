@@ -32,12 +32,13 @@ producer = Producer({
     "partitioner": "murmur2_random",
     "enable.idempotence": True,
     "acks": "all",
+    "message.timeout.ms": 30_000,
 })
 for action in ["view", "like", "share"]:
     event = {
         "event_id": str(uuid.uuid4()),  # sent again under it, it is the same event
         "event_time": time.time_ns() // 1_000_000,
-        "user_id": os.environ["USER_ID"],
+        "user_id": os.environ["USER_ID"].lower(),
         "post_id": os.environ["POST_ID"],
         "action": action,
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use connectors::clickhouse::{Migration, MigrationFault, Migrator};
+use connectors::clickhouse::{Migration, MigrationFault, Migrator, answers};
 use millstream::Exit;
 
 use crate::Failed;
@@ -12,7 +12,9 @@ use crate::config::Config;
 pub async fn migrate(config: &Config, is_dry: bool, unlock: bool) -> Result<String, Failed> {
     let settings = config.clickhouse.as_ref().map(|clickhouse| &clickhouse.server);
     let needed = || Failed(Exit::Usage, "clickhouse.url: is needed".to_owned());
-    let migrator = Migrator::new(settings.ok_or_else(needed)?);
+    let settings = settings.ok_or_else(needed)?;
+    answers(settings).await?;
+    let migrator = Migrator::new(settings);
     if unlock && !is_dry {
         migrator.unlock().await.map_err(failed)?;
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use connectors::clickhouse::DailyQuality;
+use connectors::clickhouse::{DailyQuality, answers};
 use millstream::{Clock, Exit, SystemClock};
 use schemas::daily_metrics::Quality;
 use schemas::{DailyMetrics, Day};
@@ -20,6 +20,9 @@ pub async fn show(config: &Config, asked: &Metrics) -> Result<String, Failed> {
     let today = Day::of(SystemClock.now().0);
     if asked.date > today {
         return Err(Failed(Exit::Usage, format!("--date: {} has not begun", asked.date)));
+    }
+    if let Some(clickhouse) = &config.clickhouse {
+        answers(&clickhouse.server).await?;
     }
     let metrics = match asked.date >= today.before(DailyQuality::KEPT_DAYS) {
         true => added_up(config, asked.date).await?,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use connectors::registry::{SubjectFault, Subjects};
+use connectors::registry::{SubjectFault, Subjects, readable};
 use millstream::Exit;
 use schemas::{EVENTS_SCHEMA, Published};
 
@@ -26,7 +26,10 @@ pub fn list(config: &Config) -> Result<String, Failed> {
                 writeln!(lines, "{subject:<16} version {version}, id {id}{differs}")
             }
             None if of.is_registered => writeln!(lines, "{subject:<16} not registered"),
-            None => writeln!(lines, "{subject:<16} says what bytes mean that are no Avro"),
+            None => writeln!(
+                lines,
+                "{subject:<16} not for a registry: it says what the bytes of this topic mean"
+            ),
         };
     }
     Ok(lines)
@@ -60,9 +63,16 @@ fn subjects(config: &Config) -> Result<Subjects, Failed> {
     Subjects::open(settings).map_err(|words| Failed(Exit::Usage, format!("registry: {words}")))
 }
 
+/// Ours, or that of a file, by which must be written what we can read.
 fn schema(file: Option<&Path>) -> Result<String, Failed> {
-    let Some(path) = file else { return Ok(EVENTS_SCHEMA.schema.to_owned()) };
-    fs::read_to_string(path).map_err(|e| Failed(Exit::Usage, format!("{}: {e}", path.display())))
+    let ours = EVENTS_SCHEMA.schema;
+    let Some(path) = file else { return Ok(ours.to_owned()) };
+    let of_file = |words: &str| format!("{}: {words}", path.display());
+    let theirs = fs::read_to_string(path);
+    let theirs = theirs.map_err(|e| Failed(Exit::Usage, of_file(&e.to_string())))?;
+    let fault =
+        |words: String| Failed(Exit::Mismatch, of_file(&format!("not readable here: {words}")));
+    readable(ours, &theirs).map(|()| theirs).map_err(fault)
 }
 
 /// Whether two texts are one JSON value.

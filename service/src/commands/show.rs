@@ -27,7 +27,7 @@ pub async fn show(config: &Config, user: Uuid, limit: u8) -> Result<String, Stri
 pub fn table(body: &FeedBody, now_ms: i64, limit: usize) -> String {
     let weights = Weights::of(body);
     let mut out = format!(
-        "{:>3}  {:>7}  {:>9}  {:>10}  {:>8}  {:>4} {:>4} {:>4} {:>5} {:>4}  {:<9} {:<18} {:<9} {}\n",
+        "{:>3}  {:>7}  {:>9}  {:>10}  {:>8}  {:>4} {:>4} {:>4} {:>5} {:>4}  {:<9} {:<25} {:<9} {}\n",
         "#",
         "score",
         "freshness",
@@ -52,7 +52,7 @@ pub fn table(body: &FeedBody, now_ms: i64, limit: usize) -> String {
         let _ = writeln!(
             out,
             "{position:>3}  {:>7.4}  {:>9.4}  {:>10.4}  {:>8.4}  {:>4} {:>4} {:>4} {:>5} {:>4}  \
-             {age:<9} {sources:<18} {:<9} {}",
+             {age:<9} {sources:<25} {:<9} {}",
             terms.score,
             terms.freshness,
             terms.engagement,

@@ -229,5 +229,5 @@ fn options_of_the_kafka_client_come_from_file_and_environment_and_passwords_are_
 #[test]
 fn an_option_of_the_kafka_client_that_the_engine_relies_on_is_a_fault_that_names_it() {
     let faults = read("[kafka.client]\nisolation.level = 'read_uncommitted'", &[]).unwrap_err();
-    assert_eq!(faults, "kafka.client.isolation.level: may not be set\n");
+    assert_eq!(faults, "kafka.client.isolation.level: is none of the options that may be set\n");
 }

@@ -139,7 +139,7 @@ impl ConfigValues {
         {
             let short = name.strip_prefix(&prefix).unwrap_or_default().to_owned();
             if !known.contains(&short.as_str()) {
-                self.fault(&name, "may not be set");
+                self.fault(&name, "is none of the options that may be set");
                 continue;
             }
             let shown = if short.ends_with("password") { SECRET } else { &text };

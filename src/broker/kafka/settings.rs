@@ -128,11 +128,37 @@ impl KafkaSettings {
             }
             native(&[(name.clone(), value.clone())]).err().map(|failed| failed.detail)
         };
-        let refused: Vec<_> = self.overrides.iter().filter_map(refused).collect();
+        let mut refused: Vec<_> = self.overrides.iter().filter_map(refused).collect();
+        refused.extend(self.without_effect());
+        refused.extend(self.missing_files());
         if refused.is_empty() {
             return Ok(());
         }
         Err(Failure::new(Call::Open, Code::InvalidArgument, refused.join("; ")))
+    }
+
+    /// What is set for a protocol that is not spoken: it would be taken in silence, and the password with it.
+    fn without_effect(&self) -> impl Iterator<Item = String> + '_ {
+        let protocol = self.overrides.get("security.protocol");
+        let protocol = protocol.map_or("plaintext".to_owned(), |of| of.to_ascii_lowercase());
+        let (logs_in, encrypts) = (protocol.starts_with("sasl"), protocol.ends_with("ssl"));
+        let idle = move |name: &&String| {
+            (name.starts_with("sasl.") && !logs_in) || (name.starts_with("ssl.") && !encrypts)
+        };
+        let words =
+            move |name| format!("{name} has no effect while security.protocol is {protocol}");
+        self.overrides.keys().filter(idle).map(words)
+    }
+
+    /// Files that are named and not there: librdkafka says only that something failed.
+    fn missing_files(&self) -> impl Iterator<Item = String> + '_ {
+        let named = self.overrides.iter().filter(|(name, _)| name.ends_with(".location"));
+        // Which has librdkafka look for the system's own.
+        let named = named.filter(|(_, path)| *path != "probe");
+        named.filter_map(|(name, path)| {
+            let fault = std::fs::metadata(path).err()?;
+            Some(format!("{name}: {path}: {fault}"))
+        })
     }
 
     /// How long an answer may take that is no transactional call.
@@ -301,6 +327,7 @@ mod tests {
         let overrides = [
             ("sasl.password", "hunter2"),
             ("security.protocol", "pigeon"),
+            ("ssl.ca.location", "/nowhere/ca.pem"),
             ("socket.timeout.ms", "soon"),
             ("ssl.key.password", "hunter2\0"),
         ];
@@ -313,9 +340,26 @@ mod tests {
             [
                 "Invalid value \"pigeon\" for configuration property \"security.protocol\"",
                 "Invalid value for configuration property \"socket.timeout.ms\"",
-                "ssl.key.password holds a zero byte"
+                "ssl.key.password holds a zero byte",
+                "sasl.password has no effect while security.protocol is pigeon",
+                "ssl.ca.location has no effect while security.protocol is pigeon",
+                "ssl.key.password has no effect while security.protocol is pigeon",
+                "ssl.ca.location: /nowhere/ca.pem: No such file or directory (os error 2)",
             ]
         );
+    }
+
+    #[test]
+    fn what_the_protocol_does_not_use_is_told() {
+        let without_effect = |protocol: &str| {
+            let mut settings = KafkaSettings::new("localhost:9092");
+            let overrides =
+                [("security.protocol", protocol), ("sasl.username", "u"), ("ssl.ca.location", "x")];
+            settings.overrides = overrides.map(|(name, value)| (name.into(), value.into())).into();
+            settings.without_effect().count()
+        };
+        let counts = ["sasl_ssl", "SASL_SSL", "ssl", "sasl_plaintext", "plaintext"];
+        assert_eq!(counts.map(without_effect), [0, 0, 1, 1, 2]);
     }
 
     #[test]

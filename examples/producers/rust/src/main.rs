@@ -37,7 +37,7 @@ enum Action {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let told = |name: &str| env::var(name).map_err(|error| format!("{name}: {error}"));
-    let (user_id, post_id) = (&told("USER_ID")?, &told("POST_ID")?);
+    let (user_id, post_id) = (&told("USER_ID")?.to_lowercase(), &told("POST_ID")?);
     let encoder = AvroEncoder::new(SrSettings::new(told("REGISTRY")?));
     let subject = SubjectNameStrategy::TopicNameStrategy("events".to_owned(), false);
     let producer: FutureProducer = ClientConfig::new()
@@ -45,6 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .set("partitioner", "murmur2_random")
         .set("enable.idempotence", "true")
         .set("acks", "all")
+        .set("message.timeout.ms", "30000")
         .create()?;
     for action in [Action::View, Action::Like, Action::Share] {
         let event_time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis().try_into()?;

@@ -67,12 +67,29 @@ struct Truncation<'a> {
 impl Truncation<'_> {
     fn of<R: Deletable>(&self, topic: Declared) -> Result<String, Failed> {
         let (rows, read) = self.read::<R>(topic)?;
+        if !self.asked.force && !rows.truncated_at.contains(&self.asked.lsn) {
+            return Err(Failed(Exit::Mismatch, self.unknown(topic, &rows.truncated_at)));
+        }
         let older = rows.older_than(self.asked.lsn).count();
         if !self.asked.dry_run {
             self.delete(topic, &rows).map_err(|failure| at(topic, &failure))?;
         }
         let what = if self.asked.dry_run { "would be deleted" } else { "deleted" };
         Ok(format!("{}: {read} records, {older} rows {what}\n", topic.name))
+    }
+
+    /// What is said of a position at which the topic tells of no TRUNCATE: rows that are there would be deleted by it.
+    fn unknown(&self, topic: Declared, known: &BTreeSet<u64>) -> String {
+        let known: Vec<_> = known.iter().map(u64::to_string).collect();
+        let told = match known.is_empty() {
+            true => "it tells of none".to_owned(),
+            false => format!("those that it tells of: {}", known.join(", ")),
+        };
+        let Truncate { lsn, .. } = self.asked;
+        format!(
+            "{} tells of no TRUNCATE at {lsn}; {told}; --force if it was cut off since",
+            topic.name
+        )
     }
 
     /// Reads the topic to its end; tells how many records it has too.

@@ -3,9 +3,9 @@
 //! Records of a row come in the order of its partition. A connector may repeat older ones, so the newest position decides; a
 //! row that was deleted is forgotten, and one that an older record brings back is deleted once more, which changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use schemas::{Cdc, Payload, Row};
+use schemas::{Cdc, Payload, Row, truncated_at};
 
 /// Where the records of a row lie, and under which key.
 #[derive(Clone, Copy, Debug)]
@@ -29,35 +29,40 @@ pub struct Live<R> {
 }
 
 /// See the module.
-pub struct Rows<R: Row>(HashMap<R::Key, Live<R>>);
+pub struct Rows<R: Row> {
+    live: HashMap<R::Key, Live<R>>,
+    /// Where the topic tells of a TRUNCATE.
+    pub truncated_at: BTreeSet<u64>,
+}
 
 impl<R: Row> Default for Rows<R> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { live: HashMap::new(), truncated_at: BTreeSet::new() }
     }
 }
 
 impl<R: Row + Clone> Rows<R> {
     /// Takes a record; what is no change of a row says nothing.
     pub fn take(&mut self, place: Place<'_>, key: Option<&Payload>, value: Option<&Payload>) {
+        self.truncated_at.extend(value.and_then(truncated_at));
         let Ok(Cdc::Change(change)) = Cdc::<R>::decode(key, value) else { return };
         let Some(row) = change.key else { return };
-        if self.0.get(&row).is_some_and(|known| known.lsn > change.lsn) {
+        if self.live.get(&row).is_some_and(|known| known.lsn > change.lsn) {
             return;
         }
         match change.live() {
             Some(image) => {
                 let Place { partition, key } = place;
                 let (key, image) = (key.map(Box::from), image.clone());
-                self.0.insert(row, Live { partition, key, image, lsn: change.lsn });
+                self.live.insert(row, Live { partition, key, image, lsn: change.lsn });
             }
-            None => drop(self.0.remove(&row)),
+            None => drop(self.live.remove(&row)),
         }
     }
 
     /// Those whose newest image is older than this position.
     pub fn older_than(&self, lsn: u64) -> impl Iterator<Item = &Live<R>> {
-        self.0.values().filter(move |row| row.lsn < lsn)
+        self.live.values().filter(move |row| row.lsn < lsn)
     }
 }
 
@@ -100,6 +105,22 @@ mod tests {
             envelope("c", 2, 110),
         ];
         assert_eq!(older(&records), [id(1), id(3)]);
+    }
+
+    #[test]
+    fn where_a_topic_tells_of_a_truncate_is_known() {
+        let mut rows = Rows::<Like>::default();
+        for lsn in ["100", "7", "0", "null"] {
+            let value = format!(r#"{{"op":"t","source":{{"lsn":{lsn}}}}}"#);
+            rows.take(
+                Place { partition: 0, key: None },
+                None,
+                Some(&Payload::json(value.as_bytes())),
+            );
+        }
+        let value = envelope("c", 1, 9);
+        rows.take(Place { partition: 0, key: None }, None, Some(&Payload::json(value.as_bytes())));
+        assert_eq!(rows.truncated_at, [7, 100].into());
     }
 
     #[test]
