@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// A table of the application.
@@ -89,11 +90,26 @@ pub struct DayOfRows {
     pub rows: u64,
     /// The sum, over the rows, of 64 bits of the MD5 of their ids and time.
     pub digest: i128,
-    /// The sum, over posts, of their contents' hashes, each mixed with its id; 0 of other tables.
+    /// The sum, over posts, of 64 bits of the SHA-256 of their ids and their contents' hashes; 0 of other tables.
     pub contents: u64,
 }
 
 /// What a post adds to [`DayOfRows::contents`].
 pub fn content_part(id: Uuid, content_hash: u64) -> u64 {
-    content_hash ^ id.as_u64_pair().1
+    let digest: [u8; 32] = Sha256::digest(format!("{id}{content_hash}")).into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_that_are_exchanged_between_posts_of_neighbouring_ids_are_another_sum() {
+        let id = |n: u128| Uuid::from_u128(n);
+        let sum =
+            |of: [u64; 2]| content_part(id(6), of[0]).wrapping_add(content_part(id(7), of[1]));
+        assert_ne!(sum([2, 4]), sum([4, 2]));
+    }
 }

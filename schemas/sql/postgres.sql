@@ -40,11 +40,13 @@ CREATE TABLE IF NOT EXISTS likes (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
--- The last resort when nothing else answers: followees' posts, newest first; what the reader touched.
+-- The last resort when nothing else answers: followees' posts, newest first; what the reader touched; counts.
 CREATE INDEX IF NOT EXISTS posts_by_author ON posts (user_id, created_at DESC, id);
 CREATE INDEX IF NOT EXISTS posts_by_time ON posts (created_at DESC, id);
 CREATE INDEX IF NOT EXISTS likes_by_user ON likes (user_id, created_at);
 CREATE INDEX IF NOT EXISTS comments_by_user ON comments (user_id, created_at);
+CREATE INDEX IF NOT EXISTS likes_by_post ON likes (post_id, user_id);
+CREATE INDEX IF NOT EXISTS comments_by_post ON comments (post_id);
 
 -- Under the default identity a delete carries the key and made-up values elsewhere, so that a deleted
 -- like could not be traced to its post. Users are deleted by key alone.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schemas::{FeedBody, RedisValue, Wire};
 use serde_json::Value;
-use tests::poll_until;
+use tests::{Part, poll_until};
 
 use crate::world::World;
 
@@ -125,6 +125,7 @@ fn what_is_equal_at_rest_is_told_so_and_each_planted_difference_is_found_and_nam
     feeds_that_are_not_as_they_were_are_found(&world);
     is_equal(&world, "60");
     what_it_tells_a_program_is_json(&world);
+    a_clickhouse_that_stands_still_is_not_waited_for(&world);
 }
 
 /// Who reads is online, so that nothing that state knows waits for the refresh grid.
@@ -157,6 +158,8 @@ fn rows_of_clickhouse_that_are_not_as_they_were_are_found(world: &World) {
         |row| row.replace("addMilliseconds(created_at, 1) AS created_at"),
         "created_at: postgresql ",
     );
+    let beyond = "version + 2000000000000 AS version";
+    users.differs_by(|row| row.replace(beyond), "position: postgresql ");
     let deleted = "version + 1 AS version, 1 AS is_deleted";
     likes.differs_by(|row| row.replace(deleted), "is_deleted: postgresql 0, clickhouse 1");
 
@@ -193,7 +196,22 @@ fn feeds_that_are_not_as_they_were_are_found(world: &World) {
         |row| row.replace("arrayMap(n -> n + 1, items.likes) AS `items.likes`"),
         "position 1: likes: redis ",
     );
+    row.differs_by(
+        |row| row.replace("arrayMap(n -> 200, items.rule) AS `items.rule`"),
+        "version: clickhouse a row of nobody of us, ",
+    );
     row.differs_by(Row::remove, "version: clickhouse ");
+    world.delete_in_redis(&key);
+    row.differs_by(Row::remove, "version: redis none, state ");
+    world.set_in_redis(&key, &value);
+}
+
+fn a_clickhouse_that_stands_still_is_not_waited_for(world: &World) {
+    world.pause_server(Part::ClickHouse);
+    let (code, said) = verify(world, "1");
+    assert_eq!(code, Some(6), "{said}");
+    assert!(said.contains("clickhouse is unavailable"), "{said}");
+    world.resume_server(Part::ClickHouse);
 }
 
 fn what_it_tells_a_program_is_json(world: &World) {

@@ -536,5 +536,13 @@ fn missing_tables_are_told_with_the_command_that_makes_them() {
         assert!(fault.starts_with("clickhouse refuses: Code: 60"), "{fault}");
         assert!(fault.ends_with("`feedmill clickhouse migrate` makes the tables"), "{fault}");
         world.until("SELECT count() FROM likes FINAL", "1");
+        // What was lost is made again by the command that was named.
+        let migrator = Migrator::new(&settings(&world.stack));
+        let made = world.runtime.block_on(migrator.migrate("a test")).unwrap();
+        assert_eq!(made.iter().map(|of| of.number).collect::<Vec<_>>(), [2]);
+        world.until(COUNT, "1\t1");
     });
+    let migrator = Migrator::new(&settings(&world.stack));
+    assert_eq!(world.runtime.block_on(migrator.pending()), Ok(vec![]));
+    assert_eq!(ask(&world.stack, "SELECT count() FROM migrations"), "5");
 }

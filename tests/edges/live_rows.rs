@@ -97,4 +97,7 @@ async fn equal_rows_have_equal_digests_and_are_found_by_day_by_key_and_by_chance
     let gone = Table::Posts.key([gone, gone, gone]);
     let image = live.of_keys(Table::Posts, &[gone]).await.unwrap()[&gone];
     assert_eq!((image.version, image.row), (as_of, None));
+    let newer = live.newer_than(Table::Follows, as_of, 9).await.unwrap();
+    assert_eq!(newer.iter().map(|(_, version)| version.lsn()).collect::<Vec<_>>(), [6]);
+    assert_eq!(live.newer_than(Table::Posts, as_of, 9).await.unwrap(), []);
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::last_feeds::PublishedFeed;
 use super::sink::{Hold, Inserted, Sink};
 use super::stretch::Stretch;
-use super::{ClickHouseFault, Uuid, time};
+use super::{Uuid, time};
 
 /// Columns of `feeds`.
 #[derive(Debug, Default, PartialEq, Eq, Row, Serialize, Deserialize)]
@@ -79,24 +79,26 @@ impl FeedRow {
         refill(&mut self.rules, items, |item| item.rule as u8);
     }
 
-    /// The publication that it is, and whose.
-    pub(super) fn published(self) -> Result<(UserId, PublishedFeed), ClickHouseFault> {
+    /// Whose it is, and the publication; words if it is a row that none of us wrote.
+    pub(super) fn published(self) -> (UserId, Result<PublishedFeed, String>) {
         let user = UserId(self.user_id.into());
-        let foreign =
-            || ClickHouseFault::Refused(format!("feeds of {user}: a row of nobody of us"));
-        let feeds_epoch = u32::try_from(self.feeds_epoch).map_err(|_| foreign())?;
+        (user, self.publication().ok_or_else(|| "a row of nobody of us".to_owned()))
+    }
+
+    fn publication(&self) -> Option<PublishedFeed> {
         let body = match self.is_gone {
             0 => Some(FeedBody {
                 as_of_ms: self.as_of,
                 valid_until_ms: self.valid_until,
                 weight_set: self.weight_set,
                 cold_start: self.cold_start != 0,
-                items: self.items().ok_or_else(foreign)?,
+                items: self.items()?,
             }),
             _ => None,
         };
+        let feeds_epoch = u32::try_from(self.feeds_epoch).ok()?;
         let version = FeedVersion { feeds_epoch, version: self.version };
-        Ok((user, PublishedFeed { version, published_at_ms: self.published_at, body }))
+        Some(PublishedFeed { version, published_at_ms: self.published_at, body })
     }
 
     /// The server holds that all columns of the items are equally long.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::feeds::FeedRow;
-use super::{ClickHouseFault, ClickHouseSettings};
+use super::{ClickHouseFault, ClickHouseSettings, while_it_answers};
 
 /// A publication.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,18 +43,21 @@ impl LastFeeds {
     pub async fn readers(&self, seed: u64, count: u32) -> Result<Vec<Uuid>, ClickHouseFault> {
         let asked = self.client.query_raw(include_str!("readers.sql"));
         let asked = asked.param("seed", seed.to_string()).param("count", count);
-        let readers = asked.fetch_all::<Reader>().await?;
+        let asked = async { Ok(asked.fetch_all::<Reader>().await?) };
+        let readers = while_it_answers(&self.client, asked).await?;
         Ok(readers.into_iter().map(|reader| reader.user_id).collect())
     }
 
-    /// The last feeds of these users; nothing of who has none.
+    /// The last feeds of these users; nothing of who has none, and words where a row is none that we write.
     pub async fn of(
         &self,
         users: &[UserId],
-    ) -> Result<BTreeMap<UserId, PublishedFeed>, ClickHouseFault> {
+    ) -> Result<BTreeMap<UserId, Result<PublishedFeed, String>>, ClickHouseFault> {
         let asked = self.client.query_raw(include_str!("last_feed.sql"));
         let users: Vec<_> = users.iter().map(UserId::to_string).collect();
-        let found = asked.param("users", users).fetch_all::<FeedRow>().await?;
-        found.into_iter().map(FeedRow::published).collect()
+        let asked = asked.param("users", users);
+        let asked = async { Ok(asked.fetch_all::<FeedRow>().await?) };
+        let found = while_it_answers(&self.client, asked).await?;
+        Ok(found.into_iter().map(FeedRow::published).collect())
     }
 }

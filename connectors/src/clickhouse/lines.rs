@@ -1,7 +1,7 @@
 //! What a ranking by ClickHouse reads of posts: their lines, and what trends, as the tables of `5-ranking.sql` have them.
 
 use ::clickhouse::Row;
-use millstream::RawRecord;
+use millstream::{Clock, RawRecord, SystemClock};
 use schemas::topic::TRENDING;
 use schemas::{PostId, PostLine, Trending, Wire};
 use serde::Serialize;
@@ -27,8 +27,9 @@ pub(super) struct LineRow {
 }
 
 impl LineRow {
-    /// The row of a record of `posts-live`; none if it is no line.
-    pub(super) fn of(record: &RawRecord<'_>) -> Option<Self> {
+    /// The row of a record of `posts-live` that is inserted at `now_ms`; none if it is no line. The record's own time may be that of
+    /// an event long ago.
+    pub(super) fn of(record: &RawRecord<'_>, now_ms: i64) -> Option<Self> {
         let post = PostId::decode(record.key?).ok()?;
         let line = record.value.map(PostLine::decode).transpose().ok()?;
         let is_deleted = u8::from(line.is_none());
@@ -44,7 +45,7 @@ impl LineRow {
             content_hash: line.content_hash,
             version: record.offset.0.cast_unsigned(),
             is_deleted,
-            noted_at: time(record.timestamp.0),
+            noted_at: time(now_ms),
         })
     }
 }
@@ -88,7 +89,8 @@ impl Sink {
         is_doubtful: bool,
         records: impl Iterator<Item = RawRecord<'r>>,
     ) -> Result<Inserted, Hold> {
-        let rows = records.map(|record| Ok(LineRow::of(&record)));
+        let now_ms = SystemClock.now().0;
+        let rows = records.map(|record| Ok(LineRow::of(&record, now_ms)));
         self.merge("post_lines", (stretch, is_doubtful), rows).await
     }
 

@@ -10,7 +10,7 @@ use ::clickhouse::{Client, Row};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{ClickHouseFault, ClickHouseSettings};
+use super::{ClickHouseFault, ClickHouseSettings, while_it_answers};
 use crate::table::{DayOfRows, LiveRow, RowKey, Table};
 
 /// A question: the rows in one form, and what is asked of them.
@@ -73,7 +73,8 @@ impl LiveRows {
         as_of: Version,
     ) -> Result<BTreeMap<i32, DayOfRows>, ClickHouseFault> {
         let asked = self.ask(question!("days.sql"), table, as_of);
-        let days = asked.fetch_all::<(i32, u64, i128, u64)>().await?;
+        let asked = async { Ok(asked.fetch_all::<(i32, u64, i128, u64)>().await?) };
+        let days = while_it_answers(&self.client, asked).await?;
         let day = |(day, rows, digest, contents)| (day, DayOfRows { rows, digest, contents });
         Ok(days.into_iter().map(day).collect())
     }
@@ -85,7 +86,7 @@ impl LiveRows {
         as_of: Version,
     ) -> Result<Vec<LiveRow>, ClickHouseFault> {
         let asked = self.ask(question!("row.sql" "of_day.sql"), table, as_of).param("day", day);
-        rows(asked).await
+        while_it_answers(&self.client, rows(asked)).await
     }
 
     /// Live rows, by chance that the seed decides.
@@ -96,7 +97,23 @@ impl LiveRows {
         (seed, count): (u64, u32),
     ) -> Result<Vec<LiveRow>, ClickHouseFault> {
         let asked = self.ask(question!("row.sql" "sample.sql"), table, as_of);
-        rows(asked.param("seed", seed.to_string()).param("count", count)).await
+        let asked = asked.param("seed", seed.to_string()).param("count", count);
+        while_it_answers(&self.client, rows(asked)).await
+    }
+
+    /// The newest images after a position, deletions too, the newest first; at most so many.
+    pub async fn newer_than(
+        &self,
+        table: Table,
+        as_of: Version,
+        count: u32,
+    ) -> Result<Vec<(RowKey, Version)>, ClickHouseFault> {
+        let asked = self.ask(include_str!("live_rows/newer.sql"), table, as_of);
+        let asked = asked.param("count", count);
+        let asked = async { Ok(asked.fetch_all::<ImageRow>().await?) };
+        let images = while_it_answers(&self.client, asked).await?;
+        let key = |of: &ImageRow| table.key([of.first, of.second, Uuid::nil()]);
+        Ok(images.iter().map(|of| (key(of), Version(of.newest))).collect())
     }
 
     /// What is known of these rows, whatever it is as of.
@@ -115,13 +132,16 @@ impl LiveRows {
             let asked = self.ask(question, table, Version::MAX);
             asked.param("first", &first).param("second", &second)
         };
-        let images = ask(include_str!("live_rows/images.sql")).fetch_all::<ImageRow>().await?;
+        let images = ask(include_str!("live_rows/images.sql"));
+        let images = async { Ok(images.fetch_all::<ImageRow>().await?) };
+        let images = while_it_answers(&self.client, images).await?;
         let image = |of: ImageRow| {
             let key = table.key([of.first, of.second, Uuid::nil()]);
             (key, Image { version: Version(of.newest), row: None })
         };
         let mut images: BTreeMap<_, _> = images.into_iter().map(image).collect();
-        for row in rows(ask(question!("row.sql" "of_keys.sql"))).await? {
+        let live = rows(ask(question!("row.sql" "of_keys.sql")));
+        for row in while_it_answers(&self.client, live).await? {
             if let Some(image) = images.get_mut(&table.key(row.ids)) {
                 image.row = Some(row);
             }

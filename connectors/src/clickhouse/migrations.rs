@@ -58,6 +58,18 @@ impl Migration {
         self.sql.split(";\n").filter(|statement| !statement.trim().is_empty())
     }
 
+    /// The tables and views that it makes.
+    fn makes(&self) -> impl Iterator<Item = &'static str> {
+        let of = |kind: &str, statement: &'static str| {
+            let (_, rest) = statement.split_once(kind)?;
+            rest.split_whitespace().next()
+        };
+        self.statements().filter_map(move |statement| {
+            let view = of("CREATE MATERIALIZED VIEW IF NOT EXISTS ", statement);
+            view.or_else(|| of("CREATE TABLE IF NOT EXISTS ", statement))
+        })
+    }
+
     fn checksum(&self) -> String {
         let mut hex = String::new();
         for byte in Sha256::digest(self.sql) {
@@ -123,15 +135,36 @@ impl Migrator {
 
     /// What is to be done; nothing is changed.
     pub async fn pending(&self) -> Result<Vec<Migration>, MigrationFault> {
+        let done = self.done().await?;
+        let (lost, pending) = (self.lost(!done.is_empty()).await?, pending(&done)?);
+        Ok(Migration::ALL
+            .into_iter()
+            .filter(|of| pending.contains(of) || lost.contains(of))
+            .collect())
+    }
+
+    /// What was done, by number, with its checksum.
+    async fn done(&self) -> Result<BTreeMap<u32, String>, MigrationFault> {
         let done = self.client.query("SELECT number, checksum FROM migrations").fetch_all();
-        let done: Vec<(u32, String)> = match within(STATEMENT_MAX, done).await {
-            Ok(done) => done,
+        match within(STATEMENT_MAX, done).await {
+            Ok(done) => Ok(done.into_iter().collect::<BTreeMap<u32, String>>()),
             Err(ClickHouseFault::Refused(words)) if MISSING.iter().any(|of| words.contains(of)) => {
-                Vec::new()
+                Ok(BTreeMap::new())
             }
-            Err(fault) => return Err(fault.into()),
-        };
-        pending(&done.into_iter().collect())
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Those that were done and of which a table is not there: statements are repeated without harm.
+    async fn lost(&self, any_done: bool) -> Result<Vec<Migration>, MigrationFault> {
+        if !any_done {
+            return Ok(Vec::new());
+        }
+        let asked =
+            self.client.query("SELECT name FROM system.tables WHERE database = currentDatabase()");
+        let there: Vec<String> = within(STATEMENT_MAX, asked.fetch_all()).await?;
+        let is_lost = |of: &Migration| of.makes().any(|name| !there.iter().any(|of| of == name));
+        Ok(Migration::ALL.into_iter().filter(is_lost).collect())
     }
 
     /// Does what is to be done, and tells what it was; `by` is who does it.
@@ -148,9 +181,13 @@ impl Migrator {
 
     async fn migrate_locked(&self) -> Result<Vec<Migration>, MigrationFault> {
         let pending = self.pending().await?;
+        let done = self.done().await?;
         for migration in &pending {
             for statement in migration.statements() {
                 within(STATEMENT_MAX, self.client.query_raw(statement).execute()).await?;
+            }
+            if done.contains_key(&migration.number) {
+                continue;
             }
             let note = self
                 .client
@@ -253,6 +290,16 @@ mod tests {
         let mut later = done(Migration::ALL);
         later.insert(99, String::new());
         assert_eq!(words(later), "migration 99 was done by a later version of this program");
+    }
+
+    #[test]
+    fn what_a_migration_makes_is_known_by_name() {
+        let made: Vec<_> = Migration::ALL.iter().flat_map(Migration::makes).collect();
+        for name in ["users", "events", "feeds", "post_metrics_1h", "lines_by_author_of_lines"] {
+            assert!(made.contains(&name), "{name}: {made:?}");
+        }
+        let statements = Migration::ALL.iter().flat_map(Migration::statements).count();
+        assert_eq!(made.len(), statements);
     }
 
     #[test]

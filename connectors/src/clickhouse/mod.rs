@@ -29,7 +29,7 @@ use std::time::Duration;
 use ::clickhouse::Client;
 use ::clickhouse::error::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 pub use daily_metrics::DailyQuality;
 pub use lane::Limits;
@@ -145,6 +145,24 @@ const ANSWERS_MAX: Duration = Duration::from_secs(5);
 /// Whether the server answers at all: whoever asks what may take long learns here that it is away.
 pub async fn answers(settings: &ClickHouseSettings) -> Result<(), ClickHouseFault> {
     within(ANSWERS_MAX, settings.client().query("SELECT 1").execute()).await
+}
+
+/// The answer to a question that may take long, as long as the server answers others meanwhile: one that stands still would be
+/// waited for for ever.
+async fn while_it_answers<T>(
+    client: &Client,
+    asked: impl Future<Output = Result<T, ClickHouseFault>>,
+) -> Result<T, ClickHouseFault> {
+    let standing = async {
+        loop {
+            sleep(ANSWERS_MAX).await;
+            within(ANSWERS_MAX, client.query("SELECT 1").execute()).await?;
+        }
+    };
+    tokio::select! {
+        answer = asked => answer,
+        fault = standing => fault,
+    }
 }
 
 /// The number of `Code: 60. DB::Exception: ...`.

@@ -112,5 +112,5 @@ fn held(record: &RawRecord<'_>) -> Result<(UserId, Option<Held>), Poison> {
     let Some(body) = record.value else { return Ok((user, None)) };
     let (epoch, version) = (record.headers.last(FEEDS_EPOCH), record.headers.last(VERSION));
     let version = FeedVersion::from_headers(epoch, version)?;
-    Ok((user, Some(Held { version, body: FeedBody::decode(body)? })))
+    Ok((user, Some(Held { version, body: FeedBody::decode(body)?, is_published: true })))
 }

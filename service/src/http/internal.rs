@@ -11,7 +11,7 @@ use schemas::{PostId, RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use warp::http::StatusCode;
+use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
@@ -19,7 +19,7 @@ use super::parameter::{Given, Parameter, Text, number};
 use super::{READING, Refusal, json, none_of, raw_query, recover, with};
 use crate::health::{Health, Seen, is_ready};
 use crate::metrics::Metrics;
-use crate::read::{self, StateFault, StateFeeds};
+use crate::read::{self, PUBLISHED, StateFault, StateFeeds};
 
 /// As of which time state ranks; the current one unless told.
 static AS_OF: Parameter<Text<i64>> = Parameter {
@@ -167,7 +167,11 @@ impl Internal {
         let held = found.ok_or_else(Refusal::not_found)?;
         let mut value = Vec::new();
         RedisValue { version: held.version, body: Some(&held.body.to_bytes()) }.encode(&mut value);
-        Ok(bytes(value, "application/octet-stream"))
+        let mut answer = bytes(value, "application/octet-stream");
+        if held.is_published {
+            answer.headers_mut().insert(PUBLISHED, HeaderValue::from_static("1"));
+        }
+        Ok(answer)
     }
 
     /// Why a post stands in a feed as of now, or does not, as instances tell each other.

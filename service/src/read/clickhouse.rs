@@ -50,7 +50,8 @@ impl RankedTier for RankedByClickHouse {
             let now_ms = self.clock.now().0;
             let body = self.ranking.feed(user, now_ms - now_ms.rem_euclid(1000)).await;
             let body = body.map_err(|fault: ClickHouseFault| TierFault::Failed(fault.to_string()));
-            Ok(Some(Held { version: FeedVersion::default(), body: body? }))
+            let (version, is_published) = (FeedVersion::default(), false);
+            Ok(Some(Held { version, body: body?, is_published }))
         }
         .boxed()
     }

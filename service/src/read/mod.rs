@@ -29,7 +29,7 @@ use flight::Flights;
 pub use guard::{Guard, Guarded};
 pub use local::{LocalState, StateFault, StateFeeds, ask};
 pub use notes::Notes;
-pub use remote::{RemoteState, Workers};
+pub use remote::{PUBLISHED, RemoteState, Workers};
 pub use tier::{Held, RankedTier, TierFault};
 pub use why::{PostKnown, Why};
 

@@ -30,6 +30,8 @@ use crate::config;
 
 /// The longest answer taken from a worker: 100 items are 6 KiB.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// With this header a worker says that a feed of the reader is published now.
+pub const PUBLISHED: &str = "x-feed-published";
 /// No worker is known to own a partition.
 const UNKNOWN: usize = usize::MAX;
 
@@ -63,10 +65,16 @@ struct Worker {
     breaker: Breaker,
 }
 
+/// What a worker has.
+struct Found {
+    bytes: Bytes,
+    is_published: bool,
+}
+
 /// What a worker made of a question.
 enum Answer {
     /// It owns what was asked for, and has this.
-    Found(Option<Bytes>),
+    Found(Option<Found>),
     /// Another one owns it.
     NotOwner,
 }
@@ -119,7 +127,7 @@ impl RemoteState {
         &self,
         key: &[u8; 16],
         path: &str,
-        read: impl Fn(&[u8]) -> Result<T, String>,
+        read: impl Fn(&Found) -> Result<T, String>,
     ) -> Result<Option<T>, TierFault> {
         let partitions = i32::try_from(self.owners.len()).unwrap_or(i32::MAX);
         let partition = usize::try_from(partition_of(key, partitions)).unwrap_or_default();
@@ -134,7 +142,7 @@ impl RemoteState {
     }
 
     /// What the owner says, and which worker it is: `first` is asked, and if it is not the one, all others at once.
-    async fn ask_all(&self, first: usize, path: &str) -> Result<(usize, Option<Bytes>), TierFault> {
+    async fn ask_all(&self, first: usize, path: &str) -> Result<(usize, Option<Found>), TierFault> {
         let mut missed = Missed::default();
         if let Some(found) = missed.note(first, self.ask(first, path).await) {
             return Ok(found);
@@ -197,10 +205,11 @@ impl RemoteState {
         let request = request.body(Empty::new()).map_err(|e| failed(&e))?;
         let answer = self.client.request(request).await.map_err(|e| failed(&e))?;
         let status = answer.status();
+        let is_published = answer.headers().contains_key(PUBLISHED);
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|e| failed(&e))?.to_bytes();
         match status {
-            StatusCode::OK => Ok(Answer::Found(Some(body))),
+            StatusCode::OK => Ok(Answer::Found(Some(Found { bytes: body, is_published }))),
             StatusCode::NOT_FOUND => Ok(Answer::Found(None)),
             StatusCode::MISDIRECTED_REQUEST => Ok(Answer::NotOwner),
             StatusCode::SERVICE_UNAVAILABLE => {
@@ -217,7 +226,7 @@ impl Missed {
         &mut self,
         at: usize,
         answer: Result<Answer, TierFault>,
-    ) -> Option<(usize, Option<Bytes>)> {
+    ) -> Option<(usize, Option<Found>)> {
         match answer {
             Ok(Answer::Found(body)) => return Some((at, body)),
             Ok(Answer::NotOwner) => self.not_owner = true,
@@ -242,15 +251,15 @@ impl Missed {
     }
 }
 
-fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(bytes).map_err(|fault| fault.to_string())
+fn from_json<T: DeserializeOwned>(found: &Found) -> Result<T, String> {
+    serde_json::from_slice(&found.bytes).map_err(|fault| fault.to_string())
 }
 
-fn held(bytes: &[u8]) -> Result<Held, String> {
-    let value = RedisValue::decode(bytes).map_err(|poison| poison.to_string())?;
+fn held(found: &Found) -> Result<Held, String> {
+    let value = RedisValue::decode(&found.bytes).map_err(|poison| poison.to_string())?;
     let body = value.body.ok_or("no body")?;
     let body = FeedBody::decode(body).map_err(|poison| poison.to_string())?;
-    Ok(Held { version: value.version, body })
+    Ok(Held { version: value.version, body, is_published: found.is_published })
 }
 
 impl RankedTier for RemoteState {
@@ -273,7 +282,7 @@ impl RankedTier for RemoteState {
         async move {
             let path = format!("/state/v1/trending/{}", window.name());
             let (_, body) = self.ask_all(0, &path).await?;
-            let decoded = body.map(|body| Trending::decode(&body)).transpose();
+            let decoded = body.map(|found| Trending::decode(&found.bytes)).transpose();
             decoded.map_err(|poison| TierFault::Failed(poison.to_string()))
         }
         .boxed()

@@ -16,6 +16,8 @@ pub struct Held {
     pub version: FeedVersion,
     /// The body.
     pub body: FeedBody,
+    /// Whether a feed of this reader is published now; an older instance does not say.
+    pub is_published: bool,
 }
 
 /// Why a tier does not answer.
@@ -61,7 +63,9 @@ impl RankedTier for FeedCache {
     fn feed(&self, user: UserId) -> BoxFuture<'_, Result<Option<Held>, TierFault>> {
         async move {
             let found = FeedCache::feed(self, user).await.map_err(failed)?;
-            Ok(found.and_then(|feed| Some(Held { version: feed.version, body: feed.body? })))
+            Ok(found.and_then(|feed| {
+                Some(Held { version: feed.version, body: feed.body?, is_published: true })
+            }))
         }
         .boxed()
     }

@@ -146,7 +146,14 @@ impl Copies {
         let copies = self.copies();
         let published =
             copies.iter().find(|(server, version, _)| *server != STATE && *version == held.version);
-        let Some((server, _, Some(body))) = published else { return };
+        let Some((server, _, body)) = published else { return };
+        let Some(body) = body else {
+            if held.is_published {
+                let found: [Told<'_>; 2] = [(server, &"gone"), (STATE, &"live")];
+                compared.differences.push(difference(user, "feed", found));
+            }
+            return;
+        };
         // A worker of an older version ranks as of now, whatever it is asked.
         if held.body.as_of_ms != body.as_of_ms {
             return;
@@ -173,11 +180,20 @@ fn missing(of: &Copies, now_ms: i64) -> Vec<(&'static str, String)> {
     if let Said::Foreign(words) = &of.redis {
         missing.push((REDIS, words.clone()));
     }
+    if let Said::Foreign(words) = &of.clickhouse {
+        missing.push((CLICKHOUSE, words.clone()));
+    }
     if let (Said::None, Said::Some(feed)) = (&of.redis, &of.clickhouse) {
         let kept_ms = if feed.body.is_some() { KEPT_MS } else { GONE_KEPT_MS };
         if now_ms < feed.published_at_ms.saturating_add(kept_ms) {
             missing.push((REDIS, none()));
         }
+    }
+    // The owner of the reader says that a feed is published, and no other copy says when.
+    if let (Said::None, Said::None | Said::Nothing, Said::Some(Held { is_published: true, .. })) =
+        (&of.redis, &of.clickhouse, &of.state)
+    {
+        missing.push((REDIS, none()));
     }
     if let (Said::Some(_), Said::None) = (&of.redis, &of.clickhouse) {
         missing.push((CLICKHOUSE, none()));
@@ -277,7 +293,8 @@ mod tests {
     /// All three have the same publication.
     fn copies(number: u64) -> Copies {
         let (version, body) = (version(number), body());
-        let held = Held { version, body: FeedBody { valid_until_ms: NOW + 9, ..body.clone() } };
+        let ranked = FeedBody { valid_until_ms: NOW + 9, ..body.clone() };
+        let held = Held { version, body: ranked, is_published: true };
         Copies {
             redis: Said::Some(RedisFeed { version, body: Some(body.clone()) }),
             clickhouse: Said::Some(PublishedFeed {
@@ -313,6 +330,11 @@ mod tests {
         feed
     }
 
+    fn state(copies: &mut Copies) -> &mut Held {
+        let Said::Some(held) = &mut copies.state else { panic!("state has one") };
+        held
+    }
+
     fn body_of(feed: &mut Option<FeedBody>) -> &mut FeedBody {
         feed.as_mut().unwrap()
     }
@@ -326,7 +348,8 @@ mod tests {
     fn equal_copies_do_not_differ_and_readers_without_a_feed_are_equal() {
         assert_eq!(told(NOW, |_| {}), (vec![], false, false));
         let none = |copies: &mut Copies| {
-            let held = Held { version: version(0), body: FeedBody::default() };
+            let (version, body) = (version(0), FeedBody::default());
+            let held = Held { version, body, is_published: false };
             *copies = Copies { redis: Said::None, clickhouse: Said::None, state: Said::Some(held) };
         };
         assert_eq!(told(NOW, none), (vec![], false, false));
@@ -357,8 +380,7 @@ mod tests {
         let older = told(NOW, |of| redis(of).version = version(3));
         assert_eq!(older, (vec!["version: redis 3, state 4".to_owned()], true, false));
         let state = told(NOW, |of| {
-            let Said::Some(held) = &mut of.state else { panic!("state has one") };
-            held.version = version(5);
+            state(of).version = version(5);
         });
         let expected = ["version: redis 4, state 5", "version: clickhouse 4, state 5"];
         assert_eq!(state, (expected.map(str::to_owned).to_vec(), true, false));
@@ -369,12 +391,31 @@ mod tests {
     }
 
     #[test]
+    fn a_feed_that_its_owner_has_published_is_missed_also_where_no_copy_is_left() {
+        let forgotten = |of: &mut Copies| (of.redis, of.clickhouse) = (Said::None, Said::None);
+        let expected = vec!["version: redis none, state 4".to_owned()];
+        assert_eq!(told(NOW, forgotten), (expected.clone(), true, false));
+        let alone = |of: &mut Copies| (of.redis, of.clickhouse) = (Said::None, Said::Nothing);
+        assert_eq!(told(NOW, alone), (expected, true, false));
+        let gone = |of: &mut Copies| {
+            (redis(of).body, clickhouse(of).body) = (None, None);
+        };
+        assert_eq!(told(NOW, gone).0, ["feed: redis gone, state live"]);
+        let withdrawn = |of: &mut Copies| {
+            gone(of);
+            state(of).is_published = false;
+        };
+        assert_eq!(told(NOW, withdrawn), (vec![], false, false));
+    }
+
+    #[test]
     fn redis_may_have_forgotten_what_is_a_day_old_and_what_is_gone_after_an_hour() {
         let lacks = |at: i64, is_gone: bool| {
             let forget = |of: &mut Copies| {
                 of.redis = Said::None;
                 if is_gone {
                     clickhouse(of).body = None;
+                    state(of).is_published = false;
                 }
             };
             told(NOW - 4 + at, forget).0.len()
@@ -387,8 +428,7 @@ mod tests {
     #[test]
     fn what_state_knows_better_is_pending_until_the_publication_holds_no_longer() {
         let liked = |of: &mut Copies| {
-            let Said::Some(held) = &mut of.state else { panic!("state has one") };
-            held.body.items[0].likes = 5;
+            state(of).body.items[0].likes = 5;
         };
         let holds_until = NOW + 5 + GRACE_MS;
         assert_eq!(told(holds_until - 1, liked), (vec![], false, true));
@@ -397,8 +437,7 @@ mod tests {
         // Ranked as of another time it is another feed.
         let elsewhen = |of: &mut Copies| {
             liked(of);
-            let Said::Some(held) = &mut of.state else { panic!("state has one") };
-            held.body.as_of_ms += 1;
+            state(of).body.as_of_ms += 1;
         };
         assert_eq!(told(holds_until, elsewhen), (vec![], false, false));
     }

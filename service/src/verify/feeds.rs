@@ -119,7 +119,12 @@ impl Feeds {
         let copies = users.iter().map(|user| {
             let published = published.as_ref().map(|published| published.get(user).cloned());
             async move {
-                let clickhouse = published.map_or(Said::Nothing, said);
+                let clickhouse = match published {
+                    None => Said::Nothing,
+                    Some(None) => Said::None,
+                    Some(Some(Ok(feed))) => Said::Some(feed),
+                    Some(Some(Err(words))) => Said::Foreign(words),
+                };
                 let redis = self.ask_redis(*user).await?;
                 let copies = Copies { redis, clickhouse, state: Said::Nothing };
                 let state = self.ask_state(*user, copies.as_of_ms()).await?;

@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::difference::Difference;
 use crate::calendar::iso_time;
 
-/// How many differences are told one by one.
-pub const TOLD_MAX: usize = 100;
+/// How many differences are told one by one, in all and of one row or reader: else one feed would take the place of many.
+pub const TOLD_MAX: usize = 1_000;
+const TOLD_OF_ONE_MAX: usize = 5;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -92,10 +93,10 @@ pub struct FeedsReport {
 }
 
 impl Report {
-    /// Notes differences; the first are told one by one.
+    /// Notes the differences of a row or a reader; the first are told one by one.
     pub fn note(&mut self, differences: Vec<Difference>) {
-        for difference in differences {
-            if self.differences.len() < TOLD_MAX {
+        for (nth, difference) in differences.into_iter().enumerate() {
+            if nth < TOLD_OF_ONE_MAX && self.differences.len() < TOLD_MAX {
                 self.differences.push(difference);
             } else {
                 self.more += 1;
@@ -285,12 +286,20 @@ mod tests {
     #[test]
     fn differences_are_told_one_by_one_up_to_a_bound() {
         let mut report = report();
-        report.note(vec![difference(); TOLD_MAX + 2]);
+        (0..TOLD_MAX).for_each(|_| report.note(vec![difference()]));
+        report.note(vec![difference(); 2]);
         let told = report.to_string();
         let line = "likes k: created_at: postgresql 1, clickhouse 2\n";
         assert_eq!(told.matches(line).count(), TOLD_MAX);
-        assert!(told.ends_with("and 2 more differences\nnot equal: 102 differences\n"), "{told}");
+        assert!(told.ends_with("and 2 more differences\nnot equal: 1,002 differences\n"), "{told}");
         assert!(report.json().starts_with(r#"{"equal":false,"#));
+    }
+
+    #[test]
+    fn one_reader_whose_feed_differs_in_everything_leaves_room_for_the_others() {
+        let mut report = report();
+        (0..30).for_each(|_| report.note(vec![difference(); 50]));
+        assert_eq!((report.differences.len(), report.more), (30 * TOLD_OF_ONE_MAX, 30 * 45));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use millstream::{Clock, SystemClock};
 use tokio::time::sleep;
 
 use super::days::{self, Days};
+use super::difference::{Difference, Found};
 use super::report::{Position, Report, TableReport, UnequalDay, shown_lsn};
 use super::sight::Sight;
 use super::suspects::{Moment, Passed, Suspects};
@@ -27,6 +28,8 @@ use crate::backlog::Backlog;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How many rows are asked for by their keys at once.
 const KEYS_MAX: usize = 1_000;
+/// How many rows of a table are told that are newer than the log.
+const BEYOND_MAX: u32 = 1_000;
 /// How many rows of a table are looked at again.
 const SUSPECTS_MAX: usize = 10_000;
 /// Beyond what a difference has to last, for looking.
@@ -103,7 +106,36 @@ impl Rows {
         }
         // While it is open PostgreSQL keeps what it would clean away.
         drop(snapshot);
-        self.settle(suspects, report).await
+        self.settle(suspects, report).await?;
+        self.look_beyond_the_log(as_of, report).await
+    }
+
+    /// Images in ClickHouse that are newer than anything that PostgreSQL has written: no log explains them, and nothing
+    /// that it writes in a long time will replace them.
+    async fn look_beyond_the_log(&self, as_of: Version, report: &mut Report) -> Result<(), Failed> {
+        let mut newer = Vec::new();
+        for table in &self.tables {
+            newer.push((*table, self.live.newer_than(*table, as_of, BEYOND_MAX).await?));
+        }
+        let end = self.database.snapshot().await?.standing().lsn;
+        for (at, (table, images)) in newer.into_iter().enumerate() {
+            let beyond =
+                |(_, version): &(RowKey, Version)| *version > Version::at(self.cdc_epoch, end);
+            for (key, version) in images.into_iter().filter(beyond) {
+                let of_epoch = |epoch: u128| match epoch == u128::from(self.cdc_epoch) {
+                    true => String::new(),
+                    false => format!(" of cdc.epoch {epoch}"),
+                };
+                let has = shown_lsn(version.lsn()) + &of_epoch(version.0 >> 64);
+                let found = [Found::at("postgresql", shown_lsn(end)), Found::at("clickhouse", has)];
+                let (part, key, column) = (table.name(), key.to_string(), "position".to_owned());
+                report.note(vec![Difference { part, key, column, found }]);
+                if let Some(told) = report.tables.get_mut(at) {
+                    told.differ += 1;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Waits until ClickHouse's sink has passed what is in the topics now.

@@ -199,7 +199,7 @@ impl State {
             Lag::Unknown => 0,
         };
         body.valid_until_ms = body.valid_until_ms.min(known_until_ms);
-        Held { version, body }
+        Held { version, body, is_published: false }
     }
 }
 
@@ -215,8 +215,9 @@ impl StateFeeds for State {
     fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault> {
         self.ready().map_err(StateFault::NotReady)?;
         let ranked = self.feed.rank(&self.query, &self.settings, user, now_ms);
-        let ranked = ranked.map_err(unanswered)?;
-        Ok(ranked.map(|(version, body)| self.known(version, body, now_ms)))
+        let Some((version, body)) = ranked.map_err(unanswered)? else { return Ok(None) };
+        let is_published = self.feed.is_published(&self.query, user).map_err(unanswered)?;
+        Ok(Some(Held { is_published, ..self.known(version, body, now_ms) }))
     }
 
     fn why(&self, user: UserId, post: PostId, now_ms: i64) -> Result<Option<Why>, StateFault> {

@@ -66,6 +66,15 @@ impl Feed {
         })
     }
 
+    /// Whether the feed of `user` that was published last is one, and not that there is none any more.
+    pub fn is_published(&self, query: &Query, user: UserId) -> Result<bool, QueryError> {
+        let partition = query.partition(topic::BY_USER.name, &user.0)?;
+        query.store(self.stores.readers, partition, |readers| {
+            let reader = readers.get(&user)?;
+            Ok(reader.is_some_and(|reader| reader.published.body_hash.is_some()))
+        })
+    }
+
     /// What became of `post` in it.
     pub fn why(
         &self,

@@ -6,7 +6,7 @@ SELECT
         toString(first), toString(second), toString(third), toString(toUnixTimestamp64Milli(created_at))
     )), 1, 8))))) AS digest,
     sumIf(
-        bitXor(ifNull(content_hash, 0), reinterpretAsUInt64(reverse(substring(UUIDToNum(first), 9, 8)))),
+        reinterpretAsUInt64(reverse(substring(SHA256(concat(toString(first), toString(ifNull(content_hash, 0)))), 1, 8))),
         {table:String} = 'posts'
     ) AS contents
 FROM rows WHERE version <= {cut:UInt128} GROUP BY day

@@ -101,7 +101,7 @@ struct Echo;
 impl StateFeeds for Echo {
     fn feed(&self, _user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault> {
         let body = FeedBody { as_of_ms: now_ms, ..FeedBody::default() };
-        Ok(Some(Held { version: FeedVersion::default(), body }))
+        Ok(Some(Held { version: FeedVersion::default(), body, is_published: false }))
     }
 
     fn trending(&self) -> Result<Option<Trending>, StateFault> {

@@ -90,7 +90,7 @@ pub fn held(version: u64) -> Held {
         cold_start: false,
         items: vec![item, better],
     };
-    Held { version: FeedVersion { feeds_epoch: 0, version }, body }
+    Held { version: FeedVersion { feeds_epoch: 0, version }, body, is_published: true }
 }
 
 pub struct World {
