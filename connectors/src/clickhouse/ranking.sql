@@ -6,21 +6,22 @@ WITH
     fromUnixTimestamp64Milli({at:Int64}, 'UTC') AS now,
     -- Whom the reader follows, and what they did: each is asked for once.
     (SELECT groupArray(followee_id) FROM follows FINAL WHERE follower_id = {me:UUID}) AS followed,
-    -- Events of one id count once: the first in the log, and one that came more than 24 h after one that counts.
+    -- Events of one id count once: the first in the log, and one that came more than 24 h after one that counts; of these an
+    -- impression (1) is no look.
     (
         SELECT groupArrayArray(
-            arrayFold(
+            arrayFilter(e -> e.2 != 1, arrayFold(
                 (acc, e) -> if(e.2 - acc.1 > 86400000, (e.2, arrayPushBack(acc.2, (e.3, e.4, e.5))), acc),
                 arraySort(e -> e.1, es),
                 (toInt64(-9000000000000000), CAST([], 'Array(Tuple(UUID, Int8, Int64))'))
-            ).2
+            ).2)
         )
         FROM (
             SELECT groupArray((
                 offset, toUnixTimestamp64Milli(received_at), post_id, CAST(action, 'Int8'), toUnixTimestamp64Milli(event_time)
             )) AS es
             FROM events
-            WHERE user_id = {me:UUID} AND action != 'impression'
+            WHERE user_id = {me:UUID}
             GROUP BY event_id
         )
     ) AS events_of_mine,
