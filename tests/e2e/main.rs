@@ -77,11 +77,28 @@ fn what_happens_in_the_database_and_over_http_is_in_the_readers_feed() {
     assert!(near(shared.item(POST).term("engagement"), 5f64.ln()), "{shared:?}");
     assert_eq!(shared.first().id(), POST);
 
+    let next = the_first_page_and_where_it_goes_on(&world);
+    assert_eq!(posts_on(&world, &next), [OTHER_POST]);
     world.sql(&format!("DELETE FROM posts WHERE id = '{OTHER_POST}'"));
     world.feed_when(READER, |feed| {
         feed.source() == "redis" && feed.has(POST) && !feed.has(OTHER_POST)
     });
+    assert_eq!(posts_on(&world, &next), [""; 0], "it was deleted since");
     the_readers_own_view_takes_the_post_away(&world);
+}
+
+/// A page of one post; the path of the next one.
+fn the_first_page_and_where_it_goes_on(world: &World) -> String {
+    let (status, page) = world.get("/api/v1/feed?limit=1", Some(&world.token(READER)));
+    assert_eq!((status, page["items"][0]["post_id"].as_str()), (200, Some(POST)), "{page}");
+    format!("/api/v1/feed?cursor={}", page["cursor"].as_str().unwrap())
+}
+
+fn posts_on(world: &World, path: &str) -> Vec<String> {
+    let (status, page) = world.get(path, Some(&world.token(READER)));
+    assert_eq!((status, &page["cursor"]), (200, &serde_json::Value::Null), "{page}");
+    let items = page["items"].as_array().unwrap().iter();
+    items.map(|item| item["post_id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// What was seen leaves the feed; a third post comes in its place, for what follows.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Database, PostgresFault, fault};
 
 /// A post as the database has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimelinePost {
     /// The post.
     pub post: PostId,

@@ -1,26 +1,23 @@
-//! `GET /api/v1/feed`: the caller's feed, scored as of the current second, and who answered.
+//! `GET /api/v1/feed`: the caller's feed, scored as of the current second, and who answered; page by page where it goes on.
 
 use std::time::Instant;
 
-use connectors::postgres::{Timeline, TimelinePost};
-use schemas::{FeedBody, PostId, Rule, Sources, UserId, V1};
+use schemas::{PostId, UserId, V1};
 use serde::Serialize;
-use topologies::ranking::Weights;
-use topologies::ranking::rerank::{Served, rerank};
-use topologies::ranking::spacing::Spacer;
+use topologies::ranking::score::affinity;
+use topologies::ranking::{Terms, Weights};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::parameter::{FLAG, Number, OneOf, Parameter};
+use super::cursor::{Cursor, CursorFault, IDLE_MS_MAX, Known, Left, Rest};
+use super::page::{self, Entry, Page, Shown};
+use super::parameter::{FLAG, Number, OneOf, Parameter, Text};
 use super::routes::Request;
-use super::{Api, Refusal, json};
+use super::{Api, Fault, Refusal, json};
 use crate::read::terms::TermsShown;
-use crate::read::{Algo, Found, Source};
-
-/// Until when a timeline may be kept by its reader.
-const TIMELINE_MS: i64 = 600_000;
+use crate::read::{Algo, Found, Nobody, Source};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,124 +143,239 @@ pub static EXPLAIN: Parameter<OneOf<bool>> = Parameter {
     takes: FLAG,
 };
 
+/// Where it goes on.
+pub static CURSOR: Parameter<Text<String>> = Parameter {
+    name: "cursor",
+    about: "A `cursor` or a `newer_cursor` of an answer that is no older than 10 minutes",
+    takes: Text {
+        is_required: false,
+        expected: "a cursor of an answer",
+        format: None,
+        read: |text| (!text.is_empty()).then(|| text.to_owned()),
+    },
+};
+
 /// Answers with the caller's feed.
 pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let began = Instant::now();
-    let given = request.given(&[&LIMIT, &ALGO, &EXPLAIN])?;
-    let asked =
+    let given = request.given(&[&LIMIT, &ALGO, &EXPLAIN, &CURSOR])?;
+    let (user, now_ms) = (UserId(request.caller.user.into_bytes()), api.reads.now().0);
+    let mut asked =
         Asked { limit: given.get(&LIMIT), algo: given.get(&ALGO), explain: given.get(&EXPLAIN) };
-    let found = api.reads.find(UserId(request.caller.user.into_bytes()), asked.algo).await;
-    let found = found.map_err(|_| Refusal::unavailable("no tier answers"))?;
+    let cursor = given.told(&CURSOR).map(|text| api.cursors.read(&text, user, now_ms));
+    let wrong =
+        |fault: CursorFault| Refusal::invalid(vec![Fault::of(CURSOR.name, fault.to_string())]);
+    let cursor = cursor.transpose().map_err(wrong)?;
+    if let Some(cursor) = &cursor {
+        if given.told(&ALGO).is_some_and(|algo| algo != cursor.algo) {
+            let words = format!("the cursor is of a feed by {}", cursor.algo.name());
+            return Err(Refusal::invalid(vec![Fault::of(ALGO.name, words)]));
+        }
+        asked.algo = cursor.algo;
+    }
     let id = Uuid::new_v4();
-    let now_ms = api.reads.now().0;
-    let mut feed = feed(&found, asked, now_ms - now_ms.rem_euclid(1000), id);
+    let second = now_ms - now_ms.rem_euclid(1000);
+    let answering = Answering { api, user, asked, issued_ms: now_ms, now_ms: second, id };
+    let mut feed = match &cursor {
+        None => answering.first(None).await?,
+        Some(Cursor { rest: Rest::Newer(known), .. }) => answering.first(Some(known)).await?,
+        Some(of @ Cursor { rest: Rest::Older { shown, left }, .. }) => {
+            answering.next(of, (*shown, left)).await?
+        }
+    };
     feed.response_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(json(StatusCode::OK, &feed, id))
 }
 
-/// The answer made of what was found, as of `now_ms`.
-pub fn feed(found: &Found, asked: Asked, now_ms: i64, request: Uuid) -> Feed {
-    let ranked_by = match found {
-        Found::Ranked { body, .. } => Some(body.weight_set),
-        Found::Timeline(_) => None,
-    };
-    let weight_set = ranked_by.unwrap_or(V1);
-    let ctx = |position, version| Ctx {
-        request_id: request.to_string(),
-        position,
-        source: found.source().name(),
-        version,
-        weight_set: ranked_by,
-    };
-    let mut feed = Feed {
-        items: Vec::new(),
-        cursor: None,
-        newer_cursor: None,
-        source: found.source().name(),
-        cache_hit: found.source() == Source::Redis,
-        fallback: false,
-        algo: Algo::Ranked.name(),
-        weight_set,
-        version: None,
-        as_of: now_ms,
-        valid_until: now_ms.saturating_add(TIMELINE_MS),
-        cold_start: false,
-        stale: false,
-        seen: "full",
-        response_time_ms: 0,
-    };
-    match found {
-        Found::Ranked { version, body, stale, .. } => {
-            feed.version = *version;
-            let by_clickhouse = feed.source == Source::ClickHouse.name();
-            if asked.algo == Algo::ClickHouse {
-                feed.fallback = !by_clickhouse;
-                feed.algo = if by_clickhouse { asked.algo } else { Algo::Ranked }.name();
+/// A request on its way to its answer.
+struct Answering<'a> {
+    api: &'a Api,
+    user: UserId,
+    asked: Asked,
+    issued_ms: i64,
+    /// The current second.
+    now_ms: i64,
+    id: Uuid,
+}
+
+impl Answering<'_> {
+    /// The first page of the feed as it is now, or what of it stands above what is known.
+    async fn first(&self, known: Option<&Known>) -> Result<Feed, Refusal> {
+        let found = self.api.reads.find(self.user, self.asked.algo).await;
+        let found = found.map_err(|_| Refusal::unavailable("no tier answers"))?;
+        let entries = match &*found {
+            Found::Ranked { body, .. } => page::of_body(body, self.now_ms),
+            Found::Timeline(timeline) => page::of_timeline(timeline),
+        };
+        let (page, known) = match known {
+            None => {
+                let page = Page::first(entries, self.asked.limit);
+                let known = page.known();
+                (page, known)
             }
-            feed.valid_until = body.valid_until_ms;
-            feed.cold_start = body.cold_start;
-            feed.stale = *stale;
-            feed.items = ranked(body, asked, now_ms, |at| ctx(at, *version));
+            Some(known) => Page::newer(entries, known, self.asked.limit),
+        };
+        let mut feed = self.head(found.source());
+        match &*found {
+            Found::Ranked { version, body, stale, .. } => {
+                feed.version = *version;
+                let by_clickhouse = found.source() == Source::ClickHouse;
+                if self.asked.algo == Algo::ClickHouse {
+                    feed.fallback = !by_clickhouse;
+                    feed.algo = if by_clickhouse { self.asked.algo } else { Algo::Ranked }.name();
+                }
+                feed.weight_set = body.weight_set;
+                feed.valid_until = body.valid_until_ms;
+                feed.cold_start = body.cold_start;
+                feed.stale = *stale;
+            }
+            Found::Timeline(timeline) => {
+                self.is_timeline(&mut feed);
+                feed.cold_start = timeline.cold_start;
+            }
         }
-        Found::Timeline(timeline) => {
-            feed.algo = Algo::Timeline.name();
-            feed.fallback = asked.algo != Algo::Timeline;
-            feed.cold_start = timeline.cold_start;
-            feed.seen = "partial";
-            feed.items = by_time(timeline, asked, |at| ctx(at, None));
+        self.fill(&mut feed, &page);
+        feed.newer_cursor = Some(self.cursor(&feed, Rest::Newer(known)));
+        Ok(feed)
+    }
+
+    /// The next page of a snapshot, of what may still be shown of it.
+    async fn next(&self, of: &Cursor, (shown, left): (u16, &[Left])) -> Result<Feed, Refusal> {
+        let posts: Vec<_> = left.iter().map(|left| left.post).collect();
+        let ranked = match self.asked.algo {
+            Algo::Timeline => Err(Nobody),
+            Algo::Ranked | Algo::ClickHouse => {
+                self.api.reads.still_shown(self.user, posts.clone()).await
+            }
+        };
+        let (found, source) = match ranked {
+            Ok((items, source)) => (items.into_iter().map(Shown::Ranked).collect(), source),
+            Err(Nobody) => {
+                let found = self.api.reads.still_in_timeline(self.user, &posts).await;
+                let found = found.map_err(|Nobody| Refusal::unavailable("no tier answers"))?;
+                let posts: Vec<_> = found.posts.into_iter().map(Shown::Timeline).collect();
+                (posts, Source::Postgres)
+            }
+        };
+        let page = Page::next(shown, left, &found, self.asked.limit);
+        let mut feed = self.head(source);
+        feed.version = of.version;
+        feed.weight_set = of.weight_set;
+        feed.cold_start = of.cold_start;
+        match source {
+            Source::Postgres => self.is_timeline(&mut feed),
+            // It may lack what was deleted, or seen, since.
+            Source::Redis => feed.stale = true,
+            Source::State | Source::ClickHouse => {}
+        }
+        self.fill(&mut feed, &page);
+        Ok(feed)
+    }
+
+    fn head(&self, source: Source) -> Feed {
+        Feed {
+            items: Vec::new(),
+            cursor: None,
+            newer_cursor: None,
+            source: source.name(),
+            cache_hit: source == Source::Redis,
+            fallback: false,
+            algo: self.asked.algo.name(),
+            weight_set: V1,
+            version: None,
+            as_of: self.now_ms,
+            valid_until: self.now_ms.saturating_add(IDLE_MS_MAX),
+            cold_start: false,
+            stale: false,
+            seen: "full",
+            response_time_ms: 0,
         }
     }
-    feed
-}
 
-fn ranked(body: &FeedBody, asked: Asked, now_ms: i64, ctx: impl Fn(usize) -> Ctx) -> Vec<Item> {
-    let weights = Weights::of(body);
-    let served = rerank(body, &weights, now_ms).into_iter().take(asked.limit);
-    let item = |(position, served): (usize, Served)| Item {
-        post_id: served.item.post,
-        author_id: served.item.author,
-        created_at: served.item.created_at_ms,
-        score: Some(served.terms.score),
-        sources: served.item.sources.names().collect(),
-        counts: Counts {
-            likes: served.item.likes,
-            comments: served.item.comments,
-            shares: Some(served.item.shares),
-            exposures: Some(served.item.exposures),
-        },
-        ctx: ctx(position),
-        explain: asked.explain.then(|| explain(&served, &weights, now_ms)),
-    };
-    (1..).zip(served).map(item).collect()
-}
+    fn is_timeline(&self, feed: &mut Feed) {
+        feed.algo = Algo::Timeline.name();
+        feed.fallback = self.asked.algo != Algo::Timeline;
+        feed.seen = "partial";
+    }
 
-fn explain(served: &Served, weights: &Weights, now_ms: i64) -> Explain {
-    let terms = TermsShown::of(&served.item, &served.terms, (weights, now_ms));
-    Explain { terms: Some(terms), rank: served.rank, rule: served.rule.name() }
-}
+    /// Puts a page into an answer, and where it goes on.
+    fn fill(&self, feed: &mut Feed, page: &Page) {
+        let weights = Weights::of_set(feed.weight_set);
+        let mut items = Vec::with_capacity(page.entries.len());
+        for (position, entry) in (usize::from(page.shown) + 1..).zip(&page.entries) {
+            items.push(self.item((position, entry), feed, &weights));
+        }
+        feed.items = items;
+        if !page.left.is_empty() {
+            let (shown, left) = (page.shown_then(), page.left.clone());
+            feed.cursor = Some(self.cursor(feed, Rest::Older { shown, left }));
+        }
+    }
 
-fn by_time(timeline: &Timeline, asked: Asked, ctx: impl Fn(usize) -> Ctx) -> Vec<Item> {
-    let sources = if timeline.followed { Sources::FOLLOW } else { Sources::NONE };
-    let mut ranked = (1_u32..).zip(&timeline.posts).map(|(rank, post)| ((rank, post), post.author));
-    let mut items = Vec::with_capacity(asked.limit);
-    let mut place = |(rank, post): (u32, &TimelinePost), rule: Rule| {
-        items.push(Item {
-            post_id: post.post,
-            author_id: post.author,
-            created_at: post.created_at_ms,
-            score: None,
-            sources: sources.names().collect(),
-            counts: Counts {
-                likes: post.likes,
-                comments: post.comments,
-                shares: None,
-                exposures: None,
+    fn cursor(&self, feed: &Feed, rest: Rest) -> String {
+        let cursor = Cursor {
+            user: self.user,
+            algo: self.asked.algo,
+            issued_ms: self.issued_ms,
+            weight_set: feed.weight_set,
+            version: feed.version,
+            cold_start: feed.cold_start,
+            rest,
+        };
+        self.api.cursors.write(&cursor)
+    }
+
+    fn item(&self, (position, entry): (usize, &Entry), feed: &Feed, weights: &Weights) -> Item {
+        let Entry { left, post } = entry;
+        let (rank, rule) = (left.rank.into(), left.rule.name());
+        let explain = |terms: &dyn Fn() -> Option<TermsShown>| {
+            self.asked.explain.then(|| Explain { terms: terms(), rank, rule })
+        };
+        let is_ranked = matches!(post, Shown::Ranked(_));
+        let ctx = Ctx {
+            request_id: self.id.to_string(),
+            position,
+            source: feed.source,
+            version: feed.version,
+            weight_set: is_ranked.then_some(feed.weight_set),
+        };
+        let sources = left.sources.names().collect();
+        match post {
+            Shown::Ranked(of) => {
+                let counts = [of.likes, of.comments, of.shares, of.exposures];
+                let (at, affinity) = ((weights, self.now_ms), affinity(of.affinity));
+                let terms = Terms::of(of.created_at_ms, counts, affinity, at);
+                Item {
+                    post_id: of.post,
+                    author_id: of.author,
+                    created_at: of.created_at_ms,
+                    score: Some(terms.score),
+                    sources,
+                    counts: Counts {
+                        likes: of.likes,
+                        comments: of.comments,
+                        shares: Some(of.shares),
+                        exposures: Some(of.exposures),
+                    },
+                    ctx,
+                    explain: explain(&|| Some(TermsShown::of(of, &terms, at))),
+                }
+            }
+            Shown::Timeline(of) => Item {
+                post_id: of.post,
+                author_id: of.author,
+                created_at: of.created_at_ms,
+                score: None,
+                sources,
+                counts: Counts {
+                    likes: of.likes,
+                    comments: of.comments,
+                    shares: None,
+                    exposures: None,
+                },
+                ctx,
+                explain: explain(&|| None),
             },
-            ctx: ctx(items.len() + 1),
-            explain: asked.explain.then(|| Explain { terms: None, rank, rule: rule.name() }),
-        });
-    };
-    let spacing = (Weights::v1().spacing, asked.limit);
-    Spacer::default().space(spacing, || ranked.next(), &mut place);
-    items
+        }
+    }
 }

@@ -11,9 +11,10 @@ use schemas::{PostId, RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use warp::http::{HeaderValue, StatusCode};
+use warp::http::{HeaderValue, Method, StatusCode};
+use warp::path::Tail;
 use warp::reply::Response;
-use warp::{Filter, Rejection, Reply};
+use warp::{Filter, Reply};
 
 use super::parameter::{Given, Parameter, Text, number};
 use super::{READING, Refusal, json, none_of, raw_query, recover, with};
@@ -26,6 +27,18 @@ static AS_OF: Parameter<Text<i64>> = Parameter {
     name: "as_of",
     about: "As of which time, ms UTC",
     takes: Text { is_required: false, expected: "a time in ms UTC", format: None, read: number },
+};
+
+/// Of which posts is asked what may still be shown.
+static POSTS: Parameter<Text<Vec<PostId>>> = Parameter {
+    name: "posts",
+    about: "Which posts",
+    takes: Text {
+        is_required: true,
+        expected: "ids of posts with commas between",
+        format: None,
+        read: |text| text.split(',').map(|post| post.parse().ok()).collect(),
+    },
 };
 
 /// What the internal routes need.
@@ -68,56 +81,22 @@ pub fn internal(
         .and(warp::get())
         .and(with(of))
         .map(|of: Arc<Internal>| bytes(of.metrics.text(), "text/plain; version=0.0.4"));
-    let state = warp::path!("state" / "v1" / "feed" / String)
-        .and(warp::get())
+    let state = warp::path!("state" / "v1" / ..)
+        .and(warp::path::tail())
+        .and(warp::method())
         .and(raw_query())
         .and(with(of))
         .and(warp::header::optional("authorization"))
-        .and_then(
-            |user: String, query: String, of: Arc<Internal>, shown: Option<String>| async move {
-                let answer = of.feed(&user, &query, shown.as_deref()).await;
-                Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
+        .then(
+            |path: Tail, method, query: String, of: Arc<Internal>, shown: Option<String>| async move {
+                let path: Vec<_> = path.as_str().split('/').collect();
+                let answer = of.state(&method, (&path, &query), shown.as_deref()).await;
+                answer.unwrap_or_else(Refusal::into_response)
             },
         );
-    let trending = warp::path!("state" / "v1" / "trending" / String)
-        .and(warp::get())
-        .and(with(of))
-        .and(warp::header::optional("authorization"))
-        .and_then(|window: String, of: Arc<Internal>, shown: Option<String>| async move {
-            let answer = of.trending(&window, shown.as_deref()).await;
-            Ok::<_, Rejection>(answer.unwrap_or_else(Refusal::into_response))
-        });
-    let why = warp::path!("state" / "v1" / "why" / String / String)
-        .and(warp::get())
-        .and(with(of))
-        .and(warp::header::optional("authorization"))
-        .then(|user: String, post: String, of: Arc<Internal>, shown: Option<String>| async move {
-            let answer = of.why((&user, &post), shown.as_deref()).await;
-            answer.unwrap_or_else(Refusal::into_response)
-        });
-    let post = warp::path!("state" / "v1" / "post" / String)
-        .and(warp::get())
-        .and(with(of))
-        .and(warp::header::optional("authorization"))
-        .then(|post: String, of: Arc<Internal>, shown: Option<String>| async move {
-            of.post(&post, shown.as_deref()).await.unwrap_or_else(Refusal::into_response)
-        });
-    let state = state.or(trending).unify().or(why).unify().or(post).unify();
     let routes = health.or(ready).unify().or(metrics).unify().or(state).unify();
-    let others = warp::path!("health")
-        .or(warp::path!("ready"))
-        .unify()
-        .or(warp::path!("metrics"))
-        .unify()
-        .or(warp::path!("state" / "v1" / "feed" / String).map(drop).untuple_one())
-        .unify()
-        .or(warp::path!("state" / "v1" / "trending" / String).map(drop).untuple_one())
-        .unify()
-        .or(warp::path!("state" / "v1" / "why" / String / String).map(|_, _| ()).untuple_one())
-        .unify()
-        .or(warp::path!("state" / "v1" / "post" / String).map(drop).untuple_one())
-        .unify()
-        .and(none_of(READING));
+    let others = warp::path!("health").or(warp::path!("ready")).unify();
+    let others = others.or(warp::path!("metrics")).unify().and(none_of(READING));
     // No route of these takes a body.
     routes.or(others).unify().recover(|rejection| recover(rejection, 0))
 }
@@ -127,6 +106,29 @@ fn bytes(body: Vec<u8>, kind: &'static str) -> Response {
 }
 
 impl Internal {
+    /// What the state of this instance says to another one.
+    async fn state(
+        &self,
+        method: &Method,
+        (path, query): (&[&str], &str),
+        shown: Option<&str>,
+    ) -> Result<Response, Refusal> {
+        let is_read = READING.0.contains(method);
+        match *path {
+            ["feed", _] | ["trending", _] | ["why", _, _] | ["post", _] | ["items", _]
+                if !is_read =>
+            {
+                Err(Refusal::not_allowed(READING.1))
+            }
+            ["feed", user] => self.feed(user, query, shown).await,
+            ["trending", window] => self.trending(window, shown).await,
+            ["why", user, post] => self.why((user, post), shown).await,
+            ["post", post] => self.post(post, shown).await,
+            ["items", user] => self.items(user, query, shown).await,
+            _ => Err(Refusal::not_found()),
+        }
+    }
+
     /// Whether the caller showed the secret that is asked for.
     fn admit(&self, shown: Option<&str>) -> Result<(), Refusal> {
         let shown = shown.and_then(|value| value.split_once(' '));
@@ -185,6 +187,20 @@ impl Internal {
         let post: PostId = post.parse().map_err(|_| Refusal::not_found())?;
         let now_ms = self.clock.now().0;
         self.told(move |state| state.why(user, post, now_ms)).await
+    }
+
+    /// What of some posts a user may still be shown, as instances tell each other.
+    async fn items(
+        &self,
+        user: &str,
+        query: &str,
+        shown: Option<&str>,
+    ) -> Result<Response, Refusal> {
+        self.admit(shown)?;
+        let user: UserId = user.parse().map_err(|_| Refusal::not_found())?;
+        let given = Given::read(query, &[&POSTS]).map_err(Refusal::invalid)?;
+        let (posts, now_ms) = (given.told(&POSTS).unwrap_or_default(), self.clock.now().0);
+        self.told(move |state| state.items(user, &posts, now_ms)).await
     }
 
     /// What is known of a post, as instances tell each other.

@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod body;
+pub mod cursor;
 mod daily_metrics;
 mod event_shape;
 mod events;
@@ -13,6 +14,7 @@ mod feed;
 pub mod internal;
 pub mod listener;
 mod openapi;
+mod page;
 mod parameter;
 mod refusal;
 mod routes;
@@ -40,6 +42,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::read::Reads;
 use auth::Verifier;
+use cursor::Cursors;
 pub use refusal::{Fault, Refusal, recover};
 use routes::{Match, Request, Route};
 
@@ -55,6 +58,8 @@ pub struct Api {
     pub log: Log,
     /// How events are written.
     pub format: EventFormat,
+    /// Signs where feeds go on.
+    pub cursors: Cursors,
     /// Counts requests.
     pub metrics: Arc<Metrics>,
     /// The most events of one request.

@@ -96,7 +96,7 @@ pub static ROUTES: [Route; 5] = [
         path: "/api/v1/feed",
         segment: None,
         about: "The caller's feed",
-        parameters: &[&feed::LIMIT, &feed::ALGO, &feed::EXPLAIN],
+        parameters: &[&feed::LIMIT, &feed::ALGO, &feed::EXPLAIN, &feed::CURSOR],
         body: None,
         answer: (200, Shape::of::<feed::Feed>()),
         handler: |api, request| async move { feed::get(&api, request).await }.boxed(),

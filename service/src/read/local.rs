@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use millstream::Clock;
 use schemas::{PostId, Trending, TrendingWindow, UserId};
 
-use super::{Held, PostKnown, RankedTier, RemoteState, TierFault, Why};
+use super::{Held, Items, PostKnown, RankedTier, RemoteState, TierFault, Why};
 
 /// Why state does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,16 @@ pub trait StateFeeds: Send + Sync {
 
     /// Why a post stands in the user's feed as of `now_ms`, or does not; `None` if nothing is ranked yet.
     fn why(&self, _user: UserId, _post: PostId, _now_ms: i64) -> Result<Option<Why>, StateFault> {
+        Ok(None)
+    }
+
+    /// What of these posts the user may still be shown as of `now_ms`; `None` if nothing is ranked yet.
+    fn items(
+        &self,
+        _user: UserId,
+        _posts: &[PostId],
+        _now_ms: i64,
+    ) -> Result<Option<Items>, StateFault> {
         Ok(None)
     }
 
@@ -106,6 +116,16 @@ impl RankedTier for LocalState {
         let now_ms = self.clock.now().0;
         let own = move |feeds: &dyn StateFeeds| feeds.why(user, post, now_ms);
         self.find(own, async move |others| others.why(user, post).await).boxed()
+    }
+
+    fn items(
+        &self,
+        user: UserId,
+        posts: Vec<PostId>,
+    ) -> BoxFuture<'_, Result<Option<Items>, TierFault>> {
+        let (now_ms, asked) = (self.clock.now().0, posts.clone());
+        let own = move |feeds: &dyn StateFeeds| feeds.items(user, &asked, now_ms);
+        self.find(own, async move |others| others.items(user, &posts).await).boxed()
     }
 
     fn post(&self, post: PostId) -> BoxFuture<'_, Result<Option<PostKnown>, TierFault>> {

@@ -8,6 +8,7 @@
 mod clickhouse;
 mod flight;
 mod guard;
+mod items;
 mod local;
 mod notes;
 mod remote;
@@ -17,16 +18,21 @@ pub mod why;
 
 use std::sync::Arc;
 
-use connectors::postgres::{Database, Timeline};
-use futures_util::FutureExt;
+use connectors::postgres::{Database, Timeline, TimelinePost};
+use futures_util::future::ready;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use millstream::{Clock, Timestamp};
-use schemas::{FeedBody, PostId, Trending, TrendingWindow, UserId};
+use schemas::{FeedBody, FeedItem, PostId, Trending, TrendingWindow, UserId};
 
 use crate::log::Log;
 use crate::metrics::Metrics;
 pub use clickhouse::RankedByClickHouse;
 use flight::Flights;
 pub use guard::{Guard, Guarded};
+#[cfg(test)]
+pub use items::ItemKnown;
+pub use items::Items;
 pub use local::{LocalState, StateFault, StateFeeds, ask};
 pub use notes::Notes;
 pub use remote::{PUBLISHED, RemoteState, Workers};
@@ -154,7 +160,7 @@ impl Reads {
                     Algo::Ranked => reads.ranked(user).await.map(Arc::new),
                     Algo::ClickHouse => reads.by_clickhouse(user).await.map(Arc::new),
                     Algo::Timeline => match reads.timeline(user).await {
-                        Ok(found) => Ok(Arc::new(found)),
+                        Ok(found) => Ok(Arc::new(Found::Timeline(found))),
                         Err(Nobody) => reads.timeline_left_alone(user).await.map(Arc::new),
                     },
                 };
@@ -209,6 +215,51 @@ impl Reads {
         Ok(why.with_post(known.as_ref()))
     }
 
+    /// What of these posts `user` may still be shown, in their order, and who says so: state; where none answers, the copy in
+    /// Redis, as far as it has them.
+    pub async fn still_shown(
+        &self,
+        user: UserId,
+        posts: Vec<PostId>,
+    ) -> Result<(Vec<FeedItem>, Source), Nobody> {
+        // Who turns a page is there.
+        self.tell(user, false);
+        if let Some(state) = &self.tiers.state
+            && let Ok(Some(left)) =
+                state.ask(&*self.clock, state.tier().items(user, posts.clone())).await
+        {
+            let unlisted = left.unlisted.iter().map(|post| PostId(post.into_bytes()));
+            let kept = unlisted.map(|post| self.kept(post)).collect::<FuturesUnordered<_>>();
+            let kept: Vec<_> = kept.filter_map(ready).collect().await;
+            let items = left.items.into_iter().map(FeedItem::from).chain(kept).collect();
+            return Ok((in_order(&posts, items), Source::State));
+        }
+        let redis = self.tiers.redis.as_ref().ok_or(Nobody)?;
+        let copy = redis.ask(&*self.clock, redis.tier().feed(user)).await;
+        let copy = copy.ok().flatten().ok_or(Nobody)?;
+        Ok((in_order(&posts, copy.body.items), Source::Redis))
+    }
+
+    /// A post that is too old for any ranking, as an item, if it was not deleted.
+    async fn kept(&self, post: PostId) -> Option<FeedItem> {
+        let state = self.tiers.state.as_ref()?;
+        let known = state.ask(&*self.clock, state.tier().post(post)).await;
+        known.ok().flatten()?.item(post)
+    }
+
+    /// The posts of a timeline that are asked for, in their order.
+    pub async fn still_in_timeline(
+        &self,
+        user: UserId,
+        posts: &[PostId],
+    ) -> Result<Timeline, Nobody> {
+        let mut found = self.timeline(user).await?;
+        found.posts.retain(|of| posts.contains(&of.post));
+        let place = |of: &TimelinePost| posts.iter().position(|post| *post == of.post);
+        found.posts.sort_by_key(place);
+        Ok(found)
+    }
+
     /// Tells the log of a search: those who waited for one are one read.
     fn tell(&self, user: UserId, miss: bool) {
         if let Some(read) = self.notes.note(user, self.now(), miss) {
@@ -245,7 +296,7 @@ impl Reads {
             return Ok(held.found(Source::ClickHouse, false));
         }
         match self.timeline(user).await {
-            Ok(found) => Ok(found),
+            Ok(found) => Ok(Found::Timeline(found)),
             Err(Nobody) => self.left_alone(user).await,
         }
     }
@@ -279,10 +330,10 @@ impl Reads {
         self.now().0 <= held.body.valid_until_ms.saturating_add(GRACE_MS)
     }
 
-    async fn timeline(&self, user: UserId) -> Result<Found, Nobody> {
+    async fn timeline(&self, user: UserId) -> Result<Timeline, Nobody> {
         let postgres = self.tiers.postgres.as_ref().ok_or(Nobody)?;
         let asked = self.database_timeline(postgres, user);
-        postgres.ask(&*self.clock, asked).await.map(Found::Timeline).map_err(|_| Nobody)
+        postgres.ask(&*self.clock, asked).await.map_err(|_| Nobody)
     }
 
     async fn database_timeline(
@@ -315,4 +366,11 @@ impl Held {
         let version = (source != Source::ClickHouse).then_some(self.version.version);
         Found::Ranked { version, body: self.body, source, stale }
     }
+}
+
+/// Those of `items` that are asked for, in the order in which they are.
+fn in_order(posts: &[PostId], mut items: Vec<FeedItem>) -> Vec<FeedItem> {
+    items.retain(|item| posts.contains(&item.post));
+    items.sort_by_key(|item| posts.iter().position(|post| *post == item.post));
+    items
 }

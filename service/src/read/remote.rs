@@ -24,7 +24,7 @@ use schemas::{FeedBody, PostId, RedisValue, Trending, TrendingWindow, UserId, Wi
 use serde::de::DeserializeOwned;
 
 use super::guard::{Passed, call};
-use super::{Held, PostKnown, RankedTier, TierFault, Why};
+use super::{Held, Items, PostKnown, RankedTier, TierFault, Why};
 use crate::breaker::{Breaker, Mode};
 use crate::config;
 
@@ -115,6 +115,13 @@ impl RemoteState {
     /// Why a post stands in the feed of a user, or does not, as the user's owner has it now.
     pub async fn why(&self, user: UserId, post: PostId) -> Result<Option<Why>, TierFault> {
         self.ask_owner(&user.0, &format!("/state/v1/why/{user}/{post}"), from_json).await
+    }
+
+    /// What of these posts a user may still be shown, as the user's owner has it now.
+    pub async fn items(&self, user: UserId, posts: &[PostId]) -> Result<Option<Items>, TierFault> {
+        let named: Vec<_> = posts.iter().map(PostId::to_string).collect();
+        let path = format!("/state/v1/items/{user}?posts={}", named.join(","));
+        self.ask_owner(&user.0, &path, from_json).await
     }
 
     /// What the owner of a post knows of it.
@@ -269,6 +276,14 @@ impl RankedTier for RemoteState {
 
     fn why(&self, user: UserId, post: PostId) -> BoxFuture<'_, Result<Option<Why>, TierFault>> {
         Self::why(self, user, post).boxed()
+    }
+
+    fn items(
+        &self,
+        user: UserId,
+        posts: Vec<PostId>,
+    ) -> BoxFuture<'_, Result<Option<Items>, TierFault>> {
+        async move { Self::items(self, user, &posts).await }.boxed()
     }
 
     fn post(&self, post: PostId) -> BoxFuture<'_, Result<Option<PostKnown>, TierFault>> {

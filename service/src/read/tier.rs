@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use schemas::{FeedBody, FeedVersion, PostId, Trending, TrendingWindow, UserId};
 
-use super::{PostKnown, Why};
+use super::{Items, PostKnown, Why};
 
 /// A ranked feed, as a tier holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,15 @@ pub trait RankedTier: Send + Sync {
 
     /// Why a post stands in the user's feed, or does not; only state knows.
     fn why(&self, _user: UserId, _post: PostId) -> BoxFuture<'_, Result<Option<Why>, TierFault>> {
+        ready(Ok(None)).boxed()
+    }
+
+    /// What of these posts the user may still be shown; only state knows.
+    fn items(
+        &self,
+        _user: UserId,
+        _posts: Vec<PostId>,
+    ) -> BoxFuture<'_, Result<Option<Items>, TierFault>> {
         ready(Ok(None)).boxed()
     }
 

@@ -24,6 +24,7 @@ use crate::event_format::EventFormat;
 use crate::health::{CLICKHOUSE_SINK, Health, Probing, REDIS_SINK};
 use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
+use crate::http::cursor::Cursors;
 use crate::http::internal::{Internal, digest, internal};
 use crate::http::listener::Listener;
 use crate::http::{Api, public};
@@ -247,6 +248,7 @@ impl Parts<'_> {
             daily: Daily::of(self.config)?,
             log,
             format,
+            cursors: Cursors::new(self.secret.as_deref())?,
             metrics: Arc::clone(&self.metrics),
             events_max: self.config.http.events_max,
             body: Bounds {

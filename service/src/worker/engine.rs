@@ -14,7 +14,7 @@ use topologies::feed::{Feed, FeedSettings, feed};
 
 use crate::config::Config;
 use crate::needs;
-use crate::read::{Held, PostKnown, StateFault, StateFeeds, Why};
+use crate::read::{Held, Items, PostKnown, StateFault, StateFeeds, Why};
 
 /// The topology at work.
 pub struct Engine {
@@ -226,6 +226,17 @@ impl StateFeeds for State {
         let found = asked.map_err(unanswered)?;
         let at = (&self.settings.weights, now_ms);
         Ok(found.map(|(version, verdict)| Why::of(post, version, &verdict, at)))
+    }
+
+    fn items(
+        &self,
+        user: UserId,
+        posts: &[PostId],
+        now_ms: i64,
+    ) -> Result<Option<Items>, StateFault> {
+        self.ready().map_err(StateFault::NotReady)?;
+        let asked = self.feed.still_shown(&self.query, &self.settings, (user, posts), now_ms);
+        Ok(asked.map_err(unanswered)?.as_ref().map(Items::from))
     }
 
     fn post(&self, post: PostId) -> Result<Option<PostKnown>, StateFault> {

@@ -20,7 +20,7 @@ use super::{Sinks, Worker};
 use crate::commands::topics;
 use crate::config::Config;
 use crate::metrics::WorkerReport;
-use crate::read::{Held, PostKnown, StateFault, StateFeeds, Why};
+use crate::read::{Held, Items, PostKnown, StateFault, StateFeeds, Why};
 
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -290,6 +290,15 @@ impl StateFeeds for Supervised {
 
     fn why(&self, user: UserId, post: PostId, now_ms: i64) -> Result<Option<Why>, StateFault> {
         self.state()?.why(user, post, now_ms)
+    }
+
+    fn items(
+        &self,
+        user: UserId,
+        posts: &[PostId],
+        now_ms: i64,
+    ) -> Result<Option<Items>, StateFault> {
+        self.state()?.items(user, posts, now_ms)
     }
 
     fn post(&self, post: PostId) -> Result<Option<PostKnown>, StateFault> {

@@ -10,6 +10,7 @@ use schemas::{FeedBody, FeedVersion, PostId, TRENDING_KEY, Trending, UserId, top
 use super::{Feed, FeedSettings, trending};
 use crate::engagement::post::Post;
 use crate::layout::Pair;
+use crate::ranking::still_shown::{StillShown, still_shown};
 use crate::ranking::why::Verdict;
 use crate::ranking::{AffinityDay, Ranker, ReaderState, World};
 use crate::reader::days::Days;
@@ -86,6 +87,20 @@ impl Feed {
         self.ranking(query, settings, (user, now_ms), |state, world| {
             Ranker::default().why(state, world, now_ms, post)
         })
+    }
+
+    /// What `user` may still be shown of `posts`.
+    pub fn still_shown(
+        &self,
+        query: &Query,
+        settings: &FeedSettings,
+        (user, posts): (UserId, &[PostId]),
+        now_ms: i64,
+    ) -> Result<Option<StillShown>, QueryError> {
+        let left = self.ranking(query, settings, (user, now_ms), |state, world| {
+            still_shown(state, world, now_ms, posts)
+        })?;
+        Ok(left.map(|(_, left)| left))
     }
 
     /// What is known of a post, if this instance owns it.

@@ -3,7 +3,8 @@
 //! In this order, one file each: [`candidates`] gathers what the sources propose, with [`removal`] first;
 //! [`score`] gives each its terms; [`order`] puts the best first; [`dedupe`] leaves one of equal content;
 //! [`spacing`] keeps authors apart; [`validity`] says until when the result holds. [`weights`] has every
-//! number. [`rerank`] repeats the last steps on a kept body as of a later time; [`why`] tells what became of one post.
+//! number. [`rerank`] repeats the last steps on a kept body as of a later time; [`why`] tells what became of
+//! one post, and [`still_shown`] what is left of some.
 
 pub mod candidates;
 pub mod dedupe;
@@ -13,6 +14,7 @@ pub mod removal;
 pub mod rerank;
 pub mod score;
 pub mod spacing;
+pub mod still_shown;
 pub mod validity;
 pub mod weights;
 pub mod why;

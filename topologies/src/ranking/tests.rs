@@ -3,6 +3,7 @@
 use schemas::{FeedBody, PostId, PostLine, Rule, Sources, UserId};
 
 use super::removal::Removed;
+use super::still_shown::still_shown;
 use super::validity::next_grid_time;
 use super::weights::{DAY_MS, HOUR_MS};
 use super::{AffinityDay, Ranker, ReaderState, Weights, World};
@@ -303,4 +304,21 @@ fn what_trends_names_its_sources_and_leaves_the_rest_of_its_author_s_posts_as_th
         (id(3, 1), Sources::TRENDING),
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn what_is_left_of_a_feed_is_in_its_order_without_what_was_seen_deleted_or_left_by_its_author() {
+    let mut posts = PostsByAuthor::default();
+    for author in 1..=4 {
+        write(&mut posts, author, [(1, HOUR_MS)]);
+    }
+    let mut reader = reader(&[], &[(1, 2)]);
+    reader.seen = vec![(id(2, 1), NOON - HOUR_MS)];
+    let (gone, weights) = (GoneUsers::from_iter([user(3)]), Weights::v1());
+    let world = World { posts: &posts, gone: &gone, trending: &[], weights: &weights };
+    let asked = [id(4, 1), id(9, 1), id(3, 1), id(2, 1), id(1, 1)];
+    let left = still_shown(&reader, &world, NOON, &asked);
+    let found: Vec<_> = left.items.iter().map(|item| (item.post, item.affinity)).collect();
+    assert_eq!(found, [(id(4, 1), 0), (id(1, 1), 2)]);
+    assert_eq!(left.unlisted, [id(9, 1)]);
 }

@@ -77,7 +77,12 @@ impl Weights {
     /// The set that `body` was made by, so that it is read by the numbers it was made with. Of one that this program
     /// does not know, a newer one while it is deployed, the default.
     pub fn of(body: &FeedBody) -> Self {
-        match body.weight_set {
+        Self::of_set(body.weight_set)
+    }
+
+    /// The set of this number; the default if there is none of it here.
+    pub fn of_set(id: u16) -> Self {
+        match id {
             V1 => Self::v1(),
             _ => Self::default(),
         }

@@ -8,6 +8,7 @@ use super::world::{ME, NOW, World, held};
 
 fn without_what_varies(mut feed: Value) -> Value {
     feed["response_time_ms"] = json!(0);
+    (feed["cursor"], feed["newer_cursor"]) = (Value::Null, Value::Null);
     for item in feed["items"].as_array_mut().unwrap() {
         item["ctx"]["request_id"] = json!("");
     }
@@ -85,7 +86,7 @@ async fn every_wrong_parameter_is_named() {
     let named: Vec<_> = fields.iter().map(|fault| fault["field"].as_str().unwrap()).collect();
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(answer["error"]["code"], "invalid");
-    assert_eq!(named, ["limit", "algo", "cursor", "explain", "page"]);
+    assert_eq!(named, ["limit", "algo", "explain", "page"]);
     assert!(answer["request_id"].as_str().is_some());
 }
 

@@ -7,6 +7,7 @@ mod internal;
 mod openapi;
 mod tiers;
 mod trending;
+mod walks;
 mod wire;
 mod workers;
 mod world;

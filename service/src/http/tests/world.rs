@@ -24,6 +24,7 @@ use crate::daily::Daily;
 use crate::event_format::EventFormat;
 use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
+use crate::http::cursor::Cursors;
 use crate::http::{Api, public};
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
@@ -157,6 +158,7 @@ impl World {
             daily: Daily::default(),
             log,
             format: EventFormat::Json,
+            cursors: Cursors::new(Some("open sesame")).unwrap(),
             metrics: Arc::clone(&metrics),
             events_max: 100,
             body: Bounds { bytes_max: 64 * 1024, wait: Duration::from_secs(30) },

@@ -4,7 +4,7 @@
 
 mod words;
 
-use schemas::{FeedVersion, PostId, UserId};
+use schemas::{FeedItem, FeedVersion, PostId, UserId};
 use serde::{Deserialize, Serialize};
 use topologies::engagement::post::Post;
 use topologies::ranking::Weights;
@@ -139,9 +139,37 @@ pub struct PostKnown {
     author: Option<[u8; 16]>,
     created_at: Option<i64>,
     live: bool,
+    /// L, C, S, E.
+    counts: [u32; 4],
 }
 
 impl PostKnown {
+    /// A live post, as a test has it.
+    #[cfg(test)]
+    pub fn live(item: &FeedItem) -> Self {
+        Self {
+            author: Some(item.author.0),
+            created_at: Some(item.created_at_ms),
+            live: true,
+            counts: [item.likes, item.comments, item.shares, item.exposures],
+        }
+    }
+
+    /// As an item of a feed, if it is live; the reader's affinity is not known here.
+    pub fn item(&self, post: PostId) -> Option<FeedItem> {
+        let [likes, comments, shares, exposures] = self.counts;
+        Some(FeedItem {
+            post,
+            author: UserId(self.author.filter(|_| self.live)?),
+            created_at_ms: self.created_at?,
+            likes,
+            comments,
+            shares,
+            exposures,
+            ..FeedItem::default()
+        })
+    }
+
     /// Of what is kept.
     pub fn of(post: &Post) -> Self {
         let image = post.image.as_ref();
@@ -149,6 +177,10 @@ impl PostKnown {
             author: image.map(|image| image.author.0),
             created_at: image.map(|image| image.created_at_ms),
             live: post.version.is_some_and(|version| version.live),
+            counts: {
+                let of = &post.counts;
+                [of.likes, of.comments, of.shares, of.impressions.max(of.views)]
+            },
         }
     }
 }

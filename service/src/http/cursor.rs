@@ -1,0 +1,294 @@
+//! Where a feed goes on: opaque to clients, signed, and bound to its reader.
+//!
+//! A cursor carries what its snapshot has left, post by post, so no server remembers anything for a client: pages neither
+//! repeat nor skip a post however the ranking moves meanwhile, and any instance that has the key answers. It ages: one that
+//! was not used for ten minutes is refused, and each page gives a new one.
+
+use std::fmt;
+
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemas::{Cursor as Reader, Poison, PostId, Rule, Sources, UserId, Wire};
+
+use crate::read::Algo;
+
+/// How long a cursor is good that nobody uses.
+pub const IDLE_MS_MAX: i64 = 600_000;
+/// The form of what is signed.
+const FORM: u8 = 1;
+const TAG_BYTES: usize = 32;
+/// What the key is made for: the same secret may sign other things.
+const PURPOSE: &str = "feedmill cursor 1";
+
+/// Where a feed goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Whose feed.
+    pub user: UserId,
+    /// What it was asked for by.
+    pub algo: Algo,
+    /// When it was given, ms UTC.
+    pub issued_ms: i64,
+    /// The weight set of the snapshot.
+    pub weight_set: u16,
+    /// The version of the snapshot; none if it has none.
+    pub version: Option<u64>,
+    /// Whether its reader was unknown.
+    pub cold_start: bool,
+    /// What it is good for.
+    pub rest: Rest,
+}
+
+/// What a cursor is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// The next page: what is left of the snapshot, after so many.
+    Older {
+        /// How many came before.
+        shown: u16,
+        /// What is left, in its order.
+        left: Vec<Left>,
+    },
+    /// What ranks above the snapshot since.
+    Newer(Known),
+}
+
+/// What a client has, by [`mark`]s.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The snapshot.
+    pub base: Vec<u64>,
+    /// What came above it since, the last so many.
+    pub since: Vec<u64>,
+}
+
+/// A post that is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Which.
+    pub post: PostId,
+    /// Why it is in the snapshot.
+    pub sources: Sources,
+    /// What spacing did.
+    pub rule: Rule,
+    /// Its place by score, from 1.
+    pub rank: u8,
+}
+
+/// What a post is known by where only sameness counts.
+pub fn mark(post: &PostId) -> u64 {
+    // The first half of an id may be a time.
+    let [.., a, b, c, d, e, f, g, h] = post.0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Why a cursor is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CursorFault {
+    /// It is none.
+    Malformed,
+    /// It was not signed by this service, or changed.
+    Forged,
+    /// Another reader's.
+    Foreign,
+    /// It was not used for too long.
+    Expired,
+}
+
+impl fmt::Display for CursorFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "is no cursor of this service",
+            Self::Forged => "was changed, or signed by another key",
+            Self::Foreign => "is another reader's",
+            Self::Expired => "has expired: it was not used for 10 minutes; begin again without it",
+        })
+    }
+}
+
+/// Signs cursors, and reads them.
+#[derive(Clone)]
+pub struct Cursors(Key);
+
+impl Cursors {
+    /// By what instances share; without it by a key of this process alone.
+    pub fn new(secret: Option<&str>) -> Result<Self, String> {
+        let key = match secret {
+            Some(secret) => {
+                let shared = Key::new(HMAC_SHA256, secret.as_bytes());
+                Key::new(HMAC_SHA256, sign(&shared, PURPOSE.as_bytes()).as_ref())
+            }
+            None => {
+                let mut own = [0; 32];
+                rand::fill(&mut own).map_err(|_| "no random numbers".to_owned())?;
+                Key::new(HMAC_SHA256, &own)
+            }
+        };
+        Ok(Self(key))
+    }
+
+    /// The text that a client gets.
+    pub fn write(&self, cursor: &Cursor) -> String {
+        let mut bytes = Vec::new();
+        cursor.encode(&mut bytes);
+        let tag = sign(&self.0, &bytes);
+        bytes.extend_from_slice(tag.as_ref());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The cursor that a client brings back.
+    pub fn read(&self, text: &str, user: UserId, now_ms: i64) -> Result<Cursor, CursorFault> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorFault::Malformed)?;
+        let end = bytes.len().checked_sub(TAG_BYTES).ok_or(CursorFault::Malformed)?;
+        let (signed, tag) = bytes.split_at(end);
+        verify(&self.0, signed, tag).map_err(|_| CursorFault::Forged)?;
+        let cursor = Cursor::decode(signed).map_err(|_| CursorFault::Malformed)?;
+        if cursor.user != user {
+            return Err(CursorFault::Foreign);
+        }
+        if now_ms.saturating_sub(cursor.issued_ms) > IDLE_MS_MAX {
+            return Err(CursorFault::Expired);
+        }
+        Ok(cursor)
+    }
+}
+
+impl Wire for Cursor {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(FORM);
+        out.extend_from_slice(&self.user.0);
+        out.push(match self.algo {
+            Algo::Ranked => 0,
+            Algo::ClickHouse => 1,
+            Algo::Timeline => 2,
+        });
+        out.extend_from_slice(&self.issued_ms.to_le_bytes());
+        out.extend_from_slice(&self.weight_set.to_le_bytes());
+        out.push(u8::from(self.cold_start));
+        out.push(u8::from(self.version.is_some()));
+        self.version.iter().for_each(|version| out.extend_from_slice(&version.to_le_bytes()));
+        let length = |of: usize| u32::try_from(of).unwrap_or(u32::MAX).to_le_bytes();
+        match &self.rest {
+            Rest::Older { shown, left } => {
+                out.push(0);
+                out.extend_from_slice(&shown.to_le_bytes());
+                out.extend_from_slice(&length(left.len()));
+                for Left { post, sources, rule, rank } in left {
+                    out.extend_from_slice(&post.0);
+                    out.extend_from_slice(&[sources.bits(), *rule as u8, *rank]);
+                }
+            }
+            Rest::Newer(Known { base, since }) => {
+                out.push(1);
+                for marks in [base, since] {
+                    out.extend_from_slice(&length(marks.len()));
+                    marks.iter().for_each(|mark| out.extend_from_slice(&mark.to_le_bytes()));
+                }
+            }
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut of = Reader::new("cursor", bytes);
+        of.format(FORM)?;
+        let user = UserId(of.bytes("user")?);
+        let algo = match of.u8("algo")? {
+            0 => Algo::Ranked,
+            1 => Algo::ClickHouse,
+            2 => Algo::Timeline,
+            other => return Err(of.fault("algo", "0 to 2", other)),
+        };
+        let (issued_ms, weight_set) = (of.i64("issued")?, of.u16("weight_set")?);
+        let cold_start = of.flag("cold_start")?;
+        let version = of.option("version", |of| of.u64("version"))?;
+        let rest = match of.flag("is newer")? {
+            false => Rest::Older { shown: of.u16("shown")?, left: of.list("left", left)? },
+            true => {
+                let mut marks = || of.list("marks", |of| of.u64("mark"));
+                Rest::Newer(Known { base: marks()?, since: marks()? })
+            }
+        };
+        of.end()?;
+        Ok(Self { user, algo, issued_ms, weight_set, version, cold_start, rest })
+    }
+}
+
+fn left(of: &mut Reader<'_>) -> Result<Left, Poison> {
+    let post = PostId(of.bytes("post")?);
+    let [sources, rule, rank] = of.bytes("place")?;
+    let unknown = |field, byte| of.fault(field, "what is known", byte);
+    Ok(Left {
+        post,
+        sources: Sources::of_bits(sources).ok_or_else(|| unknown("sources", sources))?,
+        rule: Rule::of_number(rule).ok_or_else(|| unknown("rule", rule))?,
+        rank,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: UserId = UserId([1; 16]);
+    const NOW: i64 = 1_795_216_628_500;
+
+    fn cursors() -> Cursors {
+        Cursors::new(Some("open sesame")).unwrap()
+    }
+
+    fn cursor(posts: u8) -> Cursor {
+        let left = |post| Left {
+            post: PostId([post; 16]),
+            sources: Sources::FOLLOW.with(Sources::TRENDING),
+            rule: Rule::Spaced,
+            rank: post,
+        };
+        Cursor {
+            user: ME,
+            algo: Algo::ClickHouse,
+            issued_ms: NOW,
+            weight_set: 1,
+            version: Some(7),
+            cold_start: true,
+            rest: Rest::Older { shown: 50, left: (1..=posts).map(left).collect() },
+        }
+    }
+
+    #[test]
+    fn what_is_written_comes_back_and_the_longest_fits_into_a_url() {
+        let cursors = cursors();
+        let known = Known { base: (0..100).collect(), since: (0..100).collect() };
+        let newer = Cursor { rest: Rest::Newer(known), version: None, ..cursor(0) };
+        for cursor in [cursor(0), cursor(99), newer] {
+            let text = cursors.write(&cursor);
+            assert!(text.len() < 2_700, "{}", text.len());
+            assert_eq!(cursors.read(&text, ME, NOW + IDLE_MS_MAX), Ok(cursor));
+        }
+    }
+
+    #[test]
+    fn one_that_is_no_cursor_changed_foreign_or_old_is_told_so() {
+        let (cursors, text) = (cursors(), cursors().write(&cursor(3)));
+        let read = |text: &str| cursors.read(text, ME, NOW).err();
+        for text in ["", "abc", "!", "AAAA"] {
+            assert_eq!(read(text), Some(CursorFault::Malformed), "{text}");
+        }
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            let told = read(&changed);
+            let is_told = [Some(CursorFault::Forged), Some(CursorFault::Malformed)].contains(&told);
+            assert!(is_told, "{at}: {told:?}");
+        }
+        assert_eq!(read(&text[..text.len() - 4]), Some(CursorFault::Forged));
+        let foreign = cursors.read(&text, UserId([2; 16]), NOW);
+        assert_eq!(foreign, Err(CursorFault::Foreign));
+        let old = cursors.read(&text, ME, NOW + IDLE_MS_MAX + 1);
+        assert_eq!(old, Err(CursorFault::Expired));
+        let other = Cursors::new(None).unwrap().read(&text, ME, NOW);
+        assert_eq!(other, Err(CursorFault::Forged));
+    }
+}
