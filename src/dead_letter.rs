@@ -3,6 +3,8 @@
 //! The headers are those of KIP-1034: `__dlq.topic`, `.partition`, `.offset`, `.timestamp`, `.node`, `.error`. A record is
 //! kept whole up to 256 KiB of value; of a longer one `.value.length` and `.value.sha256` tell the rest.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 
 use crate::outgoing::{OutRecord, Outgoing, TopicIndex};
@@ -24,6 +26,54 @@ pub struct DeadLetter<'a> {
     pub node: &'a str,
     /// Why.
     pub error: &'a str,
+}
+
+/// Dead letters that were sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// How many.
+    pub(crate) count: u64,
+    /// The last of them, in words.
+    pub(crate) last: String,
+}
+
+impl Sent {
+    /// One more.
+    pub(crate) fn note(&mut self, letter: &DeadLetter<'_>) {
+        let DeadLetter { source, record, error, .. } = letter;
+        self.count += 1;
+        self.last = format!("{source}@{}: {error}", record.offset);
+    }
+
+    /// Those of another.
+    pub(crate) fn take_in(&mut self, other: Self) {
+        if other.count > 0 {
+            *self = Self { count: self.count + other.count, last: other.last };
+        }
+    }
+}
+
+/// How often it is told that records are dead letters.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// Tells of dead letters: of the first at once, then once a minute of all that came since.
+#[derive(Debug, Default)]
+pub(crate) struct Telling {
+    told: Option<Timestamp>,
+    untold: Sent,
+}
+
+impl Telling {
+    /// What is to be told now that there are these too; none if it was told lately.
+    pub(crate) fn due(&mut self, more: Sent, now: Timestamp) -> Option<Sent> {
+        self.untold.take_in(more);
+        let is_late = self.told.is_none_or(|told| now.has_passed(told, TOLD_EVERY));
+        if self.untold.count == 0 || !is_late {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold))
+    }
 }
 
 impl DeadLetter<'_> {
@@ -73,4 +123,39 @@ impl DeadLetter<'_> {
 
 fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Offset;
+
+    #[test]
+    fn dead_letters_are_told_at_once_and_then_once_a_minute_all_together() {
+        let (mut telling, at) = (Telling::default(), |seconds: i64| Timestamp(seconds * 1_000));
+        let due = [(0, 5), (2, 6), (3, 7), (0, 65), (0, 66), (1, 67), (0, 68), (0, 200)];
+        let told = due.map(|(count, seconds)| {
+            let told = telling.due(Sent { count, last: count.to_string() }, at(seconds))?;
+            Some((told.count, told.last))
+        });
+        let told: Vec<_> = told.into_iter().flatten().collect();
+        assert_eq!(told, [(2, "2".to_owned()), (3, "3".to_owned()), (1, "1".to_owned())]);
+    }
+
+    #[test]
+    fn of_many_letters_the_last_is_told_with_its_place() {
+        let (source, mut sent) = (TopicPartition::new("cdc.likes", 3), Sent::default());
+        let record = |offset| RawRecord {
+            offset: Offset(offset),
+            timestamp: Timestamp(0),
+            key: None,
+            value: None,
+            headers: Headers::default(),
+        };
+        for (offset, error) in [(7, "one"), (9, "other")] {
+            sent.note(&DeadLetter { source: &source, record: record(offset), node: "n", error });
+        }
+        sent.take_in(Sent::default());
+        assert_eq!((sent.count, sent.last.as_str()), (2, "cdc.likes-3@9: other"));
+    }
 }

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::source::RecordQueues;
-use crate::dead_letter::DeadLetter;
+use crate::dead_letter::{DeadLetter, Sent};
 use crate::error::{Fault, Result};
 use crate::outgoing::{OutRecord, Outgoing, TopicIndex};
 use crate::partitioner::partition_of;
@@ -69,7 +69,7 @@ pub struct Core {
     in_hand: bool,
     /// Whether the process lags.
     pub(crate) lagging: bool,
-    pub(crate) dead_lettered: u64,
+    pub(crate) dead_lettered: Sent,
     /// What processors counted, by name.
     pub(crate) counted: Vec<(&'static str, u64)>,
     key: Vec<u8>,
@@ -96,7 +96,7 @@ impl Core {
             round_robin: 0,
             in_hand: false,
             lagging: true,
-            dead_lettered: 0,
+            dead_lettered: Sent::default(),
             counted: Vec::new(),
             key: Vec::new(),
             value: Vec::new(),
@@ -204,7 +204,7 @@ impl Core {
         let letter = DeadLetter { source, record, node, error: why };
         let to = (self.dead_letters.topic, self.dead_letters.partitions);
         letter.send(to, self.wall_time, &mut self.out);
-        self.dead_lettered += 1;
+        self.dead_lettered.note(&letter);
         Ok(())
     }
 

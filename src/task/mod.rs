@@ -34,6 +34,7 @@ pub(crate) use restore::{RestoreError, RestoreJob, Restored, Restorer};
 pub(crate) use run::{TaskFailure, TimeSlice};
 
 use crate::batch::Batch;
+use crate::dead_letter::Sent;
 use crate::error::{Fault, Result};
 use crate::outgoing::{OutRecord, Outgoing};
 use crate::processor::{Core, Destination, RecordQueues};
@@ -372,7 +373,7 @@ impl Task {
     }
 
     /// Records worked off, and records dead-lettered, since it was asked last or was rewound.
-    pub(crate) fn take_counts(&mut self) -> (u64, u64) {
+    pub(crate) fn take_counts(&mut self) -> (u64, Sent) {
         (std::mem::take(&mut self.processed), std::mem::take(&mut self.core.dead_lettered))
     }
 

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::run::panicked;
 use super::{History, Nodes, Phase, Task};
 use crate::broker::Acknowledged;
+use crate::dead_letter::Sent;
 use crate::error::{Fault, Result};
 use crate::outgoing::OutRecord;
 use crate::record::{Headers, Timestamp};
@@ -97,7 +98,8 @@ impl Task {
             (position.next, position.ended) = (position.committed, position.committed);
         }
         let history = self.phase.rewind();
-        (self.processed, self.core.dead_lettered) = (0, 0);
+        self.processed = 0;
+        self.core.dead_lettered = Sent::default();
         self.core.counted.clear();
         self.bisection.aborted();
         self.nodes = Nodes::wire(&self.context, spec, self.core.task())?;

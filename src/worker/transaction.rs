@@ -19,6 +19,7 @@ use crate::broker::{
     Acknowledged, Call, Code, Failure, OutRecord, Outgoing, Producer, Reaction, TopicIndex,
     classify,
 };
+use crate::dead_letter::{Sent, Telling};
 use crate::fail_points::{Crashed, FailPoint};
 use crate::metrics::Counter;
 use crate::record::{Headers, Offset, TaskId, Timestamp, Topic, TopicPartition};
@@ -62,7 +63,8 @@ pub(crate) struct Transaction {
     opened_at: Option<Timestamp>,
     last: Timestamp,
     records: u64,
-    dead_letters: u64,
+    dead_letters: Sent,
+    telling: Telling,
     /// What processors counted, by name.
     counted: Vec<(&'static str, u64)>,
     /// What each task that worked holds in memory.
@@ -90,7 +92,8 @@ impl Transaction {
             opened_at: None,
             last: Timestamp::MIN,
             records: 0,
-            dead_letters: 0,
+            dead_letters: Sent::default(),
+            telling: Telling::default(),
             counted: Vec::new(),
             bytes: BTreeMap::new(),
             sent_bytes: 0,
@@ -113,7 +116,7 @@ impl Transaction {
         self.opened_at.get_or_insert(now);
         let (records, dead_letters) = task.take_counts();
         self.records += records;
-        self.dead_letters += dead_letters;
+        self.dead_letters.take_in(dead_letters);
         self.counted.extend(task.take_counted());
         match self.bytes.get_mut(id) {
             Some(bytes) => *bytes = task.open_bytes(),
@@ -268,17 +271,21 @@ impl Transaction {
         let metrics = &self.instance.metrics;
         metrics.add(Counter::Commits, 1);
         metrics.add(Counter::Records, self.records);
-        metrics.add(Counter::DeadLetters, self.dead_letters);
+        metrics.add(Counter::DeadLetters, self.dead_letters.count);
         metrics.add_named(&self.counted);
         metrics.add(Counter::CommitMicros, took.as_micros() as u64);
         self.mean_commit = (self.mean_commit * 7 + took) / 8;
         self.last = now;
+        if let Some(sent) = self.telling.due(std::mem::take(&mut self.dead_letters), now) {
+            tracing::warn!(records = sent.count, last = sent.last, "records are dead letters now");
+        }
         self.reset();
     }
 
     fn reset(&mut self) {
         (self.begun, self.commit_asked, self.opened_at) = (false, false, None);
-        (self.records, self.dead_letters, self.sent_bytes) = (0, 0, 0);
+        (self.records, self.sent_bytes) = (0, 0);
+        self.dead_letters = Sent::default();
         self.counted.clear();
         self.bytes.clear();
         self.written.clear();
