@@ -20,6 +20,16 @@ macro_rules! question {
     };
 }
 
+/// A question: images in one form, and what is asked of them.
+macro_rules! images {
+    ($part:literal) => {
+        concat!(
+            include_str!("live_rows/every_image.sql"),
+            include_str!(concat!("live_rows/", $part))
+        )
+    };
+}
+
 /// How new an image is: `cdc.epoch`, and the position in the database's log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u128);
@@ -108,7 +118,7 @@ impl LiveRows {
         as_of: Version,
         count: u32,
     ) -> Result<Vec<(RowKey, Version)>, ClickHouseFault> {
-        let asked = self.ask(include_str!("live_rows/newer.sql"), table, as_of);
+        let asked = self.ask(images!("newer.sql"), table, as_of);
         let asked = asked.param("count", count);
         let asked = async { Ok(asked.fetch_all::<ImageRow>().await?) };
         let images = while_it_answers(&self.client, asked).await?;
@@ -132,7 +142,7 @@ impl LiveRows {
             let asked = self.ask(question, table, Version::MAX);
             asked.param("first", &first).param("second", &second)
         };
-        let images = ask(include_str!("live_rows/images.sql"));
+        let images = ask(images!("images.sql"));
         let images = async { Ok(images.fetch_all::<ImageRow>().await?) };
         let images = while_it_answers(&self.client, images).await?;
         let image = |of: ImageRow| {
@@ -173,7 +183,7 @@ struct FlatRow {
     content_hash: Option<u64>,
 }
 
-/// Columns of `images.sql`.
+/// Columns of `images.sql` and `newer.sql`.
 #[derive(Debug, Row, Deserialize)]
 struct ImageRow {
     #[serde(with = "::clickhouse::serde::uuid")]

@@ -1,15 +1,4 @@
--- {table}, {first}, {second}: the version of the newest image of each of these rows, deleted ones too.
-WITH toUUID('00000000-0000-0000-0000-000000000000') AS nil, images AS (
-    SELECT id AS first, nil AS second, version FROM users WHERE {table:String} = 'users'
-    UNION ALL
-    SELECT id, nil, version FROM posts WHERE {table:String} = 'posts'
-    UNION ALL
-    SELECT follower_id, followee_id, version FROM follows WHERE {table:String} = 'follows'
-    UNION ALL
-    SELECT id, nil, version FROM comments WHERE {table:String} = 'comments'
-    UNION ALL
-    SELECT id, nil, version FROM likes WHERE {table:String} = 'likes'
-)
+-- {first}, {second}: how new the newest image of each of these rows is.
 SELECT first, second, max(version) AS newest FROM images
 WHERE first IN {first:Array(UUID)}
   AND ({table:String} != 'follows' OR (first, second) IN arrayZip({first:Array(UUID)}, {second:Array(UUID)}))
