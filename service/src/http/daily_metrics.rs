@@ -73,6 +73,7 @@ mod tests {
         let today = "2026-11-20".parse().unwrap();
         assert_eq!(asked("date=2026-11-20", today).ok(), Some(today));
         assert_eq!(asked("date=2026-11-19", today).ok(), Some(today.before(1)));
+        assert_eq!(asked("date=2026%2D11-20", today).ok(), Some(today));
         for query in ["", "date=", "date=2026-11-21", "date=today", "date=2026-02-30"] {
             assert_eq!(named(query), ["date"], "{query}");
         }

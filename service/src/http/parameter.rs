@@ -1,7 +1,6 @@
 //! The parameters of routes, as data: each says what it takes, is read by that, and is described by that.
-//!
-//! Values are taken as they are: none of these parameters needs an escape.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -90,21 +89,20 @@ impl<T: Takes> Described for Parameter<T> {
 
 /// The parameters that a query gives, all of which may be what they are.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Given<'q>(BTreeMap<&'q str, &'q str>);
+pub struct Given<'q>(BTreeMap<Cow<'q, str>, Cow<'q, str>>);
 
 impl<'q> Given<'q> {
     /// Reads a query by what its route has; says everything that is wrong with it.
     pub fn read(query: &'q str, parameters: &[&dyn Described]) -> Result<Self, Vec<Fault>> {
         let (mut given, mut faults) = (BTreeMap::new(), Vec::new());
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if given.insert(name, value).is_some() {
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if given.insert(name.clone(), value).is_some() {
                 faults.push(Fault::of(name, "is given twice"));
             }
         }
         for (name, value) in &given {
             match parameters.iter().find(|of| of.name() == *name) {
-                None => faults.push(Fault::of(*name, "is no parameter of this route")),
+                None => faults.push(Fault::of(name.as_ref(), "is no parameter of this route")),
                 Some(of) => {
                     faults.extend((!of.takes(value)).then(|| fault(*of, Some(value))));
                 }
@@ -121,8 +119,8 @@ impl<'q> Given<'q> {
     }
 
     /// What was told of a parameter, as it came.
-    pub fn text(&self, name: &str) -> Option<&'q str> {
-        self.0.get(name).copied()
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(AsRef::as_ref)
     }
 
     /// What a parameter is, if it was told.
