@@ -14,7 +14,8 @@ fn ranked(stage: &Stage, user: Id) -> Result<(FeedVersion, FeedBody)> {
     let settings = FeedSettings::default();
     let (feed, query) = (feed(&settings)?, stage.driver.query(0)?);
     let ranked = feed.rank(&query, &settings, UserId(user), stage.now()).unwrap();
-    Ok(ranked.expect("the broadcasts are there"))
+    let (published, body) = ranked.expect("the broadcasts are there");
+    Ok((published.version, body))
 }
 
 /// What became of a post in it.

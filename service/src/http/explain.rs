@@ -12,7 +12,7 @@ use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::parameter::{Parameter, Text, fault};
+use super::parameter::{Parameter, Takes, Text, fault};
 use super::routes::Request;
 use super::{Api, Refusal, json};
 use crate::read::{Source, Why};
@@ -43,10 +43,9 @@ pub struct Answer {
 /// Answers with the reason.
 pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let began = Instant::now();
-    request.given(&[])?;
-    let post = request.segment.parse::<PostId>();
-    let wrong = |_| Refusal::invalid(vec![fault(&POST, Some(&request.segment))]);
-    let post = post.map_err(wrong)?;
+    request.given()?;
+    let wrong = || Refusal::invalid(vec![fault(&POST, Some(&request.segment))]);
+    let post = POST.takes.read(&request.segment).ok_or_else(wrong)?;
     let user = UserId(request.caller.user.into_bytes());
     let why = api.reads.why(user, post).await;
     let why = why.map_err(|_| Refusal::unavailable("no worker answers, and only state knows"))?;

@@ -158,7 +158,7 @@ pub static CURSOR: Parameter<Text<String>> = Parameter {
 /// Answers with the caller's feed.
 pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let began = Instant::now();
-    let given = request.given(&[&LIMIT, &ALGO, &EXPLAIN, &CURSOR])?;
+    let given = request.given()?;
     let (user, now_ms) = (UserId(request.caller.user.into_bytes()), api.reads.now().0);
     let mut asked =
         Asked { limit: given.get(&LIMIT), algo: given.get(&ALGO), explain: given.get(&EXPLAIN) };

@@ -113,18 +113,20 @@ impl Internal {
         (path, query): (&[&str], &str),
         shown: Option<&str>,
     ) -> Result<Response, Refusal> {
-        let is_read = READING.0.contains(method);
+        match path {
+            ["feed" | "trending" | "post" | "items", _] | ["why", _, _] => {}
+            _ => return Err(Refusal::not_found()),
+        }
+        if !READING.0.contains(method) {
+            return Err(Refusal::not_allowed(READING.1));
+        }
+        self.admit(shown)?;
         match *path {
-            ["feed", _] | ["trending", _] | ["why", _, _] | ["post", _] | ["items", _]
-                if !is_read =>
-            {
-                Err(Refusal::not_allowed(READING.1))
-            }
-            ["feed", user] => self.feed(user, query, shown).await,
-            ["trending", window] => self.trending(window, shown).await,
-            ["why", user, post] => self.why((user, post), shown).await,
-            ["post", post] => self.post(post, shown).await,
-            ["items", user] => self.items(user, query, shown).await,
+            ["feed", user] => self.feed(user, query).await,
+            ["trending", window] => self.trending(window).await,
+            ["why", user, post] => self.why(user, post).await,
+            ["post", post] => self.post(post).await,
+            ["items", user] => self.items(user, query).await,
             _ => Err(Refusal::not_found()),
         }
     }
@@ -142,8 +144,7 @@ impl Internal {
         Ok(())
     }
 
-    async fn trending(&self, window: &str, shown: Option<&str>) -> Result<Response, Refusal> {
-        self.admit(shown)?;
+    async fn trending(&self, window: &str) -> Result<Response, Refusal> {
         let window = TrendingWindow::of_name(window).ok_or_else(Refusal::not_found)?;
         let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
         let found = read::ask(state, |state| state.trending()).await;
@@ -153,13 +154,7 @@ impl Internal {
     }
 
     /// Ranked as of now, or as of a time that was asked for, which may have passed.
-    async fn feed(
-        &self,
-        user: &str,
-        query: &str,
-        shown: Option<&str>,
-    ) -> Result<Response, Refusal> {
-        self.admit(shown)?;
+    async fn feed(&self, user: &str, query: &str) -> Result<Response, Refusal> {
         let user: UserId = user.parse().map_err(|_| Refusal::not_found())?;
         let given = Given::read(query, &[&AS_OF]).map_err(Refusal::invalid)?;
         let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
@@ -177,12 +172,7 @@ impl Internal {
     }
 
     /// Why a post stands in a feed as of now, or does not, as instances tell each other.
-    async fn why(
-        &self,
-        (user, post): (&str, &str),
-        shown: Option<&str>,
-    ) -> Result<Response, Refusal> {
-        self.admit(shown)?;
+    async fn why(&self, user: &str, post: &str) -> Result<Response, Refusal> {
         let user: UserId = user.parse().map_err(|_| Refusal::not_found())?;
         let post: PostId = post.parse().map_err(|_| Refusal::not_found())?;
         let now_ms = self.clock.now().0;
@@ -190,13 +180,7 @@ impl Internal {
     }
 
     /// What of some posts a user may still be shown, as instances tell each other.
-    async fn items(
-        &self,
-        user: &str,
-        query: &str,
-        shown: Option<&str>,
-    ) -> Result<Response, Refusal> {
-        self.admit(shown)?;
+    async fn items(&self, user: &str, query: &str) -> Result<Response, Refusal> {
         let user: UserId = user.parse().map_err(|_| Refusal::not_found())?;
         let given = Given::read(query, &[&POSTS]).map_err(Refusal::invalid)?;
         let (posts, now_ms) = (given.told(&POSTS).unwrap_or_default(), self.clock.now().0);
@@ -204,8 +188,7 @@ impl Internal {
     }
 
     /// What is known of a post, as instances tell each other.
-    async fn post(&self, post: &str, shown: Option<&str>) -> Result<Response, Refusal> {
-        self.admit(shown)?;
+    async fn post(&self, post: &str) -> Result<Response, Refusal> {
         let post: PostId = post.parse().map_err(|_| Refusal::not_found())?;
         self.told(move |state| state.post(post)).await
     }

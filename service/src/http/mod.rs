@@ -121,7 +121,9 @@ impl Api {
         let caller = self.verifier.caller(authorization);
         let caller = caller.map_err(|_| Refusal::unauthenticated())?;
         let body = parts.map_ok(|mut part| part.copy_to_bytes(part.remaining())).boxed();
-        (route.handler)(self, Request { caller, segment, query, headers, body }).await
+        let parameters = route.parameters;
+        let request = Request { caller, segment, query, parameters, headers, body };
+        (route.handler)(self, request).await
     }
 
     /// Counts a request and makes its refusal an answer.

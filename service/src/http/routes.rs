@@ -23,6 +23,8 @@ pub struct Request {
     pub segment: String,
     /// The query as it came.
     pub query: String,
+    /// What its route says that it may have.
+    pub parameters: &'static [&'static dyn Described],
     /// The headers.
     pub headers: HeaderMap,
     /// The body as it comes.
@@ -30,9 +32,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// What the query gives, by what a route has.
-    pub fn given(&self, parameters: &[&dyn Described]) -> Result<Given<'_>, Refusal> {
-        Given::read(&self.query, parameters).map_err(Refusal::invalid)
+    /// What the query gives.
+    pub fn given(&self) -> Result<Given<'_>, Refusal> {
+        Given::read(&self.query, self.parameters).map_err(Refusal::invalid)
     }
 }
 

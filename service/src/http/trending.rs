@@ -71,7 +71,7 @@ struct Counts {
 /// Answers with the list.
 pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let began = Instant::now();
-    let given = request.given(&[&WINDOW, &LIMIT])?;
+    let given = request.given()?;
     let (window, limit) = (given.get(&WINDOW), given.get(&LIMIT));
     let found = api.reads.trending(window).await;
     let items = found.as_ref().map(|(trending, _)| items(trending, (window, api.reads.now().0)));

@@ -9,8 +9,8 @@ use millstream::{
     Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, MemoryPlan, MemoryUse,
     Metrics, Query, QueryError, Streams,
 };
-use schemas::{FeedBody, FeedVersion, NoRegistry, PostId, SchemaById, Trending, UserId};
-use topologies::feed::{Feed, FeedSettings, feed};
+use schemas::{FeedBody, NoRegistry, PostId, SchemaById, Trending, UserId};
+use topologies::feed::{Feed, FeedSettings, Publication, feed};
 
 use crate::config::Config;
 use crate::needs;
@@ -192,14 +192,14 @@ struct State {
 
 impl State {
     /// A feed as this process knows it: where it is behind, its knowledge ends in the past, and so does what it says.
-    fn known(&self, version: FeedVersion, mut body: FeedBody, now_ms: i64) -> Held {
+    fn known(&self, of: Publication, mut body: FeedBody, now_ms: i64) -> Held {
         let known_until_ms = match self.streams.lag() {
             lag if !lag.is_lagging() => i64::MAX,
             Lag::Behind(time) => now_ms.saturating_sub_unsigned(time.as_millis() as u64),
             Lag::Unknown => 0,
         };
         body.valid_until_ms = body.valid_until_ms.min(known_until_ms);
-        Held { version, body, is_published: false }
+        Held { version: of.version, body, is_published: of.is_live }
     }
 }
 
@@ -215,9 +215,8 @@ impl StateFeeds for State {
     fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault> {
         self.ready().map_err(StateFault::NotReady)?;
         let ranked = self.feed.rank(&self.query, &self.settings, user, now_ms);
-        let Some((version, body)) = ranked.map_err(unanswered)? else { return Ok(None) };
-        let is_published = self.feed.is_published(&self.query, user).map_err(unanswered)?;
-        Ok(Some(Held { is_published, ..self.known(version, body, now_ms) }))
+        let ranked = ranked.map_err(unanswered)?;
+        Ok(ranked.map(|(publication, body)| self.known(publication, body, now_ms)))
     }
 
     fn why(&self, user: UserId, post: PostId, now_ms: i64) -> Result<Option<Why>, StateFault> {
@@ -225,7 +224,7 @@ impl StateFeeds for State {
         let asked = self.feed.why(&self.query, &self.settings, (user, post), now_ms);
         let found = asked.map_err(unanswered)?;
         let at = (&self.settings.weights, now_ms);
-        Ok(found.map(|(version, verdict)| Why::of(post, version, &verdict, at)))
+        Ok(found.map(|(of, verdict)| Why::of(post, of.version, &verdict, at)))
     }
 
     fn items(

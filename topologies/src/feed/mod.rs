@@ -36,6 +36,7 @@ use crate::reader::days::Days;
 use crate::state::{Count, Time};
 use crate::trending::points::Formula;
 
+pub use self::reading::Publication;
 pub use self::trending::TrendingPosts;
 
 /// Counts what was done to posts of which nobody knew for 7 days after, and was dropped.

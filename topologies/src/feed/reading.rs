@@ -47,6 +47,15 @@ pub(super) fn affinity(
     })
 }
 
+/// What was published last of a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Its version; 0 if nothing ever was.
+    pub version: FeedVersion,
+    /// Whether it is a feed, and not that there is none any more.
+    pub is_live: bool,
+}
+
 impl Feed {
     /// What trends, as this process has it; `None` if nobody said yet, or the broadcast is not there.
     pub fn trending(&self, query: &Query) -> Option<Trending> {
@@ -61,18 +70,9 @@ impl Feed {
         settings: &FeedSettings,
         user: UserId,
         now_ms: i64,
-    ) -> Result<Option<(FeedVersion, FeedBody)>, QueryError> {
+    ) -> Result<Option<(Publication, FeedBody)>, QueryError> {
         self.ranking(query, settings, (user, now_ms), |state, world| {
             Ranker::default().rank(state, world, now_ms)
-        })
-    }
-
-    /// Whether the feed of `user` that was published last is one, and not that there is none any more.
-    pub fn is_published(&self, query: &Query, user: UserId) -> Result<bool, QueryError> {
-        let partition = query.partition(topic::BY_USER.name, &user.0)?;
-        query.store(self.stores.readers, partition, |readers| {
-            let reader = readers.get(&user)?;
-            Ok(reader.is_some_and(|reader| reader.published.body_hash.is_some()))
         })
     }
 
@@ -83,7 +83,7 @@ impl Feed {
         settings: &FeedSettings,
         (user, post): (UserId, PostId),
         now_ms: i64,
-    ) -> Result<Option<(FeedVersion, Verdict)>, QueryError> {
+    ) -> Result<Option<(Publication, Verdict)>, QueryError> {
         self.ranking(query, settings, (user, now_ms), |state, world| {
             Ranker::default().why(state, world, now_ms, post)
         })
@@ -116,7 +116,7 @@ impl Feed {
         settings: &FeedSettings,
         (user, now_ms): (UserId, i64),
         rank: impl FnOnce(&ReaderState, &World<'_>) -> T,
-    ) -> Result<Option<(FeedVersion, T)>, QueryError> {
+    ) -> Result<Option<(Publication, T)>, QueryError> {
         let partition = query.partition(topic::BY_USER.name, &user.0)?;
         let mut state = ReaderState::default();
         state.begin(user);
@@ -142,7 +142,8 @@ impl Feed {
         let (posts, gone, weights) = (posts.index(), gone.index(), &settings.weights);
         let world = World { posts, gone, trending: &list, weights };
         let ranked = rank(&state, &world);
-        let version = reader.map_or(0, |reader| reader.published.version);
-        Ok(Some((FeedVersion { feeds_epoch: settings.feeds_epoch, version }, ranked)))
+        let published = reader.map(|reader| reader.published).unwrap_or_default();
+        let version = FeedVersion { feeds_epoch: settings.feeds_epoch, version: published.version };
+        Ok(Some((Publication { version, is_live: published.body_hash.is_some() }, ranked)))
     }
 }
