@@ -135,12 +135,7 @@ impl Migrator {
 
     /// What is to be done; nothing is changed.
     pub async fn pending(&self) -> Result<Vec<Migration>, MigrationFault> {
-        let done = self.done().await?;
-        let (lost, pending) = (self.lost(!done.is_empty()).await?, pending(&done)?);
-        Ok(Migration::ALL
-            .into_iter()
-            .filter(|of| pending.contains(of) || lost.contains(of))
-            .collect())
+        self.left(&self.done().await?).await
     }
 
     /// What was done, by number, with its checksum.
@@ -155,16 +150,19 @@ impl Migrator {
         }
     }
 
-    /// Those that were done and of which a table is not there: statements are repeated without harm.
-    async fn lost(&self, any_done: bool) -> Result<Vec<Migration>, MigrationFault> {
-        if !any_done {
-            return Ok(Vec::new());
+    /// What is left to do after what was done; of that too what made a table that is not there any more: statements are repeated
+    /// without harm.
+    async fn left(&self, done: &BTreeMap<u32, String>) -> Result<Vec<Migration>, MigrationFault> {
+        let pending = pending(done)?;
+        if done.is_empty() {
+            return Ok(pending);
         }
         let asked =
             self.client.query("SELECT name FROM system.tables WHERE database = currentDatabase()");
         let there: Vec<String> = within(STATEMENT_MAX, asked.fetch_all()).await?;
         let is_lost = |of: &Migration| of.makes().any(|name| !there.iter().any(|of| of == name));
-        Ok(Migration::ALL.into_iter().filter(is_lost).collect())
+        let is_left = |of: &Migration| pending.contains(of) || is_lost(of);
+        Ok(Migration::ALL.into_iter().filter(is_left).collect())
     }
 
     /// Does what is to be done, and tells what it was; `by` is who does it.
@@ -180,9 +178,9 @@ impl Migrator {
     }
 
     async fn migrate_locked(&self) -> Result<Vec<Migration>, MigrationFault> {
-        let pending = self.pending().await?;
         let done = self.done().await?;
-        for migration in &pending {
+        let left = self.left(&done).await?;
+        for migration in &left {
             for statement in migration.statements() {
                 within(STATEMENT_MAX, self.client.query_raw(statement).execute()).await?;
             }
@@ -198,7 +196,7 @@ impl Migrator {
                 .execute();
             within(STATEMENT_MAX, note).await?;
         }
-        Ok(pending)
+        Ok(left)
     }
 
     /// Waits a while for whoever has the lock.
