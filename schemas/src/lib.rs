@@ -76,7 +76,7 @@ pub use post_line::PostLine;
 pub use published::{EVENTS_SCHEMA, Published};
 pub use read::Read;
 pub use row::{Columns, Row};
-pub use time::iso_date;
+pub use time::{iso_date, iso_time, read_time};
 pub use to_post::{Delta, PostImage, RowKind, ToPost};
 pub use to_user::{ToUser, day_of};
 pub use trace::{FeedContext, Trace};

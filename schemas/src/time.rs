@@ -135,6 +135,20 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
+/// The milliseconds of a time as a person writes it, in one of these forms; `None` if it is in none.
+pub fn read_time(text: &str) -> Option<i64> {
+    text.parse().map(from_number).ok().or_else(|| from_text(text))
+}
+
+/// Milliseconds as ISO 8601 has them: `2026-11-20T23:17:08.123Z`.
+pub fn iso_time(ms: i64) -> String {
+    const DAY_MS: i64 = 86_400_000;
+    let (day, of_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
+    let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
+    let (second, of_second) = (of_day / 1_000 % 60, of_day % 1_000);
+    format!("{}T{hour:02}:{minute:02}:{second:02}.{of_second:03}Z", iso_date(day))
+}
+
 /// A day, counted from 1970, as ISO 8601 has it: `2026-11-20`.
 pub fn iso_date(day: i64) -> String {
     // Howard Hinnant's civil_from_days: years begin in March, so that the leap day comes last.
@@ -199,6 +213,17 @@ mod tests {
             ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
         ];
         assert_eq!(texts.map(|(text, _)| from_text(text)), texts.map(|(_, ms)| Some(ms)));
+    }
+
+    #[test]
+    fn a_time_is_written_as_it_is_read_and_read_in_digits_too() {
+        for ms in [0, 1_795_216_628_123, 951_782_400_000, -1] {
+            assert_eq!(read_time(&iso_time(ms)), Some(ms));
+        }
+        let read = ["1795216628123", "1795216628123999", "2026-11-20T23:17:08.123Z", "now"];
+        let at = Some(1_795_216_628_123);
+        assert_eq!(read.map(read_time), [at, at, at, None]);
+        assert_eq!(iso_time(1_795_216_628_123), "2026-11-20T23:17:08.123Z");
     }
 
     #[test]

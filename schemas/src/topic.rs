@@ -150,6 +150,9 @@ pub const TRENDING: Topic = Topic {
 /// The ranked feeds.
 pub const FEEDS: Topic = topic("feeds", Key::User, Value::Feed, Cleanup::Compact);
 
+/// Those that make feeds: rows and events. Reads ask for feeds, and make none.
+pub const INPUTS: [Topic; 6] = [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, EVENTS];
+
 /// All of them but dead letters, inputs first.
 pub const ALL: [Topic; 14] = [
     CDC_USERS,

@@ -1,5 +1,7 @@
 //! The command line: what may be asked of the binary, and how it is spelled.
 
+mod feed;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +11,7 @@ use schemas::Day;
 use uuid::Uuid;
 
 use crate::commands::load::Rate;
+pub use feed::{Feed, Replay};
 
 /// A real-time personalised feed, from change streams and behaviour events.
 #[derive(Debug, Parser)]
@@ -330,29 +333,6 @@ fn position(text: &str) -> Result<u64, String> {
 pub enum Topology {
     /// Print its sub-topologies, stores and topics.
     Describe,
-}
-
-/// Feeds.
-#[derive(Debug, Subcommand)]
-pub enum Feed {
-    /// Print the feed that Redis holds for a user, with the terms of each score.
-    Show {
-        /// Whose: a UUID.
-        user: Uuid,
-        /// How many items.
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
-        limit: u8,
-    },
-    /// Say why a post stands in a user's feed, or does not, as the workers' state has it now.
-    Explain {
-        /// Whose feed: a UUID.
-        user: Uuid,
-        /// Which post: a UUID.
-        post: Uuid,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 #[cfg(test)]

@@ -61,8 +61,11 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The demo is read by a person: what goes well is no news there.
-    let level = if matches!(cli.command, Some(Command::Demo(_))) { "warn" } else { "info" };
+    // Where the engine runs inside of a command that a person reads, what goes well is no news.
+    let level = match cli.command {
+        Some(Command::Demo(_) | Command::Feed(Feed::Replay(_))) => "warn",
+        Some(_) | None => "info",
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).init();
@@ -152,6 +155,10 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let explained = commands::explain::explain(&config, (user, post), json);
             say(&runtime()?.block_on(explained)?)
         }
+        Command::Feed(Feed::Replay(asked)) => {
+            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            say(&commands::replay::run(&*broker, &config, &asked)?)
+        }
     }
 }
 
@@ -180,7 +187,7 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Token(_)) => &[Need::SigningKey],
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
         Some(Command::Load(_) | Command::Topics(_)) => &[Need::Kafka],
-        Some(Command::Cdc(_)) => &[Need::Kafka, Need::RegistryCa],
+        Some(Command::Cdc(_) | Command::Feed(Feed::Replay(_))) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(Feed::Show { .. })) => &[Need::Redis],
         Some(Command::Feed(Feed::Explain { .. })) => &[Need::Secret],
         Some(Command::ClickHouse(_) | Command::Metrics(_)) => &[Need::ClickHouse],

@@ -27,6 +27,10 @@ impl Feed {
         self.0["items"].as_array().unwrap()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.items().is_empty()
+    }
+
     pub fn has(&self, post: &str) -> bool {
         self.items().iter().any(|item| item["post_id"] == post)
     }

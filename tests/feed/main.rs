@@ -9,6 +9,7 @@ mod counters;
 mod dead_letters;
 mod on_demand;
 mod on_engine;
+mod past;
 mod pipeline;
 mod records;
 mod removals;

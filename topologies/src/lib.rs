@@ -11,6 +11,7 @@ pub mod feed;
 pub mod ingest;
 pub mod layout;
 pub mod live;
+pub mod past;
 pub mod ranking;
 pub mod reader;
 pub mod state;

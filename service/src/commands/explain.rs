@@ -44,10 +44,21 @@ fn away(fault: TierFault) -> Failed {
 }
 
 fn words(why: &Why) -> String {
-    let Why { post_id, placed, dropped, version, weight_set, .. } = why;
+    let Why { version, weight_set, .. } = why;
     let mut out = String::new();
+    tell(why, &mut out);
+    let _ = writeln!(out, "after version {version}, by weight set {weight_set}");
+    out
+}
+
+/// Tells where a post stands and why, or what kept it out.
+pub fn tell(why: &Why, out: &mut String) {
+    let Why { post_id, placed, dropped, .. } = why;
     match (placed, dropped) {
-        (Some(placed), _) => told_of(placed, &mut out),
+        (Some(placed), _) => {
+            let _ = writeln!(out, "{post_id}");
+            tell_place(placed, out);
+        }
         (None, Some(dropped)) => {
             let _ = writeln!(out, "{post_id} is not in the feed: {}", dropped.words);
         }
@@ -56,11 +67,9 @@ fn words(why: &Why) -> String {
     if let Some(author) = why.author_id {
         let _ = writeln!(out, "author {author}");
     }
-    let _ = writeln!(out, "after version {version}, by weight set {weight_set}");
-    out
 }
 
-fn told_of(placed: &Placed, out: &mut String) {
+fn tell_place(placed: &Placed, out: &mut String) {
     let Placed { position, rank, rule, score, .. } = placed;
     let _ = writeln!(out, "number {position} in the feed, number {rank} by score; spacing: {rule}");
     let _ = writeln!(out, "score {score:.4} = {}", placed.terms);

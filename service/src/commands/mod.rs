@@ -1,10 +1,13 @@
-//! The commands that do one thing and end: create the topics, register schemas, show a feed and the metrics of a day, load a
-//! world, delete what a TRUNCATE deleted, compare what servers have.
+//! The commands that do one thing and end: create the topics, register schemas, show a feed, as it is and as it was, and the metrics of a
+//! day, load a world, delete what a TRUNCATE deleted, compare what servers have.
 
 pub mod clickhouse;
 pub mod explain;
+mod known_schemas;
 pub mod load;
+mod log_reader;
 pub mod metrics;
+pub mod replay;
 pub mod schema;
 pub mod show;
 pub mod topics;

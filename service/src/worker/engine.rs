@@ -134,7 +134,8 @@ fn registry(config: &Config) -> Result<Option<Arc<Registry>>, String> {
     registry.transpose().map_err(|why| format!("registry: {why}"))
 }
 
-fn settings(config: &Config) -> FeedSettings {
+/// What the topology is made with, but for who knows schemas.
+pub fn settings(config: &Config) -> FeedSettings {
     FeedSettings {
         app: config.app.clone(),
         cdc_epoch: config.worker.cdc_epoch,

@@ -17,7 +17,7 @@ use millstream::{Clock, Ended, Exit, SystemClock};
 use crate::config::Config;
 use crate::metrics::WorkerReport;
 pub use clickhouse_sink::ClickHouseSunk;
-pub use engine::{Engine, create_topics, describe};
+pub use engine::{Engine, create_topics, describe, settings};
 pub use redis_sink::RedisSunk;
 pub use sink::Sunk;
 use sink::{Member, SinkThread};

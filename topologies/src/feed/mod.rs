@@ -63,6 +63,8 @@ pub struct FeedSettings {
     pub schemas: Arc<dyn SchemaById>,
     /// After a start, a move or an abort the active readers of a task are ranked within this.
     pub spread_ms: i64,
+    /// Whether active readers are kept ranked and published; else whoever is asked about is ranked on demand, and no more.
+    pub keeps_ranked: bool,
 }
 
 impl Default for FeedSettings {
@@ -76,6 +78,7 @@ impl Default for FeedSettings {
             trending: Formula::default(),
             schemas: Arc::new(NoRegistry),
             spread_ms: 10_000,
+            keeps_ranked: true,
         }
     }
 }

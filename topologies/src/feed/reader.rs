@@ -288,6 +288,9 @@ impl Processor for ReaderProcessor {
             ReaderInput::Fact(fact) => self.keep(*user, *fact, cx)?,
             ReaderInput::Read(_) => false,
         };
+        if !self.settings.keeps_ranked {
+            return Ok(());
+        }
         // Who was ranked in the same moment may have been so before.
         let changed_at = self.started_at.max(self.everybody_touched_at.saturating_add(1));
         let pace = pace(cx);
@@ -337,6 +340,9 @@ impl Processor for ReaderProcessor {
     }
 
     fn on_change(&mut self, change: BroadcastChange<'_>, cx: &mut ReaderContext<'_>) -> Result<()> {
+        if !self.settings.keeps_ranked {
+            return Ok(());
+        }
         if let Some(user) = change.of(self.gone) {
             return self.user_changed(user, cx);
         }

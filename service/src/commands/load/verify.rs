@@ -15,9 +15,7 @@ use std::time::{Duration, Instant};
 use connectors::redis::FeedCache;
 use millstream::broker::Broker;
 use schemas::UserId;
-use schemas::topic::{
-    CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_POSTS, CDC_USERS, EVENTS, Topic as Declared,
-};
+use schemas::topic::INPUTS;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 use worlds::excerpt::excerpt;
@@ -33,7 +31,6 @@ use crate::cli::Load;
 use crate::config::Config;
 use crate::token;
 
-const INPUTS: [Declared; 6] = [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, EVENTS];
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ASK_EVERY: Duration = Duration::from_millis(500);
 const TOKEN_SECONDS: u64 = 86_400;

@@ -15,31 +15,28 @@ mod rows;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use connectors::registry::Registry;
-use millstream::broker::{Broker, Consumer, Failure, Isolation, OutRecord, Outgoing, TopicIndex};
-use millstream::{Clock, Exit, Headers, SystemClock, Topic, TopicPartition};
+use millstream::broker::{Broker, Failure, OutRecord, Outgoing, TopicIndex};
+use millstream::{Clock, Exit, Headers, SystemClock, Topic};
 use schemas::topic::{self, Topic as Declared};
-use schemas::{Comment, Follow, Like, NoRegistry, Payload, Post, SchemaById, User};
+use schemas::{Comment, Follow, Like, Payload, Post, User};
 
+use super::known_schemas::KnownSchemas;
+use super::log_reader::LogReader;
 use crate::cli::{CapturedTable, Truncate};
 use crate::config::Config;
-use crate::{Failed, needs};
+use crate::failed::Failed;
 use deletion::{Deletable, deletion};
 use rows::{Place, Rows};
 
-const POLL: Duration = Duration::from_millis(200);
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
-/// How long a schema may take to come, and how often it is asked for.
-const SCHEMA_WAIT: Duration = Duration::from_secs(10);
-const SCHEMA_AGAIN: Duration = Duration::from_millis(50);
 const BATCH_MAX: usize = 2_000;
 
 /// Deletes the rows of the table that was asked for, or only counts them.
 pub fn run(broker: &dyn Broker, config: &Config, asked: &Truncate) -> Result<String, Failed> {
-    let truncation = Truncation { broker, asked, app: &config.app, schemas: schemas(config)? };
+    let truncation =
+        Truncation { broker, asked, app: &config.app, schemas: KnownSchemas::open(config)? };
     match asked.table {
         CapturedTable::Users => truncation.of::<User>(topic::CDC_USERS),
         CapturedTable::Posts => truncation.of::<Post>(topic::CDC_POSTS),
@@ -49,19 +46,12 @@ pub fn run(broker: &dyn Broker, config: &Config, asked: &Truncate) -> Result<Str
     }
 }
 
-fn schemas(config: &Config) -> Result<Arc<dyn SchemaById>, Failed> {
-    let settings = needs::registry(config).map_err(|words| Failed(Exit::Usage, words))?;
-    let Some(settings) = settings else { return Ok(Arc::new(NoRegistry)) };
-    let registry = Registry::open(&settings);
-    Ok(Arc::new(registry.map_err(|words| Failed(Exit::Usage, format!("registry: {words}")))?))
-}
-
 /// What is to be done, and with what.
 struct Truncation<'a> {
     broker: &'a dyn Broker,
     asked: &'a Truncate,
     app: &'a str,
-    schemas: Arc<dyn SchemaById>,
+    schemas: KnownSchemas,
 }
 
 impl Truncation<'_> {
@@ -94,56 +84,21 @@ impl Truncation<'_> {
 
     /// Reads the topic to its end; tells how many records it has too.
     fn read<R: Deletable>(&self, topic: Declared) -> Result<(Rows<R>, u64), Failed> {
-        let opened = self.open(topic);
-        let (mut consumer, mut unread) = opened.map_err(|failure| at(topic, &failure))?;
-        if unread.is_empty() {
-            return Err(Failed(Exit::Failed, format!("there is no topic {}", topic.name)));
-        }
+        let mut log = LogReader::open(self.broker, self.app, &[topic])?;
         let (mut rows, mut read) = (Rows::default(), 0);
         let (mut key, mut value) = (Payload::default(), Payload::default());
-        while !unread.is_empty() {
-            let polled = consumer.poll(POLL).map_err(|failure| at(topic, &failure))?;
-            for batch in &polled.batches {
+        while !log.is_at_end() {
+            for batch in &log.poll()?.batches {
                 for record in batch.iter() {
                     read += 1;
-                    self.fill(&mut key, record.key)?;
-                    self.fill(&mut value, record.value)?;
+                    self.schemas.fill(&mut key, record.key)?;
+                    self.schemas.fill(&mut value, record.value)?;
                     let place = Place { partition: batch.source().partition, key: record.key };
                     rows.take(place, record.key.map(|_| &key), record.value.map(|_| &value));
                 }
             }
-            for (ended, _) in &polled.ends {
-                unread.remove(&ended.partition);
-            }
         }
         Ok((rows, read))
-    }
-
-    /// Begins to read every partition; tells which there are.
-    fn open(&self, topic: Declared) -> Result<(Box<dyn Consumer>, BTreeSet<i32>), Failure> {
-        let counts = self.broker.admin()?.partitions(&[topic.name.into()])?;
-        let partitions: BTreeSet<_> = (0..counts.into_iter().flatten().sum()).collect();
-        let mut consumer = self.broker.consumer(self.app, Isolation::ReadCommitted)?;
-        let mut from = Vec::new();
-        for partition in &partitions {
-            let partition = TopicPartition::new(topic.name, *partition);
-            let start = consumer.bounds(&partition)?.start;
-            from.push((partition, start));
-        }
-        consumer.assign(&from)?;
-        Ok((consumer, partitions))
-    }
-
-    /// Waits for the schema, if it takes one.
-    fn fill(&self, payload: &mut Payload, bytes: Option<&[u8]>) -> Result<(), Failed> {
-        let began = Instant::now();
-        while let Err(words) = payload.fill(bytes.unwrap_or_default(), &*self.schemas) {
-            if began.elapsed() > SCHEMA_WAIT {
-                return Err(Failed(Exit::Unavailable, words));
-            }
-            thread::sleep(SCHEMA_AGAIN);
-        }
-        Ok(())
     }
 
     fn delete<R: Deletable>(&self, topic: Declared, rows: &Rows<R>) -> Result<(), Failure> {
