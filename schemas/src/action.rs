@@ -1,4 +1,4 @@
-//! What a reader did with a post.
+//! What a reader did with a post, or said against it.
 //!
 //! A like or comment counts only until a row of the database is seen; impressions, views, clicks,
 //! shares and dwell come from events alone.
@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The seven things that a behaviour event can report.
+/// The things that a behaviour event can report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Action {
@@ -24,11 +24,19 @@ pub enum Action {
     Share = 6,
     /// Time was spent on the post.
     Dwell = 7,
+    /// The post is not to be shown again.
+    Hide = 8,
+    /// The post is reported; it is not shown again either.
+    Report = 9,
+    /// Less of the post's author: nothing for two weeks.
+    LessLikeThis = 10,
+    /// What was said against the post before is taken back.
+    Undo = 11,
 }
 
 impl Action {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Impression,
         Self::View,
         Self::Click,
@@ -36,6 +44,10 @@ impl Action {
         Self::Comment,
         Self::Share,
         Self::Dwell,
+        Self::Hide,
+        Self::Report,
+        Self::LessLikeThis,
+        Self::Undo,
     ];
 
     /// The name, as events carry it.
@@ -48,6 +60,10 @@ impl Action {
             Self::Comment => "comment",
             Self::Share => "share",
             Self::Dwell => "dwell",
+            Self::Hide => "hide",
+            Self::Report => "report",
+            Self::LessLikeThis => "less_like_this",
+            Self::Undo => "undo",
         }
     }
 
@@ -63,7 +79,12 @@ impl Action {
 
     /// Whether it takes the post out of the reader's feed for a day.
     pub fn marks_seen(self) -> bool {
-        self != Self::Impression
+        match self {
+            Self::View | Self::Click | Self::Like | Self::Comment | Self::Share | Self::Dwell => {
+                true
+            }
+            Self::Impression | Self::Hide | Self::Report | Self::LessLikeThis | Self::Undo => false,
+        }
     }
 }
 
@@ -95,9 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn an_impression_alone_does_not_mark_a_post_seen() {
+    fn an_impression_and_what_is_said_against_a_post_do_not_mark_it_seen() {
         let unseen: Vec<_> =
             Action::ALL.into_iter().filter(|action| !action.marks_seen()).collect();
-        assert_eq!(unseen, [Action::Impression]);
+        let expected =
+            [Action::Impression, Action::Hide, Action::Report, Action::LessLikeThis, Action::Undo];
+        assert_eq!(unseen, expected);
     }
 }

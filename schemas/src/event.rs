@@ -26,7 +26,8 @@ const PLAUSIBLE: &str = "a time from 1990 to 10 min after the record's, in ms";
 const DWELL_MS_MAX: u32 = 3_600_000;
 const WHAT: &str = "event";
 const DWELL: &str = "a whole number, 0 to 3600000";
-const ACTIONS: &str = "impression, view, click, like, comment, share or dwell";
+const ACTIONS: &str =
+    "impression, view, click, like, comment, share, dwell, hide, report, less_like_this or undo";
 
 /// What happened, as far as state uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,7 +264,7 @@ mod tests {
             "dwell_ms":3600001,"device":{},"ctx":{"position":-1}}"#;
         let faults = Event::check(bad, None).unwrap_err();
         let said: Vec<_> = faults.iter().map(ToString::to_string).collect();
-        let actions = "impression, view, click, like, comment, share or dwell";
+        let actions = ACTIONS;
         let wave = format!("action: expected {actions}, found \"wave\"");
         let expected = [
             "user_id: expected a UUID, found \"bob\"",

@@ -84,7 +84,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{Lookup, Payload, SchemaById};
+    use crate::{Action, Lookup, Payload, SchemaById};
 
     #[derive(Debug)]
     struct Registered;
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn every_action_has_its_symbol() {
         let writer = EventWriter::new(1).unwrap();
-        for action in ["impression", "view", "click", "like", "comment", "share", "dwell"] {
+        for action in Action::ALL.map(Action::name) {
             let sent = json(&format!(r#""action":"{action}""#));
             let (event, trace) = Event::check(sent.as_bytes(), None).unwrap();
             assert!(writer.write(&event, &trace).is_ok(), "{action}");

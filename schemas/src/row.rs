@@ -45,6 +45,10 @@ cells! {
         post_id,
         follower_id,
         followee_id,
+        muter_id,
+        muted_id,
+        blocker_id,
+        blocked_id,
         content,
         created_at,
         deleted_at,
@@ -73,6 +77,22 @@ impl<'a> Columns<'a> {
 
     pub(crate) fn followee_id(&self) -> Column<'_, 'a> {
         Column::new("followee_id", &self.followee_id)
+    }
+
+    pub(crate) fn muter_id(&self) -> Column<'_, 'a> {
+        Column::new("muter_id", &self.muter_id)
+    }
+
+    pub(crate) fn muted_id(&self) -> Column<'_, 'a> {
+        Column::new("muted_id", &self.muted_id)
+    }
+
+    pub(crate) fn blocker_id(&self) -> Column<'_, 'a> {
+        Column::new("blocker_id", &self.blocker_id)
+    }
+
+    pub(crate) fn blocked_id(&self) -> Column<'_, 'a> {
+        Column::new("blocked_id", &self.blocked_id)
     }
 
     pub(crate) fn content(&self) -> Column<'_, 'a> {

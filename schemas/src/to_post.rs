@@ -197,7 +197,7 @@ fn decode_event(cursor: &mut Cursor<'_>) -> Result<ToPost, Poison> {
     let user = UserId(cursor.bytes("user")?);
     let number = cursor.u8("action")?;
     let Some(action) = Action::from_number(number) else {
-        return Err(cursor.fault("action", "1 to 7", number));
+        return Err(cursor.fault("action", "1 to 11", number));
     };
     let at_ms = cursor.i64("at")?;
     Ok(ToPost::Event { user, action, at_ms, event: EventId(cursor.bytes("event")?) })

@@ -6,6 +6,9 @@
 //! * 2 `Follow`: author, delta i8.
 //! * 3 `Seen`: post, at i64.
 //! * 4 `Interaction`: author, day i32, count i32.
+//! * 5 `Mute`: whom, delta i8. 6 `Block`: the other, delta i8.
+//! * 7 `Hidden`: post, at i64. 8 `Undone`: post, at i64.
+//! * 9 `Less`: author, day i32, count i32.
 
 use crate::ids::{PostId, UserId};
 use crate::poison::Poison;
@@ -16,6 +19,11 @@ const ACTIVE: u8 = 1;
 const FOLLOW: u8 = 2;
 const SEEN: u8 = 3;
 const INTERACTION: u8 = 4;
+const MUTE: u8 = 5;
+const BLOCK: u8 = 6;
+const HIDDEN: u8 = 7;
+const UNDONE: u8 = 8;
+const LESS: u8 = 9;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -56,6 +64,43 @@ pub enum ToUser {
         /// How many more; below zero: how many less.
         count: i32,
     },
+    /// The user mutes somebody by one row more or one less.
+    Mute {
+        /// Who is muted.
+        whom: UserId,
+        /// One row more or less.
+        delta: Delta,
+    },
+    /// A row more or less says that the user and another block each other, whoever of them wanted it.
+    Block {
+        /// The other.
+        other: UserId,
+        /// One row more or less.
+        delta: Delta,
+    },
+    /// The user does not want to be shown `post` again.
+    Hidden {
+        /// Which post.
+        post: PostId,
+        /// When, in ms UTC; the latest counts.
+        at_ms: i64,
+    },
+    /// The user takes back what they said against `post` before.
+    Undone {
+        /// Which post.
+        post: PostId,
+        /// When, in ms UTC; the latest counts.
+        at_ms: i64,
+    },
+    /// Wishes of the user for less of `author` count, or no longer.
+    Less {
+        /// Whose posts.
+        author: UserId,
+        /// The UTC day of the wish.
+        day: i32,
+        /// How many more; below zero: how many less.
+        count: i32,
+    },
 }
 
 impl Wire for ToUser {
@@ -81,6 +126,22 @@ impl Wire for ToUser {
                 out.extend_from_slice(&day.to_le_bytes());
                 out.extend_from_slice(&count.to_le_bytes());
             }
+            Self::Mute { whom: of, delta } | Self::Block { other: of, delta } => {
+                out.push(if matches!(self, Self::Mute { .. }) { MUTE } else { BLOCK });
+                out.extend_from_slice(&of.0);
+                out.push(delta.byte());
+            }
+            Self::Hidden { post, at_ms } | Self::Undone { post, at_ms } => {
+                out.push(if matches!(self, Self::Hidden { .. }) { HIDDEN } else { UNDONE });
+                out.extend_from_slice(&post.0);
+                out.extend_from_slice(&at_ms.to_le_bytes());
+            }
+            Self::Less { author, day, count } => {
+                out.push(LESS);
+                out.extend_from_slice(&author.0);
+                out.extend_from_slice(&day.to_le_bytes());
+                out.extend_from_slice(&count.to_le_bytes());
+            }
         }
     }
 
@@ -98,7 +159,26 @@ impl Wire for ToUser {
                 day: cursor.i32("day")?,
                 count: cursor.i32("count")?,
             },
-            other => return Err(cursor.fault("kind", "1 to 4", other)),
+            MUTE => Self::Mute {
+                whom: UserId(cursor.bytes("whom")?),
+                delta: decode_delta(&mut cursor)?,
+            },
+            BLOCK => Self::Block {
+                other: UserId(cursor.bytes("other")?),
+                delta: decode_delta(&mut cursor)?,
+            },
+            HIDDEN => {
+                Self::Hidden { post: PostId(cursor.bytes("post")?), at_ms: cursor.i64("at")? }
+            }
+            UNDONE => {
+                Self::Undone { post: PostId(cursor.bytes("post")?), at_ms: cursor.i64("at")? }
+            }
+            LESS => Self::Less {
+                author: UserId(cursor.bytes("author")?),
+                day: cursor.i32("day")?,
+                count: cursor.i32("count")?,
+            },
+            other => return Err(cursor.fault("kind", "1 to 9", other)),
         };
         cursor.end()?;
         Ok(fact)
@@ -122,6 +202,11 @@ mod tests {
         assert_round_trip(&ToUser::Follow { author, delta: Delta::Minus }, 18);
         assert_round_trip(&ToUser::Seen { post: PostId([2; 16]), at_ms: -1 }, 25);
         assert_round_trip(&ToUser::Interaction { author, day: -3, count: -7 }, 25);
+        assert_round_trip(&ToUser::Mute { whom: author, delta: Delta::Plus }, 18);
+        assert_round_trip(&ToUser::Block { other: author, delta: Delta::Minus }, 18);
+        assert_round_trip(&ToUser::Hidden { post: PostId([2; 16]), at_ms: -1 }, 25);
+        assert_round_trip(&ToUser::Undone { post: PostId([2; 16]), at_ms: 7 }, 25);
+        assert_round_trip(&ToUser::Less { author, day: 3, count: 1 }, 25);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub enum Value {
     ToPost,
     /// [`crate::ToUser`].
     ToUser,
+    /// [`crate::Feedback`].
+    Feedback,
     /// [`crate::PostLine`]; null: the post is gone or out of the horizon.
     PostLine,
     /// [`crate::Gone`]; null: the user is back.
@@ -117,6 +119,11 @@ pub const CDC_COMMENTS: Topic = cdc("cdc.comments");
 /// Rows of `likes`.
 pub const CDC_LIKES: Topic = cdc("cdc.likes");
 
+/// Rows of `mutes`; empty where there is no such table.
+pub const CDC_MUTES: Topic = cdc("cdc.mutes");
+/// Rows of `blocks`; empty where there is no such table.
+pub const CDC_BLOCKS: Topic = cdc("cdc.blocks");
+
 /// Behaviour events, from the API or any producer; all of a user in one partition.
 pub const EVENTS: Topic = topic("events", Key::UserText, Value::Event, keep_days(100));
 
@@ -128,6 +135,9 @@ pub const BY_POST: Topic = topic("by-post", Key::Post, Value::ToPost, Cleanup::P
 
 /// What readers must hear, from ingest and engagement.
 pub const BY_USER: Topic = topic("by-user", Key::User, Value::ToUser, Cleanup::Purge);
+
+/// What users said against posts, from ingest, for sinks. Kept as long as it counts.
+pub const FEEDBACK: Topic = topic("feedback", Key::User, Value::Feedback, keep_days(90));
 
 /// Broadcast: every live post within the horizon.
 pub const POSTS_LIVE: Topic = topic("posts-live", Key::Post, Value::PostLine, Cleanup::CompactSoon);
@@ -151,19 +161,23 @@ pub const TRENDING: Topic = Topic {
 pub const FEEDS: Topic = topic("feeds", Key::User, Value::Feed, Cleanup::Compact);
 
 /// Those that make feeds: rows and events. Reads ask for feeds, and make none.
-pub const INPUTS: [Topic; 6] = [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, EVENTS];
+pub const INPUTS: [Topic; 8] =
+    [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, CDC_MUTES, CDC_BLOCKS, EVENTS];
 
 /// All of them but dead letters, inputs first.
-pub const ALL: [Topic; 14] = [
+pub const ALL: [Topic; 17] = [
     CDC_USERS,
     CDC_POSTS,
     CDC_FOLLOWS,
     CDC_COMMENTS,
     CDC_LIKES,
+    CDC_MUTES,
+    CDC_BLOCKS,
     EVENTS,
     READS,
     BY_POST,
     BY_USER,
+    FEEDBACK,
     POSTS_LIVE,
     GONE,
     TRENDING_PARTS,
@@ -191,7 +205,15 @@ mod tests {
     fn old_records_go_as_the_contract_says() {
         assert_eq!(
             names(|topic| topic.cleanup == Cleanup::Keep),
-            ["cdc.users", "cdc.posts", "cdc.follows", "cdc.comments", "cdc.likes"]
+            [
+                "cdc.users",
+                "cdc.posts",
+                "cdc.follows",
+                "cdc.comments",
+                "cdc.likes",
+                "cdc.mutes",
+                "cdc.blocks"
+            ]
         );
         assert_eq!(names(|topic| topic.cleanup == Cleanup::Compact), ["feeds"]);
         let broadcasts = names(|topic| topic.cleanup == Cleanup::CompactSoon);

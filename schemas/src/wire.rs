@@ -55,6 +55,11 @@ impl<'a> Cursor<'a> {
         Ok(*head)
     }
 
+    /// Whether nothing is left.
+    pub fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Reads a u8.
     pub fn u8(&mut self, field: &'static str) -> Result<u8, Poison> {
         self.bytes(field).map(u8::from_le_bytes)

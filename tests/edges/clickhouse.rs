@@ -241,7 +241,7 @@ fn tables_are_made_once_by_one_process_and_a_changed_file_is_told() {
     assert_eq!(migrate(), Ok(Migration::ALL.to_vec()));
     assert_eq!((pending(), migrate()), (Ok(vec![]), Ok(vec![])));
     let tables = "SELECT count() FROM system.tables WHERE database = 'feedmill' AND NOT endsWith(engine, 'View')";
-    assert_eq!(ask(&stack, tables), "16");
+    assert_eq!(ask(&stack, tables), "18");
     // Cut off after its tables and before it was noted.
     ask(&stack, "DELETE FROM migrations WHERE number = 4");
     assert_eq!(migrate().unwrap().len(), 1);
@@ -539,10 +539,10 @@ fn missing_tables_are_told_with_the_command_that_makes_them() {
         // What was lost is made again by the command that was named.
         let migrator = Migrator::new(&settings(&world.stack));
         let made = world.runtime.block_on(migrator.migrate("a test")).unwrap();
-        assert_eq!(made.iter().map(|of| of.number).collect::<Vec<_>>(), [2]);
+        assert_eq!(made.iter().map(|of| of.number).collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
         world.until(COUNT, "1\t1");
     });
     let migrator = Migrator::new(&settings(&world.stack));
     assert_eq!(world.runtime.block_on(migrator.pending()), Ok(vec![]));
-    assert_eq!(ask(&world.stack, "SELECT count() FROM migrations"), "5");
+    assert_eq!(ask(&world.stack, "SELECT count() FROM migrations"), "6");
 }

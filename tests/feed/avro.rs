@@ -20,10 +20,12 @@ pub enum Format {
 }
 
 /// The columns of each topic with rows, and the fields of events, in the order of their names.
-const FIELDS: [(&str, &[&str]); 6] = [
+const FIELDS: [(&str, &[&str]); 8] = [
+    ("cdc.blocks", &["blocked_id", "blocker_id", "created_at", "deleted_at"]),
     ("cdc.comments", &["content", "created_at", "deleted_at", "id", "post_id", "user_id"]),
     ("cdc.follows", &["created_at", "deleted_at", "followee_id", "follower_id"]),
     ("cdc.likes", &["content", "created_at", "deleted_at", "id", "post_id", "user_id"]),
+    ("cdc.mutes", &["created_at", "deleted_at", "muted_id", "muter_id"]),
     ("cdc.posts", &["content", "created_at", "deleted_at", "id", "user_id"]),
     ("cdc.users", &["created_at", "deleted_at", "id", "username"]),
     ("events", &["action", "event_id", "event_time", "post_id", "user_id"]),

@@ -6,22 +6,24 @@
 use std::collections::BTreeMap;
 
 use schemas::{
-    Change, Comment, Event, EventId, FeedBody, Follow, FollowKey, Like, Op, Post, PostId, ToPost,
-    ToUser, TrendingWindow, User, UserId,
+    Block, Change, Comment, Event, EventId, FeedBody, Follow, FollowKey, Like, Mute, Op, Post,
+    PostId, SilenceKey, ToPost, ToUser, TrendingWindow, User, UserId,
 };
 use topologies::engagement::interactions::{CountChange, Interactions};
 use topologies::engagement::line::{LinePolicy, Step};
 use topologies::engagement::post::{AuthorChange, Post as Kept};
 use topologies::engagement::times::AsOf;
-use topologies::engagement::{affinity_updates, reattributions};
+use topologies::engagement::{reattributions, user_updates};
 use topologies::ingest::interaction_row::InteractionRow;
 use topologies::ingest::row::RowVersion;
-use topologies::ingest::{Routed, comments, events, follows, likes, posts, users};
+use topologies::ingest::{Routed, comments, events, follows, likes, posts, silences, users};
 use topologies::live::{GoneUsers, PostsByAuthor};
 use topologies::ranking::why::Verdict;
 use topologies::ranking::{AffinityDay, Ranker, ReaderState, Weights, World};
 use topologies::reader::days::Days;
+use topologies::reader::hidden::Hidden;
 use topologies::reader::presence::Presence;
+use topologies::reader::silence::Silence;
 use topologies::trending::hot::Hot;
 use topologies::trending::lists;
 use topologies::trending::points::Formula;
@@ -43,6 +45,10 @@ pub struct Pipeline {
     follows: BTreeMap<(UserId, UserId), i64>,
     affinity: BTreeMap<(UserId, UserId), Days>,
     seen: BTreeMap<(UserId, PostId), i64>,
+    silences: BTreeMap<(UserId, UserId), Silence>,
+    hidden: BTreeMap<(UserId, PostId), Hidden>,
+    mute_rows: BTreeMap<Vec<[u8; 16]>, Option<RowVersion>>,
+    block_rows: BTreeMap<Vec<[u8; 16]>, Option<RowVersion>>,
     presence: BTreeMap<UserId, Presence>,
     hot: BTreeMap<PostId, Hot>,
     weights: Weights,
@@ -112,6 +118,23 @@ impl Pipeline {
                 .flat_map(|(author, days)| affine(author, days))
                 .collect(),
             seen: of(reader, &self.seen).map(|(post, at)| (post, *at)).collect(),
+            hidden: of(reader, &self.hidden)
+                .filter_map(|(post, said)| Some((post, said.since()?)))
+                .collect(),
+            muted: of(reader, &self.silences)
+                .filter(|(_, silence)| silence.mutes > 0)
+                .map(|(whom, _)| whom)
+                .collect(),
+            blocked: of(reader, &self.silences)
+                .filter(|(_, silence)| silence.blocks > 0)
+                .map(|(other, _)| other)
+                .collect(),
+            less: of(reader, &self.silences)
+                .flat_map(|(author, silence)| {
+                    let wishes = silence.less.all().iter().filter(|(_, count)| *count > 0);
+                    wishes.map(move |(day, _)| (author, *day)).collect::<Vec<_>>()
+                })
+                .collect(),
         };
         let trending = lists::of_task(&self.hot, &self.gone, as_of, |_| Ok([0; 3])).unwrap();
         let list = trending.list(TrendingWindow::Day, as_of);
@@ -144,6 +167,14 @@ impl Pipeline {
                 let stored = self.comments.entry(logged.key.clone()).or_default();
                 comments::change(stored, &change(logged, comment), 0, &mut out);
             }
+            Payload::Mute(logged) => {
+                let stored = self.mute_rows.entry(logged.key.clone()).or_default();
+                silences::mute(stored, &change(logged, mute), 0, &mut out);
+            }
+            Payload::Block(logged) => {
+                let stored = self.block_rows.entry(logged.key.clone()).or_default();
+                silences::block(stored, &change(logged, block), 0, &mut out);
+            }
             Payload::Event(logged) => {
                 let event = event(logged);
                 let stored = self.events.entry((event.user, event.id)).or_default();
@@ -163,6 +194,7 @@ impl Pipeline {
         match routed {
             Routed::ToPost(post, fact) => self.apply_to_post(post, fact, now),
             Routed::ToUser(user, fact) => self.apply_to_user(user, fact),
+            Routed::Feedback(..) => {}
             Routed::Gone(user, Some(_)) => self.gone.set(user, true),
             Routed::Gone(user, None) => self.gone.set(user, false),
         }
@@ -186,11 +218,7 @@ impl Pipeline {
                     let all = self.interactions.range((id, UserId([0; 16]))..);
                     for ((_, user), interactions) in all.take_while(|((of, _), _)| *of == id) {
                         let mut updates = Vec::new();
-                        reattributions(
-                            (from, to),
-                            interactions.counted().map(|(_, at, count)| (at, count)),
-                            &mut updates,
-                        );
+                        reattributions((from, to), interactions, &mut updates);
                         to_users.extend(updates.into_iter().map(|update| (*user, update)));
                     }
                 }
@@ -217,9 +245,11 @@ impl Pipeline {
         post.count(&changed);
         let hot = self.hot.entry(id).or_default();
         hot.live = post.live_image().map(|image| (image.author, image.created_at_ms));
+        let mut wish = (None, None);
         if let Some(user) = user {
             let (before, key) = (before.unwrap_or_default(), (id, user));
             let after = self.interactions.get(&key).cloned().unwrap_or_default();
+            wish = (before.less.since(), after.less.since());
             let (mut moved, worth) = (Vec::new(), self.weights.points);
             Formula::default().moved(worth, (&before, &after), &changed, &mut moved);
             moved.into_iter().for_each(|(at, points)| hot.buckets.add(at, points, now));
@@ -230,7 +260,7 @@ impl Pipeline {
             let mut updates = Vec::new();
             post.image
                 .iter()
-                .for_each(|image| affinity_updates(image.author, &changed, &mut updates));
+                .for_each(|image| user_updates(image.author, &changed, wish, &mut updates));
             to_users.extend(updates.into_iter().map(|update| (user, update)));
         }
         self.update_line(id, true, now);
@@ -263,6 +293,24 @@ impl Pipeline {
             ToUser::Seen { post, at_ms } => {
                 let seen = self.seen.entry((user, post)).or_insert(i64::MIN);
                 *seen = at_ms.max(*seen);
+            }
+            ToUser::Mute { whom, delta } => {
+                self.silences.entry((user, whom)).or_default().mutes += delta.value();
+            }
+            ToUser::Block { other, delta } => {
+                self.silences.entry((user, other)).or_default().blocks += delta.value();
+            }
+            ToUser::Less { author, day, count } => {
+                let silence = self.silences.entry((user, author)).or_default();
+                silence.less.add(day, count, i32::MIN);
+            }
+            ToUser::Hidden { post, at_ms } => {
+                let said = self.hidden.entry((user, post)).or_default();
+                said.said_at = said.said_at.max(at_ms);
+            }
+            ToUser::Undone { post, at_ms } => {
+                let said = self.hidden.entry((user, post)).or_default();
+                said.undone_at = said.undone_at.max(at_ms);
             }
             ToUser::Interaction { author, day, count } => {
                 self.affinity.entry((user, author)).or_default().add(day, count, i32::MIN);
@@ -325,6 +373,20 @@ fn follow(key: &[[u8; 16]], row: Option<&history::FollowRow>, deleted: bool) -> 
     (key, row.map(|row| Follow { key, created_at_ms: row.created_at, deleted }))
 }
 
+fn silence(key: &[[u8; 16]]) -> SilenceKey {
+    SilenceKey { by: UserId(key[0]), whom: UserId(key[1]) }
+}
+
+fn mute(key: &[[u8; 16]], row: Option<&history::SilenceRow>, deleted: bool) -> Decoded<Mute> {
+    let key = silence(key);
+    (key, row.map(|row| Mute { key, created_at_ms: row.created_at, deleted }))
+}
+
+fn block(key: &[[u8; 16]], row: Option<&history::SilenceRow>, deleted: bool) -> Decoded<Block> {
+    let key = silence(key);
+    (key, row.map(|row| Block { key, created_at_ms: row.created_at, deleted }))
+}
+
 fn like(key: &[[u8; 16]], row: Option<&history::LikeOrComment>, deleted: bool) -> Decoded<Like> {
     let id = schemas::LikeId(key[0]);
     let like = |row: &history::LikeOrComment| {
@@ -357,6 +419,10 @@ fn event(logged: &history::BehaviourEvent) -> Event {
         Action::Comment => "comment",
         Action::Share => "share",
         Action::Dwell => "dwell",
+        Action::Hide => "hide",
+        Action::Report => "report",
+        Action::LessLikeThis => "less_like_this",
+        Action::Undo => "undo",
     };
     let id = logged.event.map_or("null".into(), |id| format!("\"{}\"", EventId(id)));
     let (user, post, time) = (UserId(logged.user), PostId(logged.post), logged.time);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use worlds::history::{
     Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow,
-    RowChange, UserRow,
+    RowChange, SilenceRow, UserRow,
 };
 
 /// A record of a topic.
@@ -23,6 +23,12 @@ pub fn record(input: &Input, number: usize) -> Record {
         Payload::Follow(logged) => row("cdc.follows", logged, number, follow),
         Payload::Comment(logged) => row("cdc.comments", logged, number, like_or_comment),
         Payload::Like(logged) => row("cdc.likes", logged, number, like_or_comment),
+        Payload::Mute(logged) => {
+            named(row("cdc.mutes", logged, number, silence), "muter_id", "muted_id")
+        }
+        Payload::Block(logged) => {
+            named(row("cdc.blocks", logged, number, silence), "blocker_id", "blocked_id")
+        }
         Payload::Event(logged) => Record {
             topic: "events",
             key: Some(id(&logged.user).into_bytes()),
@@ -108,6 +114,20 @@ fn follow(key: &[Id], row: Option<&FollowRow>, time: &dyn Fn(i64) -> Value) -> V
     json!({"follower_id": id(&key[0]), "followee_id": id(&key[1]), "created_at": created_at})
 }
 
+fn silence(key: &[Id], row: Option<&SilenceRow>, time: &dyn Fn(i64) -> Value) -> Value {
+    let created_at = row.map_or(json!(MADE_UP), |row| time(row.created_at));
+    json!({"follower_id": id(&key[0]), "followee_id": id(&key[1]), "created_at": created_at})
+}
+
+/// The record of a row that has two users as a follow has, with its own names for them.
+fn named(record: Record, by: &str, whom: &str) -> Record {
+    let renamed = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).unwrap();
+        text.replace("follower_id", by).replace("followee_id", whom).into_bytes()
+    };
+    Record { key: record.key.map(renamed), value: renamed(record.value), ..record }
+}
+
 fn like_or_comment(key: &[Id], row: Option<&LikeOrComment>, time: &dyn Fn(i64) -> Value) -> Value {
     match row {
         Some(row) => json!({
@@ -128,6 +148,10 @@ pub fn event(logged: &BehaviourEvent, number: usize) -> Value {
         Action::Comment => "comment",
         Action::Share => "share",
         Action::Dwell => "dwell",
+        Action::Hide => "hide",
+        Action::Report => "report",
+        Action::LessLikeThis => "less_like_this",
+        Action::Undo => "undo",
     };
     json!({
         "event_id": logged.event.map(|id| EventId(id).to_string()),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use worlds::history::{
     Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow,
-    RowChange, UserRow,
+    RowChange, SilenceRow, UserRow,
 };
 use worlds::oracle::grid_time;
 
@@ -73,6 +73,8 @@ struct World {
     likes: BTreeMap<Id, LikeOrComment>,
     comments: BTreeMap<Id, LikeOrComment>,
     follows: Vec<(Id, Id)>,
+    /// Who mutes or blocks whom, and which of both.
+    silences: Vec<(Id, Id, bool)>,
     deleted_users: Vec<Id>,
     deleted_likes: Vec<LikeOrComment>,
 }
@@ -93,6 +95,7 @@ pub fn world(seed: u64, users: usize, steps: usize) -> Vec<Input> {
         likes: BTreeMap::new(),
         comments: BTreeMap::new(),
         follows: Vec::new(),
+        silences: Vec::new(),
         deleted_users: Vec::new(),
         deleted_likes: Vec::new(),
     };
@@ -114,7 +117,7 @@ pub fn world(seed: u64, users: usize, steps: usize) -> Vec<Input> {
 /// The same logs with other delays between them: each topic in its order, the topics interleaved anew.
 pub fn delayed(history: &[Input], seed: u64) -> Vec<Input> {
     let mut random = Random::of(seed ^ 0xdead);
-    let mut topics: Vec<Vec<Input>> = vec![Vec::new(); 7];
+    let mut topics: Vec<Vec<Input>> = vec![Vec::new(); 9];
     for input in history.iter().rev() {
         let topic = match input.payload {
             Payload::User(_) => 0,
@@ -124,6 +127,8 @@ pub fn delayed(history: &[Input], seed: u64) -> Vec<Input> {
             Payload::Like(_) => 4,
             Payload::Event(_) => 5,
             Payload::Read { .. } => 6,
+            Payload::Mute(_) => 7,
+            Payload::Block(_) => 8,
         };
         topics[topic].push(input.clone());
     }
@@ -166,7 +171,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.random.below(40) {
+        match self.random.below(44) {
             0..=9 => self.new_post(),
             10..=11 => self.end_post(),
             12 => self.revive_post(),
@@ -182,6 +187,9 @@ impl World {
             30..=35 => self.event(),
             36 => self.user_goes_or_comes(),
             37 => self.repeat_something(),
+            40 => self.silence(),
+            41 => self.end_silence(),
+            42..=43 => self.say_against(),
             _ => {
                 let user = self.user();
                 self.log(Payload::Read { user });
@@ -445,6 +453,41 @@ impl World {
         self.log(Payload::Event(event.clone()));
         if self.random.one_in(4) {
             self.log(Payload::Event(event));
+        }
+    }
+
+    fn silence(&mut self) {
+        let silence = (self.user(), self.user(), self.random.one_in(2));
+        if !self.silences.contains(&silence) {
+            self.silences.push(silence);
+            self.log_silence(silence, true);
+        }
+    }
+
+    fn end_silence(&mut self) {
+        let Some(silence) = self.random.pick(&self.silences.clone()) else { return };
+        self.silences.retain(|other| *other != silence);
+        self.log_silence(silence, false);
+    }
+
+    fn log_silence(&mut self, (by, whom, is_block): (Id, Id, bool), live: bool) {
+        let row = SilenceRow { by, whom, created_at: self.now };
+        let image = if live { Image::Live(row) } else { self.deletion(row) };
+        let change = self.change(&[by, whom], image);
+        self.log(if is_block { Payload::Block(change) } else { Payload::Mute(change) });
+    }
+
+    /// Somebody wants less, or takes that back; seldom of a post that is not there yet.
+    fn say_against(&mut self) {
+        let all = [Action::Hide, Action::Report, Action::LessLikeThis, Action::Undo];
+        let known = self.any_post().filter(|_| !self.random.one_in(12));
+        let post = known.unwrap_or_else(|| self.random.id());
+        let (user, action) = (self.user(), all[self.random.below(all.len())]);
+        let (event, time) = (Some(self.random.id()), self.time());
+        self.log(Payload::Event(BehaviourEvent { event, user, post, action, time }));
+        if known.is_none() && self.random.one_in(2) {
+            let (author, content) = (self.user(), Some(format!("late {}", self.lsn)));
+            self.log_post(PostRow { id: post, user: author, content, created_at: self.now });
         }
     }
 

@@ -45,6 +45,10 @@ fn as_expected(verdict: &Verdict) -> Why {
         Stage::ReaderGone => Why::ReaderGone,
         Stage::Removed(Removed::Own) => Why::Own,
         Stage::Removed(Removed::Gone) => Why::AuthorGone,
+        Stage::Removed(Removed::Blocked) => Why::Blocked,
+        Stage::Removed(Removed::Muted) => Why::Muted,
+        Stage::Removed(Removed::Less { until }) => Why::Less(*until),
+        Stage::Removed(Removed::Hidden { at }) => Why::Hidden(*at),
         Stage::Removed(Removed::Seen { at }) => Why::Seen(*at),
         Stage::DuplicateOf { post, .. } => Why::Duplicate(post.0),
         Stage::BelowFloor { rank, .. } => Why::Below(*rank),
@@ -83,6 +87,10 @@ fn name(why: &Why) -> &'static str {
         Why::ReaderGone => "reader gone",
         Why::Own => "own",
         Why::AuthorGone => "author gone",
+        Why::Blocked => "blocked",
+        Why::Muted => "muted",
+        Why::Less(_) => "less",
+        Why::Hidden(_) => "hidden",
         Why::Seen(_) => "seen",
         Why::Missed(Missed { followed: true, .. }) => "too old or beyond the cap",
         Why::Missed(Missed { interactions: 1.., .. }) => "too old or beyond the quota",
@@ -107,5 +115,5 @@ fn every_post_is_told_of_as_a_brute_force_reading_has_it_and_every_stage_is_met(
         _ => true,
     });
     compare(&crowded, 3, &mut met);
-    assert_eq!(met.len(), 12, "{met:?}");
+    assert_eq!(met.len(), 16, "{met:?}");
 }

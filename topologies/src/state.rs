@@ -7,7 +7,7 @@
 //!
 //! | store | rows | bytes of a row, at most |
 //! | --- | --- | --- |
-//! | `user-rows`, `follow-rows`, `like-rows`, `comment-rows` | one a row of the database, kept for ever | 54 |
+//! | `user-rows`, `follow-rows`, `mute-rows`, `block-rows`, `like-rows`, `comment-rows` | one a row of the database, kept for ever | 54 |
 //! | `event-ids` | one an event id of a user in 25 h of record time | 8 |
 //! | `posts` | one a post, kept; of an unknown one for 7 days after the last done to it | 144 |
 //! | `acts` | one a post and user, kept; of an unknown post for the same 7 days | [`INTERACTIONS_BYTES_MAX`] |
@@ -15,10 +15,12 @@
 //! | `follows`, `audience` | one a follower and followee | 8, 0 |
 //! | `affinity` | one a user and author with an interaction in the window | [`DAYS_BYTES_MAX`] |
 //! | `seen` | one a user and post seen in 25 h; of who is not ranked until the next ranking | 8 |
+//! | `silences` | one a user and author of a mute, a block, or a wish for less in its time | 16 + [`DAYS_BYTES_MAX`] |
+//! | `hidden` | one a user and post of which something was said in 90 days; as `seen` | 16 |
 
 use schemas::{Cursor, Mark, Poison, PostId, PostImage, PostLine, UserId, Wire};
 
-use crate::engagement::interactions::{Interactions, Tally};
+use crate::engagement::interactions::{Interactions, Less, Tally};
 use crate::engagement::line::{Sent, Unsent};
 use crate::engagement::post::{Counts, Post};
 use crate::engagement::times::{Times, entries_max};
@@ -27,16 +29,18 @@ use crate::ingest::row::RowVersion;
 use crate::layout::{put_list, put_option, put_time};
 use crate::reader::ReaderStatus;
 use crate::reader::days::{DAYS_MAX, Days};
+use crate::reader::hidden::Hidden;
 use crate::reader::presence::Presence;
 use crate::reader::publish::Published;
 use crate::reader::schedule::Schedule;
+use crate::reader::silence::Silence;
 use crate::trending::buckets::Buckets;
 use crate::trending::hot::Hot;
 
 const LINE_BYTES: usize = 49;
 
 /// The longest row of what one user did to one post, where affinity reaches back 90 days.
-pub const INTERACTIONS_BYTES_MAX: usize = 2 + 3 * (1 + 4 + 12 * entries_max(90));
+pub const INTERACTIONS_BYTES_MAX: usize = 2 + 3 * (1 + 4 + 12 * entries_max(90)) + 2 * 9;
 /// The longest row of what one reader did to the posts of one author.
 pub const DAYS_BYTES_MAX: usize = 4 + 8 * DAYS_MAX;
 
@@ -147,14 +151,24 @@ impl Wire for Interactions {
             put_times(&tally.times, out);
         }
         put_times(&self.shares, out);
+        // Rows of before there were wishes end here, and so do those without one.
+        if self.less != Less::default() {
+            put_time(self.less.said_at, out);
+            put_time(self.less.undone_at, out);
+        }
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
         let mut fields = Cursor::new("interactions", bytes);
         let (likes, comments) = (tally(&mut fields)?, tally(&mut fields)?);
         let shares = times(&mut fields)?;
+        let mut less = Less::default();
+        if !fields.is_at_end() {
+            less.said_at = fields.option("said", |fields| fields.i64("said_at"))?;
+            less.undone_at = fields.option("undone", |fields| fields.i64("undone_at"))?;
+        }
         fields.end()?;
-        Ok(Self { likes, comments, shares })
+        Ok(Self { likes, comments, shares, less })
     }
 
     fn heap_bytes(&self) -> usize {
@@ -245,23 +259,66 @@ impl Wire for Hot {
     }
 }
 
+fn put_days(days: &Days, out: &mut Vec<u8>) {
+    put_list(days.all(), out, |(day, count), out| {
+        out.extend_from_slice(&day.to_le_bytes());
+        out.extend_from_slice(&count.to_le_bytes());
+    });
+}
+
+fn days(fields: &mut Cursor<'_>) -> Result<Days, Poison> {
+    let days = fields.list("days", |fields| Ok((fields.i32("day")?, fields.i32("count")?)))?;
+    Ok(Days::of(days))
+}
+
 impl Wire for Days {
     fn encode(&self, out: &mut Vec<u8>) {
-        put_list(self.all(), out, |(day, count), out| {
-            out.extend_from_slice(&day.to_le_bytes());
-            out.extend_from_slice(&count.to_le_bytes());
-        });
+        put_days(self, out);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
         let mut fields = Cursor::new("days", bytes);
-        let days = fields.list("days", |fields| Ok((fields.i32("day")?, fields.i32("count")?)))?;
+        let days = days(&mut fields)?;
         fields.end()?;
-        Ok(Self::of(days))
+        Ok(days)
     }
 
     fn heap_bytes(&self) -> usize {
         Days::heap_bytes(self)
+    }
+}
+
+impl Wire for Silence {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.mutes.to_le_bytes());
+        out.extend_from_slice(&self.blocks.to_le_bytes());
+        put_days(&self.less, out);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Cursor::new("silence", bytes);
+        let (mutes, blocks) = (fields.i64("mutes")?, fields.i64("blocks")?);
+        let less = days(&mut fields)?;
+        fields.end()?;
+        Ok(Self { mutes, blocks, less })
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.less.heap_bytes()
+    }
+}
+
+impl Wire for Hidden {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.said_at.to_le_bytes());
+        out.extend_from_slice(&self.undone_at.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Cursor::new("hidden", bytes);
+        let hidden = Self { said_at: fields.i64("said_at")?, undone_at: fields.i64("undone_at")? };
+        fields.end()?;
+        Ok(hidden)
     }
 }
 
@@ -379,7 +436,7 @@ mod tests {
 
     #[test]
     fn the_longest_rows_are_as_long_as_the_documentation_says() {
-        assert_eq!((INTERACTIONS_BYTES_MAX, DAYS_BYTES_MAX), (38_357, 4_100));
+        assert_eq!((INTERACTIONS_BYTES_MAX, DAYS_BYTES_MAX), (38_375, 4_100));
     }
 
     #[test]
@@ -411,6 +468,25 @@ mod tests {
         let post = Post { version, image, counts, sent, waits_until: None, trends_until };
         assert_comes_back(&post);
         assert_comes_back(&Post { waits_until: Some(4), ..Post::default() });
+    }
+
+    #[test]
+    fn what_was_said_against_posts_and_authors_comes_back() {
+        let mut interactions = Interactions::default();
+        interactions.less.said_at = Some(5);
+        assert_eq!(Interactions::decode(&interactions.to_bytes()), Ok(interactions));
+        let mut less = Days::default();
+        less.add(20_000, 1, 0);
+        assert_comes_back(&Silence { mutes: 1, blocks: -1, less });
+        assert_comes_back(&Silence::default());
+        assert_comes_back(&Hidden { said_at: 5, undone_at: i64::MIN });
+    }
+
+    #[test]
+    fn a_row_of_interactions_without_a_wish_is_that_of_before_there_were_any() {
+        let bytes = Interactions::default().to_bytes();
+        assert_eq!(bytes, [0; 17]);
+        assert_eq!(Interactions::decode(&bytes), Ok(Interactions::default()));
     }
 
     #[test]

@@ -66,7 +66,11 @@ impl Concern {
                 let trends = counts(event) && event.time >= since;
                 self.see_act(event.user, event.post, trends);
             }
-            Payload::User(_) | Payload::Post(_) | Payload::Read { .. } => {}
+            Payload::User(_)
+            | Payload::Post(_)
+            | Payload::Mute(_)
+            | Payload::Block(_)
+            | Payload::Read { .. } => {}
         }
     }
 
@@ -102,6 +106,10 @@ impl Concern {
             }
             Payload::Post(change) => self.posts.contains(&change.id()),
             Payload::Follow(change) => self.readers.contains(&change.id()),
+            Payload::Mute(change) | Payload::Block(change) => {
+                let (by, whom) = change.pair();
+                self.readers.contains(&by) || self.readers.contains(&whom)
+            }
             Payload::Comment(change) | Payload::Like(change) => self.keeps_row(change),
             Payload::Event(event) => self.keeps_act(event.user, event.post),
             Payload::Read { user } => self.readers.contains(user),

@@ -27,6 +27,10 @@ pub enum Payload {
     Comment(RowChange<LikeOrComment>),
     /// A change in `likes`.
     Like(RowChange<LikeOrComment>),
+    /// A change in `mutes`.
+    Mute(RowChange<SilenceRow>),
+    /// A change in `blocks`.
+    Block(RowChange<SilenceRow>),
     /// Somebody did something with a post.
     Event(BehaviourEvent),
     /// Somebody read their feed.
@@ -41,7 +45,7 @@ pub enum Payload {
 pub struct RowChange<R> {
     /// Where it stands in the database's log.
     pub lsn: u64,
-    /// The primary key; of a follow, follower and followee.
+    /// The primary key; of a follow, follower and followee, of a mute or block who and whom.
     pub key: Vec<Id>,
     /// What the row is since.
     pub image: Image<R>,
@@ -66,7 +70,7 @@ impl<R> RowChange<R> {
         self.key.first().copied().unwrap_or_default()
     }
 
-    /// The primary key of a follow: who, and whom.
+    /// The primary key of a follow, mute or block: who, and whom.
     pub fn pair(&self) -> (Id, Id) {
         (self.id(), self.key.get(1).copied().unwrap_or_default())
     }
@@ -123,6 +127,17 @@ pub struct FollowRow {
     pub created_at: i64,
 }
 
+/// A row of `mutes` or `blocks`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SilenceRow {
+    /// Who mutes or blocks.
+    pub by: Id,
+    /// Whom.
+    pub whom: Id,
+    /// Since when.
+    pub created_at: i64,
+}
+
 /// A row of `likes` or `comments`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LikeOrComment {
@@ -168,4 +183,12 @@ pub enum Action {
     Share,
     /// They stayed with it.
     Dwell,
+    /// They do not want to be shown it again.
+    Hide,
+    /// They reported it.
+    Report,
+    /// They want less of its author.
+    LessLikeThis,
+    /// They take back what they said against it.
+    Undo,
 }

@@ -86,6 +86,10 @@ fn number(action: Action) -> i8 {
         Action::Comment => 5,
         Action::Share => 6,
         Action::Dwell => 7,
+        Action::Hide => 8,
+        Action::Report => 9,
+        Action::LessLikeThis => 10,
+        Action::Undo => 11,
     }
 }
 

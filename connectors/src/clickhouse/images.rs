@@ -4,7 +4,10 @@
 
 use ::clickhouse::{Row, RowOwned, RowWrite};
 use millstream::RawRecord;
-use schemas::{Cdc, Change, Comment, Follow, FollowKey, Like, Mark, Payload, Post, User};
+use schemas::{
+    Block, Cdc, Change, Comment, Follow, FollowKey, Like, Mark, Mute, Payload, Post, SilenceKey,
+    User,
+};
 use serde::Serialize;
 
 use super::sink::{Hold, Inserted, Sink};
@@ -72,6 +75,26 @@ pub(super) struct FollowColumns {
     is_deleted: u8,
 }
 
+/// Columns of `mutes`.
+#[derive(Debug, PartialEq, Eq, Row, Serialize)]
+pub(super) struct MuteColumns {
+    muter_id: Uuid,
+    muted_id: Uuid,
+    created_at: i64,
+    version: u128,
+    is_deleted: u8,
+}
+
+/// Columns of `blocks`.
+#[derive(Debug, PartialEq, Eq, Row, Serialize)]
+pub(super) struct BlockColumns {
+    blocker_id: Uuid,
+    blocked_id: Uuid,
+    created_at: i64,
+    version: u128,
+    is_deleted: u8,
+}
+
 /// Columns of `likes` and of `comments`.
 #[derive(Debug, PartialEq, Eq, Row, Serialize)]
 pub(super) struct InteractionColumns {
@@ -128,6 +151,28 @@ impl Imaged for Follow {
             version,
             is_deleted,
         }
+    }
+}
+
+impl Imaged for Mute {
+    const TABLE: &'static str = "mutes";
+    type Columns = MuteColumns;
+
+    fn columns(key: SilenceKey, image: Option<&Self>, state: State) -> MuteColumns {
+        let State { version, is_deleted } = state;
+        let (muter_id, muted_id) = (key.by.0.into(), key.whom.0.into());
+        MuteColumns { muter_id, muted_id, created_at: created(image), version, is_deleted }
+    }
+}
+
+impl Imaged for Block {
+    const TABLE: &'static str = "blocks";
+    type Columns = BlockColumns;
+
+    fn columns(key: SilenceKey, image: Option<&Self>, state: State) -> BlockColumns {
+        let State { version, is_deleted } = state;
+        let (blocker_id, blocked_id) = (key.by.0.into(), key.whom.0.into());
+        BlockColumns { blocker_id, blocked_id, created_at: created(image), version, is_deleted }
     }
 }
 

@@ -50,8 +50,9 @@ macro_rules! migrations {
 
 impl Migration {
     /// Every one, in order.
-    pub const ALL: [Self; 5] =
-        migrations![1 "rows", 2 "events", 3 "feeds", 4 "metrics", 5 "ranking"];
+    pub const ALL: [Self; 6] = migrations![
+        1 "rows", 2 "events", 3 "feeds", 4 "metrics", 5 "ranking", 6 "silences",
+    ];
 
     /// A statement ends with a semicolon at the end of its line.
     pub fn statements(&self) -> impl Iterator<Item = &'static str> {
@@ -150,8 +151,8 @@ impl Migrator {
         }
     }
 
-    /// What is left to do after what was done; of that too what made a table that is not there any more: statements are repeated
-    /// without harm.
+    /// What is left to do after what was done; of that too what made a table that is not there any more, and what came after it,
+    /// which may have changed the table: statements are repeated without harm.
     async fn left(&self, done: &BTreeMap<u32, String>) -> Result<Vec<Migration>, MigrationFault> {
         let pending = pending(done)?;
         if done.is_empty() {
@@ -161,7 +162,10 @@ impl Migrator {
             self.client.query("SELECT name FROM system.tables WHERE database = currentDatabase()");
         let there: Vec<String> = within(STATEMENT_MAX, asked.fetch_all()).await?;
         let is_lost = |of: &Migration| of.makes().any(|name| !there.iter().any(|of| of == name));
-        let is_left = |of: &Migration| pending.contains(of) || is_lost(of);
+        let first_lost = Migration::ALL.iter().find(|of| is_lost(of)).map(|of| of.number);
+        let is_left = |of: &Migration| {
+            pending.contains(of) || first_lost.is_some_and(|first| of.number >= first)
+        };
         Ok(Migration::ALL.into_iter().filter(is_left).collect())
     }
 
@@ -296,8 +300,9 @@ mod tests {
         for name in ["users", "events", "feeds", "post_metrics_1h", "lines_by_author_of_lines"] {
             assert!(made.contains(&name), "{name}: {made:?}");
         }
-        let statements = Migration::ALL.iter().flat_map(Migration::statements).count();
-        assert_eq!(made.len(), statements);
+        let statements = Migration::ALL.iter().flat_map(Migration::statements);
+        let makes = statements.filter(|of| of.contains("CREATE "));
+        assert_eq!(made.len(), makes.count());
     }
 
     #[test]
@@ -309,6 +314,7 @@ mod tests {
         };
         let once: Vec<_> =
             statements.map(bare).filter(|of| !of.contains(" IF NOT EXISTS ")).collect();
-        assert_eq!(once, [] as [String; 0]);
+        // A column that is what it is to be stays so.
+        assert!(once.iter().all(|of| of.contains(" MODIFY COLUMN ")), "{once:?}");
     }
 }

@@ -30,6 +30,10 @@ pub struct RankingNumbers {
     pub affinity_days: i32,
     /// A seen post stays away for so long, ms.
     pub seen_ms: i64,
+    /// A hidden post stays away for so long, ms.
+    pub hidden_ms: i64,
+    /// An author of whom less was wished for stays away on so many UTC days.
+    pub less_days: i32,
 }
 
 /// Ranks by ClickHouse.
@@ -70,6 +74,8 @@ impl Ranking {
             .param("me", user.to_string())
             .param("at", at_ms)
             .param("seen_ms", of.seen_ms)
+            .param("hidden_ms", of.hidden_ms)
+            .param("less_days", of.less_days)
             .param("affinity_days", of.affinity_days)
             .param("freshness", freshness)
             .param("decay", of.decay_per_hour)

@@ -39,11 +39,40 @@ WITH
         SELECT groupUniqArray(post_id)
         FROM (
             SELECT arrayJoin(arrayConcat(
-                arrayMap(e -> (e.1, e.3), events_of_mine), arrayMap(r -> (r.2, r.4), rows_of_mine)
+                arrayMap(e -> (e.1, e.3), arrayFilter(e -> e.2 < 8, events_of_mine)), arrayMap(r -> (r.2, r.4), rows_of_mine)
             )) AS look, look.1 AS post_id, look.2 AS seen_at
         )
         WHERE seen_at > {at:Int64} - {seen_ms:Int64}
     ) AS seen,
+    -- What the reader said against posts: hidden (8, 9), less of the author (10), all of it taken back (11); of each the last.
+    (
+        SELECT groupArray((post_id, hidden_at, less_at, undone_at))
+        FROM (
+            SELECT e.1 AS post_id,
+                maxIf(e.3, e.2 IN (8, 9)) AS hidden_at, maxIf(e.3, e.2 = 10) AS less_at, maxIf(e.3, e.2 = 11) AS undone_at
+            FROM (SELECT arrayJoin(arrayFilter(e -> e.2 >= 8, events_of_mine)) AS e)
+            GROUP BY post_id
+        )
+    ) AS said,
+    arrayMap(s -> s.1, arrayFilter(s -> s.2 > s.4 AND s.2 > {at:Int64} - {hidden_ms:Int64}, said)) AS hidden,
+    -- Of whom the reader is shown nothing: of the muted, of those who block or are blocked, and of whom less was wished for.
+    (
+        SELECT groupUniqArray(author_id)
+        FROM (
+            SELECT muted_id AS author_id FROM mutes FINAL WHERE muter_id = {me:UUID}
+            UNION ALL
+            SELECT blocked_id FROM blocks FINAL WHERE blocker_id = {me:UUID}
+            UNION ALL
+            SELECT blocker_id FROM blocks FINAL WHERE blocked_id = {me:UUID}
+            UNION ALL
+            SELECT argMaxMerge(post_authors.author_id) FROM post_authors
+            WHERE post_id IN (SELECT arrayJoin(arrayMap(s -> s.1, arrayFilter(
+                s -> s.3 > s.4 AND intDiv(s.3, 86400000) BETWEEN intDiv({at:Int64}, 86400000) - {less_days:Int64} + 1 AND intDiv({at:Int64}, 86400000),
+                said
+            ))))
+            GROUP BY post_id
+        )
+    ) AS silenced,
     -- Likes, comments and shares that count, with their times. Where the database ever spoke of a post, it decides.
     (
         SELECT groupArray((post_id, acted_at))
@@ -127,6 +156,8 @@ FROM (
             )
             AND author_id != {me:UUID}
             AND NOT has(seen, post_id)
+            AND NOT has(hidden, post_id)
+            AND NOT has(silenced, author_id)
             AND NOT is_gone AND author_id NOT IN (
                 SELECT id FROM users WHERE id IN (SELECT id FROM users WHERE is_deleted = 1)
                 GROUP BY id HAVING argMax(is_deleted, version) = 1

@@ -12,10 +12,10 @@ use ::clickhouse::insert::Insert;
 use ::clickhouse::{Client, Row, RowOwned, RowWrite};
 use millstream::RawRecord;
 use schemas::topic::{
-    CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_POSTS, CDC_USERS, EVENTS, FEEDS, POSTS_LIVE,
-    TRENDING, Topic,
+    CDC_BLOCKS, CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_MUTES, CDC_POSTS, CDC_USERS, EVENTS,
+    FEEDS, POSTS_LIVE, TRENDING, Topic,
 };
-use schemas::{Comment, Follow, Like, Payload, Post, SchemaById, User};
+use schemas::{Block, Comment, Follow, Like, Mute, Payload, Post, SchemaById, User};
 use serde::Serialize;
 
 use super::stretch::Stretch;
@@ -26,12 +26,14 @@ const SEND_MAX: Duration = Duration::from_secs(5);
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// What becomes rows.
-pub(super) const TOPICS: [Topic; 9] = [
+pub(super) const TOPICS: [Topic; 11] = [
     CDC_USERS,
     CDC_POSTS,
     CDC_FOLLOWS,
     CDC_COMMENTS,
     CDC_LIKES,
+    CDC_MUTES,
+    CDC_BLOCKS,
     EVENTS,
     FEEDS,
     POSTS_LIVE,
@@ -140,6 +142,12 @@ impl Sink {
             }
             topic if topic == CDC_COMMENTS.name => {
                 self.images::<Comment>(stretch, is_doubtful, records).await
+            }
+            topic if topic == CDC_MUTES.name => {
+                self.images::<Mute>(stretch, is_doubtful, records).await
+            }
+            topic if topic == CDC_BLOCKS.name => {
+                self.images::<Block>(stretch, is_doubtful, records).await
             }
             other => Err(Hold::Schema(format!("{other} has no table"))),
         }

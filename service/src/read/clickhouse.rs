@@ -41,6 +41,8 @@ fn numbers(of: &Weights) -> RankingNumbers {
         ),
         affinity_days: limits.affinity_days,
         seen_ms: limits.seen_ms,
+        hidden_ms: limits.hidden_ms,
+        less_days: limits.less_days,
     }
 }
 

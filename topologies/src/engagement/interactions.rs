@@ -48,6 +48,24 @@ pub struct Interactions {
     pub comments: Tally,
     /// Shares, from events alone.
     pub shares: Times,
+    /// The wish for less of the post's author.
+    pub less: Less,
+}
+
+/// When less of a post's author was wished for last, and taken back last, ms UTC: each the latest, in whatever order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Less {
+    /// The wish.
+    pub said_at: Option<i64>,
+    /// That it is taken back.
+    pub undone_at: Option<i64>,
+}
+
+impl Less {
+    /// When the wish that holds was made; of two words at one time the taking back holds.
+    pub fn since(&self) -> Option<i64> {
+        self.said_at.filter(|said_at| self.undone_at.is_none_or(|undone_at| undone_at < *said_at))
+    }
 }
 
 impl Interactions {
@@ -100,8 +118,11 @@ impl Interactions {
                 self.shares.add(at_ms, as_of);
                 out.push(CountChange { kind: Kind::Share, at_ms, count: 1 });
             }
+            Action::LessLikeThis => self.less.said_at = self.less.said_at.max(Some(at_ms)),
+            Action::Undo => self.less.undone_at = self.less.undone_at.max(Some(at_ms)),
             Action::Like | Action::Comment => {}
             Action::Impression | Action::View | Action::Click | Action::Dwell => {}
+            Action::Hide | Action::Report => {}
         }
     }
 

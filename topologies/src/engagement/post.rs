@@ -100,6 +100,7 @@ impl Post {
             Action::Impression => *impressions = impressions.saturating_add(1),
             Action::View => *views = views.saturating_add(1),
             Action::Click | Action::Like | Action::Comment | Action::Share | Action::Dwell => {}
+            Action::Hide | Action::Report | Action::LessLikeThis | Action::Undo => {}
         }
     }
 

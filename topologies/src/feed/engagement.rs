@@ -15,7 +15,7 @@ use crate::engagement::interactions::{CountChange, Interactions};
 use crate::engagement::line::{LinePolicy, Step};
 use crate::engagement::post::{AuthorChange, Post};
 use crate::engagement::times::AsOf;
-use crate::engagement::{affinity_updates, reattributions};
+use crate::engagement::{reattributions, user_updates};
 use crate::layout::{Pair, WireSerde};
 use crate::ranking::Weights;
 
@@ -154,11 +154,7 @@ impl Engagement {
         let users = &mut self.users;
         cx.store(self.interactions)?.scan_prefix(&id.0, |Pair(_, user), interactions| {
             let mut updates = Vec::new();
-            reattributions(
-                (from, to),
-                interactions.counted().map(|(_, at, count)| (at, count)),
-                &mut updates,
-            );
+            reattributions((from, to), interactions, &mut updates);
             users.extend(updates.into_iter().map(|update| (*user, update)));
             true
         })
@@ -174,7 +170,8 @@ impl Engagement {
     ) -> Result<()> {
         let days = self.weights.limits.affinity_days;
         let as_of = AsOf { now_ms: cx.wall_time().0, days };
-        let Self { changed, trending, .. } = self;
+        let Self { changed, users, trending, .. } = self;
+        let mut wish = (None, None);
         cx.store(self.interactions)?.update_if(&Pair(id, user), |interactions| {
             let before = interactions.clone();
             match *fact {
@@ -187,14 +184,15 @@ impl Engagement {
                 ToPost::Post { .. } => {}
             }
             trending.count((&before, interactions), changed);
+            wish = (before.less.since(), interactions.less.since());
             *interactions != before
         })?;
-        post.count(&self.changed);
+        post.count(changed);
         post.wait(cx.wall_time().0);
         if let Some(image) = post.image {
             let mut updates = Vec::new();
-            affinity_updates(image.author, &self.changed, &mut updates);
-            self.users.extend(updates.into_iter().map(|update| (user, update)));
+            user_updates(image.author, changed, wish, &mut updates);
+            users.extend(updates.into_iter().map(|update| (user, update)));
         }
         Ok(())
     }

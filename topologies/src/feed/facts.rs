@@ -1,12 +1,15 @@
-//! What is kept of a reader, fact by fact: whom they follow, what they saw, what they did to the posts of authors.
+//! What is kept of a reader, fact by fact: whom they follow, what they saw, what they did to the posts of authors, and of
+//! what they want to see nothing.
 //!
 //! Follows and affinity also say whose audience a reader is: that is kept by author, for fan-out.
 
 use millstream::Result;
-use schemas::{ToUser, UserId, day_of};
+use schemas::{PostId, ToUser, UserId, day_of};
 
 use super::reader::{ReaderContext, ReaderProcessor};
 use crate::layout::Pair;
+use crate::reader::hidden::Hidden;
+use crate::reader::silence::Silence;
 use crate::state::Count;
 
 /// What was seen stays in the store so long beyond the time it matters.
@@ -57,8 +60,57 @@ impl ReaderProcessor {
                 }
                 self.update_audience(user, author, cx)?;
             }
+            ToUser::Mute { whom, delta } => {
+                self.keep_silence(Pair(user, whom), cx, |kept| kept.mutes += delta.value())?;
+            }
+            ToUser::Block { other, delta } => {
+                self.keep_silence(Pair(user, other), cx, |kept| kept.blocks += delta.value())?;
+            }
+            ToUser::Less { author, day, count } => {
+                let first = day_of(now).saturating_sub(limits.less_days);
+                self.keep_silence(Pair(user, author), cx, |kept| kept.less.add(day, count, first))?;
+            }
+            ToUser::Hidden { post, at_ms } => {
+                return self.keep_said(Pair(user, post), cx, |said| {
+                    said.said_at = said.said_at.max(at_ms);
+                });
+            }
+            ToUser::Undone { post, at_ms } => {
+                return self.keep_said(Pair(user, post), cx, |said| {
+                    said.undone_at = said.undone_at.max(at_ms);
+                });
+            }
         }
         Ok(true)
+    }
+
+    fn keep_silence(
+        &self,
+        pair: Pair<UserId, UserId>,
+        cx: &mut ReaderContext<'_>,
+        change: impl FnOnce(&mut Silence),
+    ) -> Result<()> {
+        let silences = cx.store(self.stores.silences)?;
+        let mut silence = silences.get(&pair)?.cloned().unwrap_or_default();
+        change(&mut silence);
+        if silence.is_empty() { silences.delete(&pair) } else { silences.put(&pair, silence) }
+    }
+
+    /// Keeps what was said against a post; says whether it is hidden by it, or shown again.
+    fn keep_said(
+        &self,
+        pair: Pair<UserId, PostId>,
+        cx: &mut ReaderContext<'_>,
+        change: impl FnOnce(&mut Hidden),
+    ) -> Result<bool> {
+        let hidden = cx.store(self.stores.hidden)?;
+        let before = hidden.get(&pair)?.copied().unwrap_or_default();
+        let mut after = before;
+        change(&mut after);
+        if after != before {
+            hidden.put(&pair, after)?;
+        }
+        Ok(after.since() != before.since())
     }
 
     /// Keeps whether changes of `author` touch `user`.

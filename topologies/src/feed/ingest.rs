@@ -5,15 +5,15 @@
 
 use millstream::{Context, Due, Processor, Rec, Result, Store, Timers, Timestamp};
 use schemas::{
-    Cdc, Change, Comment, CommentId, Event, EventId, Follow, Like, LikeId, Payload, Poison, Post,
-    Row, User, UserId, Wire,
+    Block, Cdc, Change, Comment, CommentId, Event, EventId, Follow, Like, LikeId, Mute, Payload,
+    Poison, Post, Row, User, UserId, Wire,
 };
 
 use super::DELETES_UNKNOWN;
 use crate::ingest::events::{self, REPEATS_MS_MAX};
 use crate::ingest::interaction_row::InteractionRow;
 use crate::ingest::row::RowVersion;
-use crate::ingest::{Effect, Routed, comments, follows, likes, posts, users};
+use crate::ingest::{Effect, Routed, comments, follows, likes, posts, silences, users};
 use crate::layout::Pair;
 use crate::state::Time;
 
@@ -43,7 +43,7 @@ pub(super) trait Table: Row {
 }
 
 macro_rules! tables {
-    ($($row:ident as $id:ty, $kept:ident in $module:ident, |$key:ident| $made:expr;)*) => {$(
+    ($($row:ident as $id:ty, $kept:ident by $change:path, |$key:ident| $made:expr;)*) => {$(
         impl Table for $row {
             type Id = $id;
             type Kept = $kept;
@@ -58,17 +58,20 @@ macro_rules! tables {
                 epoch: u32,
                 out: &mut Vec<Routed>,
             ) -> Effect {
-                $module::change(stored, change, epoch, out)
+                $change(stored, change, epoch, out)
             }
         }
     )*};
 }
 
 tables! {
-    User as UserId, RowVersion in users, |key| key;
-    Follow as Pair<UserId, UserId>, RowVersion in follows, |key| Pair(key.follower, key.followee);
-    Comment as CommentId, InteractionRow in comments, |key| key;
-    Like as LikeId, InteractionRow in likes, |key| key;
+    User as UserId, RowVersion by users::change, |key| key;
+    Follow as Pair<UserId, UserId>, RowVersion by follows::change,
+        |key| Pair(key.follower, key.followee);
+    Comment as CommentId, InteractionRow by comments::change, |key| key;
+    Like as LikeId, InteractionRow by likes::change, |key| key;
+    Mute as Pair<UserId, UserId>, RowVersion by silences::mute, |key| Pair(key.by, key.whom);
+    Block as Pair<UserId, UserId>, RowVersion by silences::block, |key| Pair(key.by, key.whom);
 }
 
 /// The rows of one table.

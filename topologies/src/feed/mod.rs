@@ -33,6 +33,8 @@ use crate::live::{GoneUsers, PostsByAuthor};
 use crate::ranking::Weights;
 use crate::reader::ReaderStatus;
 use crate::reader::days::Days;
+use crate::reader::hidden::Hidden;
+use crate::reader::silence::Silence;
 use crate::state::{Count, Time};
 use crate::trending::points::Formula;
 
@@ -99,6 +101,10 @@ pub struct ReaderStores {
     pub affinity: Store<Pair<UserId, UserId>, Days>,
     /// When the user last saw the post.
     pub seen: Store<Pair<UserId, PostId>, Time>,
+    /// Why the first sees nothing of the second, if that is so.
+    pub silences: Store<Pair<UserId, UserId>, Silence>,
+    /// What the user said against the post.
+    pub hidden: Store<Pair<UserId, PostId>, Hidden>,
 }
 
 /// The topology, and what is needed to ask its state.
@@ -148,8 +154,7 @@ type Raw = Stream<Option<Payload>, Option<Payload>>;
 
 fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
     let epoch = settings.cdc_epoch;
-    let payload = || Nullable(PayloadSerde::new(Arc::clone(&settings.schemas)));
-    let source = |of: topic::Topic| -> Raw { builder.stream(of.name, payload(), payload()) };
+    let source = |of| raw(builder, settings, of);
     let users = builder.store("user-rows", WireSerde, WireSerde);
     let routed = source(topic::CDC_USERS).process("ingest-users", &[users.into()], move || {
         Ingest::<schemas::User>::new(users, epoch)
@@ -158,7 +163,7 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
     routed
         .flat_map("ingest-users-gone", |routed, out| match routed.value {
             Routed::Gone(user, gone) => out.emit(user, gone),
-            Routed::ToPost(..) | Routed::ToUser(..) => Ok(()),
+            Routed::ToPost(..) | Routed::ToUser(..) | Routed::Feedback(..) => Ok(()),
         })
         .to(topic::GONE.name, WireSerde, Nullable(WireSerde));
 
@@ -186,12 +191,46 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
     });
     route(&routed, "ingest-likes", between);
 
+    silences(builder, settings, between);
+
     let events = builder.store("event-ids", WireSerde, WireSerde);
     let expiry = builder.timers("event-ids-due", WireSerde);
     let uses = [events.into(), expiry.into()];
     let routed = source(topic::EVENTS)
         .process("ingest-events", &uses, move || IngestEvents::new(events, expiry));
     route(&routed, "ingest-events", between);
+    routed
+        .flat_map("ingest-events-feedback", |routed, out| match routed.value {
+            Routed::Feedback(user, feedback) => out.emit(user, feedback),
+            Routed::ToPost(..) | Routed::ToUser(..) | Routed::Gone(..) => Ok(()),
+        })
+        .to(topic::FEEDBACK.name, WireSerde, WireSerde);
+}
+
+/// Who wants to see nothing of whom.
+fn silences(builder: &Builder, settings: &FeedSettings, between: &Between) {
+    let epoch = settings.cdc_epoch;
+    let mutes = builder.store("mute-rows", WireSerde, WireSerde);
+    let routed = raw(builder, settings, topic::CDC_MUTES).process(
+        "ingest-mutes",
+        &[mutes.into()],
+        move || Ingest::<schemas::Mute>::new(mutes, epoch),
+    );
+    route_to_users(&routed, "ingest-mutes", between);
+
+    let blocks = builder.store("block-rows", WireSerde, WireSerde);
+    let routed = raw(builder, settings, topic::CDC_BLOCKS).process(
+        "ingest-blocks",
+        &[blocks.into()],
+        move || Ingest::<schemas::Block>::new(blocks, epoch),
+    );
+    route_to_users(&routed, "ingest-blocks", between);
+}
+
+/// An input, not yet decoded.
+fn raw(builder: &Builder, settings: &FeedSettings, of: topic::Topic) -> Raw {
+    let payload = || Nullable(PayloadSerde::new(Arc::clone(&settings.schemas)));
+    builder.stream(of.name, payload(), payload())
 }
 
 /// Sends what an input means to posts and users.
@@ -199,7 +238,7 @@ fn route(routed: &Stream<(), Routed>, name: &str, between: &Between) {
     routed
         .flat_map(&format!("{name}-to-posts"), |routed, out| match routed.value {
             Routed::ToPost(post, fact) => out.emit(post, fact),
-            Routed::ToUser(..) | Routed::Gone(..) => Ok(()),
+            Routed::ToUser(..) | Routed::Gone(..) | Routed::Feedback(..) => Ok(()),
         })
         .into_internal(&between.posts);
     route_to_users(routed, name, between);
@@ -209,7 +248,7 @@ fn route_to_users(routed: &Stream<(), Routed>, name: &str, between: &Between) {
     routed
         .flat_map(&format!("{name}-to-users"), |routed, out| match routed.value {
             Routed::ToUser(user, fact) => out.emit(user, fact),
-            Routed::ToPost(..) | Routed::Gone(..) => Ok(()),
+            Routed::ToPost(..) | Routed::Gone(..) | Routed::Feedback(..) => Ok(()),
         })
         .into_internal(&between.users);
 }

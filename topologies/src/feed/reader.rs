@@ -41,6 +41,8 @@ pub(super) fn attach(
         follows: builder.store("follows", WireSerde, WireSerde),
         affinity: builder.store("affinity", WireSerde, WireSerde),
         seen: builder.store("seen", WireSerde, WireSerde),
+        silences: builder.store("silences", WireSerde, WireSerde),
+        hidden: builder.store("hidden", WireSerde, WireSerde),
     };
     let audience = builder.store("audience", WireSerde, Unit);
     let due = builder.timers("readers-due", WireSerde);
@@ -56,6 +58,8 @@ pub(super) fn attach(
         stores.follows.into(),
         stores.affinity.into(),
         stores.seen.into(),
+        stores.silences.into(),
+        stores.hidden.into(),
         audience.into(),
         due.into(),
         everybody_due.into(),
@@ -220,7 +224,27 @@ impl ReaderProcessor {
             }
             true
         })?;
-        expired.into_iter().try_for_each(|post| seen.delete(&Pair(user, post)))
+        expired.into_iter().try_for_each(|post| seen.delete(&Pair(user, post)))?;
+        self.gather_silence(user, cx)
+    }
+
+    /// Gathers what `user` does not want to see, and forgets what was said too long ago.
+    fn gather_silence(&mut self, user: UserId, cx: &mut ReaderContext<'_>) -> Result<()> {
+        let state = &mut self.state;
+        reading::silences(&mut cx.store(self.stores.silences)?.read_only(), user, state)?;
+        let hidden_ms = self.settings.weights.limits.hidden_ms;
+        let oldest = cx.wall_time().0.saturating_sub(hidden_ms).saturating_sub(SEEN_SLACK_MS);
+        let hidden = cx.store(self.stores.hidden)?;
+        let mut expired = Vec::new();
+        hidden.scan_prefix(&user.0, |Pair(_, post), said| {
+            if said.last() < oldest {
+                expired.push(*post);
+            } else {
+                state.hidden.extend(said.since().map(|at| (*post, at)));
+            }
+            true
+        })?;
+        expired.into_iter().try_for_each(|post| hidden.delete(&Pair(user, post)))
     }
 
     /// Ranks a reader, and publishes the body if it says something new; of one who is gone, that there is none.

@@ -14,6 +14,7 @@ use crate::ranking::still_shown::{StillShown, still_shown};
 use crate::ranking::why::Verdict;
 use crate::ranking::{AffinityDay, Ranker, ReaderState, World};
 use crate::reader::days::Days;
+use crate::reader::silence::Silence;
 use crate::state::Count;
 
 type Of<T> = Pair<UserId, T>;
@@ -43,6 +44,21 @@ pub(super) fn affinity(
             day: *day,
             count: count.cast_unsigned(),
         }));
+        true
+    })
+}
+
+/// Adds of whom `user` sees nothing, in the order of the authors.
+pub(super) fn silences(
+    store: &mut ReadOnlyStore<'_, Of<UserId>, Silence>,
+    user: UserId,
+    state: &mut ReaderState,
+) -> Result<()> {
+    store.scan_prefix(&user.0, |Pair(_, author), silence| {
+        state.muted.extend((silence.mutes > 0).then_some(*author));
+        state.blocked.extend((silence.blocks > 0).then_some(*author));
+        let wishes = silence.less.all().iter().filter(|(_, count)| *count > 0);
+        state.less.extend(wishes.map(|(day, _)| (*author, *day)));
         true
     })
 }
@@ -128,6 +144,13 @@ impl Feed {
         query.store(stores.seen, partition, |store| {
             store.scan_prefix(&user.0, |Pair(_, post), at| {
                 state.seen.push((*post, at.0));
+                true
+            })
+        })?;
+        query.store(stores.silences, partition, |store| silences(store, user, &mut state))?;
+        query.store(stores.hidden, partition, |store| {
+            store.scan_prefix(&user.0, |Pair(_, post), hidden| {
+                state.hidden.extend(hidden.since().map(|at| (*post, at)));
                 true
             })
         })?;

@@ -3,7 +3,7 @@
 //! Of the events of one user with one id the first in log order counts; a later one within 24 h of that
 //! one's record time is dropped, and one after that is the first again.
 
-use schemas::{Event, ToPost, ToUser};
+use schemas::{Event, Feedback, Said, ToPost, ToUser};
 
 use super::{Effect, Routed};
 
@@ -23,12 +23,29 @@ pub fn apply(
     }
     *stored = Some(record_ms);
     let Event { id, user, post, action, at_ms, .. } = *event;
-    out.push(Routed::ToPost(post, ToPost::Event { user, action, at_ms, event: id }));
+    let said = Said::by(action);
+    // Who is hidden from is no business of a post; whose it is decides what less of its author means.
+    if said != Some(Said::Hidden) {
+        out.push(Routed::ToPost(post, ToPost::Event { user, action, at_ms, event: id }));
+    }
+    out.extend(said.and_then(|said| fact(said, event)).map(|fact| Routed::ToUser(user, fact)));
+    let feedback = |said| Routed::Feedback(user, Feedback { post, said, at_ms });
+    out.extend(said.map(feedback));
     if action.marks_seen() {
         out.push(Routed::ToUser(user, ToUser::Seen { post, at_ms }));
     }
     out.push(Routed::ToUser(user, ToUser::Active { at_ms }));
     Effect::Applied
+}
+
+/// What the user's own state is told of it; of less of an author the post tells, which knows the author.
+fn fact(said: Said, event: &Event) -> Option<ToUser> {
+    let Event { post, at_ms, .. } = *event;
+    match said {
+        Said::Hidden => Some(ToUser::Hidden { post, at_ms }),
+        Said::Undone => Some(ToUser::Undone { post, at_ms }),
+        Said::Less => None,
+    }
 }
 
 #[cfg(test)]
@@ -53,6 +70,27 @@ mod tests {
         let (first, last) = (1_000, 1_000 + REPEATS_MS_MAX);
         let expected = [Effect::Applied, Effect::Stale, Effect::Stale, Effect::Applied];
         assert_eq!(effects(&[first, first, last, last + 1]), expected);
+    }
+
+    #[test]
+    fn what_is_said_against_a_post_goes_to_the_user_to_sinks_and_where_its_author_is_known() {
+        let told = |action| {
+            let mut out = Vec::new();
+            apply(&mut None, &event(action), 1_000, &mut out);
+            let kind = |routed: &Routed| match routed {
+                Routed::ToPost(_, ToPost::Event { action, .. }) => action.name(),
+                Routed::ToUser(_, ToUser::Hidden { at_ms: 500, .. }) => "hidden",
+                Routed::ToUser(_, ToUser::Undone { at_ms: 500, .. }) => "undone",
+                Routed::ToUser(_, ToUser::Active { .. }) => "active",
+                Routed::Feedback(_, Feedback { at_ms: 500, .. }) => "feedback",
+                other => panic!("{other:?}"),
+            };
+            out.iter().map(kind).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Action::Hide), ["hidden", "feedback", "active"]);
+        assert_eq!(told(Action::Report), ["hidden", "feedback", "active"]);
+        assert_eq!(told(Action::LessLikeThis), ["less_like_this", "feedback", "active"]);
+        assert_eq!(told(Action::Undo), ["undo", "undone", "feedback", "active"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Topic `cdc.follows`: a live row is one followee more, a deleted one is one less.
 
-use schemas::{Change, Delta, Follow, ToUser};
+use schemas::{Change, Follow, ToUser};
 
-use super::row::{RowVersion, is_newer};
+use super::row::{self, RowVersion};
 use super::{Effect, Routed};
 
 /// Takes a change of a follow; `stored` is what is kept under its primary key, follower and followee.
@@ -14,16 +14,7 @@ pub fn change(
 ) -> Effect {
     let Some(key) = change.key else { return Effect::Unknown };
     let next = RowVersion { mark: change.mark(epoch), live: change.live().is_some() };
-    if !is_newer(next, *stored) {
-        return Effect::Stale;
-    }
-    let was_live = stored.is_some_and(|stored| stored.live);
-    *stored = Some(next);
-    let delta = match (was_live, next.live) {
-        (false, true) => Some(Delta::Plus),
-        (true, false) => Some(Delta::Minus),
-        (true, true) | (false, false) => None,
-    };
+    let Some(delta) = row::take(stored, next) else { return Effect::Stale };
     let follow = |delta| ToUser::Follow { author: key.followee, delta };
     out.extend(delta.map(|delta| Routed::ToUser(key.follower, follow(delta))));
     let active = change.live().map(|row| ToUser::Active { at_ms: row.created_at_ms });
@@ -33,7 +24,7 @@ pub fn change(
 
 #[cfg(test)]
 mod tests {
-    use schemas::{FollowKey, Op, UserId};
+    use schemas::{Delta, FollowKey, Op, UserId};
 
     use super::*;
 

@@ -12,9 +12,10 @@ pub mod interaction_row;
 pub mod likes;
 pub mod posts;
 pub mod row;
+pub mod silences;
 pub mod users;
 
-use schemas::{Gone, PostId, ToPost, ToUser, UserId};
+use schemas::{Feedback, Gone, PostId, ToPost, ToUser, UserId};
 
 /// Something to tell, with whom it concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Routed {
     ToPost(PostId, ToPost),
     /// To a user: topic `by-user`.
     ToUser(UserId, ToUser),
+    /// To sinks: topic `feedback`.
+    Feedback(UserId, Feedback),
     /// To everybody: broadcast `gone`; none takes the former value away.
     Gone(UserId, Option<Gone>),
 }

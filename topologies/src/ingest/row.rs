@@ -2,7 +2,7 @@
 //!
 //! Marks order the changes of one row. Of a deletion and an image with equal marks the deletion wins.
 
-use schemas::Mark;
+use schemas::{Delta, Mark};
 
 /// The mark of a row's last change, and whether the row lives since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,21 @@ pub struct RowVersion {
 pub fn is_newer(next: RowVersion, stored: Option<RowVersion>) -> bool {
     let age = |version: RowVersion| (version.mark, !version.live);
     stored.is_none_or(|stored| age(next) > age(stored))
+}
+
+/// Keeps the next version of a row that counts while it lives; none if it is stale, else how many rows there are more, if
+/// that changes.
+pub fn take(stored: &mut Option<RowVersion>, next: RowVersion) -> Option<Option<Delta>> {
+    if !is_newer(next, *stored) {
+        return None;
+    }
+    let was_live = stored.is_some_and(|stored| stored.live);
+    *stored = Some(next);
+    Some(match (was_live, next.live) {
+        (false, true) => Some(Delta::Plus),
+        (true, false) => Some(Delta::Minus),
+        (true, true) | (false, false) => None,
+    })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::collections::BinaryHeap;
 use schemas::{PostId, Sources, UserId, day_of};
 
 use super::reader::ReaderState;
-use super::removal::{self, Removed};
+use super::removal::{Removal, Removed};
 use super::score::age_ms;
 use super::weights::Weights;
 use super::{World, score};
@@ -80,17 +80,19 @@ pub struct Candidates {
 impl Candidates {
     /// Gathers the candidates of `reader` as of `at`.
     pub fn gather(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
+        let removal = Removal::of(reader, (world.gone, &world.weights.limits), at);
+        let removing = (&removal, world);
         self.picks.clear();
         self.removed.clear();
         self.by_follow.clear();
         self.by_trending.clear();
         self.strangers.clear();
         (self.returns_at, self.quota_frees_at) = (None, None);
-        self.join_authors(reader, world, at);
+        self.join_authors(reader, removing, at);
         self.known_authors = self.authors.len();
-        self.take_by_affinity(reader, world, at);
-        self.take_by_follow(reader, world, at);
-        self.take_by_trending(reader, world, at);
+        self.take_by_affinity(removing, at);
+        self.take_by_follow(removing, at);
+        self.take_by_trending(removing);
         self.unite();
         self.unite_trending();
     }
@@ -101,29 +103,29 @@ impl Candidates {
         world.posts.lines(slot).get(line as usize)
     }
 
-    fn join_authors(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
+    fn join_authors(&mut self, reader: &ReaderState, removing: Removing<'_>, at: i64) {
         self.authors.clear();
-        let window = Window::at(at, world.weights);
+        let window = Window::at(at, removing.1.weights);
         let mut follows = reader.follows.iter().peekable();
         for days in reader.affinity.chunk_by(|a, b| a.author == b.author) {
             let Some(first) = days.first() else { continue };
             let counted = days.iter().filter(|day| window.holds(day.day));
             let interactions = counted.map(|day| day.count).sum::<u32>();
             while let Some(followee) = follows.next_if(|followee| **followee < first.author) {
-                self.authors.push(author(*followee, 0, true, (reader, world)));
+                self.authors.push(author(*followee, 0, true, removing));
             }
             let followed = follows.next_if(|followee| **followee == first.author).is_some();
             if followed || interactions > 0 {
-                self.authors.push(author(first.author, interactions, followed, (reader, world)));
+                self.authors.push(author(first.author, interactions, followed, removing));
             }
         }
         for followee in follows {
-            self.authors.push(author(*followee, 0, true, (reader, world)));
+            self.authors.push(author(*followee, 0, true, removing));
         }
     }
 
-    fn take_by_affinity(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
-        let limits = &world.weights.limits;
+    fn take_by_affinity(&mut self, removing: Removing<'_>, at: i64) {
+        let limits = &removing.1.weights.limits;
         let mut waiting = std::mem::take(&mut self.by_affinity).into_vec();
         waiting.clear();
         let with_affinity = (0_u32..).zip(&self.authors).filter(|(_, who)| who.interactions > 0);
@@ -136,7 +138,7 @@ impl Candidates {
             let walk = Walk { author, age_ms_max: limits.affinity_age_ms_max, most, at };
             let begin = self.picks.len();
             let mut picks = std::mem::take(&mut self.picks);
-            self.walk(walk, (reader, world), &mut picks);
+            self.walk(walk, removing, &mut picks);
             let taken = picks.get(begin..).unwrap_or_default();
             if let Some(who) = self.authors.get_mut(author as usize) {
                 who.taken_to = taken.last().map(|pick| pick.age);
@@ -147,14 +149,14 @@ impl Candidates {
         self.quota_frees_at = oldest.map(|made| made + limits.affinity_age_ms_max + 1);
     }
 
-    fn take_by_follow(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
-        let limits = &world.weights.limits;
+    fn take_by_follow(&mut self, removing: Removing<'_>, at: i64) {
+        let limits = &removing.1.weights.limits;
         let mut picks = std::mem::take(&mut self.by_follow);
         for author in 0..u32::try_from(self.authors.len()).unwrap_or(u32::MAX) {
             if self.authors.get(author as usize).is_some_and(|who| who.followed) {
                 let most = limits.follow_posts_max;
                 let walk = Walk { author, age_ms_max: limits.follow_age_ms_max, most, at };
-                self.walk(walk, (reader, world), &mut picks);
+                self.walk(walk, removing, &mut picks);
             }
         }
         if picks.len() > limits.follow_posts_max {
@@ -165,34 +167,25 @@ impl Candidates {
     }
 
     /// Appends what is not removed of one author's posts, newest first.
-    fn walk(
-        &mut self,
-        walk: Walk,
-        (reader, world): (&ReaderState, &World<'_>),
-        to: &mut Vec<Pick>,
-    ) {
+    fn walk(&mut self, walk: Walk, (removal, world): Removing<'_>, to: &mut Vec<Pick>) {
         let Some(who) = self.authors.get(walk.author as usize) else { return };
         let Some(slot) = who.slot else { return };
-        let seen_ms = world.weights.limits.seen_ms;
         let end = to.len() + walk.most;
         for (line, post) in (0_u32..).zip(world.posts.lines(slot)) {
             if to.len() == end || age_ms(post.known.created_at_ms, walk.at) > walk.age_ms_max {
                 return;
             }
-            let removed = who
-                .removed
-                .or_else(|| removal::of_post(reader, &post.post, walk.at.saturating_sub(seen_ms)));
+            let removed = who.removed.or_else(|| removal.of_post(&post.post));
             let Some(reason) = removed else {
                 let age = (Reverse(post.known.created_at_ms), post.post);
                 to.push(Pick { age, author: walk.author, line, sources: Sources::NONE });
                 continue;
             };
             self.removed.push((post.post, reason));
-            if let Removed::Seen { at } = reason {
-                let returns = at.saturating_add(seen_ms);
-                if age_ms(post.known.created_at_ms, returns) <= walk.age_ms_max {
-                    self.returns_at = Some(self.returns_at.map_or(returns, |t| t.min(returns)));
-                }
+            if let Some(returns) = reason.returns_at(&world.weights.limits)
+                && age_ms(post.known.created_at_ms, returns) <= walk.age_ms_max
+            {
+                self.returns_at = Some(self.returns_at.map_or(returns, |t| t.min(returns)));
             }
         }
     }
@@ -217,6 +210,9 @@ impl Candidates {
     }
 }
 
+/// What the reader is not shown, and the world.
+type Removing<'a> = (&'a Removal<'a>, &'a World<'a>);
+
 /// One walk along an author's posts.
 #[derive(Clone, Copy)]
 struct Walk {
@@ -238,8 +234,13 @@ pub struct Window {
 impl Window {
     /// The current day at `at`, and those before.
     pub fn at(at: i64, weights: &Weights) -> Self {
+        Self::of(at, weights.limits.affinity_days)
+    }
+
+    /// The current day at `at`, and those before, so many in all.
+    pub fn of(at: i64, days: i32) -> Self {
         let last = day_of(at);
-        Self { first: last.saturating_sub(weights.limits.affinity_days - 1), last }
+        Self { first: last.saturating_sub(days - 1), last }
     }
 
     /// Whether interactions on `day` count.
@@ -248,14 +249,9 @@ impl Window {
     }
 }
 
-fn author(
-    id: UserId,
-    interactions: u32,
-    followed: bool,
-    (reader, world): (&ReaderState, &World<'_>),
-) -> Author {
+fn author(id: UserId, interactions: u32, followed: bool, (removal, world): Removing<'_>) -> Author {
     let affinity = if interactions == 0 { 0.0 } else { score::affinity(interactions) };
     let slot = world.posts.slot(&id);
-    let removed = removal::of_author(reader, &id, world.gone);
+    let removed = removal.of_author(&id);
     Author { id, interactions, affinity, followed, slot, removed, taken_to: None, trends: false }
 }

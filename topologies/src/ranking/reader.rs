@@ -16,6 +16,14 @@ pub struct ReaderState {
     pub affinity: Vec<AffinityDay>,
     /// When posts were last seen, by post, ascending.
     pub seen: Vec<(PostId, i64)>,
+    /// Since when posts are hidden, by post, ascending.
+    pub hidden: Vec<(PostId, i64)>,
+    /// Who is muted, ascending.
+    pub muted: Vec<UserId>,
+    /// Who blocks the reader or is blocked, ascending.
+    pub blocked: Vec<UserId>,
+    /// Of whom less was wished for, and on which UTC days, ascending.
+    pub less: Vec<(UserId, i32)>,
 }
 
 /// A reader's interactions with one author's posts on one UTC day.
@@ -36,11 +44,31 @@ impl ReaderState {
         self.follows.clear();
         self.affinity.clear();
         self.seen.clear();
+        self.hidden.clear();
+        self.muted.clear();
+        self.blocked.clear();
+        self.less.clear();
     }
 
     /// When the reader last saw `post`.
     pub fn seen_at(&self, post: &PostId) -> Option<i64> {
-        let place = self.seen.binary_search_by_key(post, |(post, _)| *post).ok()?;
-        self.seen.get(place).map(|(_, at)| *at)
+        time_of(&self.seen, post)
     }
+
+    /// Since when `post` is hidden.
+    pub fn hidden_at(&self, post: &PostId) -> Option<i64> {
+        time_of(&self.hidden, post)
+    }
+
+    /// On which days less of `author` was wished for, ascending.
+    pub fn less_of(&self, author: &UserId) -> impl Iterator<Item = i32> {
+        let begin = self.less.partition_point(|(of, _)| of < author);
+        let of_author = self.less.iter().skip(begin).take_while(move |(of, _)| of == author);
+        of_author.map(|(_, day)| *day)
+    }
+}
+
+fn time_of(posts: &[(PostId, i64)], post: &PostId) -> Option<i64> {
+    let place = posts.binary_search_by_key(post, |(post, _)| *post).ok()?;
+    posts.get(place).map(|(_, at)| *at)
 }

@@ -4,7 +4,7 @@
 use schemas::{FeedItem, PostId};
 
 use super::candidates::Window;
-use super::removal;
+use super::removal::Removal;
 use super::{ReaderState, World};
 
 /// What is left of some posts.
@@ -28,7 +28,7 @@ pub fn still_shown(
     if world.gone.contains(&reader.id) {
         return left;
     }
-    let seen_after = as_of.saturating_sub(world.weights.limits.seen_ms);
+    let removal = Removal::of(reader, (world.gone, &world.weights.limits), as_of);
     let window = Window::at(as_of, world.weights);
     for post in posts {
         let place = world.posts.place(post);
@@ -38,9 +38,7 @@ pub fn still_shown(
             continue;
         };
         let author = line.known.author;
-        let removed = removal::of_author(reader, &author, world.gone)
-            .or_else(|| removal::of_post(reader, post, seen_after));
-        if removed.is_some() {
+        if removal.of_author(&author).or_else(|| removal.of_post(post)).is_some() {
             continue;
         }
         let begin = reader.affinity.partition_point(|of| of.author < author);

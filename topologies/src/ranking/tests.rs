@@ -46,6 +46,7 @@ fn reader(follows: &[u8], affinity: &[(u8, u32)]) -> ReaderState {
         follows: follows.iter().map(|id| user(*id)).collect(),
         affinity: affinity.iter().map(day).collect(),
         seen: Vec::new(),
+        ..ReaderState::default()
     }
 }
 

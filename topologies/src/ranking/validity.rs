@@ -1,8 +1,8 @@
 //! Until when a feed holds: the first time at which the clock alone would change it.
 //!
 //! That is the first of the reader's next grid time, a kept item losing its last source by age, a seen
-//! post coming back, the quota of F3 freed by age, and the UTC midnight at which an affinity day leaves
-//! the window (or one from the future enters it).
+//! or hidden post coming back, the quota of F3 freed by age, and the UTC midnight at which an affinity day, or the day of a
+//! wish for less, leaves its window (or one from the future enters it).
 
 use millstream::broker::murmur2;
 use schemas::{FeedBody, FeedItem, Sources, UserId};
@@ -19,8 +19,10 @@ pub fn of(
 ) -> i64 {
     let ages = body.items.iter().filter_map(|item| leaves_at(item, weights)).min();
     let midnight = (i64::from(window.last) + 1) * DAY_MS;
-    let turns =
-        reader.affinity.iter().any(|day| day.day == window.first || day.day == window.last + 1);
+    let turns = |of: Window, day: i32| day == of.first || day == of.last + 1;
+    let less = Window::of(body.as_of_ms, weights.limits.less_days);
+    let turns = reader.affinity.iter().any(|day| turns(window, day.day))
+        || reader.less.iter().any(|(_, day)| turns(less, *day));
     let first = [ages, candidates.returns_at, candidates.quota_frees_at, turns.then_some(midnight)];
     let grid = next_grid_time(&reader.id, body.as_of_ms, weights);
     first.into_iter().flatten().fold(grid, i64::min).max(body.as_of_ms.saturating_add(1))

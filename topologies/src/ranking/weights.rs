@@ -58,6 +58,10 @@ pub struct Limits {
     pub affinity_days: i32,
     /// A seen post stays away for this long.
     pub seen_ms: i64,
+    /// A hidden or reported post stays away for this long.
+    pub hidden_ms: i64,
+    /// Of an author of whom less was wished for nothing is shown on so many UTC days, that of the wish included.
+    pub less_days: i32,
     /// So many items are kept after spacing.
     pub kept_max: usize,
     /// An active reader is ranked once in each of these.
@@ -105,6 +109,8 @@ impl Weights {
                 affinity_posts_max: 200,
                 affinity_days: 90,
                 seen_ms: DAY_MS,
+                hidden_ms: 90 * DAY_MS,
+                less_days: 14,
                 kept_max: 100,
                 grid_ms: 600_000,
             },

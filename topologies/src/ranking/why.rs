@@ -8,7 +8,7 @@
 use schemas::{FeedBody, FeedItem, PostId, UserId};
 
 use super::order::best_first;
-use super::removal::{self, Removed};
+use super::removal::{Removal, Removed};
 use super::score::age_ms;
 use super::weights::Limits;
 use super::{Ranker, ReaderState, Terms, World};
@@ -174,9 +174,9 @@ impl Ranker {
         if world.gone.contains(&reader.id) {
             return dropped(Stage::ReaderGone);
         }
-        let seen_after = body.as_of_ms.saturating_sub(world.weights.limits.seen_ms);
-        let removed = removal::of_author(reader, &line.known.author, world.gone)
-            .or_else(|| removal::of_post(reader, &post, seen_after));
+        let limits = &world.weights.limits;
+        let removal = Removal::of(reader, (world.gone, limits), body.as_of_ms);
+        let removed = removal.of_author(&line.known.author).or_else(|| removal.of_post(&post));
         if let Some(removed) = removed {
             return dropped(Stage::Removed(removed));
         }
@@ -319,13 +319,13 @@ fn newer(
     (author, line): (&UserId, &Line),
 ) -> usize {
     let Some(slot) = world.posts.slot(author) else { return 0 };
-    if removal::of_author(reader, author, world.gone).is_some() {
+    let removal = Removal::of(reader, (world.gone, &world.weights.limits), as_of);
+    if removal.of_author(author).is_some() {
         return 0;
     }
-    let seen_after = as_of.saturating_sub(world.weights.limits.seen_ms);
     let before = world.posts.lines(slot).iter().take_while(|other| {
         let (at, of) = (other.known.created_at_ms, line.known.created_at_ms);
         at > of || (at == of && other.post < line.post)
     });
-    before.filter(|other| removal::of_post(reader, &other.post, seen_after).is_none()).count()
+    before.filter(|other| removal.of_post(&other.post).is_none()).count()
 }

@@ -2,12 +2,14 @@
 //!
 //! [`presence`] says until when a reader is active and online; [`schedule`] when the next ranking is due
 //! and why; [`publish`] whether its body goes out, under which version; [`days`] keeps the interactions
-//! with an author by UTC day. Whom a change touches is for the processor to find out.
+//! with an author by UTC day, [`silence`] why a reader sees nothing of an author, [`hidden`] what was said against a post. Whom a change touches is for the processor to find out.
 
 pub mod days;
+pub mod hidden;
 pub mod presence;
 pub mod publish;
 pub mod schedule;
+pub mod silence;
 
 use presence::Presence;
 use publish::Published;

@@ -55,6 +55,11 @@ impl<'h> Interactions<'h> {
         interactions
     }
 
+    /// The events, but for those that waited too long for their post.
+    pub fn events(&self) -> &[&'h BehaviourEvent] {
+        &self.events
+    }
+
     /// The likes, comments and shares that count.
     pub fn counted(&self) -> Vec<Counted> {
         let mut bags: BTreeMap<(Id, Id, Action), Vec<i64>> = BTreeMap::new();
@@ -120,7 +125,11 @@ fn dropped(history: &[Input]) -> BTreeMap<Id, i64> {
         }
     }
     let mut arrivals: BTreeMap<Id, Vec<i64>> = BTreeMap::new();
-    for (arrived, event) in first_events(history) {
+    // Whom a post is hidden from is nothing that is done to the post.
+    let done = first_events(history).into_iter();
+    for (arrived, event) in
+        done.filter(|(_, event)| !matches!(event.action, Action::Hide | Action::Report))
+    {
         arrivals.entry(event.post).or_default().push(arrived);
     }
     for (arrived, change) in tables(history).into_iter().flat_map(|(_, changes)| changes) {

@@ -9,6 +9,7 @@ mod expected;
 mod grid;
 mod interactions;
 mod last;
+mod silence;
 #[cfg(test)]
 mod tests;
 mod why;
@@ -24,6 +25,7 @@ use deduplication::{accepted, first_events};
 use expected::{sort, spaced};
 use interactions::Interactions;
 use last::Known;
+use silence::Silences;
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -42,6 +44,7 @@ pub struct Oracle {
     interactions_of: BTreeMap<Id, Vec<(Id, i64)>>,
     /// What each user saw, and when, taken back or not.
     seen_by: BTreeMap<Id, Vec<(Id, i64)>>,
+    silences: Silences,
     /// When each user last did something.
     last_active: BTreeMap<Id, i64>,
     list_at: Option<i64>,
@@ -65,6 +68,7 @@ impl Oracle {
             follows: last::follows(history),
             interactions_of: BTreeMap::new(),
             seen_by: BTreeMap::new(),
+            silences: Silences::of(history, interactions.events()),
             last_active: BTreeMap::new(),
             list_at: None,
         };
@@ -186,9 +190,16 @@ impl Oracle {
             .filter(|row| row.user != reader)
             .filter(|row| !self.gone.contains(&row.user))
             .filter(|row| !seen.contains(&row.id))
+            .filter(|row| self.silenced(reader, row, as_of).is_none())
             .collect();
         shown.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(a.id.cmp(&b.id)));
         shown
+    }
+
+    /// Why a reader does not want to see a post, if that is so.
+    fn silenced(&self, reader: Id, row: &PostRow, as_of: i64) -> Option<Why> {
+        let of_author = self.silences.of_author((reader, row.user), &self.posts, as_of);
+        of_author.or_else(|| self.silences.of_post(reader, row.id, as_of))
     }
 
     /// How many of the reader's interactions count, by author; only authors with any.
@@ -257,7 +268,16 @@ fn by_affinity(shown: &[&PostRow], affinity: &BTreeMap<Id, u32>, as_of: i64) -> 
 /// Who saw which post, and when, taken back or not.
 fn seen(history: &[Input]) -> impl Iterator<Item = (Id, Id, i64)> {
     let events = first_events(history).into_iter().map(|(_, event)| event);
-    let looked = events.filter(|event| event.action != Action::Impression);
+    let looked = events.filter(|event| {
+        !matches!(
+            event.action,
+            Action::Impression
+                | Action::Hide
+                | Action::Report
+                | Action::LessLikeThis
+                | Action::Undo
+        )
+    });
     let rows = like_and_comment_rows(history).map(|row| (row.user, row.post, row.created_at));
     looked.map(|event| (event.user, event.post, event.time)).chain(rows)
 }
@@ -286,6 +306,9 @@ fn activity(history: &[Input]) -> Vec<(Id, i64)> {
             Payload::Post(change) => change.image.live().map(|row| (row.user, row.created_at)),
             Payload::Follow(change) => {
                 change.image.live().map(|row| (row.follower, row.created_at))
+            }
+            Payload::Mute(change) | Payload::Block(change) => {
+                change.image.live().map(|row| (row.by, row.created_at))
             }
             Payload::Read { user } => Some((*user, input.arrived)),
             Payload::Comment(_) | Payload::Like(_) | Payload::Event(_) => None,

@@ -16,6 +16,14 @@ pub enum Why {
     Own,
     /// Its author is gone.
     AuthorGone,
+    /// The reader and its author block each other.
+    Blocked,
+    /// The reader mutes its author.
+    Muted,
+    /// The reader wants less of its author until this time.
+    Less(i64),
+    /// The reader hid it at this time.
+    Hidden(i64),
     /// It was seen last at this time.
     Seen(i64),
     /// No source proposes it.
@@ -70,7 +78,7 @@ impl Oracle {
             _ if self.gone.contains(&reader) => Some(Why::ReaderGone),
             author if author == reader => Some(Why::Own),
             author if self.gone.contains(&author) => Some(Why::AuthorGone),
-            _ => last.map(Why::Seen),
+            _ => self.silenced(reader, &known.row, as_of).or(last.map(Why::Seen)),
         }
     }
 

@@ -21,6 +21,9 @@ fn kind(input: &Input) -> (&'static str, bool) {
         Payload::Follow(change) => ("follow", is_deletion(change.image.live().is_some())),
         Payload::Comment(change) => ("comment", is_deletion(change.image.live().is_some())),
         Payload::Like(change) => ("like", is_deletion(change.image.live().is_some())),
+        Payload::Mute(change) | Payload::Block(change) => {
+            ("silence", is_deletion(change.image.live().is_some()))
+        }
         Payload::Event(_) => ("event", false),
         Payload::Read { .. } => ("read", false),
     }
@@ -71,6 +74,7 @@ fn things_come_in_the_order_of_time_and_log_and_none_after_the_end() {
             Payload::Post(change) => change.lsn,
             Payload::Follow(change) => change.lsn,
             Payload::Comment(change) | Payload::Like(change) => change.lsn,
+            Payload::Mute(change) | Payload::Block(change) => change.lsn,
             Payload::Event(_) | Payload::Read { .. } => continue,
         };
         assert!(lsn > last_lsn);
@@ -92,6 +96,8 @@ fn what_is_deleted_was_there() {
             Payload::Follow(row) => change("follow", row.key, row.image.live().is_some()),
             Payload::Comment(row) => change("comment", row.key, row.image.live().is_some()),
             Payload::Like(row) => change("like", row.key, row.image.live().is_some()),
+            Payload::Mute(row) => change("mute", row.key, row.image.live().is_some()),
+            Payload::Block(row) => change("block", row.key, row.image.live().is_some()),
             Payload::Event(_) | Payload::Read { .. } => {}
         }
     }

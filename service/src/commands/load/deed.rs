@@ -15,7 +15,8 @@ pub fn act(input: Input) -> Option<Act> {
         Payload::Comment(change) => of_row(change, |_, row| Some(comment(&row?))),
         Payload::Like(change) => of_row(change, |_, row| Some(like(&row?))),
         Payload::Event(told) => Some(Deed::Event(event(&told))),
-        Payload::Read { .. } => None,
+        // Worlds of any size have none of these.
+        Payload::Mute(_) | Payload::Block(_) | Payload::Read { .. } => None,
     };
     deed.map(|deed| Act { at: input.arrived, deed })
 }
@@ -78,5 +79,9 @@ fn action(of: history::Action) -> Action {
         history::Action::Comment => Action::Comment,
         history::Action::Share => Action::Share,
         history::Action::Dwell => Action::Dwell,
+        history::Action::Hide => Action::Hide,
+        history::Action::Report => Action::Report,
+        history::Action::LessLikeThis => Action::LessLikeThis,
+        history::Action::Undo => Action::Undo,
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use topologies::engagement::post::Post;
 use topologies::ranking::Weights;
 use topologies::ranking::removal::Removed;
+use topologies::ranking::weights::Limits;
 use topologies::ranking::why::{self, AffinityMiss, FollowMiss, Misses, Verdict};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -87,6 +88,14 @@ pub enum Stage {
     Own,
     /// Its author was deleted.
     AuthorGone,
+    /// The reader blocks its author, or is blocked by them.
+    Blocked,
+    /// The reader mutes its author.
+    Muted,
+    /// The reader wished for less of its author.
+    LessLikeThis { until: i64 },
+    /// The reader hid or reported it.
+    Hidden { at: i64, returns_at: i64 },
     /// The reader saw it within 24 h.
     Seen { at: i64, returns_at: i64 },
     /// No source proposes it.
@@ -213,7 +222,7 @@ impl Why {
             }
             Verdict::Dropped(dropped) => {
                 why.is_by(dropped.author, dropped.created_at_ms);
-                why.dropped = Some(stage(&dropped.stage, weights.limits.seen_ms).into());
+                why.dropped = Some(stage(&dropped.stage, &weights.limits).into());
             }
         }
         why
@@ -266,14 +275,23 @@ impl Placed {
     }
 }
 
-fn stage(of: &why::Stage, seen_ms: i64) -> Stage {
+fn removed(of: Removed, limits: &Limits) -> Stage {
+    let returns_at = of.returns_at(limits).unwrap_or(i64::MAX);
+    match of {
+        Removed::Own => Stage::Own,
+        Removed::Gone => Stage::AuthorGone,
+        Removed::Blocked => Stage::Blocked,
+        Removed::Muted => Stage::Muted,
+        Removed::Less { until } => Stage::LessLikeThis { until },
+        Removed::Hidden { at } => Stage::Hidden { at, returns_at },
+        Removed::Seen { at } => Stage::Seen { at, returns_at },
+    }
+}
+
+fn stage(of: &why::Stage, limits: &Limits) -> Stage {
     match of {
         why::Stage::ReaderGone => Stage::ReaderGone,
-        why::Stage::Removed(Removed::Own) => Stage::Own,
-        why::Stage::Removed(Removed::Gone) => Stage::AuthorGone,
-        why::Stage::Removed(Removed::Seen { at }) => {
-            Stage::Seen { at: *at, returns_at: at.saturating_add(seen_ms) }
-        }
+        why::Stage::Removed(of) => removed(*of, limits),
         why::Stage::NoSource(misses) => no_source(misses),
         why::Stage::DuplicateOf { post, better, terms } => Stage::DuplicateOf {
             post_id: Uuid::from_bytes(post.0),

@@ -21,6 +21,12 @@ impl fmt::Display for Stage {
             Self::ReaderGone => f.write_str("the reader was deleted"),
             Self::Own => f.write_str("the reader wrote it"),
             Self::AuthorGone => f.write_str("its author was deleted"),
+            Self::Blocked => f.write_str("the reader and its author block each other"),
+            Self::Muted => f.write_str("the reader mutes its author"),
+            Self::LessLikeThis { .. } => {
+                f.write_str("the reader wished for less of its author within 14 days")
+            }
+            Self::Hidden { .. } => f.write_str("the reader hid or reported it"),
             Self::Seen { .. } => f.write_str("the reader saw it within the last 24 h"),
             Self::NoSource { follow, trending, affinity } => {
                 write!(f, "no source proposes it: {follow}; {trending}; {affinity}")

@@ -7,32 +7,27 @@ use std::cmp::Reverse;
 
 use schemas::{Sources, UserId};
 
-use super::{Author, Candidates, Pick, author};
-use crate::ranking::World;
-use crate::ranking::reader::ReaderState;
-use crate::ranking::removal::{self, Removed};
+use super::{Author, Candidates, Pick, Removing, author};
 
 impl Candidates {
     /// Takes what the list has and the reader may see.
-    pub(super) fn take_by_trending(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
-        let seen_ms = world.weights.limits.seen_ms;
+    pub(super) fn take_by_trending(&mut self, removing: Removing<'_>) {
+        let (removal, world) = removing;
         let mut picks = std::mem::take(&mut self.by_trending);
         for post in world.trending {
             let Some((slot, line)) = world.posts.place(post) else { continue };
             let Some(known) = world.posts.lines(slot).get(line as usize) else { continue };
-            let number = self.author_of_trending(known.known.author, (reader, world));
+            let number = self.author_of_trending(known.known.author, removing);
             let Some(who) = self.authors.get_mut(number as usize) else { continue };
             who.trends = true;
-            let removed =
-                who.removed.or_else(|| removal::of_post(reader, post, at.saturating_sub(seen_ms)));
+            let removed = who.removed.or_else(|| removal.of_post(post));
             let Some(reason) = removed else {
                 let age = (Reverse(known.known.created_at_ms), *post);
                 picks.push(Pick { age, author: number, line, sources: Sources::TRENDING });
                 continue;
             };
             self.removed.push((*post, reason));
-            if let Removed::Seen { at } = reason {
-                let returns = at.saturating_add(seen_ms);
+            if let Some(returns) = reason.returns_at(&world.weights.limits) {
                 self.returns_at = Some(self.returns_at.map_or(returns, |t| t.min(returns)));
             }
         }
@@ -54,7 +49,7 @@ impl Candidates {
     }
 
     /// The number of an author; one whom the reader does not know gets the next.
-    fn author_of_trending(&mut self, id: UserId, at: (&ReaderState, &World<'_>)) -> u32 {
+    fn author_of_trending(&mut self, id: UserId, removing: Removing<'_>) -> u32 {
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let known = self.authors.get(..self.known_authors).unwrap_or_default();
         if let Ok(found) = known.binary_search_by_key(&id, |who: &Author| who.id) {
@@ -65,7 +60,7 @@ impl Candidates {
             Ok(found) => self.strangers.get(found).map_or(u32::MAX, |(_, number)| *number),
             Err(place) => {
                 let next = number(self.authors.len());
-                self.authors.push(author(id, 0, false, at));
+                self.authors.push(author(id, 0, false, removing));
                 self.strangers.insert(place, (id, next));
                 next
             }
