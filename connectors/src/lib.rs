@@ -11,6 +11,7 @@
 pub mod backoff;
 mod causes;
 pub mod clickhouse;
+mod group;
 pub mod outage;
 pub mod postgres;
 pub mod redis;

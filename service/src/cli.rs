@@ -195,7 +195,7 @@ pub struct Verify {
     pub rows: u32,
     /// Which tables, separated by commas; all, if not given.
     #[arg(long, value_enum, value_delimiter = ',')]
-    pub tables: Vec<CapturedTable>,
+    pub tables: Vec<ComparedTable>,
     /// Which rows and readers are sampled.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
@@ -206,6 +206,21 @@ pub struct Verify {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A table of the application that other servers keep too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ComparedTable {
+    /// `users`
+    Users,
+    /// `posts`
+    Posts,
+    /// `follows`
+    Follows,
+    /// `comments`
+    Comments,
+    /// `likes`
+    Likes,
 }
 
 /// A table of the application.
@@ -221,16 +236,20 @@ pub enum CapturedTable {
     Comments,
     /// `likes`
     Likes,
+    /// `mutes`
+    Mutes,
+    /// `blocks`
+    Blocks,
 }
 
-impl From<CapturedTable> for Table {
-    fn from(table: CapturedTable) -> Self {
+impl From<ComparedTable> for Table {
+    fn from(table: ComparedTable) -> Self {
         match table {
-            CapturedTable::Users => Self::Users,
-            CapturedTable::Posts => Self::Posts,
-            CapturedTable::Follows => Self::Follows,
-            CapturedTable::Comments => Self::Comments,
-            CapturedTable::Likes => Self::Likes,
+            ComparedTable::Users => Self::Users,
+            ComparedTable::Posts => Self::Posts,
+            ComparedTable::Follows => Self::Follows,
+            ComparedTable::Comments => Self::Comments,
+            ComparedTable::Likes => Self::Likes,
         }
     }
 }

@@ -18,6 +18,7 @@ mod poison;
 mod producers;
 mod scaling;
 mod secured;
+mod silences;
 mod trending;
 mod truncate;
 mod verify;

@@ -1,8 +1,11 @@
 //! The timeline as the real database answers it, on the schema that ships.
 
-use connectors::postgres::{Database, Limits, PostgresFault, Rows, Timeline, TimelinePost, Write};
+use connectors::postgres::{
+    Database, FeedbackRows, FeedbackTable, Limits, PostgresFault, Rows, Timeline, TimelinePost,
+    Write,
+};
 use connectors::table::Table;
-use schemas::{PostId, UserId};
+use schemas::{Feedback, PostId, Said, UserId};
 use tests::{Part, Stack};
 
 const SCHEMA: &str = include_str!("../../schemas/sql/postgres.sql");
@@ -11,7 +14,7 @@ const NOW: i64 = 1_795_216_628_000;
 const READER: u8 = 1;
 
 struct World {
-    _stack: Stack,
+    stack: Stack,
     rows: Rows,
     database: Database,
 }
@@ -82,7 +85,7 @@ impl World {
             ..Limits::default()
         };
         let database = Database::open(stack.postgres(), patient).unwrap();
-        Self { _stack: stack, rows: of, database }
+        Self { stack, rows: of, database }
     }
 
     async fn timeline(&self) -> Timeline {
@@ -163,4 +166,91 @@ async fn without_a_server_a_read_fails_within_its_time() {
     let database = Database::open("postgres://127.0.0.1:1/x", Limits::default()).unwrap();
     let asked = database.timeline(UserId(bytes(READER)), NOW, 10).await;
     assert!(matches!(asked, Err(PostgresFault::Unavailable(_))));
+}
+
+const DAY: i64 = 24 * HOUR;
+
+/// What a user said of a post, so long ago.
+fn said(user: u8, post: u8, said: Said, age_ms: i64) -> (UserId, Feedback) {
+    let feedback = Feedback { post: PostId(bytes(post)), said, at_ms: NOW - age_ms };
+    (UserId(bytes(user)), feedback)
+}
+
+/// Eight authors whom the reader follows, each with a post: of author 2 post 22, and so on.
+async fn with_eight_authors() -> World {
+    let authors = 2..=9;
+    let mut rows = vec![user(READER)];
+    for author in authors {
+        rows.extend([user(author), follow(READER, author), post(20 + author, author, HOUR)]);
+    }
+    World::of(&rows).await
+}
+
+impl World {
+    async fn authors(&self) -> Vec<u8> {
+        self.timeline().await.posts.iter().map(|post| post.author.0[15]).collect()
+    }
+
+    async fn note(&self, what: &[(UserId, Feedback)]) {
+        let limits = Limits { acquire: std::time::Duration::from_secs(5), ..Limits::default() };
+        let table = FeedbackTable::open(self.stack.postgres(), limits).unwrap();
+        assert_eq!(table.is_there().await, Ok(true));
+        for (user, feedback) in what {
+            let mut rows = FeedbackRows::default();
+            rows.note(*user, feedback);
+            // Twice, as after a crash.
+            table.apply(&rows).await.unwrap();
+            table.apply(&rows).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_muted_or_blocked_by_either_side_and_what_was_said_against_posts_is_left_out() {
+    let world = with_eight_authors().await;
+    assert_eq!(world.authors().await, [2, 3, 4, 5, 6, 7, 8, 9]);
+    let silences = "
+        INSERT INTO mutes (muter_id, muted_id) VALUES
+            ('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'),
+            ('00000000-0000-4000-8000-000000000009', '00000000-0000-4000-8000-000000000001');
+        INSERT INTO blocks (blocker_id, blocked_id) VALUES
+            ('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000003'),
+            ('00000000-0000-4000-8000-000000000004', '00000000-0000-4000-8000-000000000001');";
+    world.rows.create(silences).await.unwrap();
+    assert_eq!(world.authors().await, [5, 6, 7, 8, 9]);
+    // The reader's day of today began 23 h ago; of a wish on the 14th day before nothing is left.
+    let less_days = 13 * DAY + 23 * HOUR;
+    world
+        .note(&[
+            said(READER, 25, Said::Hidden, HOUR),
+            said(READER, 26, Said::Hidden, 3 * HOUR),
+            said(READER, 26, Said::Undone, 2 * HOUR),
+            said(READER, 26, Said::Hidden, 4 * HOUR),
+            said(READER, 27, Said::Less, less_days),
+            said(READER, 28, Said::Less, less_days + HOUR),
+            said(7, 29, Said::Hidden, HOUR),
+        ])
+        .await;
+    assert_eq!(world.authors().await, [6, 8, 9]);
+    world.note(&[said(READER, 25, Said::Undone, 0), said(READER, 27, Said::Undone, 0)]).await;
+    assert_eq!(world.authors().await, [5, 6, 7, 8, 9]);
+    world.note(&[said(READER, 25, Said::Hidden, -1)]).await;
+    world.note(&[said(READER, 29, Said::Hidden, 90 * DAY)]).await;
+    assert_eq!(world.authors().await, [6, 7, 8, 9]);
+}
+
+#[tokio::test]
+async fn a_database_without_tables_of_silences_or_with_others_of_their_names_has_a_timeline() {
+    let world = with_eight_authors().await;
+    let mute = "INSERT INTO mutes (muter_id, muted_id) VALUES
+        ('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002')";
+    world.rows.create(mute).await.unwrap();
+    world.rows.create("DROP TABLE feed_feedback").await.unwrap();
+    assert_eq!(world.authors().await, [3, 4, 5, 6, 7, 8, 9]);
+    world.rows.create("DROP TABLE blocks; CREATE TABLE blocks (of_wood int)").await.unwrap();
+    assert_eq!(world.authors().await, [3, 4, 5, 6, 7, 8, 9]);
+    world.rows.create("DROP TABLE mutes").await.unwrap();
+    assert_eq!(world.authors().await, [2, 3, 4, 5, 6, 7, 8, 9]);
+    let table = FeedbackTable::open(world.stack.postgres(), Limits::default()).unwrap();
+    assert_eq!(table.is_there().await, Ok(false));
 }

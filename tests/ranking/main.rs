@@ -70,8 +70,15 @@ fn database(stack: &Stack, runtime: &Runtime, name: &str) -> ClickHouseSettings 
     let settings = ClickHouseSettings { url, database, login: None };
     runtime.block_on(Migrator::new(&settings).migrate("a test")).unwrap();
     let http = reqwest::blocking::Client::new();
-    let tables =
-        ["events", "post_lines", "lines_by_author", "trending", "user_author_90d", "feeds"];
+    let tables = [
+        "events",
+        "post_lines",
+        "lines_by_author",
+        "trending",
+        "user_author_90d",
+        "feeds",
+        "feedback",
+    ];
     for table in tables {
         let url = format!("{}/?database={name}", settings.url);
         let answer = http.post(url).body(format!("ALTER TABLE {table} REMOVE TTL")).send().unwrap();
@@ -119,7 +126,7 @@ fn sink(broker: &Embedded, app: &str, settings: &ClickHouseSettings, runtime: &R
 
 fn is_at_the_end(broker: &Embedded) -> bool {
     let mut consumer = broker.consumer(GROUP, Isolation::ReadCommitted).unwrap();
-    let read = ["cdc.", "events", "feeds", "posts-live", "trending"];
+    let read = ["cdc.", "events", "feedback", "feeds", "posts-live", "trending"];
     let topics = topic::ALL.iter().map(|of| of.name);
     let topics: Vec<_> = topics
         .filter(|name| *name != topic::TRENDING_PARTS.name)

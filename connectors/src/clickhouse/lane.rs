@@ -8,8 +8,14 @@ use std::time::{Duration, Instant};
 
 use millstream::broker::{Batch, Bounds, Position};
 use millstream::{Offset, RawRecord, TopicPartition};
+use schemas::topic::{CDC_BLOCKS, CDC_MUTES, FEEDBACK, FEEDS, Topic};
 
 use super::stretch::Stretch;
+
+/// What takes something away from readers waits no longer than this, whatever else may.
+const URGENT_LINGER: Duration = Duration::from_millis(500);
+/// What readers do not want to see.
+const URGENT: [Topic; 3] = [CDC_MUTES, CDC_BLOCKS, FEEDBACK];
 
 /// When a stretch ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +42,8 @@ pub(super) struct Lane {
     read_to: Offset,
     /// When the oldest record in hand came.
     since: Option<Instant>,
+    /// Whether anything in hand takes something away from readers.
+    is_urgent: bool,
     /// What the group knows of it.
     committed: Option<Position>,
     /// Until when nothing of it is tried, while it waits for a schema.
@@ -58,6 +66,7 @@ impl Lane {
             batches: VecDeque::new(),
             read_to: next,
             since: None,
+            is_urgent: false,
             committed,
             held_until: None,
         }
@@ -84,6 +93,7 @@ impl Lane {
         let Some(last) = last.map(|record| record.offset) else { return };
         self.read_to = self.read_to.max(last.next());
         self.since.get_or_insert(now);
+        self.is_urgent |= is_urgent(&batch);
         self.batches.push_back(batch);
     }
 
@@ -107,7 +117,8 @@ impl Lane {
         let waited = now.duration_since(self.since?);
         let records: usize = self.batches.iter().map(Batch::len).sum();
         let is_full = records >= limits.records_max || self.bytes() >= limits.bytes_max;
-        (is_full || waited >= limits.linger).then(|| (stretch(self.read_to), false))
+        let linger = if self.is_urgent { limits.linger.min(URGENT_LINGER) } else { limits.linger };
+        (is_full || waited >= linger).then(|| (stretch(self.read_to), false))
     }
 
     /// The records of a stretch.
@@ -156,6 +167,7 @@ impl Lane {
             self.batches.pop_front();
         }
         self.since = (!self.batches.is_empty()).then_some(now);
+        self.is_urgent = self.batches.iter().any(is_urgent);
     }
 
     /// What the group does not know yet, if it is to be told: a position with nothing begun at it.
@@ -169,6 +181,13 @@ impl Lane {
     pub(super) fn told(&mut self, position: Position) {
         self.committed = Some(position);
     }
+}
+
+/// A null takes away a row or a line; of a feed that is gone nobody waits to hear.
+fn is_urgent(batch: &Batch) -> bool {
+    let topic = &*batch.source().topic;
+    URGENT.iter().any(|of| of.name == topic)
+        || topic != FEEDS.name && batch.iter().any(|record| record.value.is_none())
 }
 
 #[cfg(test)]
@@ -227,6 +246,29 @@ mod tests {
         assert_eq!(offsets(&lane, &stretch(10, 21)), [10, 12, 20]);
         lane.inserted(&stretch(10, 21), now);
         assert_eq!((lane.next(), lane.bytes(), lane.since()), (Offset(21), 0, None));
+    }
+
+    /// Whether a record of this topic is due after half a second, and after the linger.
+    fn is_due(topic: &str, value: Option<&[u8]>) -> [bool; 2] {
+        let (now, of) = (Instant::now(), TopicPartition::new(topic, 0));
+        let mut batch = Batch::new(of.clone());
+        let (offset, timestamp, headers) = (Offset(0), Timestamp(0), Headers::default());
+        batch.push(RawRecord { offset, timestamp, key: None, value, headers });
+        let mut lane = Lane::open(of, None, log(0, 9));
+        lane.take(batch, now);
+        [URGENT_LINGER, LIMITS.linger].map(|waited| lane.due(now + waited, &LIMITS).is_some())
+    }
+
+    #[test]
+    fn what_takes_something_away_from_readers_waits_for_half_a_second_only() {
+        for topic in ["cdc.mutes", "cdc.blocks", "feedback"] {
+            assert_eq!(is_due(topic, Some(b"x")), [true, true], "{topic}");
+        }
+        for topic in ["posts-live", "cdc.users", "events"] {
+            assert_eq!(is_due(topic, None), [true, true], "{topic}");
+            assert_eq!(is_due(topic, Some(b"x")), [false, true], "{topic}");
+        }
+        assert_eq!(is_due("feeds", None), [false, true]);
     }
 
     #[test]

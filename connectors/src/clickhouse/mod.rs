@@ -7,6 +7,7 @@
 
 mod daily_metrics;
 mod events;
+mod feedback;
 mod feeds;
 mod images;
 mod lane;

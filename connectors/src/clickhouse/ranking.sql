@@ -7,10 +7,10 @@ WITH
     -- Whom the reader follows, and what they did: each is asked for once.
     (SELECT groupArray(followee_id) FROM follows FINAL WHERE follower_id = {me:UUID}) AS followed,
     -- Events of one id count once: the first in the log, and one that came more than 24 h after one that counts; of these an
-    -- impression (1) is no look.
+    -- impression (1) is no look, and what is said against a post (8 and more) is another matter.
     (
         SELECT groupArrayArray(
-            arrayFilter(e -> e.2 != 1, arrayFold(
+            arrayFilter(e -> e.2 BETWEEN 2 AND 7, arrayFold(
                 (acc, e) -> if(e.2 - acc.1 > 86400000, (e.2, arrayPushBack(acc.2, (e.3, e.4, e.5))), acc),
                 arraySort(e -> e.1, es),
                 (toInt64(-9000000000000000), CAST([], 'Array(Tuple(UUID, Int8, Int64))'))
@@ -39,22 +39,25 @@ WITH
         SELECT groupUniqArray(post_id)
         FROM (
             SELECT arrayJoin(arrayConcat(
-                arrayMap(e -> (e.1, e.3), arrayFilter(e -> e.2 < 8, events_of_mine)), arrayMap(r -> (r.2, r.4), rows_of_mine)
+                arrayMap(e -> (e.1, e.3), events_of_mine), arrayMap(r -> (r.2, r.4), rows_of_mine)
             )) AS look, look.1 AS post_id, look.2 AS seen_at
         )
         WHERE seen_at > {at:Int64} - {seen_ms:Int64}
     ) AS seen,
-    -- What the reader said against posts: hidden (8, 9), less of the author (10), all of it taken back (11); of each the last.
+    -- What the reader said against posts, and took back; of each the last.
     (
         SELECT groupArray((post_id, hidden_at, less_at, undone_at))
         FROM (
-            SELECT e.1 AS post_id,
-                maxIf(e.3, e.2 IN (8, 9)) AS hidden_at, maxIf(e.3, e.2 = 10) AS less_at, maxIf(e.3, e.2 = 11) AS undone_at
-            FROM (SELECT arrayJoin(arrayFilter(e -> e.2 >= 8, events_of_mine)) AS e)
+            SELECT post_id,
+                maxIf(toUnixTimestamp64Milli(said_at), said = 'hidden') AS hidden_at,
+                maxIf(toUnixTimestamp64Milli(said_at), said = 'less') AS less_at,
+                maxIf(toUnixTimestamp64Milli(said_at), said = 'undone') AS undone_at
+            FROM feedback
+            WHERE user_id = {me:UUID}
             GROUP BY post_id
         )
-    ) AS said,
-    arrayMap(s -> s.1, arrayFilter(s -> s.2 > s.4 AND s.2 > {at:Int64} - {hidden_ms:Int64}, said)) AS hidden,
+    ) AS words_of_mine,
+    arrayMap(s -> s.1, arrayFilter(s -> s.2 > s.4 AND s.2 > {at:Int64} - {hidden_ms:Int64}, words_of_mine)) AS hidden,
     -- Of whom the reader is shown nothing: of the muted, of those who block or are blocked, and of whom less was wished for.
     (
         SELECT groupUniqArray(author_id)
@@ -68,7 +71,7 @@ WITH
             SELECT argMaxMerge(post_authors.author_id) FROM post_authors
             WHERE post_id IN (SELECT arrayJoin(arrayMap(s -> s.1, arrayFilter(
                 s -> s.3 > s.4 AND intDiv(s.3, 86400000) BETWEEN intDiv({at:Int64}, 86400000) - {less_days:Int64} + 1 AND intDiv({at:Int64}, 86400000),
-                said
+                words_of_mine
             ))))
             GROUP BY post_id
         )

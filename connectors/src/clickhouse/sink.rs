@@ -3,7 +3,7 @@
 //! A stretch goes by one insert with one token, so that it is in its table whole or not at all, and once however often it
 //! is sent. That holds as long as the server remembers the token. So one that may have been inserted already is looked for
 //! in `events`; the other tables merge a row that comes twice, and take it without a token. What a record becomes is in a
-//! file for each kind of record: [`super::events`], [`super::images`], [`super::feeds`], [`super::lines`].
+//! file for each kind of record: [`super::events`], [`super::images`], [`super::feeds`], [`super::feedback`], [`super::lines`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use ::clickhouse::{Client, Row, RowOwned, RowWrite};
 use millstream::RawRecord;
 use schemas::topic::{
     CDC_BLOCKS, CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_MUTES, CDC_POSTS, CDC_USERS, EVENTS,
-    FEEDS, POSTS_LIVE, TRENDING, Topic,
+    FEEDBACK, FEEDS, POSTS_LIVE, TRENDING, Topic,
 };
 use schemas::{Block, Comment, Follow, Like, Mute, Payload, Post, SchemaById, User};
 use serde::Serialize;
@@ -26,7 +26,7 @@ const SEND_MAX: Duration = Duration::from_secs(5);
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// What becomes rows.
-pub(super) const TOPICS: [Topic; 11] = [
+pub(super) const TOPICS: [Topic; 12] = [
     CDC_USERS,
     CDC_POSTS,
     CDC_FOLLOWS,
@@ -35,6 +35,7 @@ pub(super) const TOPICS: [Topic; 11] = [
     CDC_MUTES,
     CDC_BLOCKS,
     EVENTS,
+    FEEDBACK,
     FEEDS,
     POSTS_LIVE,
     TRENDING,
@@ -126,6 +127,7 @@ impl Sink {
             }
             topic if topic == EVENTS.name => self.events(stretch, &stretch.token(), records).await,
             topic if topic == FEEDS.name => self.feeds(stretch, is_doubtful, records).await,
+            topic if topic == FEEDBACK.name => self.feedback(stretch, is_doubtful, records).await,
             topic if topic == POSTS_LIVE.name => self.lines(stretch, is_doubtful, records).await,
             topic if topic == TRENDING.name => self.trending(stretch, is_doubtful, records).await,
             topic if topic == CDC_USERS.name => {

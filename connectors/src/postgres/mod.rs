@@ -3,8 +3,11 @@
 //! A session of [`Database::open`] is read-only and its statements end by themselves: nothing here writes to
 //! the tables whose changes feed the topology. The pool is small and a caller waits for it only briefly, so that
 //! a slow database costs a failed read and not a pile of them. [`Rows`] is the exception, for generated worlds.
+//! [`FeedbackTable`] is a table of our own, which the loop of [`run`] fills.
 
+mod feedback;
 mod rows;
+mod run;
 mod snapshot;
 mod timeline;
 
@@ -15,7 +18,11 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Error, PgPool};
 
+use crate::outage;
+
+pub use feedback::{FeedbackRows, FeedbackTable};
 pub use rows::{Rows, Write};
+pub use run::{Progress, Sinking, run};
 pub use snapshot::{Snapshot, Standing};
 pub use timeline::{Timeline, TimelinePost};
 
@@ -38,6 +45,15 @@ impl fmt::Display for PostgresFault {
 }
 
 impl std::error::Error for PostgresFault {}
+
+impl PostgresFault {
+    fn kind(&self) -> outage::Kind {
+        match self {
+            Self::Unavailable(_) => outage::Kind::Unavailable,
+            Self::Refused(_) => outage::Kind::Refused,
+        }
+    }
+}
 
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 

@@ -1,11 +1,12 @@
 //! The timeline: what the people a reader follows posted in 72 h, newest first; else what anybody posted.
 //!
 //! Own posts are left out, and what the reader liked or commented on in the last 24 h: of what else was seen the
-//! database knows nothing. One prepared statement, one snapshot.
+//! database knows nothing. So are those of whom the reader is shown nothing and what they hid, as far as the database has
+//! tables that tell it: which ones it has is asked first. Then one prepared statement, one snapshot.
 
 use schemas::{PostId, UserId};
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -46,16 +47,45 @@ impl Database {
         now_ms: i64,
         posts_max: u16,
     ) -> Result<Timeline, PostgresFault> {
-        let asked = sqlx::query(include_str!("timeline.sql"))
-            .bind(Uuid::from_bytes(user.0))
-            .bind(now_ms)
-            .bind(i64::from(posts_max))
-            .fetch_all(&self.pool);
         let late = |_| PostgresFault::Unavailable("no answer in time".to_owned());
+        let asked = async {
+            let known = sqlx::query_scalar(include_str!("timeline/known.sql"));
+            let statement = statement(&known.fetch_all(&self.pool).await?);
+            // Put together of the files of this folder; what is asked for is bound.
+            sqlx::query(AssertSqlSafe(statement))
+                .bind(Uuid::from_bytes(user.0))
+                .bind(now_ms)
+                .bind(i64::from(posts_max))
+                .fetch_all(&self.pool)
+                .await
+        };
         let found =
             timeout(self.limits.statement, asked).await.map_err(late)?.map_err(|e| fault(&e))?;
         timeline(&found).map_err(|e| fault(&e))
     }
+}
+
+/// The question to a database that has these tables beside those that every one has.
+fn statement(known: &[String]) -> String {
+    let has = |name: &str| known.iter().any(|of| of == name);
+    let silences = [
+        ("mutes", include_str!("timeline/mutes.sql")),
+        ("blocks", include_str!("timeline/blocks.sql")),
+        ("feed_feedback", include_str!("timeline/less.sql")),
+    ];
+    let mut silenced = "SELECT NULL::uuid AS user_id WHERE false\n".to_owned();
+    for (_, of) in silences.iter().filter(|(name, _)| has(name)) {
+        silenced.push_str("UNION ALL\n");
+        silenced.push_str(of);
+    }
+    let hidden = match has("feed_feedback") {
+        true => include_str!("timeline/hidden.sql"),
+        false => "SELECT NULL::uuid AS post_id WHERE false\n",
+    };
+    format!(
+        "WITH hidden AS MATERIALIZED (\n{hidden}),\nsilenced AS MATERIALIZED (\n{silenced}),\n{}",
+        include_str!("timeline/timeline.sql")
+    )
 }
 
 fn timeline(found: &[PgRow]) -> Result<Timeline, sqlx::Error> {

@@ -9,21 +9,19 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use millstream::broker::{Batch, Failure, GroupConsumer, Polled, Reaction, classify};
-use millstream::{Clock, Histogram, Offset, RawRecord, SystemClock, Timestamp, TopicPartition};
+use millstream::broker::{Batch, Failure, GroupConsumer, Polled};
+use millstream::{Clock, Histogram, RawRecord, SystemClock, Timestamp};
 use schemas::{FEEDS_EPOCH, FeedVersion, Trending, UserId, VERSION, Wire, topic};
 use tokio::runtime::Handle;
 
 use super::{Applied, RedisFault, Sink, Write};
 use crate::backoff::Backoff;
+use crate::group::{Positions, survive};
 use crate::outage::Outage;
 
 const POLL: Duration = Duration::from_millis(100);
-/// How often positions are committed: a commit is a write of the broker that the next feed would wait for.
-const COMMIT_EVERY: Duration = Duration::from_secs(1);
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -74,12 +72,12 @@ pub fn run(mut sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
     let mut applied = Positions::default();
     while !sinking.stop.load(Ordering::Relaxed) {
         if let Some(positions) = applied.due(Instant::now()) {
-            sinking.consumer.commit(&positions).or_else(survive)?;
+            sinking.consumer.commit(&positions).or_else(|failure| survive("redis", failure))?;
         }
         let polled = match sinking.consumer.poll(POLL) {
             Ok(polled) => polled,
             Err(failure) => {
-                survive(failure)?;
+                survive("redis", failure)?;
                 continue;
             }
         };
@@ -98,7 +96,9 @@ pub fn run(mut sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
     }
     match applied.all() {
         positions if positions.is_empty() => Ok(()),
-        positions => sinking.consumer.commit(&positions).or_else(survive),
+        positions => {
+            sinking.consumer.commit(&positions).or_else(|failure| survive("redis", failure))
+        }
     }
 }
 
@@ -122,18 +122,6 @@ fn apply(sinking: &mut Sinking<'_>, work: &Work<'_>, runtime: &Handle) -> bool {
         if !backoff.pause(sinking.stop) {
             return false;
         }
-    }
-}
-
-/// A commit that was lost only repeats work; a handle that is dead ends the sink.
-fn survive(failure: Failure) -> Result<(), Failure> {
-    match classify(&failure) {
-        Reaction::Retry | Reaction::AbortAndRewind => {
-            tracing::warn!(%failure, "redis sink goes on");
-            thread::sleep(PAUSE_MIN);
-            Ok(())
-        }
-        Reaction::RebuildProducer | Reaction::Die => Err(failure),
     }
 }
 
@@ -195,61 +183,4 @@ fn decode<'a>(record: &RawRecord<'a>) -> Option<Write<'a>> {
 fn oldest(polled: &Polled) -> i64 {
     let records = polled.batches.iter().flat_map(|batch| batch.iter());
     records.map(|record| record.timestamp.0).min().unwrap_or(0)
-}
-
-/// The positions after what was applied, of the partitions that brought something since the last commit.
-#[derive(Default)]
-struct Positions {
-    next: BTreeMap<TopicPartition, Offset>,
-    /// When the first of them was noted.
-    since: Option<Instant>,
-}
-
-impl Positions {
-    fn note(&mut self, polled: &Polled, now: Instant) {
-        for batch in &polled.batches {
-            let last = batch.len().checked_sub(1).and_then(|index| batch.get(index));
-            let Some(last) = last else { continue };
-            self.put(batch.source().clone(), last.offset.next(), now);
-        }
-    }
-
-    fn put(&mut self, of: TopicPartition, next: Offset, now: Instant) {
-        self.next.insert(of, next);
-        self.since.get_or_insert(now);
-    }
-
-    /// All of them, if it is time to commit them.
-    fn due(&mut self, now: Instant) -> Option<Vec<(TopicPartition, Offset)>> {
-        self.since.filter(|since| now.duration_since(*since) >= COMMIT_EVERY)?;
-        Some(self.all())
-    }
-
-    fn all(&mut self) -> Vec<(TopicPartition, Offset)> {
-        self.since = None;
-        std::mem::take(&mut self.next).into_iter().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_are_committed_a_second_after_the_first_of_them_and_only_the_last_of_each_partition()
-     {
-        let (began, mut positions) = (Instant::now(), Positions::default());
-        let (first, second) = (TopicPartition::new("feeds", 0), TopicPartition::new("feeds", 1));
-        let after = |millis| began + Duration::from_millis(millis);
-        assert_eq!(positions.due(after(5_000)), None, "nothing was applied");
-        positions.put(first.clone(), Offset(3), began);
-        positions.put(second.clone(), Offset(8), after(900));
-        positions.put(first.clone(), Offset(4), after(950));
-        assert_eq!(positions.due(after(999)), None);
-        assert_eq!(
-            positions.due(after(1_000)),
-            Some(vec![(first, Offset(4)), (second, Offset(8))])
-        );
-        assert_eq!((positions.due(after(9_000)), positions.all()), (None, vec![]));
-    }
 }

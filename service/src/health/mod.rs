@@ -63,6 +63,8 @@ pub const ENGINE: &str = "engine";
 pub const REDIS_SINK: &str = "redis_sink";
 /// The component that fills ClickHouse: without it rows wait in Kafka, and no reader does.
 pub const CLICKHOUSE_SINK: &str = "clickhouse_sink";
+/// The component that notes in PostgreSQL what readers said against posts: without it the timeline does not know.
+pub const POSTGRES_SINK: &str = "postgres_sink";
 /// The component that knows schemas: without it records in new ones wait.
 pub const REGISTRY: &str = "registry";
 /// The components that can answer a read.

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::config::{self, Config, Remote};
 use crate::daily::{Daily, DailyJob};
 use crate::event_format::EventFormat;
-use crate::health::{CLICKHOUSE_SINK, Health, Probing, REDIS_SINK};
+use crate::health::{CLICKHOUSE_SINK, Health, POSTGRES_SINK, Probing, REDIS_SINK};
 use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
 use crate::http::cursor::Cursors;
@@ -167,7 +167,8 @@ impl Server {
     ) -> Arc<dyn StateFeeds> {
         let supervised = self.supervisor.supervised();
         let of = || Arc::clone(supervised);
-        let (asked, looked, redis, clickhouse) = (of(), of(), of(), of());
+        let (asked, looked) = (of(), of());
+        let (redis, clickhouse, postgres) = (of(), of(), of());
         parts.metrics.follow(move || asked.report());
         self.probes.push(tokio::spawn(probing.clone().engine(move || looked.look())));
         if parts.config.redis.is_some() {
@@ -177,6 +178,10 @@ impl Server {
         if parts.config.clickhouse.is_some() {
             let sunk = move || clickhouse.sunk().clickhouse;
             self.probes.push(tokio::spawn(probing.clone().sink(CLICKHOUSE_SINK, sunk)));
+        }
+        if parts.config.postgres.is_some() {
+            let sunk = move || postgres.sunk().postgres;
+            self.probes.push(tokio::spawn(probing.clone().sink(POSTGRES_SINK, sunk)));
         }
         if let Some(job) = daily {
             self.probes.push(tokio::spawn(job.run(Arc::clone(&parts.clock))));

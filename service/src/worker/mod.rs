@@ -3,6 +3,7 @@
 
 mod clickhouse_sink;
 mod engine;
+mod postgres_sink;
 mod redis_sink;
 mod sink;
 mod supervisor;
@@ -18,6 +19,7 @@ use crate::config::Config;
 use crate::metrics::WorkerReport;
 pub use clickhouse_sink::ClickHouseSunk;
 pub use engine::{Engine, create_topics, describe, settings};
+pub use postgres_sink::PostgresSunk;
 pub use redis_sink::RedisSunk;
 pub use sink::Sunk;
 use sink::{Member, SinkThread};
@@ -39,6 +41,8 @@ pub struct Sinks {
     pub redis: Option<Arc<RedisSunk>>,
     /// Rows inserted into ClickHouse.
     pub clickhouse: Option<Arc<ClickHouseSunk>>,
+    /// What readers said against posts, noted in PostgreSQL.
+    pub postgres: Option<Arc<PostgresSunk>>,
 }
 
 impl Sinks {
@@ -66,6 +70,11 @@ impl Sinks {
             sinks.clickhouse = Some(started.0);
             threads.push(started.1);
         }
+        if let Some(postgres) = &config.postgres {
+            let started = postgres_sink::start(Arc::clone(broker), member, &postgres.url)?;
+            sinks.postgres = Some(started.0);
+            threads.push(started.1);
+        }
         Ok(sinks)
     }
 
@@ -73,7 +82,8 @@ impl Sinks {
     fn all(&self) -> impl Iterator<Item = &dyn Sunk> {
         let redis = self.redis.as_deref().map(|sunk| sunk as &dyn Sunk);
         let clickhouse = self.clickhouse.as_deref().map(|sunk| sunk as &dyn Sunk);
-        redis.into_iter().chain(clickhouse)
+        let postgres = self.postgres.as_deref().map(|sunk| sunk as &dyn Sunk);
+        redis.into_iter().chain(clickhouse).chain(postgres)
     }
 }
 

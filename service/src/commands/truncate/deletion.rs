@@ -1,6 +1,6 @@
 //! The record that deletes a row: an envelope in JSON, with the row as it was, whatever the format of the others.
 
-use schemas::{Comment, Follow, Like, Post, Row, User};
+use schemas::{Block, Comment, Follow, Like, Mute, Post, Row, User};
 use serde_json::{Value, json};
 
 /// A row whose columns can be told again.
@@ -35,6 +35,20 @@ impl Deletable for Follow {
     }
 }
 
+impl Deletable for Mute {
+    fn columns(&self) -> Value {
+        let (by, whom) = (self.key.by, self.key.whom);
+        json!({"muter_id": by, "muted_id": whom, "created_at": self.created_at_ms})
+    }
+}
+
+impl Deletable for Block {
+    fn columns(&self) -> Value {
+        let (by, whom) = (self.key.by, self.key.whom);
+        json!({"blocker_id": by, "blocked_id": whom, "created_at": self.created_at_ms})
+    }
+}
+
 impl Deletable for Comment {
     fn columns(&self) -> Value {
         json!({"id": self.id, "post_id": self.post, "user_id": self.user, "created_at": self.created_at_ms})
@@ -51,7 +65,9 @@ impl Deletable for Like {
 mod tests {
     use std::fmt::Debug;
 
-    use schemas::{Cdc, Change, CommentId, FollowKey, LikeId, Op, Payload, PostId, UserId};
+    use schemas::{
+        Cdc, Change, CommentId, FollowKey, LikeId, Op, Payload, PostId, SilenceKey, UserId,
+    };
 
     use super::*;
 
@@ -83,6 +99,9 @@ mod tests {
         let written = Post { id: post, author: user, created_at_ms, content_hash, deleted };
         assert_read(&written, post);
         assert_read(&Follow { key, created_at_ms, deleted }, key);
+        let silence = SilenceKey { by: user, whom: UserId([5; 16]) };
+        assert_read(&Mute { key: silence, created_at_ms, deleted }, silence);
+        assert_read(&Block { key: silence, created_at_ms, deleted }, silence);
         assert_read(&Comment { id: comment, post, user, created_at_ms, deleted }, comment);
         assert_read(&Like { id: like, post, user, created_at_ms, deleted }, like);
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use millstream::broker::{Broker, Failure, OutRecord, Outgoing, TopicIndex};
 use millstream::{Clock, Exit, Headers, SystemClock, Topic};
 use schemas::topic::{self, Topic as Declared};
-use schemas::{Comment, Follow, Like, Payload, Post, User};
+use schemas::{Block, Comment, Follow, Like, Mute, Payload, Post, User};
 
 use super::known_schemas::KnownSchemas;
 use super::log_reader::LogReader;
@@ -43,6 +43,8 @@ pub fn run(broker: &dyn Broker, config: &Config, asked: &Truncate) -> Result<Str
         CapturedTable::Follows => truncation.of::<Follow>(topic::CDC_FOLLOWS),
         CapturedTable::Comments => truncation.of::<Comment>(topic::CDC_COMMENTS),
         CapturedTable::Likes => truncation.of::<Like>(topic::CDC_LIKES),
+        CapturedTable::Mutes => truncation.of::<Mute>(topic::CDC_MUTES),
+        CapturedTable::Blocks => truncation.of::<Block>(topic::CDC_BLOCKS),
     }
 }
 

@@ -1,5 +1,6 @@
 -- $1 the reader, $2 the time in ms, $3 how many at most.
-WITH seen AS MATERIALIZED (
+-- Before it stand hidden, the posts that the reader hid, and silenced, of whom the reader is shown nothing.
+seen AS MATERIALIZED (
   SELECT post_id FROM likes
    WHERE user_id = $1 AND created_at > timestamptz 'epoch' + ($2 - 86400000) * interval '1 ms'
   UNION
@@ -13,6 +14,8 @@ followed AS MATERIALIZED (
      AND p.created_at >= timestamptz 'epoch' + ($2 - 259200000) * interval '1 ms'
      AND EXISTS (SELECT FROM users u WHERE u.id = p.user_id)
      AND NOT EXISTS (SELECT FROM seen s WHERE s.post_id = p.id)
+     AND NOT EXISTS (SELECT FROM hidden h WHERE h.post_id = p.id)
+     AND NOT EXISTS (SELECT FROM silenced s WHERE s.user_id = p.user_id)
    ORDER BY p.created_at DESC, p.id LIMIT $3
 ),
 newest AS MATERIALIZED (
@@ -21,6 +24,8 @@ newest AS MATERIALIZED (
    WHERE NOT EXISTS (SELECT FROM followed) AND p.user_id <> $1
      AND EXISTS (SELECT FROM users u WHERE u.id = p.user_id)
      AND NOT EXISTS (SELECT FROM seen s WHERE s.post_id = p.id)
+     AND NOT EXISTS (SELECT FROM hidden h WHERE h.post_id = p.id)
+     AND NOT EXISTS (SELECT FROM silenced s WHERE s.user_id = p.user_id)
    ORDER BY p.created_at DESC, p.id LIMIT $3
 ),
 chosen AS (

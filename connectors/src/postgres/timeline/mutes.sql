@@ -1,0 +1,1 @@
+SELECT muted_id AS user_id FROM mutes WHERE muter_id = $1
