@@ -45,6 +45,9 @@ cells! {
         post_id,
         follower_id,
         followee_id,
+        username,
+        avatar_url,
+        bio,
         muter_id,
         muted_id,
         blocker_id,
@@ -77,6 +80,18 @@ impl<'a> Columns<'a> {
 
     pub(crate) fn followee_id(&self) -> Column<'_, 'a> {
         Column::new("followee_id", &self.followee_id)
+    }
+
+    pub(crate) fn username(&self) -> Column<'_, 'a> {
+        Column::new("username", &self.username)
+    }
+
+    pub(crate) fn avatar_url(&self) -> Column<'_, 'a> {
+        Column::new("avatar_url", &self.avatar_url)
+    }
+
+    pub(crate) fn bio(&self) -> Column<'_, 'a> {
+        Column::new("bio", &self.bio)
     }
 
     pub(crate) fn muter_id(&self) -> Column<'_, 'a> {

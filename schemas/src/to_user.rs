@@ -185,7 +185,7 @@ impl Wire for ToUser {
     }
 }
 
-fn decode_delta(cursor: &mut Cursor<'_>) -> Result<Delta, Poison> {
+pub(crate) fn decode_delta(cursor: &mut Cursor<'_>) -> Result<Delta, Poison> {
     let byte = cursor.u8("delta")?;
     Delta::from_byte(byte).ok_or_else(|| cursor.fault("delta", "-1 or 1", byte))
 }

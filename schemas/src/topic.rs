@@ -40,6 +40,10 @@ pub enum Value {
     ToPost,
     /// [`crate::ToUser`].
     ToUser,
+    /// [`crate::Dismissal`].
+    Dismissal,
+    /// [`crate::ToPerson`].
+    ToPerson,
     /// [`crate::Feedback`].
     Feedback,
     /// [`crate::PostLine`]; null: the post is gone or out of the horizon.
@@ -130,11 +134,17 @@ pub const EVENTS: Topic = topic("events", Key::UserText, Value::Event, keep_days
 /// Reads of a feed, from the API. Kept as long as Kafka keeps the position of a group that is away.
 pub const READS: Topic = topic("reads", Key::User, Value::Read, keep_days(7));
 
+/// Who is not to be suggested to whom, from the API.
+pub const DISMISSALS: Topic = topic("dismissals", Key::User, Value::Dismissal, Cleanup::Keep);
+
 /// What posts must hear, from ingest.
 pub const BY_POST: Topic = topic("by-post", Key::Post, Value::ToPost, Cleanup::Purge);
 
 /// What readers must hear, from ingest and engagement.
 pub const BY_USER: Topic = topic("by-user", Key::User, Value::ToUser, Cleanup::Purge);
+
+/// What people must hear to be suggested, from ingest.
+pub const BY_PERSON: Topic = topic("by-person", Key::User, Value::ToPerson, Cleanup::Purge);
 
 /// What users said against posts, from ingest, for sinks. Kept as long as it counts.
 pub const FEEDBACK: Topic = topic("feedback", Key::User, Value::Feedback, keep_days(90));
@@ -165,7 +175,7 @@ pub const INPUTS: [Topic; 8] =
     [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, CDC_MUTES, CDC_BLOCKS, EVENTS];
 
 /// All of them but dead letters, inputs first.
-pub const ALL: [Topic; 17] = [
+pub const ALL: [Topic; 19] = [
     CDC_USERS,
     CDC_POSTS,
     CDC_FOLLOWS,
@@ -175,8 +185,10 @@ pub const ALL: [Topic; 17] = [
     CDC_BLOCKS,
     EVENTS,
     READS,
+    DISMISSALS,
     BY_POST,
     BY_USER,
+    BY_PERSON,
     FEEDBACK,
     POSTS_LIVE,
     GONE,
@@ -212,14 +224,15 @@ mod tests {
                 "cdc.comments",
                 "cdc.likes",
                 "cdc.mutes",
-                "cdc.blocks"
+                "cdc.blocks",
+                "dismissals"
             ]
         );
         assert_eq!(names(|topic| topic.cleanup == Cleanup::Compact), ["feeds"]);
         let broadcasts = names(|topic| topic.cleanup == Cleanup::CompactSoon);
         assert_eq!(broadcasts, ["posts-live", "gone", "trending"]);
         let purged = names(|topic| topic.cleanup == Cleanup::Purge);
-        assert_eq!(purged, ["by-post", "by-user", "trending-parts"]);
+        assert_eq!(purged, ["by-post", "by-user", "by-person", "trending-parts"]);
         assert_eq!(READS.cleanup.retention(), Some(7 * DAY));
         assert_eq!(EVENTS.cleanup.retention(), Some(100 * DAY));
         assert_eq!(DEAD_LETTERS_CLEANUP.retention(), Some(30 * DAY));

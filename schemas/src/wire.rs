@@ -125,6 +125,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Reads so many bytes of UTF-8.
+    pub fn text(&mut self, field: &'static str, length: usize) -> Result<&'a str, Poison> {
+        let Some((head, rest)) = self.rest.split_at_checked(length) else {
+            let found = format_args!("{} of {length}", self.rest.len());
+            return Err(FieldFault::new(field, "more bytes", found).of(self.what));
+        };
+        self.rest = rest;
+        let fault = || FieldFault::new(field, "UTF-8", "other bytes").of(self.what);
+        std::str::from_utf8(head).map_err(|_| fault())
+    }
+
     /// Says that `field` should be `expected` but is `found`.
     pub fn fault(&self, field: &'static str, expected: &'static str, found: u8) -> Poison {
         FieldFault::new(field, expected, found).of(self.what)

@@ -13,8 +13,8 @@ use millstream::broker::{
     Broker, Call, Code, Failure, OutRecord, Outgoing, Producer, TopicIndex, partition_of,
 };
 use millstream::{Clock, Headers, Topic};
-use schemas::topic::{EVENTS, READS};
-use schemas::{Read, UserId, Wire};
+use schemas::topic::{DISMISSALS, EVENTS, READS};
+use schemas::{Dismissal, Read, UserId, Wire};
 use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
@@ -22,9 +22,10 @@ use crate::metrics::Metrics;
 const QUEUE_MAX: usize = 4096;
 const BATCH_MAX: usize = 256;
 const IDLE: Duration = Duration::from_secs(1);
-const TOPICS: [&str; 2] = [EVENTS.name, READS.name];
+const TOPICS: [&str; 3] = [EVENTS.name, READS.name, DISMISSALS.name];
 const TO_EVENTS: TopicIndex = TopicIndex(0);
 const TO_READS: TopicIndex = TopicIndex(1);
+const TO_DISMISSALS: TopicIndex = TopicIndex(2);
 
 /// Why records were not appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub struct Entry {
 
 enum Job {
     Events(Vec<Entry>, oneshot::Sender<Result<(), Unappended>>),
+    Dismissal(UserId, Dismissal, oneshot::Sender<Result<(), Unappended>>),
     Read(UserId, Read),
 }
 
@@ -54,7 +56,7 @@ impl Job {
     fn records(&self) -> usize {
         match self {
             Self::Events(entries, _) => entries.len(),
-            Self::Read(..) => 1,
+            Self::Dismissal(..) | Self::Read(..) => 1,
         }
     }
 }
@@ -87,8 +89,20 @@ impl Log {
 
     /// Appends events, all of them; answers when Kafka has acknowledged them.
     pub async fn events(&self, entries: Vec<Entry>) -> Result<(), Unappended> {
+        self.append(|answer| Job::Events(entries, answer)).await
+    }
+
+    /// Appends that somebody is not to be suggested; answers when Kafka has acknowledged it.
+    pub async fn dismiss(&self, user: UserId, said: Dismissal) -> Result<(), Unappended> {
+        self.append(|answer| Job::Dismissal(user, said, answer)).await
+    }
+
+    async fn append(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<(), Unappended>>) -> Job,
+    ) -> Result<(), Unappended> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(Job::Events(entries, answer)).map_err(|refused| match refused {
+        self.queue.try_send(job(answer)).map_err(|refused| match refused {
             TrySendError::Full(_) => Unappended::Full,
             TrySendError::Disconnected(_) => Unappended::Refused("the log has ended".to_owned()),
         })?;
@@ -129,7 +143,7 @@ impl Appending {
             }
             let answer = appended.map_err(|failure| Unappended::Refused(failure.to_string()));
             for job in batch {
-                if let Job::Events(_, waiting) = job {
+                if let Job::Events(_, waiting) | Job::Dismissal(.., waiting) = job {
                     let _ = waiting.send(answer.clone());
                 }
             }
@@ -154,7 +168,12 @@ impl Appending {
         open.producer.flush(self.wait).map(drop)
     }
 
-    fn push(&self, job: &Job, [events, reads]: [i32; 2], outgoing: &mut Outgoing) {
+    fn push(
+        &self,
+        job: &Job,
+        [events, reads, dismissals]: [i32; TOPICS.len()],
+        outgoing: &mut Outgoing,
+    ) {
         let mut push = |topic, partitions, key: &[u8], value: &[u8]| {
             outgoing.push(OutRecord {
                 topic,
@@ -172,12 +191,15 @@ impl Appending {
                     push(TO_EVENTS, events, user.to_string().as_bytes(), value);
                 }
             }
+            Job::Dismissal(user, said, _) => {
+                push(TO_DISMISSALS, dismissals, &user.0, &said.to_bytes());
+            }
             Job::Read(user, read) => push(TO_READS, reads, &user.0, &read.to_bytes()),
         }
     }
 
     fn open(&self) -> Result<Open, Failure> {
-        let topics: [Topic; 2] = TOPICS.map(Topic::from);
+        let topics = TOPICS.map(Topic::from);
         let found = self.broker.admin()?.partitions(&topics)?;
         let mut partitions = [0; TOPICS.len()];
         for (at, name) in TOPICS.into_iter().enumerate() {

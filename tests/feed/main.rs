@@ -16,6 +16,7 @@ mod removals;
 mod small_worlds;
 mod smallest_world;
 mod stage;
+mod suggestions;
 mod what_is_kept;
 mod what_is_owed;
 mod what_trends;

@@ -194,7 +194,7 @@ impl Pipeline {
         match routed {
             Routed::ToPost(post, fact) => self.apply_to_post(post, fact, now),
             Routed::ToUser(user, fact) => self.apply_to_user(user, fact),
-            Routed::Feedback(..) => {}
+            Routed::Feedback(..) | Routed::Follow(..) => {}
             Routed::Gone(user, Some(_)) => self.gone.set(user, true),
             Routed::Gone(user, None) => self.gone.set(user, false),
         }

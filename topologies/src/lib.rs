@@ -15,4 +15,5 @@ pub mod past;
 pub mod ranking;
 pub mod reader;
 pub mod state;
+pub mod suggestions;
 pub mod trending;

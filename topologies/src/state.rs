@@ -16,9 +16,11 @@
 //! | `affinity` | one a user and author with an interaction in the window | [`DAYS_BYTES_MAX`] |
 //! | `seen` | one a user and post seen in 25 h; of who is not ranked until the next ranking | 8 |
 //! | `silences` | one a user and author of a mute, a block, or a wish for less in its time | 16 + [`DAYS_BYTES_MAX`] |
+//! | `dismissed` | one a user and whoever is not to be suggested to them, kept for ever | 8 |
+//! | `people`, `followers` | one a user; one a followee and follower | 3,110, 0 |
 //! | `hidden` | one a user and post of which something was said in 90 days; as `seen` | 16 |
 
-use schemas::{Cursor, Mark, Poison, PostId, PostImage, PostLine, UserId, Wire};
+use schemas::{Cursor, Mark, Poison, PostId, PostImage, PostLine, Profile, UserId, Wire};
 
 use crate::engagement::interactions::{Interactions, Less, Tally};
 use crate::engagement::line::{Sent, Unsent};
@@ -34,6 +36,7 @@ use crate::reader::presence::Presence;
 use crate::reader::publish::Published;
 use crate::reader::schedule::Schedule;
 use crate::reader::silence::Silence;
+use crate::suggestions::person::Person;
 use crate::trending::buckets::Buckets;
 use crate::trending::hot::Hot;
 
@@ -322,6 +325,32 @@ impl Wire for Hidden {
     }
 }
 
+impl Wire for Person {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_option(self.mark, out, |mark, out| {
+            put_row_version(RowVersion { mark, live: self.live }, out);
+        });
+        out.extend_from_slice(&self.follows.to_le_bytes());
+        out.extend_from_slice(&self.followers.to_le_bytes());
+        self.profile.encode(out);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Cursor::new("person", bytes);
+        let version = fields.option("row", version)?;
+        let (follows, followers) = (fields.i64("follows")?, fields.i64("followers")?);
+        let profile = Profile::decode(&mut fields)?;
+        fields.end()?;
+        let live = version.is_some_and(|version| version.live);
+        let mark = version.map(|version| version.mark);
+        Ok(Self { mark, live, profile, follows, followers })
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.profile.heap_bytes()
+    }
+}
+
 impl Wire for ReaderStatus {
     fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.presence.active_until.to_le_bytes());
@@ -487,6 +516,15 @@ mod tests {
         let bytes = Interactions::default().to_bytes();
         assert_eq!(bytes, [0; 17]);
         assert_eq!(Interactions::decode(&bytes), Ok(Interactions::default()));
+    }
+
+    #[test]
+    fn a_person_comes_back() {
+        assert_comes_back(&Person::default());
+        let username = schemas::Text::Some("mira".into());
+        let profile = Profile { username, ..Profile::default() };
+        let mark = Some(Mark { epoch: 1, lsn: 7 });
+        assert_comes_back(&Person { mark, live: true, profile, follows: 3, followers: -1 });
     }
 
     #[test]

@@ -4,12 +4,13 @@
 //! and then the body, or `-` for a feed that is gone. Only the [`Sink`] writes it, by a script that compares
 //! the 34 bytes as text: Lua's numbers are doubles, and a version must not be rounded. Redis is a cache:
 //! it may lose anything at any time, and a reader judges freshness by the body, not by the key's life. `metrics:daily:<day>`
-//! is a copy of what ClickHouse has added up of a day: [`DailyCache`].
+//! is a copy of what ClickHouse has added up of a day: [`DailyCache`], `suggest:users:<user>` what was worked out: [`SuggestionCache`].
 
 mod cache;
 mod daily_metrics;
 mod run;
 mod sink;
+mod suggestions;
 
 use std::fmt;
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub use cache::{FeedCache, RedisFeed};
 pub use daily_metrics::DailyCache;
 pub use run::{Progress, Sinking, run};
 pub use sink::{Applied, Sink, Write};
+pub use suggestions::SuggestionCache;
 
 use crate::outage;
 

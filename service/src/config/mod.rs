@@ -21,6 +21,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use connectors::{postgres, redis};
 use millstream::MemoryPlan;
+use topologies::suggestions::SuggestionWeights;
 use topologies::trending::points::Formula;
 use warp::http::Uri;
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub worker: Worker,
     /// What interactions are worth in lists of trending posts.
     pub trending: Formula,
+    /// By which users are suggested to each other; none if they are not.
+    pub suggestions: Option<SuggestionWeights>,
     /// Redis, if there is one.
     pub redis: Option<Remote>,
     /// PostgreSQL, if there is one.
@@ -230,6 +233,7 @@ impl Config {
             kafka: kafka(&mut from),
             worker: worker(&mut from),
             trending: trending(&mut from),
+            suggestions: suggestions(&mut from),
             redis: redis(&mut from),
             postgres: postgres(&mut from),
             clickhouse: ClickHouse::read(&mut from),
@@ -322,6 +326,18 @@ fn trending(from: &mut ConfigValues) -> Formula {
             Formula::Interactions
         }
     }
+}
+
+fn suggestions(from: &mut ConfigValues) -> Option<SuggestionWeights> {
+    let of = SuggestionWeights::default();
+    let weights = SuggestionWeights {
+        friends: from.within("suggestions.friends", of.friends, 0.0..=100.0),
+        same_people: from.within("suggestions.same_people", of.same_people, 0.0..=100.0),
+        affinity: from.within("suggestions.affinity", of.affinity, 0.0..=100.0),
+        followed_max: from.within("suggestions.followed_max", of.followed_max, 1..=1_000),
+        neighbours_max: from.within("suggestions.neighbours_max", of.neighbours_max, 1..=1_000),
+    };
+    from.parsed("suggestions.enabled", true).then_some(weights)
 }
 
 fn redis(from: &mut ConfigValues) -> Option<Remote> {

@@ -10,9 +10,12 @@ use brotli_decompressor::Decompressor as Brotli;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use futures_util::{Stream, StreamExt, pin_mut};
 use tokio::time::timeout;
+use warp::http::HeaderMap;
 use warp::hyper::body::Buf;
 use zstd::stream::read::Decoder as Zstd;
 
+use super::parameter::number;
+use super::routes::header;
 use super::{Fault, Refusal};
 
 /// How many codings may lie upon each other.
@@ -38,6 +41,19 @@ enum Coding {
     Deflate,
     Brotli,
     Zstd,
+}
+
+/// The body of a request that must be JSON.
+pub async fn of_json<B: Buf>(
+    parts: impl Stream<Item = Result<B, warp::Error>>,
+    headers: &HeaderMap,
+    bounds: Bounds,
+) -> Result<Vec<u8>, Refusal> {
+    let length = header(headers, "content-length")?.and_then(number);
+    let body = read(parts, (header(headers, "content-encoding")?, length), bounds).await?;
+    let kind = header(headers, "content-type")?.and_then(|value| value.split(';').next());
+    let is_json = kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    if is_json { Ok(body) } else { Err(Refusal::unsupported()) }
 }
 
 /// The body that `parts` make, decoded by the `content-encoding` of its request. One that says that it is too long is not

@@ -16,8 +16,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::auth::Caller;
-use super::parameter::number;
-use super::routes::{Request, header};
+use super::routes::Request;
 use super::{Api, Fault, Refusal, body, json};
 use crate::event_format::EventFormat;
 use crate::log::{Entry, Unappended};
@@ -53,12 +52,7 @@ struct Checked {
 /// Takes a batch of events.
 pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
     let Request { caller, headers, body, .. } = request;
-    let length = header(&headers, "content-length")?.and_then(number);
-    let encoding = header(&headers, "content-encoding")?;
-    let body = body::read(body, (encoding, length), api.body).await?;
-    if !is_json(header(&headers, "content-type")?) {
-        return Err(Refusal::unsupported());
-    }
+    let body = body::of_json(body, &headers, api.body).await?;
     let unreadable =
         |e: serde_json::Error| Refusal::invalid(vec![Fault::of("body", e.to_string())]);
     let batch: Batch<'_> = serde_json::from_slice(&body).map_err(unreadable)?;
@@ -90,11 +84,6 @@ pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
     api.metrics.events.inc_by(accepted as u64);
     let answer = Answer { received, accepted, duplicates: checked.duplicates };
     Ok(json(StatusCode::ACCEPTED, &answer, Uuid::new_v4()))
-}
-
-fn is_json(content_type: Option<&str>) -> bool {
-    let kind = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn check(

@@ -16,11 +16,11 @@ use warp::path::Tail;
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
-use super::parameter::{Given, Parameter, Text, number};
+use super::parameter::{Given, Number, Parameter, Text, number};
 use super::{READING, Refusal, json, none_of, raw_query, recover, with};
 use crate::health::{Health, Seen, is_ready};
 use crate::metrics::Metrics;
-use crate::read::{self, PUBLISHED, StateFault, StateFeeds};
+use crate::read::{self, Asked, PUBLISHED, StateFault, StateFeeds};
 
 /// As of which time state ranks; the current one unless told.
 static AS_OF: Parameter<Text<i64>> = Parameter {
@@ -39,6 +39,40 @@ static POSTS: Parameter<Text<Vec<PostId>>> = Parameter {
         format: None,
         read: |text| text.split(',').map(|post| post.parse().ok()).collect(),
     },
+};
+
+/// Of whom is asked, to suggest others to them.
+static SKETCH: Parameter<Text<UserId>> = Parameter {
+    name: "sketch",
+    about: "To suggest others to whom",
+    takes: Text {
+        is_required: false,
+        expected: "the id of a user",
+        format: None,
+        read: |text| text.parse().ok(),
+    },
+};
+
+/// Which people are asked for.
+static OF: Parameter<Text<Vec<UserId>>> = Parameter {
+    name: "of",
+    about: "Which people",
+    takes: Text {
+        is_required: true,
+        expected: "ids of users with commas between",
+        format: None,
+        read: |text| {
+            let named = text.split(',').filter(|user| !user.is_empty());
+            named.map(|user| user.parse().ok()).collect()
+        },
+    },
+};
+
+/// With how many beside them.
+static NEIGHBOURS: Parameter<Number> = Parameter {
+    name: "neighbours",
+    about: "With how many who stand beside them",
+    takes: Number { from: 0, to: 10_000, unless_told: 0 },
 };
 
 /// What the internal routes need.
@@ -114,7 +148,7 @@ impl Internal {
         shown: Option<&str>,
     ) -> Result<Response, Refusal> {
         match path {
-            ["feed" | "trending" | "post" | "items", _] | ["why", _, _] => {}
+            ["feed" | "trending" | "post" | "items", _] | ["why", _, _] | ["people"] => {}
             _ => return Err(Refusal::not_found()),
         }
         if !READING.0.contains(method) {
@@ -127,6 +161,7 @@ impl Internal {
             ["why", user, post] => self.why(user, post).await,
             ["post", post] => self.post(post).await,
             ["items", user] => self.items(user, query).await,
+            ["people"] => self.people(query).await,
             _ => Err(Refusal::not_found()),
         }
     }
@@ -185,6 +220,18 @@ impl Internal {
         let given = Given::read(query, &[&POSTS]).map_err(Refusal::invalid)?;
         let (posts, now_ms) = (given.told(&POSTS).unwrap_or_default(), self.clock.now().0);
         self.told(move |state| state.items(user, &posts, now_ms)).await
+    }
+
+    /// What suggestions are made of, as far as it is owned here, as instances tell each other.
+    async fn people(&self, query: &str) -> Result<Response, Refusal> {
+        let given = Given::read(query, &[&SKETCH, &OF, &NEIGHBOURS]).map_err(Refusal::invalid)?;
+        let asked = Asked {
+            sketch: given.told(&SKETCH),
+            people: given.told(&OF).unwrap_or_default(),
+            neighbours: given.get(&NEIGHBOURS),
+        };
+        let now_ms = self.clock.now().0;
+        self.told(move |state| state.people(&asked, now_ms)).await
     }
 
     /// What is known of a post, as instances tell each other.

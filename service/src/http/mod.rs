@@ -7,6 +7,7 @@ pub mod auth;
 pub mod body;
 pub mod cursor;
 mod daily_metrics;
+mod discover;
 mod event_shape;
 mod events;
 mod explain;
@@ -28,6 +29,7 @@ use std::time::Instant;
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
+use topologies::suggestions::SuggestionWeights;
 use uuid::Uuid;
 use warp::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use warp::http::{HeaderMap, Method, Response as HttpResponse, StatusCode};
@@ -54,6 +56,8 @@ pub struct Api {
     pub reads: Arc<Reads>,
     /// Knows the metrics of days.
     pub daily: Daily,
+    /// By which users are suggested to each other, if they are.
+    pub suggestions: Option<SuggestionWeights>,
     /// Takes events.
     pub log: Log,
     /// How events are written.

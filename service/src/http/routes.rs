@@ -13,7 +13,9 @@ use warp::reply::Response;
 
 use super::auth::Caller;
 use super::parameter::{Described, Given};
-use super::{Api, Fault, Refusal, daily_metrics, event_shape, events, explain, feed, trending};
+use super::{
+    Api, Fault, Refusal, daily_metrics, discover, event_shape, events, explain, feed, trending,
+};
 
 /// A request of a caller who is known.
 pub struct Request {
@@ -91,7 +93,7 @@ pub struct Route {
 }
 
 /// All of them.
-pub static ROUTES: [Route; 5] = [
+pub static ROUTES: [Route; 7] = [
     Route {
         name: "feed",
         method: Method::GET,
@@ -135,6 +137,28 @@ pub static ROUTES: [Route; 5] = [
         body: None,
         answer: (200, Shape::of::<daily_metrics::Answer>()),
         handler: |api, request| async move { daily_metrics::get(&api, request).await }.boxed(),
+    },
+    Route {
+        name: "suggestions",
+        method: Method::GET,
+        path: "/api/v1/discover/suggested-users",
+        segment: None,
+        about: "Whom the caller may want to follow, and why",
+        parameters: &[&discover::LIMIT],
+        body: None,
+        answer: (200, Shape::of::<discover::Answer>()),
+        handler: |api, request| async move { discover::get(&api, request).await }.boxed(),
+    },
+    Route {
+        name: "dismiss",
+        method: Method::POST,
+        path: "/api/v1/discover/dismiss",
+        segment: None,
+        about: "Has somebody not suggested to the caller any more; answered when Kafka has it",
+        parameters: &[],
+        body: Some(Shape::of::<discover::Dismiss>()),
+        answer: (202, Shape::of::<discover::Dismissed>()),
+        handler: |api, request| async move { discover::post(&api, request).await }.boxed(),
     },
     Route {
         name: "events",

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use millstream::Clock;
 use schemas::{PostId, Trending, TrendingWindow, UserId};
 
-use super::{Held, Items, PostKnown, RankedTier, RemoteState, TierFault, Why};
+use super::{Asked, Held, Items, People, PostKnown, RankedTier, RemoteState, TierFault, Why};
 
 /// Why state does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,11 @@ pub trait StateFeeds: Send + Sync {
 
     /// What is known of a post; `None` if nothing is.
     fn post(&self, _post: PostId) -> Result<Option<PostKnown>, StateFault> {
+        Ok(None)
+    }
+
+    /// What suggestions are made of, as far as this process owns it; `None` if users are not suggested.
+    fn people(&self, _asked: &Asked, _now_ms: i64) -> Result<Option<People>, StateFault> {
         Ok(None)
     }
 
@@ -131,6 +136,22 @@ impl RankedTier for LocalState {
     fn post(&self, post: PostId) -> BoxFuture<'_, Result<Option<PostKnown>, TierFault>> {
         let own = move |feeds: &dyn StateFeeds| feeds.post(post);
         self.find(own, async move |others| others.post(post).await).boxed()
+    }
+
+    fn people(&self, asked: Asked) -> BoxFuture<'_, Result<Option<People>, TierFault>> {
+        async move {
+            let (now_ms, of) = (self.clock.now().0, asked.clone());
+            let own = ask(&self.feeds, move |feeds| feeds.people(&of, now_ms)).await;
+            let mut found = own.ok().flatten().unwrap_or_default();
+            let missing = found.missing(&asked);
+            if !missing.is_empty() {
+                let elsewhere = || TierFault::Unready("another process owns them".to_owned());
+                let others = self.elsewhere.as_ref().ok_or_else(elsewhere)?;
+                found.add(others.people(&missing).await?);
+            }
+            Ok(Some(found))
+        }
+        .boxed()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {

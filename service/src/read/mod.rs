@@ -11,7 +11,9 @@ mod guard;
 mod items;
 mod local;
 mod notes;
+mod people;
 mod remote;
+pub mod suggestions;
 pub mod terms;
 mod tier;
 pub mod why;
@@ -19,6 +21,7 @@ pub mod why;
 use std::sync::Arc;
 
 use connectors::postgres::{Database, Timeline, TimelinePost};
+use connectors::redis::SuggestionCache;
 use futures_util::future::ready;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -35,6 +38,7 @@ pub use items::ItemKnown;
 pub use items::Items;
 pub use local::{LocalState, StateFault, StateFeeds, ask};
 pub use notes::Notes;
+pub use people::{Asked, People, PersonKnown};
 pub use remote::{PUBLISHED, RemoteState, Workers};
 pub use tier::{Held, RankedTier, TierFault};
 pub use why::{PostKnown, Why};
@@ -123,6 +127,8 @@ pub struct Tiers {
     pub clickhouse: Option<Guarded<Box<dyn RankedTier>>>,
     /// PostgreSQL.
     pub postgres: Option<Guarded<Database>>,
+    /// Suggestions that were worked out before.
+    pub suggestions: Option<SuggestionCache>,
 }
 
 /// Answers reads.

@@ -24,7 +24,7 @@ use schemas::{FeedBody, PostId, RedisValue, Trending, TrendingWindow, UserId, Wi
 use serde::de::DeserializeOwned;
 
 use super::guard::{Passed, call};
-use super::{Held, Items, PostKnown, RankedTier, TierFault, Why};
+use super::{Asked, Held, Items, People, PostKnown, RankedTier, TierFault, Why};
 use crate::breaker::{Breaker, Mode};
 use crate::config;
 
@@ -32,6 +32,8 @@ use crate::config;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// With this header a worker says that a feed of the reader is published now.
 pub const PUBLISHED: &str = "x-feed-published";
+/// So many people are asked for at once: with 200 neighbours on either side each is 16 KiB.
+const PEOPLE_MAX: usize = 20;
 /// No worker is known to own a partition.
 const UNKNOWN: usize = usize::MAX;
 
@@ -127,6 +129,26 @@ impl RemoteState {
     /// What the owner of a post knows of it.
     pub async fn post(&self, post: PostId) -> Result<Option<PostKnown>, TierFault> {
         self.ask_owner(&post.0, &format!("/state/v1/post/{post}"), from_json).await
+    }
+
+    /// What suggestions are made of: every worker says what it owns of it. What nobody owns is no answer.
+    pub async fn people(&self, asked: &Asked) -> Result<People, TierFault> {
+        let mut found = People::default();
+        let paths = people_paths(asked);
+        let workers = 0..self.workers.len();
+        let mut answers: FuturesUnordered<_> =
+            workers.flat_map(|at| paths.iter().map(move |path| self.ask(at, path))).collect();
+        let mut fault = TierFault::Unready("nobody owns all of them".to_owned());
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(Answer::Found(Some(known))) => {
+                    found.add(from_json(&known).map_err(TierFault::Failed)?);
+                }
+                Ok(Answer::Found(None) | Answer::NotOwner) => {}
+                Err(words) => fault = words,
+            }
+        }
+        if found.missing(asked).is_empty() { Ok(found) } else { Err(fault) }
     }
 
     /// Partitions of users and of posts have the same owners: a worker has those of one number.
@@ -227,6 +249,19 @@ impl RemoteState {
     }
 }
 
+/// The questions that come to this one, none of which has a long answer.
+fn people_paths(asked: &Asked) -> Vec<String> {
+    let path = |sketch: Option<UserId>, of: &[UserId]| {
+        let sketch = sketch.map(|user| format!("sketch={user}&")).unwrap_or_default();
+        let named: Vec<_> = of.iter().map(UserId::to_string).collect();
+        let (named, neighbours) = (named.join(","), asked.neighbours);
+        format!("/state/v1/people?{sketch}of={named}&neighbours={neighbours}")
+    };
+    let mut paths: Vec<_> = asked.people.chunks(PEOPLE_MAX).map(|of| path(None, of)).collect();
+    paths.extend(asked.sketch.map(|user| path(Some(user), &[])));
+    paths
+}
+
 impl Missed {
     /// Notes what the worker at `at` said, unless it is the answer.
     fn note(
@@ -288,6 +323,10 @@ impl RankedTier for RemoteState {
 
     fn post(&self, post: PostId) -> BoxFuture<'_, Result<Option<PostKnown>, TierFault>> {
         Self::post(self, post).boxed()
+    }
+
+    fn people(&self, asked: Asked) -> BoxFuture<'_, Result<Option<People>, TierFault>> {
+        async move { Self::people(self, &asked).await.map(Some) }.boxed()
     }
 
     fn trending(

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use schemas::{FeedBody, FeedVersion, PostId, Trending, TrendingWindow, UserId};
 
-use super::{Items, PostKnown, Why};
+use super::{Asked, Items, People, PostKnown, Why};
 
 /// A ranked feed, as a tier holds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,11 @@ pub trait RankedTier: Send + Sync {
 
     /// What is known of a post where it is kept; only state knows.
     fn post(&self, _post: PostId) -> BoxFuture<'_, Result<Option<PostKnown>, TierFault>> {
+        ready(Ok(None)).boxed()
+    }
+
+    /// What suggestions are made of; only state knows.
+    fn people(&self, _asked: Asked) -> BoxFuture<'_, Result<Option<People>, TierFault>> {
         ready(Ok(None)).boxed()
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use connectors::postgres::{Database, Limits};
-use connectors::redis::FeedCache;
+use connectors::redis::{FeedCache, SuggestionCache};
 use millstream::broker::Broker;
 use millstream::{Clock, Ended, Exit, SystemClock};
 use tokio::sync::watch;
@@ -251,6 +251,7 @@ impl Parts<'_> {
             verifier,
             reads: Arc::new(Reads::new(self.tiers(state)?, log.clone(), clock, metrics)),
             daily: Daily::of(self.config)?,
+            suggestions: self.config.suggestions,
             log,
             format,
             cursors: Cursors::new(self.secret.as_deref())?,
@@ -277,6 +278,9 @@ impl Parts<'_> {
             let tier: Box<dyn RankedTier> = Box::new(cache);
             Ok::<_, String>(Guarded::new(tier, guard(Source::Redis, *wait, 1024)))
         });
+        let suggestions = self.config.redis.as_ref().map(|Remote { url, wait }| {
+            SuggestionCache::open(url, *wait).map_err(|e| e.to_string())
+        });
         let postgres = self.config.postgres.as_ref().map(|Remote { url, wait }| {
             let limits = Limits { statement: *wait, ..Limits::default() };
             let calls_max = limits.connections_max as usize * 4;
@@ -300,6 +304,7 @@ impl Parts<'_> {
             state: state.map(|tier| Guarded::new(tier, guard(Source::State, wait, 256))),
             clickhouse,
             postgres: postgres.transpose()?,
+            suggestions: suggestions.transpose()?,
         })
     }
     /// The state of this process, and of the workers that are named.

@@ -11,10 +11,13 @@ use millstream::{
 };
 use schemas::{FeedBody, NoRegistry, PostId, SchemaById, Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, Publication, feed};
+use topologies::suggestions::Neighbours;
 
 use crate::config::Config;
 use crate::needs;
-use crate::read::{Held, Items, PostKnown, StateFault, StateFeeds, Why};
+use crate::read::{
+    Asked, Held, Items, People, PersonKnown, PostKnown, StateFault, StateFeeds, Why,
+};
 
 /// The topology at work.
 pub struct Engine {
@@ -141,6 +144,7 @@ pub fn settings(config: &Config) -> FeedSettings {
         cdc_epoch: config.worker.cdc_epoch,
         feeds_epoch: config.worker.feeds_epoch,
         trending: config.trending,
+        suggests: config.suggestions.is_some(),
         ..FeedSettings::default()
     }
 }
@@ -204,6 +208,15 @@ impl State {
     }
 }
 
+/// What is found, if this process owns it.
+fn owned<T>(found: Result<T, QueryError>) -> Result<Option<T>, StateFault> {
+    match found.map_err(unanswered) {
+        Ok(found) => Ok(Some(found)),
+        Err(StateFault::NotOwner) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
 fn unanswered(fault: QueryError) -> StateFault {
     match fault {
         QueryError::NotHere(_) => StateFault::NotOwner,
@@ -243,6 +256,27 @@ impl StateFeeds for State {
         self.ready().map_err(StateFault::NotReady)?;
         let found = self.feed.post(&self.query, post).map_err(unanswered)?;
         Ok(found.as_ref().map(PostKnown::of))
+    }
+
+    fn people(&self, asked: &Asked, now_ms: i64) -> Result<Option<People>, StateFault> {
+        self.ready().map_err(StateFault::NotReady)?;
+        if self.feed.people.is_none() {
+            return Ok(None);
+        }
+        let mut found = People::default();
+        if let Some(user) = asked.sketch {
+            let sketch = owned(self.feed.sketch(&self.query, &self.settings, user, now_ms))?;
+            found.sketch = sketch.as_ref().map(Into::into);
+        }
+        for user in &asked.people {
+            let Some(person) = owned(self.feed.person(&self.query, *user))? else { continue };
+            let beside = match asked.neighbours {
+                0 => Neighbours::default(),
+                max => self.feed.neighbours(&self.query, *user, max).map_err(unanswered)?,
+            };
+            found.people.push(PersonKnown::of(*user, person.as_ref(), &beside));
+        }
+        Ok(Some(found))
     }
 
     fn trending(&self) -> Result<Option<Trending>, StateFault> {

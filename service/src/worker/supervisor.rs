@@ -20,7 +20,7 @@ use super::{Sinks, Worker};
 use crate::commands::topics;
 use crate::config::Config;
 use crate::metrics::WorkerReport;
-use crate::read::{Held, Items, PostKnown, StateFault, StateFeeds, Why};
+use crate::read::{Asked, Held, Items, People, PostKnown, StateFault, StateFeeds, Why};
 
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -303,6 +303,10 @@ impl StateFeeds for Supervised {
 
     fn post(&self, post: PostId) -> Result<Option<PostKnown>, StateFault> {
         self.state()?.post(post)
+    }
+
+    fn people(&self, asked: &Asked, now_ms: i64) -> Result<Option<People>, StateFault> {
+        self.state()?.people(asked, now_ms)
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -4,13 +4,13 @@
 //! Follows and affinity also say whose audience a reader is: that is kept by author, for fan-out.
 
 use millstream::Result;
-use schemas::{PostId, ToUser, UserId, day_of};
+use schemas::{Dismissal, PostId, ToUser, UserId, day_of};
 
 use super::reader::{ReaderContext, ReaderProcessor};
 use crate::layout::Pair;
 use crate::reader::hidden::Hidden;
 use crate::reader::silence::Silence;
-use crate::state::Count;
+use crate::state::{Count, Time};
 
 /// What was seen stays in the store so long beyond the time it matters.
 pub(super) const SEEN_SLACK_MS: i64 = 3_600_000;
@@ -82,6 +82,16 @@ impl ReaderProcessor {
             }
         }
         Ok(true)
+    }
+
+    /// Keeps that somebody is not to be suggested; no feed changes by it.
+    pub(super) fn dismiss(
+        &self,
+        user: UserId,
+        said: Dismissal,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
+        cx.store(self.stores.dismissed)?.put(&Pair(user, said.whom), Time(said.at_ms))
     }
 
     fn keep_silence(

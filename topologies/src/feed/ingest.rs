@@ -6,14 +6,14 @@
 use millstream::{Context, Due, Processor, Rec, Result, Store, Timers, Timestamp};
 use schemas::{
     Block, Cdc, Change, Comment, CommentId, Event, EventId, Follow, Like, LikeId, Mute, Payload,
-    Poison, Post, Row, User, UserId, Wire,
+    Poison, Post, ProfileRow, Row, ToPerson, User, UserId, Wire,
 };
 
 use super::DELETES_UNKNOWN;
 use crate::ingest::events::{self, REPEATS_MS_MAX};
 use crate::ingest::interaction_row::InteractionRow;
 use crate::ingest::row::RowVersion;
-use crate::ingest::{Effect, Routed, comments, follows, likes, posts, silences, users};
+use crate::ingest::{Effect, Routed, comments, follows, likes, posts, profiles, silences, users};
 use crate::layout::Pair;
 use crate::state::Time;
 
@@ -151,6 +151,40 @@ impl Processor for IngestPosts {
             }
             Ok(Cdc::Tombstone | Cdc::Message) => Ok(()),
             Err(poison) => dead_letter(&poison, cx),
+        }
+    }
+}
+
+/// How users are seen. What is no row of theirs [`Ingest`] has dead-lettered.
+pub(super) struct IngestProfiles {
+    epoch: u32,
+}
+
+impl IngestProfiles {
+    pub(super) fn new(epoch: u32) -> Self {
+        Self { epoch }
+    }
+}
+
+impl Processor for IngestProfiles {
+    type KeyIn = Raw;
+    type ValueIn = Raw;
+    type KeyOut = UserId;
+    type ValueOut = ToPerson;
+
+    fn process(
+        &mut self,
+        record: Rec<'_, Raw, Raw>,
+        cx: &mut Context<'_, UserId, ToPerson>,
+    ) -> Result<()> {
+        let decoded = Cdc::<ProfileRow>::decode(record.key.as_ref(), record.value.as_ref());
+        let Ok(Cdc::Change(change)) = decoded else { return Ok(()) };
+        if change.implausible(record.at.0).is_some() {
+            return Ok(());
+        }
+        match profiles::change(&change, self.epoch) {
+            Some((user, fact)) => cx.forward(&user, &fact),
+            None => Ok(()),
         }
     }
 }

@@ -10,9 +10,11 @@ mod engagement;
 mod facts;
 mod fan_out;
 mod ingest;
+mod people;
 pub mod publication;
 mod reader;
 mod reading;
+mod suggesting;
 mod task_trending;
 mod trending;
 
@@ -20,11 +22,11 @@ use std::sync::Arc;
 
 use millstream::{Broadcast, Builder, Internal, Nullable, Result, Store, Stream, Topology};
 use schemas::{
-    Gone, NoRegistry, Payload, PostId, PostLine, SchemaById, ToPost, ToUser, TrendingKey,
+    Gone, NoRegistry, Payload, PostId, PostLine, SchemaById, ToPerson, ToPost, ToUser, TrendingKey,
     TrendingPart, UserId, topic,
 };
 
-use self::ingest::{Ingest, IngestEvents, IngestPosts};
+use self::ingest::{Ingest, IngestEvents, IngestPosts, IngestProfiles};
 use crate::engagement::line::LinePolicy;
 use crate::engagement::post::Post;
 use crate::ingest::Routed;
@@ -38,6 +40,7 @@ use crate::reader::silence::Silence;
 use crate::state::{Count, Time};
 use crate::trending::points::Formula;
 
+pub use self::people::PeopleStores;
 pub use self::reading::Publication;
 pub use self::trending::TrendingPosts;
 
@@ -65,6 +68,8 @@ pub struct FeedSettings {
     pub schemas: Arc<dyn SchemaById>,
     /// After a start, a move or an abort the active readers of a task are ranked within this.
     pub spread_ms: i64,
+    /// Whether users are suggested to each other: state of its own, which nothing else needs.
+    pub suggests: bool,
     /// Whether active readers are kept ranked and published; else whoever is asked about is ranked on demand, and no more.
     pub keeps_ranked: bool,
 }
@@ -80,6 +85,7 @@ impl Default for FeedSettings {
             trending: Formula::default(),
             schemas: Arc::new(NoRegistry),
             spread_ms: 10_000,
+            suggests: true,
             keeps_ranked: true,
         }
     }
@@ -105,6 +111,8 @@ pub struct ReaderStores {
     pub silences: Store<Pair<UserId, UserId>, Silence>,
     /// What the user said against the post.
     pub hidden: Store<Pair<UserId, PostId>, Hidden>,
+    /// When the first said that the second is not to be suggested.
+    pub dismissed: Store<Pair<UserId, UserId>, Time>,
 }
 
 /// The topology, and what is needed to ask its state.
@@ -116,6 +124,8 @@ pub struct Feed {
     pub stores: ReaderStores,
     /// What is known of posts.
     pub stored_posts: Store<PostId, Post>,
+    /// What is known of people, if users are suggested to each other.
+    pub people: Option<PeopleStores>,
     /// The live posts.
     pub posts: PostsLive,
     /// The users who are gone.
@@ -128,6 +138,7 @@ pub struct Feed {
 struct Between {
     posts: Internal<PostId, ToPost>,
     users: Internal<UserId, ToUser>,
+    people: Internal<UserId, ToPerson>,
     trending: Internal<TrendingKey, TrendingPart>,
 }
 
@@ -137,6 +148,7 @@ pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     let between = Between {
         posts: builder.internal(topic::BY_POST.name, WireSerde, WireSerde),
         users: builder.internal(topic::BY_USER.name, WireSerde, WireSerde),
+        people: builder.internal(topic::BY_PERSON.name, WireSerde, WireSerde),
         trending: builder.internal(topic::TRENDING_PARTS.name, WireSerde, WireSerde),
     };
     inputs(&builder, settings, &between);
@@ -146,8 +158,9 @@ pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     let stored_posts = engagement::attach(&builder, settings, (&between, gone));
     trending::attach(&builder, &between);
     let stores = reader::attach(&builder, settings, (&between, posts, gone, trending));
+    let people = settings.suggests.then(|| people::attach(&builder, &between));
     let topology = builder.build()?;
-    Ok(Feed { topology, stores, stored_posts, posts, gone, trending })
+    Ok(Feed { topology, stores, stored_posts, people, posts, gone, trending })
 }
 
 type Raw = Stream<Option<Payload>, Option<Payload>>;
@@ -156,14 +169,21 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
     let epoch = settings.cdc_epoch;
     let source = |of| raw(builder, settings, of);
     let users = builder.store("user-rows", WireSerde, WireSerde);
-    let routed = source(topic::CDC_USERS).process("ingest-users", &[users.into()], move || {
+    let rows = source(topic::CDC_USERS);
+    let routed = rows.process("ingest-users", &[users.into()], move || {
         Ingest::<schemas::User>::new(users, epoch)
     });
+    if settings.suggests {
+        rows.process("ingest-profiles", &[], move || IngestProfiles::new(epoch))
+            .into_internal(&between.people);
+    }
     route_to_users(&routed, "ingest-users", between);
     routed
         .flat_map("ingest-users-gone", |routed, out| match routed.value {
             Routed::Gone(user, gone) => out.emit(user, gone),
-            Routed::ToPost(..) | Routed::ToUser(..) | Routed::Feedback(..) => Ok(()),
+            Routed::ToPost(..) | Routed::ToUser(..) | Routed::Follow(..) | Routed::Feedback(..) => {
+                Ok(())
+            }
         })
         .to(topic::GONE.name, WireSerde, Nullable(WireSerde));
 
@@ -177,6 +197,9 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
             Ingest::<schemas::Follow>::new(follows, epoch)
         });
     route_to_users(&routed, "ingest-follows", between);
+    if settings.suggests {
+        route_to_people(&routed, between);
+    }
 
     let comments = builder.store("comment-rows", WireSerde, WireSerde);
     let routed =
@@ -202,9 +225,26 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
     routed
         .flat_map("ingest-events-feedback", |routed, out| match routed.value {
             Routed::Feedback(user, feedback) => out.emit(user, feedback),
-            Routed::ToPost(..) | Routed::ToUser(..) | Routed::Gone(..) => Ok(()),
+            Routed::ToPost(..) | Routed::ToUser(..) | Routed::Gone(..) | Routed::Follow(..) => {
+                Ok(())
+            }
         })
         .to(topic::FEEDBACK.name, WireSerde, WireSerde);
+}
+
+/// Sends a follow to both as people.
+fn route_to_people(routed: &Stream<(), Routed>, between: &Between) {
+    routed
+        .flat_map("ingest-follows-to-people", |routed, out| match *routed.value {
+            Routed::Follow(follower, followee, delta) => {
+                out.emit(&followee, &ToPerson::Follower { follower, delta })?;
+                out.emit(&follower, &ToPerson::Follows { delta })
+            }
+            Routed::ToPost(..) | Routed::ToUser(..) | Routed::Gone(..) | Routed::Feedback(..) => {
+                Ok(())
+            }
+        })
+        .into_internal(&between.people);
 }
 
 /// Who wants to see nothing of whom.
@@ -238,7 +278,9 @@ fn route(routed: &Stream<(), Routed>, name: &str, between: &Between) {
     routed
         .flat_map(&format!("{name}-to-posts"), |routed, out| match routed.value {
             Routed::ToPost(post, fact) => out.emit(post, fact),
-            Routed::ToUser(..) | Routed::Gone(..) | Routed::Feedback(..) => Ok(()),
+            Routed::ToUser(..) | Routed::Gone(..) | Routed::Follow(..) | Routed::Feedback(..) => {
+                Ok(())
+            }
         })
         .into_internal(&between.posts);
     route_to_users(routed, name, between);
@@ -248,7 +290,9 @@ fn route_to_users(routed: &Stream<(), Routed>, name: &str, between: &Between) {
     routed
         .flat_map(&format!("{name}-to-users"), |routed, out| match routed.value {
             Routed::ToUser(user, fact) => out.emit(user, fact),
-            Routed::ToPost(..) | Routed::Gone(..) | Routed::Feedback(..) => Ok(()),
+            Routed::ToPost(..) | Routed::Gone(..) | Routed::Follow(..) | Routed::Feedback(..) => {
+                Ok(())
+            }
         })
         .into_internal(&between.users);
 }

@@ -8,7 +8,9 @@
 use millstream::{
     BroadcastChange, Builder, Context, Due, Processor, Rec, Result, Store, Timers, Timestamp, Unit,
 };
-use schemas::{FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId, topic};
+use schemas::{
+    Dismissal, FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId, topic,
+};
 
 use super::catch_up::{PUT_OFF, PutOff};
 use super::facts::SEEN_SLACK_MS;
@@ -28,6 +30,8 @@ pub(super) enum ReaderInput {
     Fact(ToUser),
     /// A read of the feed.
     Read(Read),
+    /// Somebody is not to be suggested.
+    Dismissal(Dismissal),
 }
 
 /// Reads `by-user`, `reads` and the broadcasts; writes `feeds`.
@@ -43,6 +47,7 @@ pub(super) fn attach(
         seen: builder.store("seen", WireSerde, WireSerde),
         silences: builder.store("silences", WireSerde, WireSerde),
         hidden: builder.store("hidden", WireSerde, WireSerde),
+        dismissed: builder.store("dismissed", WireSerde, WireSerde),
     };
     let audience = builder.store("audience", WireSerde, Unit);
     let due = builder.timers("readers-due", WireSerde);
@@ -53,6 +58,11 @@ pub(super) fn attach(
     let reads = builder
         .stream(topic::READS.name, WireSerde, WireSerde)
         .flat_map("reader-reads", |read, out| out.emit(read.key, &ReaderInput::Read(*read.value)));
+    let dismissals = builder
+        .stream(topic::DISMISSALS.name, WireSerde, WireSerde)
+        .flat_map("reader-dismissals", |said, out| {
+            out.emit(said.key, &ReaderInput::Dismissal(*said.value))
+        });
     let uses = [
         stores.readers.into(),
         stores.follows.into(),
@@ -60,6 +70,7 @@ pub(super) fn attach(
         stores.seen.into(),
         stores.silences.into(),
         stores.hidden.into(),
+        stores.dismissed.into(),
         audience.into(),
         due.into(),
         everybody_due.into(),
@@ -70,6 +81,7 @@ pub(super) fn attach(
     let settings = settings.clone();
     facts
         .merge(&reads)
+        .merge(&dismissals)
         .process("reader-ranks", &uses, move || ReaderProcessor {
             stores,
             audience,
@@ -311,6 +323,7 @@ impl Processor for ReaderProcessor {
         let touched = match record.value {
             ReaderInput::Fact(fact) => self.keep(*user, *fact, cx)?,
             ReaderInput::Read(_) => false,
+            ReaderInput::Dismissal(said) => return self.dismiss(*user, *said, cx),
         };
         if !self.settings.keeps_ranked {
             return Ok(());
@@ -330,6 +343,7 @@ impl Processor for ReaderProcessor {
                     reader.presence.mark_read(read.at_ms);
                     reader.schedule.read(read.miss, &reader.presence, pace, now);
                 }
+                ReaderInput::Dismissal(_) => {}
             }
             let read = matches!(record.value, ReaderInput::Read(_));
             let unranked = read && ranked_before(reader, changed_at);

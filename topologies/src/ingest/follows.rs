@@ -17,6 +17,7 @@ pub fn change(
     let Some(delta) = row::take(stored, next) else { return Effect::Stale };
     let follow = |delta| ToUser::Follow { author: key.followee, delta };
     out.extend(delta.map(|delta| Routed::ToUser(key.follower, follow(delta))));
+    out.extend(delta.map(|delta| Routed::Follow(key.follower, key.followee, delta)));
     let active = change.live().map(|row| ToUser::Active { at_ms: row.created_at_ms });
     out.extend(active.map(|active| Routed::ToUser(key.follower, active)));
     Effect::Applied
@@ -48,9 +49,11 @@ mod tests {
     fn a_follow_adds_its_deletion_takes_away_and_an_update_changes_nothing() {
         let mut stored = None;
         let active = Routed::ToUser(KEY.follower, ToUser::Active { at_ms: 1_000 });
-        assert_eq!(take(&mut stored, 1, true), [follow(Delta::Plus), active]);
+        let edge = |delta| Routed::Follow(KEY.follower, KEY.followee, delta);
+        let [plus, minus] = [Delta::Plus, Delta::Minus].map(|delta| [follow(delta), edge(delta)]);
+        assert_eq!(take(&mut stored, 1, true), [&plus[..], &[active]].concat());
         assert_eq!(take(&mut stored, 2, true), [active]);
-        assert_eq!(take(&mut stored, 3, false), [follow(Delta::Minus)]);
+        assert_eq!(take(&mut stored, 3, false), minus);
         assert_eq!(take(&mut stored, 1, true), []);
     }
 }

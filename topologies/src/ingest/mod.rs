@@ -11,11 +11,12 @@ pub mod follows;
 pub mod interaction_row;
 pub mod likes;
 pub mod posts;
+pub mod profiles;
 pub mod row;
 pub mod silences;
 pub mod users;
 
-use schemas::{Feedback, Gone, PostId, ToPost, ToUser, UserId};
+use schemas::{Delta, Feedback, Gone, PostId, ToPost, ToUser, UserId};
 
 /// Something to tell, with whom it concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Routed {
     ToPost(PostId, ToPost),
     /// To a user: topic `by-user`.
     ToUser(UserId, ToUser),
+    /// To both as people, if they are suggested to others: the first follows the second by a row more or less.
+    Follow(UserId, UserId, Delta),
     /// To sinks: topic `feedback`.
     Feedback(UserId, Feedback),
     /// To everybody: broadcast `gone`; none takes the former value away.

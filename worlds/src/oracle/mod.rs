@@ -10,6 +10,7 @@ mod grid;
 mod interactions;
 mod last;
 mod silence;
+mod suggestions;
 #[cfg(test)]
 mod tests;
 mod why;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use expected::{Expected, ExpectedItem};
 pub use grid::grid_time;
+pub use suggestions::{Bounds, Suggested};
 pub use why::{Missed, Why};
 
 use crate::history::{Action, Id, Input, LikeOrComment, Payload, PostRow};

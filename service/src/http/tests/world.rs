@@ -13,6 +13,7 @@ use millstream::{Clock, ManualClock, Offset, SystemClock, Timestamp, Topic, Topi
 use schemas::{FeedBody, FeedItem, FeedVersion, PostId, Sources, Trending, UserId};
 use serde_json::Value;
 use tempfile::TempDir;
+use topologies::suggestions::SuggestionWeights;
 use uuid::Uuid;
 use warp::http::{Request, StatusCode};
 use warp::hyper::body::Bytes;
@@ -141,8 +142,13 @@ impl World {
             elsewhere: None,
         });
         let ranked = Guarded::new(tier, guard(Source::State));
-        let mut tiers =
-            Tiers { redis: None, state: Some(ranked), clickhouse: None, postgres: None };
+        let mut tiers = Tiers {
+            redis: None,
+            state: Some(ranked),
+            clickhouse: None,
+            postgres: None,
+            suggestions: None,
+        };
         add(&mut tiers, &guard);
         let log = Log::start(Appending {
             broker: Arc::new(broker.clone()),
@@ -156,6 +162,7 @@ impl World {
             verifier: Verifier::new(&auth, &pem).unwrap(),
             reads: Arc::new(Reads::new(tiers, log.clone(), time, Arc::clone(&metrics))),
             daily: Daily::default(),
+            suggestions: Some(SuggestionWeights::default()),
             log,
             format: EventFormat::Json,
             cursors: Cursors::new(Some("open sesame")).unwrap(),
