@@ -55,7 +55,8 @@ impl FeedVersion {
         format!("{MAGIC}{:012}{:020}", self.feeds_epoch, self.version)
     }
 
-    fn from_text(text: &[u8; Self::TEXT_BYTES]) -> Option<Self> {
+    /// The version whose characters these are, if they are those of one.
+    pub fn from_text(text: &[u8; Self::TEXT_BYTES]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?.strip_prefix(MAGIC)?;
         let (epoch, version) = text.split_at_checked(12)?;
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());

@@ -46,6 +46,8 @@ pub struct Metrics {
     pub tier_passed: IntCounterVec,
     /// Events accepted.
     pub events: IntCounter,
+    /// Clients that follow a feed live.
+    pub streams: IntGauge,
     /// Records that could not be appended to Kafka.
     pub unappended: IntCounter,
     /// Seconds the engine is behind the ends of what it reads; not a number as long as it has seen no end.
@@ -79,6 +81,7 @@ impl Metrics {
                 &["tier", "reason"],
             )?,
             events: IntCounter::new("feedmill_events_accepted_total", "Events accepted.")?,
+            streams: IntGauge::new("feedmill_streams", "Clients that follow a feed live.")?,
             unappended: IntCounter::new(
                 "feedmill_records_unappended_total",
                 "Records that could not be appended to Kafka.",
@@ -98,6 +101,7 @@ impl Metrics {
         of.registry.register(Box::new(of.reads.clone()))?;
         of.registry.register(Box::new(of.tier_passed.clone()))?;
         of.registry.register(Box::new(of.events.clone()))?;
+        of.registry.register(Box::new(of.streams.clone()))?;
         of.registry.register(Box::new(of.unappended.clone()))?;
         of.registry.register(Box::new(of.lag.clone()))?;
         of.registry.register(Box::new(of.lagging.clone()))?;

@@ -19,6 +19,7 @@ mod producers;
 mod scaling;
 mod secured;
 mod silences;
+mod stream;
 mod suggestions;
 mod trending;
 mod truncate;

@@ -277,6 +277,17 @@ impl World {
         curl(&["-X", "POST", &url], Some(token), Some(body))
     }
 
+    /// Follows the feed of whoever has this token, from after an event; what comes is the process's output.
+    pub fn follow(&self, name: &str, token: &str, last: Option<&str>) -> Process {
+        let url = format!("http://127.0.0.1:{}/api/v1/feed/stream", self.ports.public);
+        let mut command = Command::new("curl");
+        command.args(["-sSN", &url, "-H", &format!("authorization: Bearer {token}")]);
+        if let Some(last) = last {
+            command.args(["-H", &format!("last-event-id: {last}")]);
+        }
+        Process::spawn(&mut command, self.dir.path().join(format!("{name}.sse"))).unwrap()
+    }
+
     /// Posts one behaviour event of `user`.
     pub fn post_event(&self, user: &str, event: &Value) {
         let (status, body) =

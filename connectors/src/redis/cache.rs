@@ -48,6 +48,16 @@ impl FeedCache {
         RedisFeed::decode(&bytes).map(Some).map_err(foreign)
     }
 
+    /// The version of the user's feed; `None` if there is no feed.
+    pub async fn version(&self, user: UserId) -> Result<Option<FeedVersion>, RedisFault> {
+        let (mut connection, last) = (self.connection.clone(), FeedVersion::TEXT_BYTES - 1);
+        let head = connection.getrange::<_, Vec<u8>>(redis_key(user), 0, last as isize);
+        let late =
+            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
+        let head = timeout(self.wait, head).await.map_err(late)?.map_err(|e| fault(&e))?;
+        Ok(head.first_chunk().and_then(FeedVersion::from_text))
+    }
+
     /// What trends in `window`; `None` if nothing does, or nobody said so for a minute.
     pub async fn trending(&self, window: TrendingWindow) -> Result<Option<Trending>, RedisFault> {
         let key = window.redis_key();

@@ -17,8 +17,10 @@ pub mod listener;
 mod openapi;
 mod page;
 mod parameter;
+mod patch;
 mod refusal;
 mod routes;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod trending;
@@ -29,6 +31,7 @@ use std::time::Instant;
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
+use tokio::sync::watch;
 use topologies::suggestions::SuggestionWeights;
 use uuid::Uuid;
 use warp::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -70,6 +73,8 @@ pub struct Api {
     pub events_max: usize,
     /// The bounds of a body.
     pub body: body::Bounds,
+    /// Turns true when the process is to stop.
+    pub stopped: watch::Receiver<bool>,
 }
 
 /// The public routes.

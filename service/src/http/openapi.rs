@@ -11,7 +11,7 @@ use warp::http::Method;
 
 use super::parameter::Described;
 use super::refusal;
-use super::routes::{ROUTES, Route, Shape};
+use super::routes::{JSON, ROUTES, Route, Shape};
 
 const BEARER: &str = "bearer";
 /// What any route may answer instead, and when.
@@ -62,7 +62,7 @@ fn operation(route: &Route, refusal: &Shape) -> utoipa::openapi::path::Operation
         .operation_id(Some(route.name))
         .summary(Some(route.about))
         .security(SecurityRequirement::new(BEARER, [""; 0]))
-        .response(status.to_string(), response("The answer", &answer));
+        .response(status.to_string(), response("The answer", route.media, &answer));
     if let Some(of) = route.segment {
         operation = operation.parameter(parameter(of, ParameterIn::Path));
     }
@@ -74,19 +74,17 @@ fn operation(route: &Route, refusal: &Shape) -> utoipa::openapi::path::Operation
         operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
     }
     for (status, about) in REFUSALS {
-        operation = operation.response(status, response(about, refusal));
+        operation = operation.response(status, response(about, JSON, refusal));
     }
     operation.build()
 }
-
-const JSON: &str = "application/json";
 
 fn content(of: &Shape) -> utoipa::openapi::Content {
     ContentBuilder::new().schema(Some(Ref::from_schema_name((of.name)()))).build()
 }
 
-fn response(about: &str, of: &Shape) -> utoipa::openapi::Response {
-    ResponseBuilder::new().description(about).content(JSON, content(of)).build()
+fn response(about: &str, media: &str, of: &Shape) -> utoipa::openapi::Response {
+    ResponseBuilder::new().description(about).content(media, content(of)).build()
 }
 
 fn parameter(of: &dyn Described, place: ParameterIn) -> utoipa::openapi::path::Parameter {

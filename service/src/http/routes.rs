@@ -14,7 +14,8 @@ use warp::reply::Response;
 use super::auth::Caller;
 use super::parameter::{Described, Given};
 use super::{
-    Api, Fault, Refusal, daily_metrics, discover, event_shape, events, explain, feed, trending,
+    Api, Fault, Refusal, daily_metrics, discover, event_shape, events, explain, feed, stream,
+    trending,
 };
 
 /// A request of a caller who is known.
@@ -88,12 +89,17 @@ pub struct Route {
     pub body: Option<Shape>,
     /// The status of its answer, and what the answer is.
     pub answer: (u16, Shape),
+    /// The media type of the answer.
+    pub media: &'static str,
     /// What answers.
     pub handler: Handler,
 }
 
+/// What most answers are.
+pub const JSON: &str = "application/json";
+
 /// All of them.
-pub static ROUTES: [Route; 7] = [
+pub static ROUTES: [Route; 8] = [
     Route {
         name: "feed",
         method: Method::GET,
@@ -103,7 +109,20 @@ pub static ROUTES: [Route; 7] = [
         parameters: &[&feed::LIMIT, &feed::ALGO, &feed::EXPLAIN, &feed::CURSOR],
         body: None,
         answer: (200, Shape::of::<feed::Feed>()),
+        media: JSON,
         handler: |api, request| async move { feed::get(&api, request).await }.boxed(),
+    },
+    Route {
+        name: "stream",
+        method: Method::GET,
+        path: "/api/v1/feed/stream",
+        segment: None,
+        about: "The caller's feed, followed live: a snapshot, then JSON patches over it, as server-sent events",
+        parameters: &[&feed::LIMIT],
+        body: None,
+        answer: (200, Shape::of::<stream::Snapshot>()),
+        media: "text/event-stream",
+        handler: |api, request| async move { stream::get(&api, request).await }.boxed(),
     },
     Route {
         name: "explain",
@@ -114,6 +133,7 @@ pub static ROUTES: [Route; 7] = [
         parameters: &[],
         body: None,
         answer: (200, Shape::of::<explain::Answer>()),
+        media: JSON,
         handler: |api, request| async move { explain::get(&api, request).await }.boxed(),
     },
     Route {
@@ -125,6 +145,7 @@ pub static ROUTES: [Route; 7] = [
         parameters: &[&trending::WINDOW, &trending::LIMIT],
         body: None,
         answer: (200, Shape::of::<trending::Answer>()),
+        media: JSON,
         handler: |api, request| async move { trending::get(&api, request).await }.boxed(),
     },
     Route {
@@ -136,6 +157,7 @@ pub static ROUTES: [Route; 7] = [
         parameters: &[&daily_metrics::DATE],
         body: None,
         answer: (200, Shape::of::<daily_metrics::Answer>()),
+        media: JSON,
         handler: |api, request| async move { daily_metrics::get(&api, request).await }.boxed(),
     },
     Route {
@@ -147,6 +169,7 @@ pub static ROUTES: [Route; 7] = [
         parameters: &[&discover::LIMIT],
         body: None,
         answer: (200, Shape::of::<discover::Answer>()),
+        media: JSON,
         handler: |api, request| async move { discover::get(&api, request).await }.boxed(),
     },
     Route {
@@ -158,6 +181,7 @@ pub static ROUTES: [Route; 7] = [
         parameters: &[],
         body: Some(Shape::of::<discover::Dismiss>()),
         answer: (202, Shape::of::<discover::Dismissed>()),
+        media: JSON,
         handler: |api, request| async move { discover::post(&api, request).await }.boxed(),
     },
     Route {
@@ -169,6 +193,7 @@ pub static ROUTES: [Route; 7] = [
         parameters: &[],
         body: Some(event_shape::EVENTS),
         answer: (202, Shape::of::<events::Answer>()),
+        media: JSON,
         handler: |api, request| async move { events::post(&api, request).await }.boxed(),
     },
 ];

@@ -21,7 +21,7 @@ pub mod why;
 use std::sync::Arc;
 
 use connectors::postgres::{Database, Timeline, TimelinePost};
-use connectors::redis::SuggestionCache;
+use connectors::redis::{FeedCache, SuggestionCache};
 use futures_util::future::ready;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -127,6 +127,8 @@ pub struct Tiers {
     pub clickhouse: Option<Guarded<Box<dyn RankedTier>>>,
     /// PostgreSQL.
     pub postgres: Option<Guarded<Database>>,
+    /// Redis, asked for versions alone.
+    pub versions: Option<FeedCache>,
     /// Suggestions that were worked out before.
     pub suggestions: Option<SuggestionCache>,
 }
@@ -155,6 +157,12 @@ impl Reads {
     /// The tiers, for readiness.
     pub fn tiers(&self) -> &Tiers {
         &self.tiers
+    }
+
+    /// The version of the copy in Redis; none if there is none, or nobody says.
+    pub async fn version(&self, user: UserId) -> Option<u64> {
+        let found = self.tiers.versions.as_ref()?.version(user).await;
+        found.ok().flatten().map(|version| version.version)
     }
 
     /// What the first tier that can answer has for `user`.

@@ -149,7 +149,7 @@ impl Server {
         }
         if let Some((listener, verifier)) = bound.public {
             self.public = listener.address().ok();
-            let api = parts.api(verifier, state, format)?;
+            let api = parts.api(verifier, state, (format, stopped.clone()))?;
             self.probes.push(tokio::spawn(probing.clone().tiers(Arc::clone(&api.reads))));
             self.listeners.push(tokio::spawn(listener.serve(public(&api), stopped.clone())));
         }
@@ -237,7 +237,7 @@ impl Parts<'_> {
         &self,
         verifier: Verifier,
         state: Option<Arc<dyn StateFeeds>>,
-        format: EventFormat,
+        (format, stopped): (EventFormat, watch::Receiver<bool>),
     ) -> Result<Arc<Api>, String> {
         let log = Log::start(Appending {
             broker: Arc::clone(&self.broker),
@@ -262,6 +262,7 @@ impl Parts<'_> {
                 // What follows the body has a quarter of the request's time.
                 wait: self.config.http.request_wait * 3 / 4,
             },
+            stopped,
         }))
     }
 
@@ -278,6 +279,11 @@ impl Parts<'_> {
             let tier: Box<dyn RankedTier> = Box::new(cache);
             Ok::<_, String>(Guarded::new(tier, guard(Source::Redis, *wait, 1024)))
         });
+        let versions = self
+            .config
+            .redis
+            .as_ref()
+            .map(|Remote { url, wait }| FeedCache::open(url, *wait).map_err(|e| e.to_string()));
         let suggestions = self.config.redis.as_ref().map(|Remote { url, wait }| {
             SuggestionCache::open(url, *wait).map_err(|e| e.to_string())
         });
@@ -304,6 +310,7 @@ impl Parts<'_> {
             state: state.map(|tier| Guarded::new(tier, guard(Source::State, wait, 256))),
             clickhouse,
             postgres: postgres.transpose()?,
+            versions: versions.transpose()?,
             suggestions: suggestions.transpose()?,
         })
     }

@@ -46,7 +46,7 @@ async fn the_document_has_every_route_with_its_parameters_and_nothing_else() {
         let expected: Vec<_> = expected.collect();
         assert_eq!((operation["operationId"].as_str(), named), (Some(route.name), expected));
         let status = route.answer.0.to_string();
-        let answer = &operation["responses"][status]["content"]["application/json"]["schema"];
+        let answer = &operation["responses"][status]["content"][route.media]["schema"];
         assert!(!fields(&document, answer).is_empty(), "{}", route.path);
     }
 }

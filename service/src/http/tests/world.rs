@@ -13,6 +13,7 @@ use millstream::{Clock, ManualClock, Offset, SystemClock, Timestamp, Topic, Topi
 use schemas::{FeedBody, FeedItem, FeedVersion, PostId, Sources, Trending, UserId};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use topologies::suggestions::SuggestionWeights;
 use uuid::Uuid;
 use warp::http::{Request, StatusCode};
@@ -103,6 +104,7 @@ pub struct World {
     auth: Auth,
     pub api: Arc<Api>,
     _keys: TempDir,
+    _stop: watch::Sender<bool>,
 }
 
 impl World {
@@ -147,6 +149,7 @@ impl World {
             state: Some(ranked),
             clickhouse: None,
             postgres: None,
+            versions: None,
             suggestions: None,
         };
         add(&mut tiers, &guard);
@@ -158,6 +161,7 @@ impl World {
         });
         let log = log.unwrap();
         let pem = std::fs::read(&auth.key_file).unwrap();
+        let stop = watch::Sender::new(false);
         let api = Arc::new(Api {
             verifier: Verifier::new(&auth, &pem).unwrap(),
             reads: Arc::new(Reads::new(tiers, log.clone(), time, Arc::clone(&metrics))),
@@ -169,8 +173,9 @@ impl World {
             metrics: Arc::clone(&metrics),
             events_max: 100,
             body: Bounds { bytes_max: 64 * 1024, wait: Duration::from_secs(30) },
+            stopped: stop.subscribe(),
         });
-        Self { broker, state, clock, metrics, auth, api, _keys: keys }
+        Self { broker, state, clock, metrics, auth, api, _keys: keys, _stop: stop }
     }
 
     /// One that has the metrics of days.
