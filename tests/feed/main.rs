@@ -7,6 +7,7 @@ mod catching_up;
 mod comparison;
 mod counters;
 mod dead_letters;
+mod floor;
 mod on_demand;
 mod on_engine;
 mod past;

@@ -11,7 +11,7 @@
 //! | `event-ids` | one an event id of a user in 25 h of record time | 8 |
 //! | `posts` | one a post, kept; of an unknown one for 7 days after the last done to it | 144 |
 //! | `acts` | one a post and user, kept; of an unknown post for the same 7 days | [`INTERACTIONS_BYTES_MAX`] |
-//! | `readers` | one a user | 87 |
+//! | `readers` | one a user | 231 |
 //! | `follows`, `audience` | one a follower and followee | 8, 0 |
 //! | `affinity` | one a user and author with an interaction in the window | [`DAYS_BYTES_MAX`] |
 //! | `seen` | one a user and post seen in 25 h; of who is not ranked until the next ranking | 8 |
@@ -31,6 +31,7 @@ use crate::ingest::row::RowVersion;
 use crate::layout::{put_list, put_option, put_time};
 use crate::reader::ReaderStatus;
 use crate::reader::days::{DAYS_MAX, Days};
+use crate::reader::floor::Floor;
 use crate::reader::hidden::Hidden;
 use crate::reader::presence::Presence;
 use crate::reader::publish::Published;
@@ -363,6 +364,10 @@ impl Wire for ReaderStatus {
             out.extend_from_slice(&body_hash.to_le_bytes());
         });
         out.extend_from_slice(&self.published.valid_until.to_le_bytes());
+        // Rows of before there were floors end here, and so do those without one.
+        for word in self.floor.iter().flat_map(Floor::words) {
+            out.extend_from_slice(&word.to_le_bytes());
+        }
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
@@ -385,8 +390,16 @@ impl Wire for ReaderStatus {
             body_hash: fields.option("body_hash", |fields| fields.u64("body_hash"))?,
             valid_until: fields.i64("valid_until")?,
         };
+        let mut floor = None;
+        if !fields.is_at_end() {
+            let mut words = [0; 18];
+            for word in &mut words {
+                *word = fields.u64("floor")?;
+            }
+            floor = Some(Floor::of_words(words));
+        }
         fields.end()?;
-        Ok(Self { presence, schedule, published })
+        Ok(Self { presence, schedule, published, floor })
     }
 }
 
@@ -543,5 +556,7 @@ mod tests {
         reader.schedule.ranked(1_000, (2_000, 3_000));
         reader.published = Published { version: 5, body_hash: Some(6), valid_until: 7 };
         assert_comes_back(&reader);
+        reader.floor = Some(Floor::of_words([9; 18]));
+        assert_eq!(ReaderStatus::decode(&reader.to_bytes()), Ok(reader));
     }
 }

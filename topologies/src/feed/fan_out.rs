@@ -1,16 +1,21 @@
 //! Fan-out: whom a change of a broadcast touches, and how soon.
 //!
 //! A post that comes or goes, or a user, touches at once those who follow the author or did something to their posts.
-//! Counts touch the same readers softly. What trends is in everybody's feed: its posts that come or go touch every
+//! Counts touch the same readers softly. Of both, whose feed is full is touched only if the post is in it or reaches its floor. What trends is in everybody's feed: its posts that come or go touch every
 //! active reader, and their counts and the list itself those who are online, together, a while later; the others are
 //! ranked at their next read or grid time, and the reader's row knows nothing of it.
 
 use millstream::{ChangedKey, Result, Timestamp};
-use schemas::{PostId, TRENDING_KEY, TrendingKey, UserId};
+use schemas::{PostId, PostLine, TRENDING_KEY, TrendingKey, UserId};
 
 use super::reader::{ReaderContext, ReaderProcessor};
-use super::trending;
+use super::{AUDIT_MISMATCHES, RERANKS_AUDITED, RERANKS_AVOIDED, trending};
 use crate::layout::Pair;
+use crate::ranking::Terms;
+use crate::ranking::candidates::Window;
+use crate::ranking::score::affinity;
+use crate::reader::ReaderStatus;
+use crate::reader::days::Days;
 use crate::reader::schedule::{Class, Pace};
 
 /// Another list touches everybody so long after the one before at the earliest.
@@ -44,11 +49,7 @@ impl ReaderProcessor {
         if cx.is_lagging() {
             return self.put_off_audience(author, class, cx);
         }
-        let mut users = Vec::new();
-        cx.store(self.audience)?.scan_prefix(&author.0, |Pair(_, user), ()| {
-            users.push(*user);
-            true
-        })?;
+        let users = self.audience(author, cx)?;
         users.iter().try_for_each(|user| self.touch(user, class, cx))
     }
 
@@ -100,7 +101,93 @@ impl ReaderProcessor {
         };
         let mut authors =
             author.iter().chain(former.iter().filter(|former| author != Some(**former)));
-        authors.try_for_each(|author| self.touch_audience(author, class, cx))
+        let line = view.get(post).copied();
+        authors.try_for_each(|author| {
+            // What was an author's is gone from their readers' feeds, whatever it counts elsewhere.
+            let line = line.filter(|line| line.author == *author);
+            self.touch_reached((author, class), (post, line), cx)
+        })
+    }
+
+    /// Touches those of an author's audience whose feeds a post may concern, being what it is.
+    fn touch_reached(
+        &mut self,
+        (author, class): (&UserId, Class),
+        (post, line): (&PostId, Option<PostLine>),
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
+        if cx.is_lagging() {
+            return self.put_off_audience(author, class, cx);
+        }
+        let mut avoided = 0;
+        for user in self.audience(author, cx)? {
+            let Some(reader) = cx.store(self.stores.readers)?.get(&user)?.copied() else {
+                continue;
+            };
+            let Some(floor) = reader.floor else {
+                self.touch(&user, class, cx)?;
+                continue;
+            };
+            let as_of = floor.as_of_ms();
+            let score = line.map(|line| self.score(&user, (&line, as_of), cx)).transpose()?;
+            if floor.is_reached(post, score) {
+                self.touch(&user, class, cx)?;
+            } else {
+                avoided += u64::from(reader.presence.is_active(cx.wall_time().0));
+                self.audit((&user, &reader), post, cx)?;
+            }
+        }
+        cx.count(RERANKS_AVOIDED, avoided);
+        Ok(())
+    }
+
+    fn audience(&self, author: &UserId, cx: &mut ReaderContext<'_>) -> Result<Vec<UserId>> {
+        let mut users = Vec::new();
+        cx.store(self.audience)?.scan_prefix(&author.0, |Pair(_, user), ()| {
+            users.push(*user);
+            true
+        })?;
+        Ok(users)
+    }
+
+    /// The score of a post for a reader, as of now.
+    fn score(
+        &self,
+        user: &UserId,
+        (line, as_of): (&PostLine, i64),
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<f64> {
+        let weights = &self.settings.weights;
+        let window = Window::at(as_of, weights);
+        let days = cx.store(self.stores.affinity)?.get(&Pair(*user, line.author))?;
+        let counted = days.into_iter().flat_map(Days::all).filter(|(day, _)| window.holds(*day));
+        let interactions: i32 = counted.map(|(_, count)| (*count).max(0)).sum();
+        let counts = [line.likes, line.comments, line.shares, line.exposures];
+        let affinity = affinity(interactions.cast_unsigned());
+        Ok(Terms::of(line.created_at_ms, counts, affinity, (weights, as_of)).score)
+    }
+
+    /// Ranks one in so many of those who were not touched, by the whole of what is known: the post must not be in it. Who is to
+    /// be ranked anyhow may have it by something else.
+    fn audit(
+        &mut self,
+        (user, reader): (&UserId, &ReaderStatus),
+        post: &PostId,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
+        let now = cx.wall_time().0;
+        let place = place_of(user, i64::MAX) ^ place_of(&UserId(post.0), i64::MAX) ^ now;
+        let is_due = reader.schedule.next(&reader.presence, now).is_some_and(|at| at <= now);
+        let waits = reader.schedule.urgent.is_some() || reader.schedule.soft.is_some();
+        let is_active = reader.presence.is_active(now);
+        if place.rem_euclid(self.settings.audit_one_in.max(1)) != 0 || is_due || waits || !is_active
+        {
+            return Ok(());
+        }
+        let body = self.ranked(*user, cx)?;
+        cx.count(RERANKS_AUDITED, 1);
+        cx.count(AUDIT_MISMATCHES, u64::from(body.items.iter().any(|item| item.post == *post)));
+        Ok(())
     }
 
     /// A line ended that never was in this process. It is in no feed that was ranked here; feeds that were ranked

@@ -49,6 +49,13 @@ pub const INTERACTIONS_DROPPED: &str = "feedmill_interactions_dropped_total";
 /// Counts changes that delete a row which they do not name, or of which no columns were ever seen.
 pub const DELETES_UNKNOWN: &str = "feedmill_unknown_deletes_total";
 
+/// Counts readers who were not ranked for a change of a post that could not concern their feeds.
+pub const RERANKS_AVOIDED: &str = "feedmill_reranks_avoided_total";
+/// Counts those of them who were ranked all the same, to see.
+pub const RERANKS_AUDITED: &str = "feedmill_reranks_audited_total";
+/// Counts those of these whose feeds it did concern; there must be none.
+pub const AUDIT_MISMATCHES: &str = "feedmill_rerank_audit_mismatches_total";
+
 /// What a feed's topology is made with.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
@@ -68,6 +75,8 @@ pub struct FeedSettings {
     pub schemas: Arc<dyn SchemaById>,
     /// After a start, a move or an abort the active readers of a task are ranked within this.
     pub spread_ms: i64,
+    /// One in so many readers who need not be ranked for a change is, to see that it did not concern them.
+    pub audit_one_in: i64,
     /// Whether users are suggested to each other: state of its own, which nothing else needs.
     pub suggests: bool,
     /// Whether active readers are kept ranked and published; else whoever is asked about is ranked on demand, and no more.
@@ -85,6 +94,7 @@ impl Default for FeedSettings {
             trending: Formula::default(),
             schemas: Arc::new(NoRegistry),
             spread_ms: 10_000,
+            audit_one_in: 100,
             suggests: true,
             keeps_ranked: true,
         }

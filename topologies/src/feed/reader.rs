@@ -9,7 +9,8 @@ use millstream::{
     BroadcastChange, Builder, Context, Due, Processor, Rec, Result, Store, Timers, Timestamp, Unit,
 };
 use schemas::{
-    Dismissal, FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId, topic,
+    Dismissal, FeedBody, FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId,
+    topic,
 };
 
 use super::catch_up::{PUT_OFF, PutOff};
@@ -17,11 +18,13 @@ use super::facts::SEEN_SLACK_MS;
 use super::fan_out::{pace, place_of};
 use super::publication::{Body, Publication, headers};
 use super::{
-    Between, FeedSettings, PostsLive, ReaderStores, TrendingPosts, UsersGone, reading, trending,
+    AUDIT_MISMATCHES, Between, FeedSettings, PostsLive, RERANKS_AUDITED, RERANKS_AVOIDED,
+    ReaderStores, TrendingPosts, UsersGone, reading, trending,
 };
 use crate::layout::{Pair, WireSerde};
 use crate::ranking::{Ranker, ReaderState, World, validity};
 use crate::reader::ReaderStatus;
+use crate::reader::floor::Floor;
 use crate::reader::schedule::{Class, Pace, Schedule, Why};
 
 /// What the sub-topology takes in.
@@ -279,6 +282,7 @@ impl ReaderProcessor {
         let always = reader.schedule.always_publishes(why);
         reader.schedule.ranked(now, (grid, grid));
         if gone.get(user).is_some() {
+            reader.floor = None;
             return self.publish_null(user, reader, cx);
         }
         self.gather(*user, cx)?;
@@ -287,6 +291,8 @@ impl ReaderProcessor {
         let world = World { posts, gone, trending: &list, weights };
         let body = self.publication.body.get_or_insert_default();
         self.ranker.rank_into(&self.state, &world, as_of, body);
+        let looked_at = (!self.ranker.caps_bind()).then(|| self.ranker.looked_at());
+        reader.floor = looked_at.and_then(|looked_at| Floor::of(body, looked_at, weights));
         let version = reader.published.body(body, always);
         // What is not published again holds as long as what was; the clock may change the feed before.
         let expires = body.valid_until_ms.min(reader.published.valid_until);
@@ -294,6 +300,18 @@ impl ReaderProcessor {
         let Some(version) = version else { return Ok(()) };
         self.publication.version = FeedVersion { feeds_epoch: self.settings.feeds_epoch, version };
         cx.forward(user, &self.publication)
+    }
+
+    /// The feed of a reader as of now, by the whole of what is known; nothing comes of it.
+    pub(super) fn ranked(&mut self, user: UserId, cx: &mut ReaderContext<'_>) -> Result<FeedBody> {
+        let now = cx.wall_time().0;
+        let (posts, gone, trending) =
+            (cx.view(self.posts)?, cx.view(self.gone)?, cx.view(self.trending)?);
+        self.gather(user, cx)?;
+        let list = trending::list(trending.get(&TRENDING_KEY), now);
+        let (posts, gone, weights) = (posts.index(), gone.index(), &self.settings.weights);
+        let world = World { posts, gone, trending: &list, weights };
+        Ok(self.ranker.rank(&self.state, &world, now))
     }
 
     fn publish_null(
@@ -367,6 +385,7 @@ impl Processor for ReaderProcessor {
         let before = reader;
         if !reader.presence.is_active(now) {
             reader.schedule = Schedule::default();
+            reader.floor = None;
             self.publish_null(user, &mut reader, cx)?;
         } else if let Some(why) = self.due(user, &reader, now) {
             self.rank(user, (&mut reader, why), cx)?;
@@ -391,6 +410,9 @@ impl Processor for ReaderProcessor {
     }
 
     fn on_start(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
+        for name in [RERANKS_AVOIDED, RERANKS_AUDITED, AUDIT_MISMATCHES] {
+            cx.count(name, 0);
+        }
         let now = cx.wall_time().0;
         self.started_at = now;
         let view = cx.view(self.trending)?;

@@ -68,6 +68,8 @@ pub struct Candidates {
     pub removed: Vec<(PostId, Removed)>,
     /// When the first removed post comes back because it was seen long enough ago.
     pub returns_at: Option<i64>,
+    /// Whether a source had, or may have had, more than it takes: what is left out by that comes with what is not.
+    pub caps_bind: bool,
     /// When the first post of F3 is too old, if F3 had to leave posts out.
     pub quota_frees_at: Option<i64>,
     by_affinity: BinaryHeap<(u32, Reverse<UserId>, u32)>,
@@ -88,6 +90,7 @@ impl Candidates {
         self.by_trending.clear();
         self.strangers.clear();
         (self.returns_at, self.quota_frees_at) = (None, None);
+        self.caps_bind = false;
         self.join_authors(reader, removing, at);
         self.known_authors = self.authors.len();
         self.take_by_affinity(removing, at);
@@ -140,6 +143,7 @@ impl Candidates {
             let mut picks = std::mem::take(&mut self.picks);
             self.walk(walk, removing, &mut picks);
             let taken = picks.get(begin..).unwrap_or_default();
+            self.caps_bind |= taken.len() == most;
             if let Some(who) = self.authors.get_mut(author as usize) {
                 who.taken_to = taken.last().map(|pick| pick.age);
             }
@@ -160,6 +164,7 @@ impl Candidates {
             }
         }
         if picks.len() > limits.follow_posts_max {
+            self.caps_bind = true;
             picks.select_nth_unstable_by_key(limits.follow_posts_max, |pick| pick.age);
             picks.truncate(limits.follow_posts_max);
         }

@@ -51,6 +51,7 @@ pub struct Ranker {
     ordered: Ordered,
     contents: Contents,
     spacer: Spacer<Candidate, u32>,
+    looked_at: Vec<PostId>,
 }
 
 impl Ranker {
@@ -87,6 +88,17 @@ impl Ranker {
         &self.candidates.removed
     }
 
+    /// Whether a source of the last ranking had more than it takes, or as much.
+    pub fn caps_bind(&self) -> bool {
+        self.candidates.caps_bind
+    }
+
+    /// The posts that spacing looked at for the last ranking, those with a place and those that were passed over: all others
+    /// are worse than each of these, or say what one of these says.
+    pub fn looked_at(&self) -> &[PostId] {
+        &self.looked_at
+    }
+
     fn score(&mut self, world: &World<'_>, as_of: i64) {
         let (candidates, ordered) = (&self.candidates, self.ordered.refill());
         ordered.extend(candidates.picks.iter().filter_map(|pick| {
@@ -106,14 +118,16 @@ impl Ranker {
     }
 
     fn place(&mut self, world: &World<'_>, body: &mut FeedBody) {
-        let Self { candidates, ordered, contents, spacer } = self;
+        let Self { candidates, ordered, contents, spacer, looked_at } = self;
         contents.clear();
+        looked_at.clear();
         let mut rank = 0;
         let next = || loop {
             let candidate = ordered.at(rank)?;
             rank += 1;
             let line = candidates.line(candidate.author, candidate.line, world)?;
             if contents.is_new(line.known.content_hash) {
+                looked_at.push(candidate.post);
                 return Some((candidate, candidate.author));
             }
         };
