@@ -3,7 +3,6 @@
 //! Ingest sends it. A first byte names the kind:
 //!
 //! * 1 `Follower`: who, delta i8.
-//! * 3 `Follows`: delta i8.
 //! * 2 `Row`: mark (epoch u32, lsn u64), live u8, then the profile if there is an image: three texts, each a byte (0 not repeated,
 //!   1 none, 2 some) and, of some, length u16 and bytes.
 
@@ -17,7 +16,6 @@ use crate::wire::{Cursor, Wire};
 
 const FOLLOWER: u8 = 1;
 const ROW: u8 = 2;
-const FOLLOWS: u8 = 3;
 
 /// A fact for the person of this record's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +24,6 @@ pub enum ToPerson {
     Follower {
         /// Who.
         follower: UserId,
-        /// One row more or less.
-        delta: Delta,
-    },
-    /// They follow somebody by one row more or one less.
-    Follows {
         /// One row more or less.
         delta: Delta,
     },
@@ -53,7 +46,6 @@ impl Wire for ToPerson {
                 out.extend_from_slice(&follower.0);
                 out.push(delta.byte());
             }
-            Self::Follows { delta } => out.extend([FOLLOWS, delta.byte()]),
             Self::Row { mark, live, profile } => {
                 out.push(ROW);
                 mark.encode(out);
@@ -73,13 +65,12 @@ impl Wire for ToPerson {
                 let follower = UserId(cursor.bytes("follower")?);
                 Self::Follower { follower, delta: decode_delta(&mut cursor)? }
             }
-            FOLLOWS => Self::Follows { delta: decode_delta(&mut cursor)? },
             ROW => Self::Row {
                 mark: Mark::decode(&mut cursor)?,
                 live: cursor.flag("live")?,
                 profile: cursor.option("profile", Profile::decode)?,
             },
-            other => return Err(cursor.fault("kind", "1, 2 or 3", other)),
+            other => return Err(cursor.fault("kind", "1 or 2", other)),
         };
         cursor.end()?;
         Ok(fact)
@@ -87,7 +78,7 @@ impl Wire for ToPerson {
 
     fn heap_bytes(&self) -> usize {
         match self {
-            Self::Follower { .. } | Self::Follows { .. } | Self::Row { profile: None, .. } => 0,
+            Self::Follower { .. } | Self::Row { profile: None, .. } => 0,
             Self::Row { profile: Some(profile), .. } => profile.heap_bytes(),
         }
     }
@@ -103,7 +94,6 @@ mod tests {
     fn every_kind_comes_back() {
         let follower = UserId([1; 16]);
         assert_round_trip(&ToPerson::Follower { follower, delta: Delta::Minus }, 18);
-        assert_round_trip(&ToPerson::Follows { delta: Delta::Plus }, 2);
         let mark = Mark { epoch: 1, lsn: 9 };
         assert_round_trip(&ToPerson::Row { mark, live: false, profile: None }, 15);
         let username = Text::Some("mira".into());

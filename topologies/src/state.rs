@@ -17,7 +17,7 @@
 //! | `seen` | one a user and post seen in 25 h; of who is not ranked until the next ranking | 8 |
 //! | `silences` | one a user and author of a mute, a block, or a wish for less in its time | 16 + [`DAYS_BYTES_MAX`] |
 //! | `dismissed` | one a user and whoever is not to be suggested to them, kept for ever | 8 |
-//! | `people`, `followers` | one a user; one a followee and follower | 3,110, 0 |
+//! | `people`, `followers` | one a user; one a followee and follower | 3,102, 0 |
 //! | `hidden` | one a user and post of which something was said in 90 days; as `seen` | 16 |
 
 use schemas::{Cursor, Mark, Poison, PostId, PostImage, PostLine, Profile, UserId, Wire};
@@ -331,7 +331,6 @@ impl Wire for Person {
         put_option(self.mark, out, |mark, out| {
             put_row_version(RowVersion { mark, live: self.live }, out);
         });
-        out.extend_from_slice(&self.follows.to_le_bytes());
         out.extend_from_slice(&self.followers.to_le_bytes());
         self.profile.encode(out);
     }
@@ -339,12 +338,12 @@ impl Wire for Person {
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
         let mut fields = Cursor::new("person", bytes);
         let version = fields.option("row", version)?;
-        let (follows, followers) = (fields.i64("follows")?, fields.i64("followers")?);
+        let followers = fields.i64("followers")?;
         let profile = Profile::decode(&mut fields)?;
         fields.end()?;
         let live = version.is_some_and(|version| version.live);
         let mark = version.map(|version| version.mark);
-        Ok(Self { mark, live, profile, follows, followers })
+        Ok(Self { mark, live, profile, followers })
     }
 
     fn heap_bytes(&self) -> usize {
@@ -537,7 +536,7 @@ mod tests {
         let username = schemas::Text::Some("mira".into());
         let profile = Profile { username, ..Profile::default() };
         let mark = Some(Mark { epoch: 1, lsn: 7 });
-        assert_comes_back(&Person { mark, live: true, profile, follows: 3, followers: -1 });
+        assert_comes_back(&Person { mark, live: true, profile, followers: -1 });
     }
 
     #[test]

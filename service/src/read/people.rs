@@ -77,7 +77,7 @@ pub struct PersonKnown {
     pub bio: Option<String>,
     /// How many follow them.
     pub followers: u64,
-    follows: u64,
+    follows_more: bool,
     first_followed: Vec<Uuid>,
     first_followers: Vec<Uuid>,
 }
@@ -130,7 +130,7 @@ impl PersonKnown {
             avatar_url: text(|of| &of.profile.avatar_url),
             bio: text(|of| &of.profile.bio),
             followers: person.map_or(0, |of| u64::try_from(of.followers).unwrap_or(0)),
-            follows: beside.follows,
+            follows_more: beside.follows_more,
             first_followed: uuids(&beside.first_followed),
             first_followers: uuids(&beside.first_followers),
         }
@@ -140,7 +140,7 @@ impl PersonKnown {
 /// Who stands beside each of these.
 pub fn neighbours(people: &[PersonKnown]) -> BTreeMap<UserId, Neighbours> {
     let of = |person: &PersonKnown| Neighbours {
-        follows: person.follows,
+        follows_more: person.follows_more,
         followers: person.followers,
         first_followed: users(&person.first_followed),
         first_followers: users(&person.first_followers),

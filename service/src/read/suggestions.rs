@@ -78,9 +78,9 @@ pub struct Named {
 pub struct LeftOutShown {
     /// Of those whom the user follows, how many were not walked.
     followed: usize,
-    /// Of those whom these follow, how many were not looked at.
-    friends: u64,
-    /// Of those who follow these.
+    /// How many of those who were walked follow more than was looked at.
+    friends: usize,
+    /// Of those who follow them, how many were not looked at.
     followers: u64,
 }
 

@@ -242,13 +242,12 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
         .to(topic::FEEDBACK.name, WireSerde, WireSerde);
 }
 
-/// Sends a follow to both as people.
+/// Sends a follow to whoever is followed, as a person.
 fn route_to_people(routed: &Stream<(), Routed>, between: &Between) {
     routed
         .flat_map("ingest-follows-to-people", |routed, out| match *routed.value {
             Routed::Follow(follower, followee, delta) => {
-                out.emit(&followee, &ToPerson::Follower { follower, delta })?;
-                out.emit(&follower, &ToPerson::Follows { delta })
+                out.emit(&followee, &ToPerson::Follower { follower, delta })
             }
             Routed::ToPost(..) | Routed::ToUser(..) | Routed::Gone(..) | Routed::Feedback(..) => {
                 Ok(())

@@ -48,7 +48,6 @@ impl Processor for People {
         let mut person = people.get(record.key)?.cloned().unwrap_or_default();
         match record.value {
             ToPerson::Follower { delta, .. } => person.followers += delta.value(),
-            ToPerson::Follows { delta } => person.follows += delta.value(),
             ToPerson::Row { mark, live, profile } => person.change(*mark, *live, profile.as_ref()),
         }
         people.put(record.key, person)?;

@@ -67,7 +67,6 @@ impl Feed {
     ) -> Result<Neighbours, QueryError> {
         let person = self.person(query, user)?.unwrap_or_default();
         let mut of = Neighbours {
-            follows: u64::try_from(person.follows).unwrap_or(0),
             followers: u64::try_from(person.followers).unwrap_or(0),
             ..Neighbours::default()
         };
@@ -75,8 +74,10 @@ impl Feed {
         let partition = query.partition(topic::BY_USER.name, &user.0)?;
         query.store(self.stores.follows, partition, |store| {
             store.scan_prefix(&user.0, |Pair(_, followee), rows| {
-                of.first_followed.extend((rows.0 > 0).then_some(*followee));
-                of.first_followed.len() < max
+                let counts = rows.0 > 0;
+                of.follows_more = counts && of.first_followed.len() == max;
+                of.first_followed.extend((counts && !of.follows_more).then_some(*followee));
+                !of.follows_more
             })
         })?;
         let partition = query.partition(topic::BY_PERSON.name, &user.0)?;

@@ -25,7 +25,7 @@ pub enum Routed {
     ToPost(PostId, ToPost),
     /// To a user: topic `by-user`.
     ToUser(UserId, ToUser),
-    /// To both as people, if they are suggested to others: the first follows the second by a row more or less.
+    /// To the second as a person, if users are suggested to each other: the first follows them by a row more or less.
     Follow(UserId, UserId, Delta),
     /// To sinks: topic `feedback`.
     Feedback(UserId, Feedback),

@@ -121,9 +121,9 @@ pub struct Proof {
 pub struct LeftOut {
     /// Of those whom the user follows, how many were not walked.
     pub followed: usize,
-    /// Of those whom these follow, how many were not looked at.
-    pub friends: u64,
-    /// Of those who follow these.
+    /// How many of those who were walked follow more than was looked at.
+    pub friends: usize,
+    /// Of those who follow them, how many were not looked at.
     pub followers: u64,
 }
 
@@ -167,7 +167,7 @@ pub fn suggest(
     for through in walked.iter().filter(|of| !is_gone(of)) {
         let Some(of) = neighbours.get(through) else { continue };
         let weight = path(sketch.interactions(through), of.followers);
-        left_out.friends += of.follows.saturating_sub(of.first_followed.len() as u64);
+        left_out.friends += usize::from(of.follows_more);
         left_out.followers += of.followers.saturating_sub(of.first_followers.len() as u64);
         for whom in &of.first_followed {
             found.entry(*whom).or_default().0.add(weight, *through);
@@ -210,8 +210,8 @@ mod tests {
 
     fn neighbours(followed: &[u8], followers: &[u8]) -> Neighbours {
         Neighbours {
-            follows: followed.len() as u64,
             followers: followers.len() as u64,
+            follows_more: false,
             first_followed: users(followed),
             first_followers: users(followers),
         }
@@ -275,10 +275,10 @@ mod tests {
             affinity: vec![(user(3), 1)],
             ..Sketch::default()
         };
-        let hub = Neighbours { follows: 7, followers: 1_000_000, ..neighbours(&[9], &[8]) };
+        let hub = Neighbours { followers: 1_000_000, follows_more: true, ..neighbours(&[9], &[8]) };
         let people = BTreeMap::from([(user(3), hub)]);
         let (found, left_out) = suggest(&sketch, &people, |_| false, &weights);
         assert_eq!(found.len(), 2);
-        assert_eq!(left_out, LeftOut { followed: 1, friends: 6, followers: 999_999 });
+        assert_eq!(left_out, LeftOut { followed: 1, friends: 1, followers: 999_999 });
     }
 }

@@ -5,10 +5,10 @@ use schemas::{Mark, Profile, UserId};
 /// Who stands beside a person in the graph of follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Neighbours {
-    /// How many they follow.
-    pub follows: u64,
     /// How many follow them.
     pub followers: u64,
+    /// Whether they follow more than the first.
+    pub follows_more: bool,
     /// Whom they follow, the first by id.
     pub first_followed: Vec<UserId>,
     /// Who follows them, the first by id.
@@ -24,9 +24,7 @@ pub struct Person {
     pub live: bool,
     /// How they are seen.
     pub profile: Profile,
-    /// How many they follow; below zero while a deletion has come before its insertion.
-    pub follows: i64,
-    /// How many follow them.
+    /// How many follow them; below zero while a deletion has come before its insertion.
     pub followers: i64,
 }
 
