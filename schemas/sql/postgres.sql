@@ -60,6 +60,7 @@ CREATE TABLE IF NOT EXISTS blocks (
 CREATE TABLE IF NOT EXISTS feed_feedback (
     user_id   uuid NOT NULL,
     post_id   uuid NOT NULL,
+    author_id uuid, -- of the post, as it was when something was said; the post's own row wins
     hidden_at timestamptz,
     less_at   timestamptz,
     undone_at timestamptz,

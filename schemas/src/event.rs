@@ -6,7 +6,8 @@
 //!
 //! An event without `event_id` is named by what it says: the version 5 UUID (SHA-1) in the URL namespace
 //! (6ba7b811-9dad-11d1-80b4-00c04fd430c8) of the text `feedmill:event:{user}:{post}:{action}:{second}`,
-//! ids in lower case with hyphens, the second since 1970 floored. So a repeat within a second is one event.
+//! ids in lower case with hyphens, the second since 1970 floored. So a repeat within a second is one event. Of what is said against a
+//! post, which is said and taken back by a tap, the millisecond is meant.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use crate::action::Action;
 use crate::avro::{Datum, Payload, Read};
 use crate::column::{AvroCell, Column, JsonCell, Object, Scalar};
+use crate::feedback::Said;
 use crate::ids::{EventId, PostId, UserId};
 use crate::poison::{FieldFault, Poison};
 use crate::time;
@@ -220,7 +222,8 @@ fn read_event(fields: &Fields<'_>, sender: Option<UserId>, faults: &mut Faults) 
 
 /// The id of an event that came without one.
 fn id_of(user: UserId, post: PostId, action: Action, at_ms: i64) -> EventId {
-    let name = format!("feedmill:event:{user}:{post}:{action}:{}", at_ms.div_euclid(1000));
+    let time = if Said::by(action).is_some() { at_ms } else { at_ms.div_euclid(1000) };
+    let name = format!("feedmill:event:{user}:{post}:{action}:{time}");
     EventId(Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).into_bytes())
 }
 
@@ -256,6 +259,11 @@ mod tests {
         assert_eq!(early, expected);
         assert_eq!((late.id, late.at_ms), (early.id, 1_795_216_628_999));
         assert_ne!(next.id, early.id);
+        let [hidden, again, later] = [0, 0, 200].map(|ms| {
+            let at = 1_795_216_628_000_i64 + ms;
+            decode(&format!(r#","action":"hide","event_time":{at}"#)).unwrap().id
+        });
+        assert!(hidden == again && hidden != later, "said again within the second");
     }
 
     #[test]

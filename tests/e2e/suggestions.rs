@@ -83,7 +83,7 @@ fn bad_requests_are_told(world: &World, dismiss: impl Fn(&Value) -> (u16, Value)
         let (status, told) = ask(world, query);
         assert_eq!((status, &told["error"]["code"]), (400, &json!("invalid")), "{told}");
     }
-    for body in [json!({}), json!({"user_id": "x"}), json!({"user_id": READER}), json!([])] {
+    for body in [json!({}), json!({"user_id": "x"}), json!({"user_id": READER}), json!([FAN])] {
         let (status, told) = dismiss(&body);
         assert_eq!(
             (status, &told["error"]["fields"][0]["field"]),

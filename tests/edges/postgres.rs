@@ -254,3 +254,31 @@ async fn a_database_without_tables_of_silences_or_with_others_of_their_names_has
     let table = FeedbackTable::open(world.stack.postgres(), Limits::default()).unwrap();
     assert_eq!(table.is_there().await, Ok(false));
 }
+
+#[tokio::test]
+async fn a_wish_for_less_of_an_author_outlives_the_post_that_it_was_said_of() {
+    let world = with_eight_authors().await;
+    world.note(&[said(READER, 22, Said::Less, HOUR)]).await;
+    world.rows.write(&[post(50, 2, HOUR)]).await.unwrap();
+    let (_, _, gone) = post(22, 2, HOUR);
+    world.rows.write(&[(Write::Delete, Table::Posts, gone)]).await.unwrap();
+    assert_eq!(world.authors().await, [3, 4, 5, 6, 7, 8, 9]);
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_read_a_table_of_silences_has_a_timeline_without_it() {
+    let world = with_eight_authors().await;
+    let role =
+        "CREATE ROLE poor LOGIN; GRANT SELECT ON users, posts, follows, comments, likes TO poor;
+        INSERT INTO mutes (muter_id, muted_id) VALUES
+            ('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002')";
+    world.rows.create(role).await.unwrap();
+    let url = world.stack.postgres().replace("postgres@", "poor@");
+    let patient = Limits { acquire: std::time::Duration::from_secs(5), ..Limits::default() };
+    let poor = Database::open(&url, patient).unwrap();
+    let timeline = poor.timeline(UserId(bytes(READER)), NOW, 500).await.unwrap();
+    assert_eq!(timeline.posts.len(), 8);
+    world.rows.create("GRANT SELECT ON mutes TO poor").await.unwrap();
+    let timeline = poor.timeline(UserId(bytes(READER)), NOW, 500).await.unwrap();
+    assert_eq!(timeline.posts.len(), 7);
+}

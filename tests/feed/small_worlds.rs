@@ -483,7 +483,8 @@ impl World {
         let known = self.any_post().filter(|_| !self.random.one_in(12));
         let post = known.unwrap_or_else(|| self.random.id());
         let (user, action) = (self.user(), all[self.random.below(all.len())]);
-        let (event, time) = (Some(self.random.id()), self.time());
+        let named = self.random.one_in(2);
+        let (event, time) = (named.then(|| self.random.id()), self.time());
         self.log(Payload::Event(BehaviourEvent { event, user, post, action, time }));
         if known.is_none() && self.random.one_in(2) {
             let (author, content) = (self.user(), Some(format!("late {}", self.lsn)));

@@ -13,7 +13,7 @@ use schemas::topic::{CDC_BLOCKS, CDC_MUTES, FEEDBACK, FEEDS, Topic};
 use super::stretch::Stretch;
 
 /// What takes something away from readers waits no longer than this, whatever else may.
-const URGENT_LINGER: Duration = Duration::from_millis(500);
+const URGENT_LINGER: Duration = Duration::from_millis(200);
 /// What readers do not want to see.
 const URGENT: [Topic; 3] = [CDC_MUTES, CDC_BLOCKS, FEEDBACK];
 
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!((lane.next(), lane.bytes(), lane.since()), (Offset(21), 0, None));
     }
 
-    /// Whether a record of this topic is due after half a second, and after the linger.
+    /// Whether a record of this topic is due after a fifth of a second, and after the linger.
     fn is_due(topic: &str, value: Option<&[u8]>) -> [bool; 2] {
         let (now, of) = (Instant::now(), TopicPartition::new(topic, 0));
         let mut batch = Batch::new(of.clone());
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_something_away_from_readers_waits_for_half_a_second_only() {
+    fn what_takes_something_away_from_readers_waits_for_a_fifth_of_a_second_only() {
         for topic in ["cdc.mutes", "cdc.blocks", "feedback"] {
             assert_eq!(is_due(topic, Some(b"x")), [true, true], "{topic}");
         }

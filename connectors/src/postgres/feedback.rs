@@ -12,12 +12,13 @@ use uuid::Uuid;
 
 use super::{Limits, PostgresFault, fault, options};
 
-const APPLY: &str = "INSERT INTO feed_feedback AS old (user_id, post_id, hidden_at, less_at, undone_at)
-SELECT u, p, epoch + h * ms, epoch + l * ms, epoch + t * ms
+const APPLY: &str = "INSERT INTO feed_feedback AS old (user_id, post_id, author_id, hidden_at, less_at, undone_at)
+SELECT u, p, (SELECT user_id FROM posts WHERE id = p), epoch + h * ms, epoch + l * ms, epoch + t * ms
   FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) AS said (u, p, h, l, t),
        (VALUES (timestamptz 'epoch', interval '1 ms')) AS unit (epoch, ms)
 ON CONFLICT (user_id, post_id) DO UPDATE
-   SET hidden_at = greatest(old.hidden_at, excluded.hidden_at),
+   SET author_id = coalesce(excluded.author_id, old.author_id),
+       hidden_at = greatest(old.hidden_at, excluded.hidden_at),
        less_at = greatest(old.less_at, excluded.less_at),
        undone_at = greatest(old.undone_at, excluded.undone_at)";
 

@@ -13,6 +13,8 @@ mod timeline;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -83,6 +85,8 @@ impl Default for Limits {
 pub struct Database {
     pool: PgPool,
     limits: Limits,
+    /// Whether a table that may not be read was told of.
+    told: Arc<AtomicBool>,
 }
 
 impl Database {
@@ -98,7 +102,7 @@ impl Database {
             .max_connections(limits.connections_max)
             .acquire_timeout(limits.acquire)
             .connect_lazy_with(options);
-        Ok(Self { pool, limits })
+        Ok(Self { pool, limits, told: Arc::default() })
     }
 
     /// Whether the database answers, for readiness.

@@ -4,6 +4,8 @@
 //! database knows nothing. So are those of whom the reader is shown nothing and what they hid, as far as the database has
 //! tables that tell it: which ones it has is asked first. Then one prepared statement, one snapshot.
 
+use std::sync::atomic::Ordering;
+
 use schemas::{PostId, UserId};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -49,8 +51,14 @@ impl Database {
     ) -> Result<Timeline, PostgresFault> {
         let late = |_| PostgresFault::Unavailable("no answer in time".to_owned());
         let asked = async {
-            let known = sqlx::query_scalar(include_str!("timeline/known.sql"));
-            let statement = statement(&known.fetch_all(&self.pool).await?);
+            let asked = sqlx::query_as(include_str!("timeline/known.sql"));
+            let known: Vec<(String, bool)> = asked.fetch_all(&self.pool).await?;
+            let (readable, hidden): (Vec<_>, Vec<_>) = known.into_iter().partition(|of| of.1);
+            if let Some((table, _)) = hidden.first() {
+                self.tell_once(table);
+            }
+            let names: Vec<_> = readable.into_iter().map(|(name, _)| name).collect();
+            let statement = statement(&names);
             // Put together of the files of this folder; what is asked for is bound.
             sqlx::query(AssertSqlSafe(statement))
                 .bind(Uuid::from_bytes(user.0))
@@ -62,6 +70,19 @@ impl Database {
         let found =
             timeout(self.limits.statement, asked).await.map_err(late)?.map_err(|e| fault(&e))?;
         timeline(&found).map_err(|e| fault(&e))
+    }
+}
+
+impl Database {
+    /// Says that a table is there and may not be read: what stands in it is shown all the same.
+    fn tell_once(&self, table: &str) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                table,
+                "the role of postgres.url may not read a table of what readers do not want to see: \
+                 the timeline shows it to them; GRANT SELECT"
+            );
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use ::redis::AsyncCommands;
 use ::redis::aio::ConnectionManager;
+use ::redis::{AsyncCommands, RedisResult};
 use schemas::UserId;
+use tokio::time::timeout;
 
 use super::{RedisFault, connect, fault};
 
@@ -13,22 +14,37 @@ const TTL_SECONDS: u64 = 3_600;
 
 /// See the module.
 #[derive(Clone)]
-pub struct SuggestionCache(ConnectionManager);
+pub struct SuggestionCache {
+    connection: ConnectionManager,
+    wait: Duration,
+}
 
 impl SuggestionCache {
     /// On the server at `url`, whose answers are waited for at most `wait`. Call it inside a Tokio runtime.
     pub fn open(url: &str, wait: Duration) -> Result<Self, RedisFault> {
-        connect(url, wait).map(Self)
+        Ok(Self { connection: connect(url, wait)?, wait })
     }
 
     /// What is held of a user; none if nothing is.
     pub async fn of(&self, user: UserId) -> Result<Option<Vec<u8>>, RedisFault> {
-        self.0.clone().get(key(user)).await.map_err(|e| fault(&e))
+        let mut connection = self.connection.clone();
+        self.within(connection.get(key(user))).await
     }
 
     /// Holds what was worked out for a user.
     pub async fn hold(&self, user: UserId, json: &str) -> Result<(), RedisFault> {
-        self.0.clone().set_ex(key(user), json, TTL_SECONDS).await.map_err(|e| fault(&e))
+        let mut connection = self.connection.clone();
+        self.within(connection.set_ex(key(user), json, TTL_SECONDS)).await
+    }
+
+    /// What is asked, if it comes in time; a connection by itself asks again.
+    async fn within<T>(
+        &self,
+        asked: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, RedisFault> {
+        let late =
+            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
+        timeout(self.wait, asked).await.map_err(late)?.map_err(|e| fault(&e))
     }
 }
 

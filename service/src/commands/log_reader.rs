@@ -36,7 +36,12 @@ impl LogReader {
         let mut reader =
             Self { consumer, unread: BTreeSet::new(), offsets: 0, cut: BTreeSet::new() };
         for (topic, count) in topics.iter().zip(counts) {
-            let missing = || Failed(Exit::Failed, format!("there is no topic {}", topic.name));
+            let missing = || {
+                Failed(
+                    Exit::Failed,
+                    format!("there is no topic {}; `feedmill topics create` makes it", topic.name),
+                )
+            };
             reader
                 .assign(*topic, count.ok_or_else(missing)?)
                 .map_err(|failure| failed(&failure))?;

@@ -88,7 +88,10 @@ pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
     let Request { caller, headers, body, .. } = request;
     let body = body::of_json(body, &headers, api.body).await?;
     let wrong = |e: serde_json::Error| Refusal::invalid(vec![Fault::of("user_id", e.to_string())]);
-    let Dismiss { user_id } = serde_json::from_slice(&body).map_err(wrong)?;
+    // Of a struct serde takes an array for its fields too.
+    let body: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&body).map_err(wrong)?;
+    let Dismiss { user_id } = serde_json::from_value(body.into()).map_err(wrong)?;
     if user_id == caller.user {
         return Err(Refusal::invalid(vec![Fault::of("user_id", "is the caller")]));
     }

@@ -23,6 +23,12 @@ const REFUSALS: [(&str, &str); 5] = [
     ("503", "Nobody answers now; try again after `Retry-After`"),
 ];
 
+/// And one that takes a body.
+const BODY_REFUSALS: [(&str, &str); 2] = [
+    ("408", "The body took too long to come"),
+    ("415", "The body is not JSON, or in a coding that is not known"),
+];
+
 /// The document, as OpenAPI 3.1 has it.
 pub fn document() -> OpenApi {
     let refusal = Shape::of::<refusal::Body<'_>>();
@@ -73,8 +79,9 @@ fn operation(route: &Route, refusal: &Shape) -> utoipa::openapi::path::Operation
         let body = RequestBodyBuilder::new().content(JSON, content(body));
         operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
     }
-    for (status, about) in REFUSALS {
-        operation = operation.response(status, response(about, JSON, refusal));
+    let with_body = BODY_REFUSALS.iter().filter(|_| route.body.is_some());
+    for (status, about) in REFUSALS.iter().chain(with_body) {
+        operation = operation.response(*status, response(about, JSON, refusal));
     }
     operation.build()
 }

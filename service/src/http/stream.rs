@@ -212,18 +212,18 @@ impl Following {
         let operations = before.as_ref().map(|before| now.since(before));
         // More operations than items say no more than the items themselves.
         let event = match operations {
-            Some(operations) if operations.is_empty() => None,
+            // Who comes back goes on from there.
+            Some(operations) if operations.is_empty() => Some(Ok(Event::default())),
             Some(operations) if operations.len() <= now.items.len().max(8) => {
                 Some(Event::default().event("patch").json_data(operations))
             }
             Some(_) | None => Some(Event::default().event("snapshot").json_data(&now)),
         };
         let event = event.and_then(Result::ok).map(|event| event.id(now.id()));
-        self.sent = Some(match (&event, before) {
-            (None, Some(before)) => Snapshot { version: now.version, ..before },
-            _ => now,
-        });
-        event
+        let says_nothing =
+            before.is_some_and(|before| before.version == now.version && before.items == now.items);
+        self.sent = Some(now);
+        event.filter(|_| !says_nothing)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The sink of what readers say against posts into PostgreSQL: group `<app>-postgres`.
 //!
 //! It is for the timeline, which knows rows alone. A database without the table `feed_feedback` has no such sink: it is looked
-//! for now and then, and once it is there all that Kafka still has is written.
+//! for now and then, and once it is there the group goes on where it stands. A table that was dropped does not get back what it had:
+//! reset the group's offsets for that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

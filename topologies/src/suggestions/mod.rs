@@ -2,7 +2,7 @@
 //!
 //! Three sources propose somebody: people whom the user follows follow them (friends of friends); they follow the same
 //! people (same people); and the user likes, comments or shares what they post (affinity). With A the user's interactions
-//! with somebody as affinity counts them, and F how many follow them,
+//! with somebody as affinity counts them, those on posts that were deleted too, and F how many follow them,
 //!
 //! ```text
 //! w(v)  = (1 + ln(1 + A(v))) / ln(2 + F(v))           a path through v, whom the user follows

@@ -49,13 +49,18 @@ pub fn first_events(history: &[Input]) -> Vec<(i64, &BehaviourEvent)> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Name {
     Id(Id),
-    /// An event without an id: its post, its action, its second.
+    /// An event without an id: its post, its action, its second; of what is said against a post its millisecond.
     Made(Id, Action, i64),
 }
 
 impl Name {
     fn of(event: &BehaviourEvent) -> Self {
-        let made = || Self::Made(event.post, event.action, event.time.div_euclid(1_000));
+        let is_said = matches!(
+            event.action,
+            Action::Hide | Action::Report | Action::LessLikeThis | Action::Undo
+        );
+        let time = if is_said { event.time } else { event.time.div_euclid(1_000) };
+        let made = || Self::Made(event.post, event.action, time);
         event.event.map_or_else(made, Self::Id)
     }
 }
