@@ -121,4 +121,19 @@ fn a_followed_feed_is_patched_as_it_changes_and_goes_on_where_a_client_left() {
     let (status, told) = world.get("/api/v1/feed/stream?limit=0", Some(&world.token(READER)));
     assert_eq!((status, &told["error"]["fields"][0]["field"]), (400, &json!("limit")), "{told}");
     assert_eq!(world.get("/api/v1/feed/stream", None).0, 401);
+    drop((again, stale));
+    a_stream_takes_little_memory(&world);
+}
+
+/// 10,000 are to fit in 300 MB: 30 kB each. What the first ones have the process take for good is not theirs.
+fn a_stream_takes_little_memory(world: &World) {
+    let token = world.token(READER);
+    let connect = |number| (0..number).map(|_| world.connect_stream(&token)).collect::<Vec<_>>();
+    let first = connect(200);
+    let before = world.api_memory_kib();
+    let more = connect(1_000);
+    let each = world.api_memory_kib().saturating_sub(before) / 1_000;
+    assert!(each < 30, "{each} KiB each");
+    assert_eq!(world.metric("feedmill_streams"), 1_200.0);
+    drop((first, more));
 }

@@ -428,6 +428,28 @@ impl World {
         self.workers.borrow_mut().get_mut(&number).unwrap().is_alive().unwrap()
     }
 
+    /// What the API process has of memory, KiB.
+    pub fn api_memory_kib(&self) -> u64 {
+        let id = self.api.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// A connection that follows the feed of whoever has this token, once its first event is there.
+    pub fn connect_stream(&self, token: &str) -> BufReader<TcpStream> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ports.public)).unwrap();
+        let head = "GET /api/v1/feed/stream HTTP/1.1\r\nhost: feedmill\r\nauthorization: Bearer";
+        write!(stream, "{head} {token}\r\n\r\n").unwrap();
+        let mut lines = BufReader::new(stream);
+        let mut line = String::new();
+        while !line.starts_with("event:") {
+            line.clear();
+            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended");
+        }
+        lines
+    }
+
     /// Where the caller's feed is.
     pub fn feed_url(&self) -> String {
         format!("http://127.0.0.1:{}/api/v1/feed", self.ports.public)

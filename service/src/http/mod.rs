@@ -33,6 +33,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::watch;
 use topologies::suggestions::SuggestionWeights;
+use utoipa::openapi::OpenApi;
 use uuid::Uuid;
 use warp::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use warp::http::{HeaderMap, Method, Response as HttpResponse, StatusCode};
@@ -108,10 +109,12 @@ pub fn public(
 /// What the routes are, for whoever asks.
 fn document()
 -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
-    let document = openapi::document();
+    // Each connection has the routes for itself: what is large in them is shared.
+    let document = Arc::new(openapi::document());
     let document = warp::path!("openapi.json")
         .and(warp::get())
-        .map(move || json(StatusCode::OK, &document, Uuid::new_v4()));
+        .and(with(&document))
+        .map(|document: Arc<OpenApi>| json(StatusCode::OK, &*document, Uuid::new_v4()));
     document.or(warp::path!("openapi.json").and(none_of(READING))).unify()
 }
 
@@ -168,7 +171,7 @@ fn none_of(
 
 fn with<T: Send + Sync + 'static>(
     of: &Arc<T>,
-) -> impl Filter<Extract = (Arc<T>,), Error = Infallible> + Clone + Send + Sync + 'static {
+) -> impl Filter<Extract = (Arc<T>,), Error = Infallible> + Clone + Send + Sync + use<T> {
     let of = Arc::clone(of);
     warp::any().map(move || Arc::clone(&of))
 }
