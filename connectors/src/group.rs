@@ -1,18 +1,96 @@
-//! A sink as a member of a consumer group: what it has applied, when it commits that, and which failures it outlives.
+//! A sink as a member of a consumer group: poll, apply, then commit.
+//!
+//! What was polled is applied completely before its position is committed, once a second, so a crash has some of it applied
+//! twice. While a server is away, or refuses, the same is tried again, ever more slowly, and Kafka holds the rest.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use millstream::broker::{Failure, Polled, Reaction, classify};
+use millstream::broker::{Failure, GroupConsumer, Polled, Reaction, classify};
 use millstream::{Offset, TopicPartition};
+
+use crate::backoff::Backoff;
+use crate::outage::{Kind, LastFault, Outage};
+
+const POLL: Duration = Duration::from_millis(100);
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How often positions are committed: a commit is a write of the broker that the next record would wait for.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// A sink's name, and who may stop it.
+#[derive(Clone, Copy)]
+pub(crate) struct Sink<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) stop: &'a AtomicBool,
+}
+
+impl Sink<'_> {
+    /// Has `apply` do what is polled, until it is stopped or `apply` says that it was. A failure of Kafka that no retry helps
+    /// ends it.
+    pub(crate) fn run(
+        self,
+        consumer: &mut dyn GroupConsumer,
+        mut apply: impl FnMut(&Polled) -> bool,
+    ) -> Result<(), Failure> {
+        let mut applied = Positions::default();
+        while !self.stop.load(Ordering::Relaxed) {
+            if let Some(positions) = applied.due(Instant::now()) {
+                consumer.commit(&positions).or_else(|failure| survive(self.name, failure))?;
+            }
+            let polled = match consumer.poll(POLL) {
+                Ok(polled) => polled,
+                Err(failure) => {
+                    survive(self.name, failure)?;
+                    continue;
+                }
+            };
+            if polled.batches.is_empty() {
+                continue;
+            }
+            if !apply(&polled) {
+                break;
+            }
+            applied.note(&polled, Instant::now());
+        }
+        match applied.all() {
+            positions if positions.is_empty() => Ok(()),
+            positions => consumer.commit(&positions).or_else(|failure| survive(self.name, failure)),
+        }
+    }
+
+    /// Tries until it is done; none if it was asked to stop before.
+    pub(crate) fn until_done<T>(
+        self,
+        (failed, last): (&AtomicU64, &LastFault),
+        mut attempt: impl FnMut() -> Result<T, (Kind, String)>,
+    ) -> Option<T> {
+        let (mut backoff, mut outage) = (Backoff::new(PAUSE_MIN, PAUSE_MAX), Outage::default());
+        loop {
+            match attempt() {
+                Ok(done) => {
+                    last.note(None);
+                    return Some(done);
+                }
+                Err((kind, words)) => {
+                    failed.fetch_add(1, Ordering::Relaxed);
+                    outage.log(self.name, (kind, &words), Instant::now());
+                    last.note(Some(words));
+                }
+            }
+            if !backoff.pause(self.stop) {
+                return None;
+            }
+        }
+    }
+}
+
 /// A commit that was lost only repeats work; a handle that is dead ends the sink.
-pub(crate) fn survive(sink: &str, failure: Failure) -> Result<(), Failure> {
+fn survive(sink: &str, failure: Failure) -> Result<(), Failure> {
     match classify(&failure) {
         Reaction::Retry | Reaction::AbortAndRewind => {
             tracing::warn!(sink, %failure, "a sink goes on");
@@ -25,14 +103,14 @@ pub(crate) fn survive(sink: &str, failure: Failure) -> Result<(), Failure> {
 
 /// The positions after what was applied, of the partitions that brought something since the last commit.
 #[derive(Default)]
-pub(crate) struct Positions {
+struct Positions {
     next: BTreeMap<TopicPartition, Offset>,
     /// When the first of them was noted.
     since: Option<Instant>,
 }
 
 impl Positions {
-    pub(crate) fn note(&mut self, polled: &Polled, now: Instant) {
+    fn note(&mut self, polled: &Polled, now: Instant) {
         for batch in &polled.batches {
             let last = batch.len().checked_sub(1).and_then(|index| batch.get(index));
             let Some(last) = last else { continue };
@@ -46,12 +124,12 @@ impl Positions {
     }
 
     /// All of them, if it is time to commit them.
-    pub(crate) fn due(&mut self, now: Instant) -> Option<Vec<(TopicPartition, Offset)>> {
+    fn due(&mut self, now: Instant) -> Option<Vec<(TopicPartition, Offset)>> {
         self.since.filter(|since| now.duration_since(*since) >= COMMIT_EVERY)?;
         Some(self.all())
     }
 
-    pub(crate) fn all(&mut self) -> Vec<(TopicPartition, Offset)> {
+    fn all(&mut self) -> Vec<(TopicPartition, Offset)> {
         self.since = None;
         std::mem::take(&mut self.next).into_iter().collect()
     }

@@ -2,6 +2,7 @@
 //!
 //! Whoever mends a refusal mends the server and not this process, so it must not be overlooked.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a refusal is logged while it lasts.
@@ -14,6 +15,26 @@ pub enum Kind {
     Unavailable,
     /// An answer that only a person changes.
     Refused,
+}
+
+/// What the last attempt said, if it failed.
+#[derive(Debug, Default)]
+pub struct LastFault(Mutex<Option<String>>);
+
+impl LastFault {
+    /// Its words.
+    pub fn words(&self) -> Option<String> {
+        self.last().clone()
+    }
+
+    /// Notes those of an attempt; none of one that went well.
+    pub fn note(&self, words: Option<String>) {
+        *self.last() = words;
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An outage, from its first failure on.

@@ -1,7 +1,8 @@
 //! What a sink has done, for metrics and readiness.
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::outage::LastFault;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -18,20 +19,12 @@ pub struct Progress {
     pub failed: AtomicU64,
     /// How long the record has waited that has waited longest, ms; 0 if none does.
     pub waiting_ms: AtomicI64,
-    fault: Mutex<Option<String>>,
+    pub(super) fault: LastFault,
 }
 
 impl Progress {
     /// Why records wait, if they do.
     pub fn fault(&self) -> Option<String> {
-        self.last().clone()
-    }
-
-    pub(super) fn set_fault(&self, words: Option<String>) {
-        *self.last() = words;
-    }
-
-    fn last(&self) -> MutexGuard<'_, Option<String>> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+        self.fault.words()
     }
 }

@@ -237,7 +237,7 @@ impl Work<'_> {
         if self.trouble.end() {
             tracing::info!(sink = "clickhouse", "a sink goes on");
         }
-        self.sinking.progress.set_fault(None);
+        self.sinking.progress.fault.note(None);
     }
 
     /// Everything that is held, if it is too much; else what has waited or is long.
@@ -321,7 +321,7 @@ impl Work<'_> {
             return;
         }
         self.trouble.log((fault.kind(), &words), now);
-        self.sinking.progress.set_fault(Some(words));
+        self.sinking.progress.fault.note(Some(words));
         self.trouble.met(now);
         if let Some(lane) = self.lanes.get_mut(&stretch.of) {
             lane.doubt(stretch);
@@ -332,7 +332,7 @@ impl Work<'_> {
     fn wait_for_schema(&mut self, stretch: &Stretch, why: &str) -> Result<(), Failure> {
         let (now, words) = (Instant::now(), format!("{stretch}: {why}"));
         self.trouble.log((Kind::Unavailable, &words), now);
-        self.sinking.progress.set_fault(Some(words));
+        self.sinking.progress.fault.note(Some(words));
         if let Some(lane) = self.lanes.get_mut(&stretch.of) {
             lane.doubt(stretch);
             lane.hold(now + SCHEMA_PAUSE);

@@ -1,15 +1,12 @@
-//! The sink's loop: poll `feeds` and `trending`, keep the newest of each key, apply, then commit.
+//! The sink's loop: poll `feeds` and `trending`, keep the newest of each key, apply, then commit, as a member of a
+//! [`group`](crate::group).
 //!
-//! A batch is applied completely before its position is committed, once a second, so a crash applies some of it twice,
-//! which the versions make harmless. While Redis is away the same batch is tried again, ever more slowly,
-//! and Kafka holds the rest; also while it refuses (a wrong password, a right that is missing), because whoever
-//! mends that mends the server and not this process, but then it is said again and again. A record that is no feed
-//! is counted and left behind: it would be no feed for ever.
+//! What a crash has it apply twice, the versions make harmless. It waits also while Redis refuses (a wrong password, a right
+//! that is missing), because whoever mends that mends the server and not this process, but then it is said again and again.
+//! A record that is no feed is counted and left behind: it would be no feed for ever.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use millstream::broker::{Batch, Failure, GroupConsumer, Polled};
 use millstream::{Clock, Histogram, RawRecord, SystemClock, Timestamp};
@@ -17,13 +14,8 @@ use schemas::{FEEDS_EPOCH, FeedVersion, Trending, UserId, VERSION, Wire, topic};
 use tokio::runtime::Handle;
 
 use super::{Applied, RedisFault, Sink, Write};
-use crate::backoff::Backoff;
-use crate::group::{Positions, survive};
-use crate::outage::Outage;
-
-const POLL: Duration = Duration::from_millis(100);
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+use crate::group;
+use crate::outage::LastFault;
 
 /// What a running sink has done, for metrics and readiness.
 #[derive(Debug, Default)]
@@ -37,7 +29,7 @@ pub struct Progress {
     /// Attempts that failed.
     pub failed: AtomicU64,
     /// The words of the last attempt if it failed.
-    pub fault: Mutex<Option<String>>,
+    pub fault: LastFault,
     /// The time of the oldest record that was polled and is not applied, ms UTC; 0 if there is none.
     pub in_hand: AtomicI64,
     /// From the time of a record, when it was ranked, until Redis has it; of the oldest of each batch.
@@ -47,11 +39,7 @@ pub struct Progress {
 impl Progress {
     /// What ails Redis, if the last attempt failed.
     pub fn fault(&self) -> Option<String> {
-        self.last().clone()
-    }
-
-    fn last(&self) -> MutexGuard<'_, Option<String>> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+        self.fault.words()
     }
 }
 
@@ -68,61 +56,24 @@ pub struct Sinking<'a> {
 }
 
 /// Runs on the calling thread until `stop` is set. A failure of Kafka that no retry helps ends it.
-pub fn run(mut sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
-    let mut applied = Positions::default();
-    while !sinking.stop.load(Ordering::Relaxed) {
-        if let Some(positions) = applied.due(Instant::now()) {
-            sinking.consumer.commit(&positions).or_else(|failure| survive("redis", failure))?;
-        }
-        let polled = match sinking.consumer.poll(POLL) {
-            Ok(polled) => polled,
-            Err(failure) => {
-                survive("redis", failure)?;
-                continue;
-            }
-        };
-        if polled.batches.is_empty() {
-            continue;
-        }
-        let (work, foreign) = newest(&polled);
-        sinking.progress.foreign.fetch_add(foreign, Ordering::Relaxed);
-        sinking.progress.in_hand.store(oldest(&polled), Ordering::Relaxed);
-        if !apply(&mut sinking, &work, runtime) {
-            break;
-        }
-        sinking.progress.in_hand.store(0, Ordering::Relaxed);
-        sinking.progress.took.observe(SystemClock.now().since(Timestamp(oldest(&polled))));
-        applied.note(&polled, Instant::now());
-    }
-    match applied.all() {
-        positions if positions.is_empty() => Ok(()),
-        positions => {
-            sinking.consumer.commit(&positions).or_else(|failure| survive("redis", failure))
-        }
-    }
-}
-
-/// Tries until it is done; `false` if it was asked to stop before.
-fn apply(sinking: &mut Sinking<'_>, work: &Work<'_>, runtime: &Handle) -> bool {
-    let (mut backoff, mut outage) = (Backoff::new(PAUSE_MIN, PAUSE_MAX), Outage::default());
-    loop {
-        match runtime.block_on(work.done_by(&mut sinking.sink)) {
-            Ok(applied) => {
-                sinking.progress.written.fetch_add(applied.written, Ordering::Relaxed);
-                sinking.progress.older.fetch_add(applied.older, Ordering::Relaxed);
-                *sinking.progress.last() = None;
-                return true;
-            }
-            Err(fault) => {
-                sinking.progress.failed.fetch_add(1, Ordering::Relaxed);
-                *sinking.progress.last() = Some(fault.to_string());
-                outage.log("redis", (fault.kind(), &fault.to_string()), Instant::now());
-            }
-        }
-        if !backoff.pause(sinking.stop) {
-            return false;
-        }
-    }
+pub fn run(sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
+    let Sinking { mut consumer, sink: mut to, progress, stop } = sinking;
+    let sink = group::Sink { name: "redis", stop };
+    sink.run(&mut *consumer, |polled| {
+        let (work, foreign) = newest(polled);
+        progress.foreign.fetch_add(foreign, Ordering::Relaxed);
+        progress.in_hand.store(oldest(polled), Ordering::Relaxed);
+        let done = sink.until_done((&progress.failed, &progress.fault), || {
+            let done = runtime.block_on(work.done_by(&mut to));
+            done.map_err(|fault| (fault.kind(), fault.to_string()))
+        });
+        let Some(applied) = done else { return false };
+        progress.written.fetch_add(applied.written, Ordering::Relaxed);
+        progress.older.fetch_add(applied.older, Ordering::Relaxed);
+        progress.in_hand.store(0, Ordering::Relaxed);
+        progress.took.observe(SystemClock.now().since(Timestamp(oldest(polled))));
+        true
+    })
 }
 
 /// What a poll brought, as it goes to Redis.

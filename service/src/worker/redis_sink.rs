@@ -142,7 +142,7 @@ mod tests {
     fn what_redis_says_is_what_readiness_hears() {
         let sunk = RedisSunk::default();
         assert_eq!(sunk.look(), Ok(()));
-        *sunk.progress.fault.lock().unwrap() = Some("redis refuses: NOPERM".to_owned());
+        sunk.progress.fault.note(Some("redis refuses: NOPERM".to_owned()));
         assert_eq!(sunk.look(), Err("feeds wait in kafka: redis refuses: NOPERM".to_owned()));
     }
 
