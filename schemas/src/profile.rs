@@ -4,6 +4,7 @@ use crate::column::{Column, Scalar};
 use crate::ids::UserId;
 use crate::poison::{FieldFault, Poison};
 use crate::row::{Columns, Row, UNAVAILABLE};
+use crate::user::User;
 use crate::wire::Cursor;
 
 /// What is longer is cut, at the end of a character.
@@ -120,44 +121,38 @@ impl Profile {
 /// A user of the database, as others see them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileRow {
-    /// Primary key.
-    pub id: UserId,
+    /// The row.
+    pub user: User,
     /// How they are seen.
     pub profile: Profile,
-    /// When the row was created, in ms UTC.
-    pub created_at_ms: i64,
-    /// Whether `deleted_at` is set.
-    pub deleted: bool,
 }
 
 impl Row for ProfileRow {
     type Key = UserId;
-    const WHAT: &'static str = "user";
-    const COUNTS_AT_CREATION: bool = false;
+    const WHAT: &'static str = User::WHAT;
+    const COUNTS_AT_CREATION: bool = User::COUNTS_AT_CREATION;
 
     fn key(columns: &Columns<'_>) -> Result<UserId, FieldFault> {
-        columns.id().id()
+        User::key(columns)
     }
 
     fn read(columns: &Columns<'_>) -> Result<Self, FieldFault> {
         Ok(Self {
-            id: columns.id().id()?,
+            user: User::read(columns)?,
             profile: Profile {
                 username: Text::read(columns.username())?,
                 avatar_url: Text::read(columns.avatar_url())?,
                 bio: Text::read(columns.bio())?,
             },
-            created_at_ms: columns.created_at().time_ms()?,
-            deleted: columns.is_deleted(),
         })
     }
 
     fn created_at_ms(&self) -> i64 {
-        self.created_at_ms
+        self.user.created_at_ms
     }
 
     fn is_deleted(&self) -> bool {
-        self.deleted
+        self.user.deleted
     }
 
     fn complete(&mut self, before: &Self) {

@@ -26,14 +26,13 @@ fn suggested(
 ) -> Result<Vec<Suggestion>> {
     let (query, settings) = (driver.query(0)?, FeedSettings::default());
     let sketch = feed.sketch(&query, &settings, UserId(user), driver.now().0).unwrap();
-    let is_gone = |of: &UserId| {
-        let person = feed.person(&query, *of).unwrap();
-        person.is_some_and(|person| person.mark.is_some() && !person.live)
+    let person = |of: UserId| feed.person(&query, of).unwrap();
+    let is_gone = |of: &UserId| person(*of).is_some_and(|person| person.is_gone());
+    let neighbours = |of: UserId| {
+        feed.neighbours(&query, (of, person(of).as_ref()), weights.neighbours_max).unwrap()
     };
     let walked = sketch.walked(weights).into_iter();
-    let neighbours: BTreeMap<_, _> = walked
-        .map(|of| (of, feed.neighbours(&query, of, weights.neighbours_max).unwrap()))
-        .collect();
+    let neighbours: BTreeMap<_, _> = walked.map(|of| (of, neighbours(of))).collect();
     Ok(suggest(&sketch, &neighbours, is_gone, weights).0)
 }
 

@@ -125,11 +125,11 @@ impl PersonKnown {
         };
         Self {
             user_id: uuid(&user),
-            is_gone: person.is_some_and(|person| person.mark.is_some() && !person.live),
+            is_gone: person.is_some_and(Person::is_gone),
             username: text(|of| &of.profile.username),
             avatar_url: text(|of| &of.profile.avatar_url),
             bio: text(|of| &of.profile.bio),
-            followers: person.map_or(0, |of| u64::try_from(of.followers).unwrap_or(0)),
+            followers: person.map_or(0, Person::followers),
             follows_more: beside.follows_more,
             first_followed: uuids(&beside.first_followed),
             first_followers: uuids(&beside.first_followers),

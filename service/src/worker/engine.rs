@@ -272,7 +272,10 @@ impl StateFeeds for State {
             let Some(person) = owned(self.feed.person(&self.query, *user))? else { continue };
             let beside = match asked.neighbours {
                 0 => Neighbours::default(),
-                max => self.feed.neighbours(&self.query, *user, max).map_err(unanswered)?,
+                max => {
+                    let of = (*user, person.as_ref());
+                    self.feed.neighbours(&self.query, of, max).map_err(unanswered)?
+                }
             };
             found.people.push(PersonKnown::of(*user, person.as_ref(), &beside));
         }

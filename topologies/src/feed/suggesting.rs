@@ -58,18 +58,15 @@ impl Feed {
         query.store(stores.people, partition, |people| Ok(people.get(&user)?.cloned()))
     }
 
-    /// Who stands beside a person, so many of each at most, if this instance owns them.
+    /// Who stands beside a user, of whom this is kept as a person, so many of each at most.
     pub fn neighbours(
         &self,
         query: &Query,
-        user: UserId,
+        (user, person): (UserId, Option<&Person>),
         max: usize,
     ) -> Result<Neighbours, QueryError> {
-        let person = self.person(query, user)?.unwrap_or_default();
-        let mut of = Neighbours {
-            followers: u64::try_from(person.followers).unwrap_or(0),
-            ..Neighbours::default()
-        };
+        let followers = person.map_or(0, Person::followers);
+        let mut of = Neighbours { followers, ..Neighbours::default() };
         let Some(people) = self.people else { return Ok(of) };
         let partition = query.partition(topic::BY_USER.name, &user.0)?;
         query.store(self.stores.follows, partition, |store| {

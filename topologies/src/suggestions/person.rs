@@ -29,6 +29,16 @@ pub struct Person {
 }
 
 impl Person {
+    /// Whether their row was deleted.
+    pub fn is_gone(&self) -> bool {
+        self.mark.is_some() && !self.live
+    }
+
+    /// How many follow them, as it is told.
+    pub fn followers(&self) -> u64 {
+        u64::try_from(self.followers).unwrap_or(0)
+    }
+
     /// Takes a change of their row; of a deletion and an image with equal marks the deletion wins.
     pub fn change(&mut self, mark: Mark, live: bool, profile: Option<&Profile>) {
         let age = |mark: Mark, live: bool| (mark, !live);
