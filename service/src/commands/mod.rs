@@ -1,11 +1,11 @@
-//! The commands that do one thing and end: create the topics, register schemas, show a feed, as it is and as it was, and the metrics of a
+//! The commands that do one thing and end: create the topics, put weight sets into force, register schemas, show a feed, as it is and as it was, and the metrics of a
 //! day, load a world, delete what a TRUNCATE deleted, compare what servers have.
 
 pub mod clickhouse;
 pub mod explain;
 mod known_schemas;
 pub mod load;
-mod log_reader;
+pub mod log_reader;
 pub mod metrics;
 pub mod replay;
 pub mod schema;
@@ -13,4 +13,5 @@ pub mod show;
 pub mod topics;
 pub mod truncate;
 pub mod verify;
+pub mod weights;
 mod workers;
