@@ -24,6 +24,7 @@ mod suggestions;
 mod trending;
 mod truncate;
 mod verify;
+mod weights;
 mod world;
 
 use serde_json::json;

@@ -14,9 +14,14 @@ pub struct TermsShown {
     freshness: Freshness,
     engagement: Engagement,
     affinity: Affinity,
-    /// What the sum is multiplied by, where a weight set demotes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    factor: Option<f64>,
+    /// What the sum is multiplied by: 1, unless the weight set demotes it.
+    #[serde(default = "whole")]
+    factor: f64,
+}
+
+/// Of whoever does not tell, being older.
+fn whole() -> f64 {
+    1.0
 }
 
 /// exp(-0.1 x age in hours).
@@ -65,7 +70,7 @@ impl fmt::Display for TermsShown {
             affinity.value,
             affinity.interactions,
         )?;
-        factor.map_or(Ok(()), |factor| write!(f, ", all of it x {factor:.4}"))
+        if *factor == 1.0 { Ok(()) } else { write!(f, ", all of it x {factor:.4}") }
     }
 }
 
@@ -91,7 +96,7 @@ impl TermsShown {
                 weight: weights.affinity,
                 interactions: item.affinity,
             },
-            factor: (terms.factor != 1.0).then_some(terms.factor),
+            factor: terms.factor,
         }
     }
 }

@@ -9,12 +9,14 @@ mod catch_up;
 mod engagement;
 mod facts;
 mod fan_out;
+mod gathering;
 mod ingest;
 mod people;
 pub mod publication;
 mod reader;
 mod reading;
 mod shown;
+mod stores;
 mod suggesting;
 mod task_trending;
 mod trending;
@@ -32,18 +34,14 @@ use self::ingest::{Ingest, IngestEvents, IngestPosts, IngestProfiles};
 use crate::engagement::line::LinePolicy;
 use crate::engagement::post::Post;
 use crate::ingest::Routed;
-use crate::layout::{Pair, PayloadSerde, WireSerde};
+use crate::layout::{PayloadSerde, WireSerde};
 use crate::live::{GoneUsers, PostsByAuthor};
-use crate::ranking::{Policies, Policy, Shown, Weights};
-use crate::reader::ReaderStatus;
-use crate::reader::days::Days;
-use crate::reader::hidden::Hidden;
-use crate::reader::silence::Silence;
-use crate::state::{Count, Time};
+use crate::ranking::{Policies, Policy, Weights};
 use crate::trending::points::Formula;
 
 pub use self::people::PeopleStores;
 pub use self::reading::Publication;
+pub use self::stores::ReaderStores;
 pub use self::trending::TrendingPosts;
 
 /// Counts what was done to posts of which nobody knew for 7 days after, and was dropped.
@@ -127,27 +125,6 @@ struct Broadcasts {
     gone: UsersGone,
     trending: TrendingPosts,
     weights: WeightsInForce,
-}
-
-/// The stores of readers, each by the reader first.
-#[derive(Clone, Copy)]
-pub struct ReaderStores {
-    /// Whether they are active, what is due, what was published.
-    pub readers: Store<UserId, ReaderStatus>,
-    /// How many live rows say that the first follows the second; none is zero.
-    pub follows: Store<Pair<UserId, UserId>, Count>,
-    /// What the first did to posts of the second, by day.
-    pub affinity: Store<Pair<UserId, UserId>, Days>,
-    /// When the user last saw the post.
-    pub seen: Store<Pair<UserId, PostId>, Time>,
-    /// Why the first sees nothing of the second, if that is so.
-    pub silences: Store<Pair<UserId, UserId>, Silence>,
-    /// What the user said against the post.
-    pub hidden: Store<Pair<UserId, PostId>, Hidden>,
-    /// How often the user was shown the post.
-    pub shown: Store<Pair<UserId, PostId>, Shown>,
-    /// When the first said that the second is not to be suggested.
-    pub dismissed: Store<Pair<UserId, UserId>, Time>,
 }
 
 /// The topology, and what is needed to ask its state.

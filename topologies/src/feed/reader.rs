@@ -14,13 +14,12 @@ use schemas::{
 };
 
 use super::catch_up::{PUT_OFF, PutOff};
-use super::facts::SEEN_SLACK_MS;
 use super::fan_out::{pace, place_of};
 use super::publication::{Body, Publication, headers};
 use super::{
     AUDIT_MISMATCHES, Between, Broadcasts, FeedSettings, PostsLive, RERANKS_AUDITED,
     RERANKS_AVOIDED, ReaderStores, SHADOW_IN_PLACE, SHADOW_RANKINGS, SHADOW_SHARED, TrendingPosts,
-    UsersGone, WeightsInForce, reading, trending, weighting,
+    UsersGone, WeightsInForce, trending, weighting,
 };
 use crate::layout::{Pair, WireSerde};
 use crate::ranking::{Ranker, ReaderState, World, validity};
@@ -45,16 +44,7 @@ pub(super) fn attach(
     (between, broadcasts): (&Between, Broadcasts),
 ) -> ReaderStores {
     let Broadcasts { posts, gone, trending, weights } = broadcasts;
-    let stores = ReaderStores {
-        readers: builder.store("readers", WireSerde, WireSerde),
-        follows: builder.store("follows", WireSerde, WireSerde),
-        affinity: builder.store("affinity", WireSerde, WireSerde),
-        seen: builder.store("seen", WireSerde, WireSerde),
-        silences: builder.store("silences", WireSerde, WireSerde),
-        hidden: builder.store("hidden", WireSerde, WireSerde),
-        shown: builder.store("shown", WireSerde, WireSerde),
-        dismissed: builder.store("dismissed", WireSerde, WireSerde),
-    };
+    let stores = ReaderStores::of(builder);
     let audience = builder.store("audience", WireSerde, Unit);
     let due = builder.timers("readers-due", WireSerde);
     let everybody_due = builder.timers("everybody-due", WireSerde);
@@ -229,50 +219,6 @@ impl ReaderProcessor {
             true
         })?;
         Ok(users)
-    }
-
-    /// Gathers the state of `user`, and forgets what was seen too long ago.
-    fn gather(&mut self, user: UserId, cx: &mut ReaderContext<'_>) -> Result<()> {
-        let state = &mut self.state;
-        state.begin(user);
-        reading::follows(&mut cx.store(self.stores.follows)?.read_only(), user, state)?;
-        reading::affinity(&mut cx.store(self.stores.affinity)?.read_only(), user, state)?;
-        let seen_ms = self.settings.weights.limits.seen_ms;
-        let oldest = cx.wall_time().0.saturating_sub(seen_ms).saturating_sub(SEEN_SLACK_MS);
-        let seen = cx.store(self.stores.seen)?;
-        let mut expired = Vec::new();
-        seen.scan_prefix(&user.0, |Pair(_, post), at| {
-            if at.0 < oldest {
-                expired.push(*post);
-            } else {
-                state.seen.push((*post, at.0));
-            }
-            true
-        })?;
-        expired.into_iter().try_for_each(|post| seen.delete(&Pair(user, post)))?;
-        if self.settings.remembers_shown {
-            self.gather_shown(user, cx)?;
-        }
-        self.gather_silence(user, cx)
-    }
-
-    /// Gathers what `user` does not want to see, and forgets what was said too long ago.
-    fn gather_silence(&mut self, user: UserId, cx: &mut ReaderContext<'_>) -> Result<()> {
-        let state = &mut self.state;
-        reading::silences(&mut cx.store(self.stores.silences)?.read_only(), user, state)?;
-        let hidden_ms = self.settings.weights.limits.hidden_ms;
-        let oldest = cx.wall_time().0.saturating_sub(hidden_ms).saturating_sub(SEEN_SLACK_MS);
-        let hidden = cx.store(self.stores.hidden)?;
-        let mut expired = Vec::new();
-        hidden.scan_prefix(&user.0, |Pair(_, post), said| {
-            if said.last() < oldest {
-                expired.push(*post);
-            } else {
-                state.hidden.extend(said.since().map(|at| (*post, at)));
-            }
-            true
-        })?;
-        expired.into_iter().try_for_each(|post| hidden.delete(&Pair(user, post)))
     }
 
     /// Ranks a reader, and publishes the body if it says something new; of one who is gone, that there is none.
