@@ -18,6 +18,7 @@ mod openapi;
 mod page;
 mod parameter;
 mod patch;
+mod preferences;
 mod refusal;
 mod routes;
 mod stream;
@@ -65,6 +66,8 @@ pub struct Api {
     pub suggestions: Option<SuggestionWeights>,
     /// The numbers by which feeds were made.
     pub weights: WeightSets,
+    /// Whether words can be muted.
+    pub mutes_words: bool,
     /// Whether workers are told what was shown.
     pub remembers_shown: bool,
     /// Takes events.

@@ -18,8 +18,8 @@ use serde::Serialize;
 use sync_wrapper::SyncStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use topologies::ranking::Weights;
 use topologies::ranking::rerank::rerank;
+use topologies::ranking::{Scorer, Weights};
 use utoipa::ToSchema;
 use warp::Reply;
 use warp::reply::Response;
@@ -72,7 +72,7 @@ impl Snapshot {
         (weights, as_of, limit): (&Weights, i64, usize),
     ) -> Self {
         let items = rerank(body, weights, as_of).iter().take(limit).map(Into::into).collect();
-        let Weights { freshness, engagement, affinity, .. } = *weights;
+        let [freshness, engagement, affinity] = Scorer::new(weights, body.facts, as_of).weights();
         Self {
             items,
             version,

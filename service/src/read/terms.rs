@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemas::FeedItem;
 use serde::{Deserialize, Serialize};
-use topologies::ranking::{Terms, Weights};
+use topologies::ranking::Terms;
 use utoipa::ToSchema;
 
 /// The terms of a score: the sum of weight x value.
@@ -76,16 +76,17 @@ impl fmt::Display for TermsShown {
 
 impl TermsShown {
     /// The terms of an item as of a time.
-    pub fn of(item: &FeedItem, terms: &Terms, (weights, now_ms): (&Weights, i64)) -> Self {
+    pub fn of(item: &FeedItem, terms: &Terms, (weights, now_ms): ([f64; 3], i64)) -> Self {
+        let [by_freshness, by_engagement, by_affinity] = weights;
         Self {
             freshness: Freshness {
                 value: terms.freshness,
-                weight: weights.freshness,
+                weight: by_freshness,
                 age_ms: now_ms.saturating_sub(item.created_at_ms).max(0),
             },
             engagement: Engagement {
                 value: terms.engagement,
-                weight: weights.engagement,
+                weight: by_engagement,
                 likes: item.likes,
                 comments: item.comments,
                 shares: item.shares,
@@ -93,7 +94,7 @@ impl TermsShown {
             },
             affinity: Affinity {
                 value: terms.affinity,
-                weight: weights.affinity,
+                weight: by_affinity,
                 interactions: item.affinity,
             },
             factor: terms.factor,

@@ -257,6 +257,7 @@ impl Parts<'_> {
             daily: Daily::of(self.config)?,
             suggestions: self.config.suggestions,
             weights,
+            mutes_words: self.config.mutes_words,
             remembers_shown: self.config.remembers_shown,
             log,
             format,

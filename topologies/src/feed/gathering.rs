@@ -32,6 +32,9 @@ impl ReaderProcessor {
         if self.settings.remembers_shown {
             self.gather_shown(user, cx)?;
         }
+        if let Some(chosen) = cx.store(self.stores.preferences)?.get(&user)? {
+            self.state.choose(chosen);
+        }
         self.gather_silence(user, cx)
     }
 

@@ -12,8 +12,10 @@ mod fan_out;
 mod gathering;
 mod ingest;
 mod people;
+mod post_words;
 pub mod publication;
 mod reader;
+mod reader_input;
 mod reading;
 mod shown;
 mod stores;
@@ -27,7 +29,7 @@ use std::sync::Arc;
 use millstream::{Broadcast, Builder, Internal, Nullable, Result, Store, Stream, Topology};
 use schemas::{
     Gone, NoRegistry, Payload, PostId, PostLine, SchemaById, ToPerson, ToPost, ToUser, TrendingKey,
-    TrendingPart, UserId, WeightsVersion, topic,
+    TrendingPart, UserId, WeightsVersion, Words, topic,
 };
 
 use self::ingest::{Ingest, IngestEvents, IngestPosts, IngestProfiles};
@@ -85,6 +87,8 @@ pub struct FeedSettings {
     pub audit_one_in: i64,
     /// Whether users are suggested to each other: state of its own, which nothing else needs.
     pub suggests: bool,
+    /// Whether readers can mute words: every process then has those of all live posts, some 200 bytes each.
+    pub mutes_words: bool,
     /// Whether it is remembered what readers were shown, for weight sets that ask: a row a reader and post.
     pub remembers_shown: bool,
     /// Whether active readers are kept ranked and published; else whoever is asked about is ranked on demand, and no more.
@@ -104,6 +108,7 @@ impl Default for FeedSettings {
             spread_ms: 10_000,
             audit_one_in: 100,
             suggests: true,
+            mutes_words: true,
             remembers_shown: false,
             keeps_ranked: true,
         }
@@ -118,6 +123,9 @@ pub type UsersGone = Broadcast<UserId, Gone, GoneUsers>;
 /// The weight sets and who is ranked by which, as every process has them.
 pub type WeightsInForce = Broadcast<WeightsVersion, Policy, Policies>;
 
+/// The words of posts, as every process has them.
+pub type WordsKnown = Broadcast<PostId, Words>;
+
 /// What the sub-topology of readers hears of everybody.
 #[derive(Clone, Copy)]
 struct Broadcasts {
@@ -125,6 +133,8 @@ struct Broadcasts {
     gone: UsersGone,
     trending: TrendingPosts,
     weights: WeightsInForce,
+    /// None where nobody can mute any.
+    words: Option<WordsKnown>,
 }
 
 /// The topology, and what is needed to ask its state.
@@ -146,6 +156,8 @@ pub struct Feed {
     pub trending: TrendingPosts,
     /// The weight sets.
     pub weights: WeightsInForce,
+    /// The words of posts, if any can be muted.
+    pub words: Option<WordsKnown>,
 }
 
 /// The topics between the sub-topologies.
@@ -172,11 +184,14 @@ pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     let stored_posts = engagement::attach(&builder, settings, (&between, gone));
     trending::attach(&builder, &between);
     let weights = builder.broadcast_indexed(topic::WEIGHTS.name, WireSerde, WireSerde);
-    let broadcasts = Broadcasts { posts, gone, trending, weights };
+    let words = settings
+        .mutes_words
+        .then(|| builder.broadcast(topic::POST_WORDS.name, WireSerde, WireSerde));
+    let broadcasts = Broadcasts { posts, gone, trending, weights, words };
     let stores = reader::attach(&builder, settings, (&between, broadcasts));
     let people = settings.suggests.then(|| people::attach(&builder, &between));
     let topology = builder.build()?;
-    Ok(Feed { topology, stores, stored_posts, people, posts, gone, trending, weights })
+    Ok(Feed { topology, stores, stored_posts, people, posts, gone, trending, weights, words })
 }
 
 type Raw = Stream<Option<Payload>, Option<Payload>>;
@@ -203,8 +218,11 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
         })
         .to(topic::GONE.name, WireSerde, Nullable(WireSerde));
 
-    let routed =
-        source(topic::CDC_POSTS).process("ingest-posts", &[], move || IngestPosts::new(epoch));
+    let rows = source(topic::CDC_POSTS);
+    let routed = rows.process("ingest-posts", &[], move || IngestPosts::new(epoch));
+    if settings.mutes_words {
+        post_words::attach(builder, &rows, (epoch, settings.line_policy));
+    }
     route(&routed, "ingest-posts", between);
 
     let follows = builder.store("follow-rows", WireSerde, WireSerde);

@@ -1,7 +1,7 @@
 //! The stores of readers, each by the reader first.
 
 use millstream::{Builder, Store};
-use schemas::{PostId, UserId};
+use schemas::{PostId, Preferences, UserId};
 
 use crate::layout::{Pair, WireSerde};
 use crate::ranking::Shown;
@@ -28,6 +28,8 @@ pub struct ReaderStores {
     pub hidden: Store<Pair<UserId, PostId>, Hidden>,
     /// How often the user was shown the post.
     pub shown: Store<Pair<UserId, PostId>, Shown>,
+    /// What the user chose.
+    pub preferences: Store<UserId, Preferences>,
     /// When the first said that the second is not to be suggested.
     pub dismissed: Store<Pair<UserId, UserId>, Time>,
 }
@@ -43,6 +45,7 @@ impl ReaderStores {
             silences: builder.store("silences", WireSerde, WireSerde),
             hidden: builder.store("hidden", WireSerde, WireSerde),
             shown: builder.store("shown", WireSerde, WireSerde),
+            preferences: builder.store("preferences", WireSerde, WireSerde),
             dismissed: builder.store("dismissed", WireSerde, WireSerde),
         }
     }

@@ -5,6 +5,7 @@ mod events;
 mod feed;
 mod internal;
 mod openapi;
+mod preferences;
 mod tiers;
 mod trending;
 mod walks;

@@ -170,6 +170,7 @@ impl World {
             daily: Daily::default(),
             suggestions: Some(SuggestionWeights::default()),
             weights: WeightSets::default(),
+            mutes_words: true,
             remembers_shown: false,
             log,
             format: EventFormat::Json,
