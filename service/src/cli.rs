@@ -39,11 +39,11 @@ pub enum Command {
     /// Show a living feed in this process: no service needed.
     Demo(Demo),
     /// Rank feeds, push them to Redis and answer reads: worker and API in one process.
-    Run,
+    Run(Serving),
     /// Rank feeds and push them to Redis.
     Worker,
     /// Answer reads and take events.
-    Serve,
+    Serve(Serving),
     /// Load a generated world of any size into Kafka or PostgreSQL, and verify feeds made of it: to size a cluster.
     Load(Load),
     /// Whether PostgreSQL, ClickHouse, the workers' state and Redis say the same; 1 if not, with each difference.
@@ -71,6 +71,14 @@ pub enum Command {
     Feed(Feed),
     /// The quality of a day's feeds: CTR, dwell, repeats; added up by all events that came by now.
     Metrics(Metrics),
+}
+
+/// What answers reads.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Serving {
+    /// Show feeds in a browser too, at /page of http.listen: whoever has a token sees their own move.
+    #[arg(long)]
+    pub page: bool,
 }
 
 /// The metrics of a day.

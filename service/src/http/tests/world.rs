@@ -170,6 +170,7 @@ impl World {
             log,
             format: EventFormat::Json,
             cursors: Cursors::new(Some("open sesame")).unwrap(),
+            page: None,
             metrics: Arc::clone(&metrics),
             events_max: 100,
             body: Bounds { bytes_max: 64 * 1024, wait: Duration::from_secs(30) },
