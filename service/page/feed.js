@@ -6,6 +6,8 @@
 // the panels; why; keys; who reads. A session is one reader's: all that it runs ends with its signal.
 
 const ITEMS = 30;
+// So much of what trends is shown before somebody asks for more, as the style sheet knows too.
+const FEW = 5;
 const API = new URL("api/v1/", document.baseURI);
 const HOUR = 3_600_000;
 // A live stream says something every 15 s.
@@ -383,10 +385,10 @@ function made(item) {
 function fill(element, item, place) {
   element.item = item;
   const { likes, comments, shares, exposures } = item.counts;
-  const counts = [count(likes, "like"), count(comments, "comment"), shares !== null && count(shares, "share"), exposures !== null && count(exposures, "view"), item.affinity && `you and them: ${count(item.affinity, "interaction")}`];
+  const counts = [likes && count(likes, "like"), comments && count(comments, "comment"), shares && count(shares, "share"), exposures && count(exposures, "view"), item.affinity && `you and them: ${count(item.affinity, "interaction")}`];
   element.querySelector(".number").textContent = place + 1;
   element.querySelector(".sources").textContent = item.sources.join(", ");
-  element.querySelector(".counts").textContent = counts.filter(Boolean).join(" · ");
+  element.querySelector(".counts").textContent = counts.filter(Boolean).join(" · ") || "nobody has done anything with it yet";
   const rule = element.querySelector(".rule");
   const words = RULES[item.rule];
   rule.hidden = !words;
@@ -446,7 +448,7 @@ function fade(element, top) {
   element.inert = true;
   element.style.top = `${top}px`;
   list.append(element);
-  element.animate({ opacity: [1, 0], transform: ["none", "translateX(24px)"] }, { duration: 380, fill: "forwards" }).finished.finally(() => element.remove());
+  element.animate({ opacity: [1, 0], transform: ["none", "translateX(24px)"] }, { duration: 260, fill: "forwards" }).finished.finally(() => element.remove());
 }
 
 /** What stands above the feed: who answered, and what is to be known of the answer. */
@@ -558,16 +560,18 @@ async function trends() {
     element.querySelector(".counts").textContent = `${number(score)} points · ${count(counts.likes, "like")} · ${ago(now() - created_at)}`;
     const button = element.querySelector("[data-why]");
     button.textContent = inFeed.has(post_id) ? "Why?" : "Why not?";
-    button.title = inFeed.has(post_id) ? "It is in this feed: why?" : "Why is it not in this feed?";
+    button.title = inFeed.has(post_id) ? "It is in this feed: why?" : `Why is it not among the first ${ITEMS} of this feed?`;
   });
+  $("trend-more").hidden = items.length <= FEW;
   $("trend-nothing").hidden = items.length > 0;
   $("trend-nothing").textContent = `Nothing trends within ${WINDOW_WORDS[range]}.`;
 }
 
 function reason({ source, through = [], more, interactions }) {
   const people = through.map(({ user_id, username }) => `@${username ?? user_id.slice(0, 8)}`);
-  const all = listed(more ? [...people, `${number(more)} more`] : people);
-  if (source === "friends_of_friends") return `${all}, whom you follow, ${people.length + more > 1 ? "follow" : "follows"} them`;
+  const others = more + people.splice(2).length;
+  const all = listed(others ? [...people, `${number(others)} more`] : people);
+  if (source === "friends_of_friends") return `followed by ${all}`;
   if (source === "same_people") return `follows ${all}, as you do`;
   return `you did ${count(interactions, "thing")} with their posts`;
 }
@@ -575,7 +579,7 @@ function reason({ source, through = [], more, interactions }) {
 async function suggestions() {
   const answer = await ask("discover/suggested-users?limit=6").catch((fault) => {
     if (fault.status !== 404) throw fault;
-    $("people").hidden = document.querySelector("[data-view=people]").hidden = true;
+    $("people").hidden = document.querySelector("button[data-view=people]").hidden = true;
   });
   if (!answer) return "enough";
   const { items } = await answer.json();
@@ -627,7 +631,8 @@ const row = (...cells) => h("tr", {}, h("th", { scope: "row" }, cells[0]), ...ce
 function placed({ position, rank, rule, score, terms, sources }) {
   const { freshness, engagement, affinity } = terms;
   const moved = RULES[rule] ? ` ${RULES[rule][1]}` : "";
-  const of = (name, term, from) => row(name, from, `${term.weight} × ${term.value.toFixed(4)}`, (term.weight * term.value).toFixed(4));
+  const beyond = position > ITEMS ? `, of which this page shows ${ITEMS}` : "";
+  const of = (name, term, from) => row(name, from, `${term.weight.toFixed(2)} × ${term.value.toFixed(3)}`, (term.weight * term.value).toFixed(4));
   const head = ["Term", "From", "Weight × value", "Part"].map((words) => h("th", { scope: "col" }, words));
   const source = (reason) => {
     const author = () => named(h("span", {}), "user", reason.author_id);
@@ -636,7 +641,7 @@ function placed({ position, rank, rule, score, terms, sources }) {
     return h("li", {}, `You did ${count(reason.interactions, "thing")} with posts of `, author(), " within 90 days.");
   };
   return [
-    h("p", { className: "verdict" }, `Number ${position} of the feed; number ${rank} by score alone.${moved}`),
+    h("p", { className: "verdict" }, `Number ${position} of the feed${beyond}; number ${rank} by score alone.${moved}`),
     h("ul", {}, ...sources.map(source)),
     h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {},
       of("Freshness", freshness, `${span(freshness.age_ms)} old`),
@@ -715,7 +720,7 @@ function pressed(key) {
 
 function view(name) {
   $("main").dataset.view = name;
-  for (const button of document.querySelectorAll("[data-view]")) button.setAttribute?.("aria-pressed", button.dataset.view === name);
+  for (const button of document.querySelectorAll("button[data-view]")) button.setAttribute("aria-pressed", button.dataset.view === name);
 }
 
 function within(tab) {
@@ -753,6 +758,10 @@ function listen() {
   $("hold").onclick = () => hold(!isHeld);
   $("held").onclick = () => hold(false);
   $("theme").onclick = () => theme(THEMES[$("theme").dataset.is]);
+  $("trend-more").onclick = () => {
+    const isMore = $("trend-list").classList.toggle("more");
+    $("trend-more").textContent = isMore ? "Show fewer" : "Show more";
+  };
   $("keys").onclick = () => $("help").showModal();
   $("leave").onclick = () => (stored(sessionStorage, "feedmill.token", null), door(""));
   $("whynot-form").onsubmit = (event) => (event.preventDefault(), why(encodeURIComponent($("post").value.trim())));
@@ -833,7 +842,7 @@ async function gather() {
   const answer = await fetch(new URL("page/readers.json", document.baseURI), { cache: "no-store" }).then((answer) => answer.json(), () => null);
   cast = answer?.readers ?? cast;
   cast.forEach(({ user_id, username }) => names.set(user_id, username));
-  const option = ({ user_id, username, favourite }) => h("option", { value: user_id }, `@${username}, who cares for ${favourite}`);
+  const option = ({ user_id, username, favourite }) => h("option", { value: user_id }, `@${username} · ${favourite}`);
   $("reader").replaceChildren(...cast.map(option));
   $("chooser").hidden = cast.length === 0;
 }

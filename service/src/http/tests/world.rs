@@ -27,6 +27,7 @@ use crate::event_format::EventFormat;
 use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
 use crate::http::cursor::Cursors;
+use crate::http::feed_page::FeedPage;
 use crate::http::{Api, public};
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
@@ -183,6 +184,13 @@ impl World {
     pub fn with_daily(daily: Daily) -> Self {
         let mut world = Self::new();
         Arc::get_mut(&mut world.api).unwrap().daily = daily;
+        world
+    }
+
+    /// One that shows the page.
+    pub fn with_page(page: FeedPage) -> Self {
+        let mut world = Self::new();
+        Arc::get_mut(&mut world.api).unwrap().page = Some(page);
         world
     }
 
