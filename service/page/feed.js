@@ -6,8 +6,6 @@
 // the panels; why; keys; who reads. A session is one reader's: all that it runs ends with its signal.
 
 const ITEMS = 30;
-// So much of what trends is shown before somebody asks for more, as the style sheet knows too.
-const FEW = 5;
 const API = new URL("api/v1/", document.baseURI);
 const HOUR = 3_600_000;
 // A live stream says something every 15 s.
@@ -52,12 +50,14 @@ class Fault extends Error {
 
 const troubles = new Map();
 
-/** Tells what is wrong with a part of the page, or that nothing is. */
+/** Tells what is wrong with a part of the page, or that nothing is; the same words are not told again. */
 function trouble(part, words) {
   if (words) troubles.set(part, words);
   else troubles.delete(part);
-  $("status").textContent = [...new Set(troubles.values())].slice(0, 2).join(" ");
-  $("status").hidden = troubles.size === 0;
+  const told = [...new Set(troubles.values())].slice(0, 2).join(". ");
+  const status = told && `${told}. What you see may be old; it is tried again.`;
+  if ($("status").textContent !== status) $("status").textContent = status;
+  $("status").hidden = !status;
 }
 
 async function ask(path, { signal, headers, ...more } = {}) {
@@ -95,7 +95,7 @@ function repeated(of, part, seconds, work) {
   let wake = () => {};
   (async () => {
     for (let fails = 0; !of.signal.aborted; ) {
-      let pause = seconds;
+      let pause = seconds();
       try {
         if ((await work()) === "enough") return;
         fails = 0;
@@ -104,7 +104,7 @@ function repeated(of, part, seconds, work) {
         if (of.signal.aborted) return;
         if (fault.status === 401) return refused();
         pause = pauseAfter((fails += 1), fault);
-        trouble(part, `${fault.message}; it is asked again in ${pause} s.`);
+        trouble(part, fault.message);
       }
       await Promise.race([waited(pause, of.signal), new Promise((done) => (wake = done))]);
     }
@@ -117,22 +117,27 @@ async function* events(body, alive) {
   const chunks = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   let event = { name: "message", data: [], id: null };
-  for (;;) {
-    const { done, value } = await chunks.read();
-    if (done) return;
-    alive();
-    const lines = (rest + value).split(/\r?\n/);
-    rest = lines.pop();
-    for (const line of lines) {
-      const [, field, text] = /^([^:]*):? ?(.*)$/s.exec(line);
-      if (field === "event") event.name = text;
-      else if (field === "data") event.data.push(text);
-      else if (field === "id") event.id = text;
-      else if (line === "") {
-        if (event.data.length || event.id !== null) yield { ...event, data: event.data.join("\n") };
-        event = { name: "message", data: [], id: null };
+  try {
+    for (;;) {
+      const { done, value } = await chunks.read();
+      if (done) return;
+      alive();
+      const lines = (rest + value).split(/\r?\n/);
+      rest = lines.pop();
+      for (const line of lines) {
+        const [, field, text] = /^([^:]*):? ?(.*)$/s.exec(line);
+        if (field === "event") event.name = text;
+        else if (field === "data") event.data.push(text);
+        else if (field === "id") event.id = text;
+        else if (line === "") {
+          if (event.data.length || event.id !== null) yield { ...event, data: event.data.join("\n") };
+          event = { name: "message", data: [], id: null };
+        }
       }
     }
+  } finally {
+    // Whoever stops listening hangs up.
+    chunks.cancel().catch(() => {});
   }
 }
 
@@ -234,7 +239,7 @@ async function follow(of) {
       const words = fault instanceof Fault ? fault.message : "The stream was cut";
       const pause = pauseAfter((fails += 1), fault);
       link("lost", `connecting again in ${pause} s`);
-      if (fails > 1) trouble("stream", `${words}; it is followed again in ${pause} s.`);
+      if (fails > 1) trouble("stream", words);
       wakeRead();
       await waited(pause, of.signal);
     } finally {
@@ -256,7 +261,7 @@ function take({ name, data, id }) {
   known.followed = document ? { document, id } : null;
   if (document !== before) {
     draw();
-    soon("read", 1_500, wakeRead);
+    soon("read", 4_000, wakeRead);
   }
 }
 
@@ -307,7 +312,7 @@ async function learn() {
 
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 let isHeld = false;
-let isUrgent = false;
+let urgentUntil = 0;
 let overSince = null;
 let heard = { came: 0, went: 0 };
 const list = $("items");
@@ -351,8 +356,8 @@ function draw() {
     return;
   }
   // Nobody likes to press what moves away under the pointer.
-  if (!isUrgent && list.querySelector(".acts:hover") && Date.now() - (overSince ??= Date.now()) < 2_500) return soon("draw", 300, draw);
-  [isUrgent, overSince] = [false, null];
+  if (Date.now() > urgentUntil && list.querySelector(".acts:hover") && Date.now() - (overSince ??= Date.now()) < 2_500) return soon("draw", 300, draw);
+  overSince = null;
   const of = shown();
   if (!of) return;
   const before = drawn();
@@ -403,6 +408,7 @@ function measure() {
   for (const [element, terms] of all) {
     const age = element.querySelector(".age");
     age.textContent = ago(now() - element.item.created_at);
+    element.firstElementChild.ariaLabel = `Number ${element.querySelector(".number").textContent}, by ${called("user", element.item.author_id)}`;
     age.dateTime = new Date(element.item.created_at).toISOString();
     element.querySelector(".terms").hidden = element.querySelector(".score").hidden = !terms;
     for (const { name, value, weight, part } of terms ?? []) {
@@ -525,7 +531,7 @@ async function act(element, action) {
     element.querySelector(".like span").textContent = said === "like" ? "Liked" : "Like";
   };
   say(action);
-  isUrgent = true;
+  urgentUntil = Date.now() + 5_000;
   try {
     await event(action, item, ctx);
     const undo = async () => {
@@ -562,7 +568,6 @@ async function trends() {
     button.textContent = inFeed.has(post_id) ? "Why?" : "Why not?";
     button.title = inFeed.has(post_id) ? "It is in this feed: why?" : `Why is it not among the first ${ITEMS} of this feed?`;
   });
-  $("trend-more").hidden = items.length <= FEW;
   $("trend-nothing").hidden = items.length > 0;
   $("trend-nothing").textContent = `Nothing trends within ${WINDOW_WORDS[range]}.`;
 }
@@ -758,10 +763,12 @@ function listen() {
   $("hold").onclick = () => hold(!isHeld);
   $("held").onclick = () => hold(false);
   $("theme").onclick = () => theme(THEMES[$("theme").dataset.is]);
-  $("trend-more").onclick = () => {
-    const isMore = $("trend-list").classList.toggle("more");
-    $("trend-more").textContent = isMore ? "Show fewer" : "Show more";
-  };
+  for (const button of document.querySelectorAll(".more")) {
+    button.onclick = () => {
+      const isMore = button.previousElementSibling.classList.toggle("few");
+      button.textContent = isMore ? "Show more" : "Show fewer";
+    };
+  }
   $("keys").onclick = () => $("help").showModal();
   $("leave").onclick = () => (stored(sessionStorage, "feedmill.token", null), door(""));
   $("whynot-form").onsubmit = (event) => (event.preventDefault(), why(encodeURIComponent($("post").value.trim())));
@@ -794,6 +801,7 @@ function stop() {
   trouble("", null);
   known = fresh();
   [list, $("trend-list"), $("suggestions"), $("facts")].forEach((of) => of.replaceChildren());
+  $("toast").hidden = true;
   link("off", "not connected");
 }
 
@@ -801,7 +809,7 @@ function door(words) {
   stop();
   $("door-fault").textContent = words;
   $("token").value = "";
-  for (const [id, isHidden] of [["door", false], ["feed", true], ["aside", true], ["views", true], ["leave", true]]) $(id).hidden = isHidden;
+  for (const [id, isHidden] of [["door", false], ["feed", true], ["aside", true], ["views", true], ["leave", true], ["hold", true]]) $(id).hidden = isHidden;
   $("token").focus();
 }
 
@@ -812,15 +820,17 @@ function start(token) {
   session = { token, signal: control.signal, stop: () => control.abort() };
   stored(sessionStorage, "feedmill.token", token);
   const user = subject(token);
-  if (cast.length) $("reader").value = user;
+  if (cast.length && !cast.some((reader) => reader.user_id === user)) $("reader").prepend(h("option", { value: user }, called("user", user)));
+  $("reader").value = user;
+  document.title = `${called("user", user)} · Feedmill`;
   $("feed-title").replaceChildren("The feed of ", named(h("span", {}), "user", user));
-  for (const [id, isHidden] of [["door", true], ["feed", false], ["aside", false], ["views", false], ["leave", cast.length > 0]]) $(id).hidden = isHidden;
+  for (const [id, isHidden] of [["door", true], ["feed", false], ["aside", false], ["views", false], ["leave", cast.length > 0], ["hold", false]]) $(id).hidden = isHidden;
   $("nothing").hidden = false;
   $("nothing").textContent = "Asking for the feed…";
   hold(false);
-  wakeRead = repeated(session, "read", 20, read);
-  wakeTrends = repeated(session, "trends", 15, trends);
-  wakeSuggestions = repeated(session, "suggestions", 30, suggestions);
+  wakeRead = repeated(session, "read", () => (known.isLive ? 20 : 5), read);
+  wakeTrends = repeated(session, "trends", () => 15, trends);
+  wakeSuggestions = repeated(session, "suggestions", () => 30, suggestions);
   follow(session);
 }
 

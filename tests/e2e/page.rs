@@ -53,6 +53,7 @@ fn a_person_watches_the_feed_in_a_browser_and_what_they_like_moves_it() {
         browser
             .wait("names", "document.querySelector('.item .author')?.textContent.startsWith('@')");
         it_fits(&browser);
+        it_is_what_the_api_answers(&browser);
         a_like_moves_it(&browser);
         a_key_asks_why(&browser);
     }
@@ -76,6 +77,15 @@ fn it_fits(browser: &Browser) {
     let sum = browser.wait("a score", sum).as_f64().unwrap();
     assert!((parts.iter().sum::<f64>() - sum).abs() < 0.01, "{parts:?} {sum}");
     assert!(bars.iter().any(|bar| *bar > 0.0), "{bars:?}");
+}
+
+/// Patch after patch, the page has the order that a read gives; looked at in one breath.
+fn it_is_what_the_api_answers(browser: &Browser) {
+    let read = "fetch('api/v1/feed?limit=30', {headers: {authorization: 'Bearer ' + sessionStorage['feedmill.token']}})";
+    let posts = "items.map(of => of.post_id).join()";
+    let same =
+        format!("{read}.then(of => of.json()).then(({{items}}) => {posts} === {POSTS}.join())");
+    browser.wait("both are the same", &same);
 }
 
 fn a_like_moves_it(browser: &Browser) {
