@@ -64,7 +64,8 @@ async function ask(path, { signal, headers, ...more } = {}) {
   const authorization = `Bearer ${session.token}`;
   let answer;
   try {
-    answer = await fetch(new URL(path, API), { ...more, signal: signal ?? session.signal, cache: "no-store", headers: { authorization, ...headers } });
+    const asked = { ...more, signal: signal ?? session.signal, cache: "no-store", headers: { authorization, ...headers } };
+    answer = await fetch(new URL(path, API), asked);
   } catch (cause) {
     if (session.signal.aborted) throw cause;
     throw new Fault("The server cannot be reached");
@@ -72,8 +73,8 @@ async function ask(path, { signal, headers, ...more } = {}) {
   if (answer.ok) return answer;
   const said = await answer.json().then((body) => body.error?.message, () => null);
   const words = { 401: "The token is not accepted", 429: "Too many requests" }[answer.status];
-  const after = Number.parseInt(answer.headers.get("retry-after"), 10);
-  throw new Fault(words ?? `The server says ${answer.status}: ${said ?? "nothing more"}`, answer.status, Number.isNaN(after) ? null : after);
+  const after = Number.parseInt(answer.headers.get("retry-after"), 10) || null;
+  throw new Fault(words ?? `The server says ${answer.status}: ${said ?? "nothing more"}`, answer.status, after);
 }
 
 const tell = (path, body) =>
@@ -349,17 +350,23 @@ function arrange(to, items, key, make) {
   return { elements, went: [...had.values()] };
 }
 
+/** Nobody likes to press what moves away under the pointer: for a moment the list waits. */
+function isAboutToPress() {
+  if (Date.now() < urgentUntil || !list.querySelector(".acts:hover")) return false;
+  overSince ??= Date.now();
+  return Date.now() - overSince < 2_500;
+}
+
 function draw() {
   if (isHeld) {
     $("held").hidden = false;
     $("held").textContent = "The feed has moved on. Show it";
     return;
   }
-  // Nobody likes to press what moves away under the pointer.
-  if (Date.now() > urgentUntil && list.querySelector(".acts:hover") && Date.now() - (overSince ??= Date.now()) < 2_500) return soon("draw", 300, draw);
-  overSince = null;
   const of = shown();
   if (!of) return;
+  if (isAboutToPress()) return soon("draw", 300, draw);
+  overSince = null;
   const before = drawn();
   const tops = new Map(before.map((item) => [item, item.getBoundingClientRect().top]));
   const offsets = new Map(before.map((item) => [item, item.offsetTop]));
@@ -372,8 +379,9 @@ function draw() {
     went.forEach((element) => fade(element, offsets.get(element)));
   }
   const place = before.indexOf(focus?.closest?.(".item"));
-  if (place >= 0 && went.includes(before[place])) (elements[Math.min(place, elements.length - 1)]?.firstElementChild ?? list).focus({ preventScroll: true });
-  else if (place >= 0 && document.activeElement !== focus) focus.focus({ preventScroll: true });
+  const next = elements[Math.min(place, elements.length - 1)]?.firstElementChild ?? list;
+  // Whoever goes by keys stays where they are, or goes on with what came there.
+  if (place >= 0) (went.includes(before[place]) ? next : focus).focus({ preventScroll: true });
   measure();
   facts(of);
   if (before.length) hear(elements.filter((element) => !tops.has(element)).length, went.length);
@@ -390,7 +398,13 @@ function made(item) {
 function fill(element, item, place) {
   element.item = item;
   const { likes, comments, shares, exposures } = item.counts;
-  const counts = [likes && count(likes, "like"), comments && count(comments, "comment"), shares && count(shares, "share"), exposures && count(exposures, "view"), item.affinity && `you and them: ${count(item.affinity, "interaction")}`];
+  const counts = [
+    likes && count(likes, "like"),
+    comments && count(comments, "comment"),
+    shares && count(shares, "share"),
+    exposures && count(exposures, "view"),
+    item.affinity && `you and them: ${count(item.affinity, "interaction")}`,
+  ];
   element.querySelector(".number").textContent = place + 1;
   element.querySelector(".sources").textContent = item.sources.join(", ");
   element.querySelector(".counts").textContent = counts.filter(Boolean).join(" · ") || "nobody has done anything with it yet";
@@ -406,9 +420,9 @@ function measure() {
   const all = drawn().map((element) => [element, termsOf(element.item, of?.weights)]);
   const scale = Math.max(0.3, ...all.flatMap(([, terms]) => terms ?? []).map(({ part }) => part));
   for (const [element, terms] of all) {
-    const age = element.querySelector(".age");
+    const [age, place] = [element.querySelector(".age"), element.querySelector(".number").textContent];
     age.textContent = ago(now() - element.item.created_at);
-    element.firstElementChild.ariaLabel = `Number ${element.querySelector(".number").textContent}, by ${called("user", element.item.author_id)}`;
+    element.firstElementChild.ariaLabel = `Number ${place}, by ${called("user", element.item.author_id)}`;
     age.dateTime = new Date(element.item.created_at).toISOString();
     element.querySelector(".terms").hidden = element.querySelector(".score").hidden = !terms;
     for (const { name, value, weight, part } of terms ?? []) {
@@ -454,7 +468,8 @@ function fade(element, top) {
   element.inert = true;
   element.style.top = `${top}px`;
   list.append(element);
-  element.animate({ opacity: [1, 0], transform: ["none", "translateX(24px)"] }, { duration: 260, fill: "forwards" }).finished.finally(() => element.remove());
+  const going = { opacity: [1, 0], transform: ["none", "translateX(24px)"] };
+  element.animate(going, { duration: 260, fill: "forwards" }).finished.finally(() => element.remove());
 }
 
 /** What stands above the feed: who answered, and what is to be known of the answer. */
@@ -523,7 +538,8 @@ async function act(element, action) {
   if (element.dataset.said) return;
   const of = shown();
   // An item that came by the stream has been in no answer yet: it is named by its place and its version.
-  const ctx = known.contexts.get(item.post_id) ?? { position: drawn().indexOf(element) + 1, version: of.version, weight_set: of.weight_set };
+  const { version, weight_set } = of;
+  const ctx = known.contexts.get(item.post_id) ?? { position: drawn().indexOf(element) + 1, version, weight_set };
   const say = (said) => {
     if (said) element.dataset.said = said;
     else delete element.dataset.said;
@@ -563,7 +579,8 @@ async function trends() {
   elements.forEach((element, place) => {
     const { post_id, score, counts, created_at } = items[place];
     element.querySelector(".number").textContent = place + 1;
-    element.querySelector(".counts").textContent = `${number(score)} points · ${count(counts.likes, "like")} · ${ago(now() - created_at)}`;
+    const words = [`${number(score)} points`, count(counts.likes, "like"), ago(now() - created_at)];
+    element.querySelector(".counts").textContent = words.join(" · ");
     const button = element.querySelector("[data-why]");
     button.textContent = inFeed.has(post_id) ? "Why?" : "Why not?";
     button.title = inFeed.has(post_id) ? "It is in this feed: why?" : `Why is it not among the first ${ITEMS} of this feed?`;
@@ -623,34 +640,38 @@ async function why(post) {
     const of = await ask(`feed/explain/${post}`).then((answer) => answer.json());
     $("why-title").textContent = of.in_feed ? "Why it is here" : "Why it is not here";
     const quote = h("p", { className: "quote" }, named(h("span", {}), "post", of.post_id));
-    const author = of.author_id && h("p", { className: "author" }, named(h("span", {}), "user", of.author_id), ` · ${ago(now() - of.created_at)}`);
-    const end = h("p", { className: "hint" }, `Said by ${of.source}, as of ${clock(of.as_of)}; version ${number(of.version)}, weight set ${of.weight_set}.`);
+    const author = of.author_id && h("p", { className: "author" }, user(of.author_id), ` · ${ago(now() - of.created_at)}`);
+    const said = `Said by ${of.source}, as of ${clock(of.as_of)}; version ${number(of.version)}, weight set ${of.weight_set}.`;
+    const end = h("p", { className: "hint" }, said);
     body.replaceChildren(...[author, quote, ...(of.in_feed ? placed(of.placed) : dropped(of.dropped)), end].filter(Boolean));
   } catch (fault) {
     body.replaceChildren(h("p", { className: "verdict" }, `${fault.message}.`));
   }
 }
 
+const user = (id) => named(h("span", {}), "user", id);
 const row = (...cells) => h("tr", {}, h("th", { scope: "row" }, cells[0]), ...cells.slice(1).map((cell) => h("td", {}, cell)));
 
 function placed({ position, rank, rule, score, terms, sources }) {
   const { freshness, engagement, affinity } = terms;
+  const { likes, comments, shares, exposures } = engagement;
   const moved = RULES[rule] ? ` ${RULES[rule][1]}` : "";
   const beyond = position > ITEMS ? `, of which this page shows ${ITEMS}` : "";
-  const of = (name, term, from) => row(name, from, `${term.weight.toFixed(2)} × ${term.value.toFixed(3)}`, (term.weight * term.value).toFixed(4));
+  const of = (name, { weight, value }, ...from) =>
+    row(name, from.join(", "), `${weight.toFixed(2)} × ${value.toFixed(3)}`, (weight * value).toFixed(4));
   const head = ["Term", "From", "Weight × value", "Part"].map((words) => h("th", { scope: "col" }, words));
   const source = (reason) => {
-    const author = () => named(h("span", {}), "user", reason.author_id);
-    if (reason.source === "follow") return h("li", {}, "You follow ", author(), ".");
-    if (reason.source === "trending") return h("li", {}, reason.place === null ? "It trends." : `It trends: number ${reason.place} within 24 h.`);
-    return h("li", {}, `You did ${count(reason.interactions, "thing")} with posts of `, author(), " within 90 days.");
+    const { source, author_id, place, interactions } = reason;
+    if (source === "follow") return h("li", {}, "You follow ", user(author_id), ".");
+    if (source === "trending") return h("li", {}, place === null ? "It trends." : `It trends: number ${place} within 24 h.`);
+    return h("li", {}, `You did ${count(interactions, "thing")} with posts of `, user(author_id), " within 90 days.");
   };
   return [
     h("p", { className: "verdict" }, `Number ${position} of the feed${beyond}; number ${rank} by score alone.${moved}`),
     h("ul", {}, ...sources.map(source)),
     h("table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {},
       of("Freshness", freshness, `${span(freshness.age_ms)} old`),
-      of("Engagement", engagement, `${count(engagement.likes, "like")}, ${count(engagement.comments, "comment")}, ${count(engagement.shares, "share")} on ${count(engagement.exposures, "view")}`),
+      of("Engagement", engagement, count(likes, "like"), count(comments, "comment"), `${count(shares, "share")} on ${count(exposures, "view")}`),
       of("Affinity", affinity, count(affinity.interactions, "interaction")),
       row("Score", "", "", score.toFixed(4)))),
   ];
@@ -725,7 +746,7 @@ function pressed(key) {
 
 function view(name) {
   $("main").dataset.view = name;
-  for (const button of document.querySelectorAll("button[data-view]")) button.setAttribute("aria-pressed", button.dataset.view === name);
+  for (const of of document.querySelectorAll("button[data-view]")) of.setAttribute("aria-pressed", of.dataset.view === name);
 }
 
 function within(tab) {
@@ -805,11 +826,15 @@ function stop() {
   link("off", "not connected");
 }
 
+function show(parts) {
+  for (const id of ["door", "feed", "aside", "views", "hold", "leave"]) $(id).hidden = !parts.includes(id);
+}
+
 function door(words) {
   stop();
   $("door-fault").textContent = words;
   $("token").value = "";
-  for (const [id, isHidden] of [["door", false], ["feed", true], ["aside", true], ["views", true], ["leave", true], ["hold", true]]) $(id).hidden = isHidden;
+  show(["door"]);
   $("token").focus();
 }
 
@@ -820,11 +845,12 @@ function start(token) {
   session = { token, signal: control.signal, stop: () => control.abort() };
   stored(sessionStorage, "feedmill.token", token);
   const user = subject(token);
-  if (cast.length && !cast.some((reader) => reader.user_id === user)) $("reader").prepend(h("option", { value: user }, called("user", user)));
+  const isOneOf = cast.some((reader) => reader.user_id === user);
+  if (!isOneOf) $("reader").prepend(h("option", { value: user }, called("user", user)));
   $("reader").value = user;
   document.title = `${called("user", user)} · Feedmill`;
   $("feed-title").replaceChildren("The feed of ", named(h("span", {}), "user", user));
-  for (const [id, isHidden] of [["door", true], ["feed", false], ["aside", false], ["views", false], ["leave", cast.length > 0], ["hold", false]]) $(id).hidden = isHidden;
+  show(["feed", "aside", "views", "hold", ...(cast.length ? [] : ["leave"])]);
   $("nothing").hidden = false;
   $("nothing").textContent = "Asking for the feed…";
   hold(false);
@@ -849,7 +875,8 @@ async function refused() {
 
 /** Asks whose feeds may be looked at; where no application is played here, nobody's. */
 async function gather() {
-  const answer = await fetch(new URL("page/readers.json", document.baseURI), { cache: "no-store" }).then((answer) => answer.json(), () => null);
+  const readers = new URL("page/readers.json", document.baseURI);
+  const answer = await fetch(readers, { cache: "no-store" }).then((answer) => answer.json(), () => null);
   cast = answer?.readers ?? cast;
   cast.forEach(({ user_id, username }) => names.set(user_id, username));
   const option = ({ user_id, username, favourite }) => h("option", { value: user_id }, `@${username} · ${favourite}`);
