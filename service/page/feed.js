@@ -55,7 +55,7 @@ function trouble(part, words) {
   if (words) troubles.set(part, words);
   else troubles.delete(part);
   const told = [...new Set(troubles.values())].slice(0, 2).join(". ");
-  const status = told && `${told}. What you see may be old; it is tried again.`;
+  const status = told && `${told}. ${list.firstElementChild ? "What you see may be old; it" : "It"} is tried again.`;
   if ($("status").textContent !== status) $("status").textContent = status;
   $("status").hidden = !status;
 }
@@ -227,7 +227,7 @@ async function follow(of) {
       const headers = known.followed ? { "last-event-id": known.followed.id } : {};
       const signal = AbortSignal.any([of.signal, stalled.signal]);
       const answer = await ask(`feed/stream?limit=${ITEMS}`, { headers, signal });
-      link("live", "live");
+      link("live", known.followed ? "live" : "connected");
       trouble("stream", null);
       for await (const event of events(answer.body, alive)) {
         take(event);
@@ -260,6 +260,7 @@ function take({ name, data, id }) {
     document = patched(before, JSON.parse(data));
   }
   known.followed = document ? { document, id } : null;
+  link("live", "live");
   if (document !== before) {
     draw();
     soon("read", 4_000, wakeRead);
@@ -796,6 +797,9 @@ function listen() {
   $("door-form").onsubmit = (event) => (event.preventDefault(), start($("token").value.trim()));
   $("reader").onchange = () => start(cast.find((reader) => reader.user_id === $("reader").value)?.token);
   addEventListener("hashchange", begin);
+  const above = () => $("aside").style.setProperty("--above", `${Math.min(74, innerHeight - $("aside").offsetHeight - 18)}px`);
+  addEventListener("resize", above);
+  new ResizeObserver(above).observe($("aside"));
   setInterval(() => isHeld || document.hidden || measure(), 1_000);
 }
 

@@ -375,6 +375,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_page_is_shown_only_where_it_is_asked_for() {
+        let is_shown = |words: &[&str]| match Cli::try_parse_from(words).map(|cli| cli.command) {
+            Ok(Some(Command::Run(asked) | Command::Serve(asked))) => Some(asked.page),
+            _ => None,
+        };
+        for (command, shown) in [("run", Some(true)), ("serve", Some(true)), ("worker", None)] {
+            assert_eq!(is_shown(&["feedmill", command, "--page"]), shown, "{command}");
+            assert_eq!(is_shown(&["feedmill", command]), shown.map(|_| false), "{command}");
+        }
+    }
+
     fn load(words: &str) -> Result<Load, String> {
         let words = format!("feedmill load {words}");
         match Cli::try_parse_from(words.split_whitespace()).map_err(|e| e.to_string())?.command {
