@@ -590,9 +590,10 @@ async function trends() {
   $("trend-nothing").textContent = `Nothing trends within ${WINDOW_WORDS[range]}.`;
 }
 
-function reason({ source, through = [], more, interactions }) {
+/** A reason in words, with so many names at most. */
+function reason({ source, through = [], more, interactions }, namesMax) {
   const people = through.map(({ user_id, username }) => `@${username ?? user_id.slice(0, 8)}`);
-  const others = more + people.splice(2).length;
+  const others = more + people.splice(namesMax).length;
   const all = listed(others ? [...people, `${number(others)} more`] : people);
   if (source === "friends_of_friends") return `followed by ${all}`;
   if (source === "same_people") return `follows ${all}, as you do`;
@@ -621,9 +622,8 @@ async function suggestions() {
   });
   elements.forEach((element, place) => {
     const { reasons, bio, follower_count } = items[place];
-    const why = listed(reasons.map(reason));
-    element.querySelector(".content").textContent = why ? `${why[0].toUpperCase()}${why.slice(1)}.` : "";
-    element.querySelector(".content").title = element.querySelector(".content").textContent;
+    element.querySelector(".content").textContent = reasons.map((of) => reason(of, reasons.length > 1 ? 1 : 2)).join("; ");
+    element.querySelector(".content").title = reasons.map((of) => reason(of, 3)).join("; ");
     element.querySelector(".counts").textContent = [count(follower_count, "follower"), bio].filter(Boolean).join(" · ");
   });
   $("suggestions-nothing").hidden = items.length > 0;
