@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod avro;
+mod browser;
 mod clickhouse;
 mod client;
 mod compose;
@@ -14,6 +15,7 @@ mod forgetting;
 mod load;
 mod log;
 mod metrics;
+mod page;
 mod poison;
 mod producers;
 mod scaling;

@@ -3,6 +3,7 @@
 mod daily_metrics;
 mod events;
 mod feed;
+mod feed_page;
 mod internal;
 mod openapi;
 mod preferences;
