@@ -178,14 +178,17 @@ function patched(document, operations) {
 }
 
 /** What is followed, what was read last, and the context of items by post. */
-const fresh = () => ({ followed: null, isLive: false, read: null, contexts: new Map(), skew: 0 });
+const fresh = () => ({ followed: null, isLive: false, read: null, contexts: new Map(), terms: new Map(), skew: 0 });
+const NAMES = ["freshness", "engagement", "affinity"];
 let known = fresh();
 const now = () => Date.now() + known.skew;
 
 /** An answer of the feed route as a document like that of the stream. */
 function documentOf(read) {
   const terms = read.items[0]?.explain?.terms;
-  const weights = terms && Object.fromEntries(Object.entries(terms).map(([name, of]) => [name, of.weight]));
+  const weights = terms && Object.fromEntries(NAMES.map((name) => [name, terms[name].weight]));
+  // Of another set the terms are as they were read.
+  if (weights) weights.arms = read.weight_set !== 1;
   const items = read.items.map(({ explain, ...item }) => ({
     ...item,
     affinity: explain?.terms?.affinity.interactions ?? null,
@@ -207,6 +210,7 @@ async function read() {
   known.skew = Math.abs(skew) > 5_000 ? skew : 0;
   known.read = answer;
   known.contexts = new Map(answer.items.map((item) => [item.post_id, item.ctx]));
+  known.terms = new Map(answer.items.map((item) => [item.post_id, item.explain?.terms]));
   draw();
 }
 
@@ -260,6 +264,8 @@ function take({ name, data, id }) {
     document = patched(before, JSON.parse(data));
   }
   known.followed = document ? { document, id } : null;
+  // What an item's score is made of by another set only a read tells.
+  if (document?.weights?.arms) wakeRead();
   link("live", "live");
   if (document !== before) {
     draw();
@@ -323,13 +329,25 @@ const drawn = () => [...list.querySelectorAll(":scope > .item:not(.gone)")];
 /** The terms of an item's score, as the server works them out; none if PostgreSQL answered. */
 function termsOf(item, weights) {
   if (!weights || item.affinity === null) return null;
+  const { decay_per_hour: decay = 0.1, points = [1, 2, 3] } = weights;
   const { likes, comments, shares, exposures } = item.counts;
-  const values = {
-    freshness: Math.exp((-0.1 * Math.max(0, now() - item.created_at)) / HOUR),
-    engagement: Math.log1p((likes + 2 * comments + 3 * shares) / Math.max(1, exposures)),
+  const earned = points[0] * likes + points[1] * comments + points[2] * shares;
+  let values = {
+    freshness: Math.exp((-decay * Math.max(0, now() - item.created_at)) / HOUR),
+    engagement: Math.log1p(earned / Math.max(1, exposures)),
     affinity: Math.log1p(item.affinity),
   };
-  return Object.entries(values).map(([name, value]) => ({ name, value, weight: weights[name], part: weights[name] * value }));
+  let factor = 1;
+  if (weights.arms) {
+    const read = known.terms.get(item.post_id);
+    if (!read) return null;
+    values = Object.fromEntries(NAMES.map((name) => [name, read[name].value]));
+    factor = read.factor;
+  }
+  return NAMES.map((name) => {
+    const [value, weight] = [values[name], weights[name] * factor];
+    return { name, value, weight, part: weight * value };
+  });
 }
 
 /** Has a list hold an element for each item, by its key, in this order; elements that stay are the same ones. */
