@@ -14,6 +14,7 @@ const WINDOW_WORDS = { "1h": "an hour", "24h": "a day", "7d": "a week" };
 const RULES = {
   spaced: ["moved by spacing", "Better ones were passed over for it, so that an author does not stand too close to themselves."],
   distance_dropped: ["too close, for want of others", "No post was left that keeps the distance to its author's last one."],
+  reserved: ["has a reserved place", "Its source has a share of the positions, and this is one of them."],
   top5_dropped: ["an author twice in five", "No post was left by an author who is new to the top five."],
 };
 
@@ -672,7 +673,7 @@ const user = (id) => named(h("span", {}), "user", id);
 const row = (...cells) => h("tr", {}, h("th", { scope: "row" }, cells[0]), ...cells.slice(1).map((cell) => h("td", {}, cell)));
 
 function placed({ position, rank, rule, score, terms, sources }) {
-  const { freshness, engagement, affinity } = terms;
+  const { freshness, engagement, affinity, factor } = terms;
   const { likes, comments, shares, exposures } = engagement;
   const moved = RULES[rule] ? ` ${RULES[rule][1]}` : "";
   const beyond = position > ITEMS ? `, of which this page shows ${ITEMS}` : "";
@@ -682,6 +683,7 @@ function placed({ position, rank, rule, score, terms, sources }) {
   const source = (reason) => {
     const { source, author_id, place, interactions } = reason;
     if (source === "follow") return h("li", {}, "You follow ", user(author_id), ".");
+    if (source === "explore") return h("li", {}, "It is new, few have seen it, and ", user(author_id), " came up by chance.");
     if (source === "trending") return h("li", {}, place === null ? "It trends." : `It trends: number ${place} within 24 h.`);
     return h("li", {}, `You did ${count(interactions, "thing")} with posts of `, user(author_id), " within 90 days.");
   };
@@ -692,6 +694,7 @@ function placed({ position, rank, rule, score, terms, sources }) {
       of("Freshness", freshness, `${span(freshness.age_ms)} old`),
       of("Engagement", engagement, count(likes, "like"), count(comments, "comment"), `${count(shares, "share")} on ${count(exposures, "view")}`),
       of("Affinity", affinity, count(affinity.interactions, "interaction")),
+      ...(factor === 1 ? [] : [row("All of it", "passed by, or served unseen", `× ${factor.toFixed(3)}`, "")]),
       row("Score", "", "", score.toFixed(4)))),
   ];
 }

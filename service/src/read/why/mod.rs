@@ -43,7 +43,7 @@ pub struct Placed {
     pub position: usize,
     /// Its place by score alone, before spacing.
     pub rank: usize,
-    /// What spacing did: none, spaced, distance_dropped or top5_dropped.
+    /// What spacing did: none, spaced, distance_dropped, top5_dropped or reserved.
     pub rule: String,
     pub score: f64,
     pub terms: TermsShown,
