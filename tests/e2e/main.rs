@@ -17,6 +17,7 @@ mod log;
 mod metrics;
 mod page;
 mod poison;
+mod preferences;
 mod producers;
 mod scaling;
 mod secured;

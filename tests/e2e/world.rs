@@ -273,8 +273,13 @@ impl World {
     }
 
     pub fn post(&self, path: &str, token: &str, body: &Value) -> (u16, Value) {
+        self.send("POST", path, token, body)
+    }
+
+    /// Status and body of a request with a body.
+    pub fn send(&self, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
         let url = format!("http://127.0.0.1:{}{path}", self.ports.public);
-        curl(&["-X", "POST", &url], Some(token), Some(body))
+        curl(&["-X", method, &url], Some(token), Some(body))
     }
 
     /// Follows the feed of whoever has this token, from after an event; what comes is the process's output.
