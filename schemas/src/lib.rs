@@ -103,4 +103,4 @@ pub use trending::{
 pub use user::User;
 pub use weights_version::WeightsVersion;
 pub use wire::{Cursor, Wire};
-pub use words::{Words, one_word, word_hash};
+pub use words::{MutedWord, Words, one_word};

@@ -195,8 +195,8 @@ pub const FEEDS: Topic = topic("feeds", Key::User, Value::Feed, Cleanup::Compact
 pub const INPUTS: [Topic; 8] =
     [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, CDC_MUTES, CDC_BLOCKS, EVENTS];
 
-/// Those that say what feeds were like: the inputs, what readers chose, and by which weights they were ranked.
-pub const HISTORY: [Topic; 10] = [
+/// Those that say what feeds were like: the inputs, what readers were served and chose, and by which weights they were ranked.
+pub const HISTORY: [Topic; 11] = [
     CDC_USERS,
     CDC_POSTS,
     CDC_FOLLOWS,
@@ -205,6 +205,7 @@ pub const HISTORY: [Topic; 10] = [
     CDC_MUTES,
     CDC_BLOCKS,
     EVENTS,
+    READS,
     PREFERENCES,
     WEIGHTS,
 ];

@@ -56,9 +56,11 @@ impl WeightSets {
 
     fn read_on(&self, (broker, app): (&dyn Broker, &str), stop: &AtomicBool) -> Result<(), Failed> {
         let mut log = LogReader::open(broker, app, &[WEIGHTS])?;
-        let mut policies = Policies::default();
+        // What came may have been taken before the end is told of; at the end it is known, also that there is nothing.
+        let (mut policies, mut is_news) = (Policies::default(), true);
         while !stop.load(Ordering::Relaxed) {
-            if take(&mut log, &mut policies)? && log.is_at_end() {
+            is_news |= take(&mut log, &mut policies)?;
+            if log.is_at_end() && std::mem::take(&mut is_news) {
                 let (version, sets) = (policies.current().version, policies.current().sets.len());
                 tracing::info!(version, sets, "weight sets");
                 self.set(policies.clone());

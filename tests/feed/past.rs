@@ -25,8 +25,8 @@ struct Live {
 }
 
 impl Live {
-    fn start(began: i64) -> Result<Self> {
-        let topology = feed(&FeedSettings::default())?.topology;
+    fn start(settings: &FeedSettings, began: i64) -> Result<Self> {
+        let topology = feed(settings)?.topology;
         let driver = Driver::of(topology).partitions(3).began(Timestamp(began)).start()?;
         Ok(Self { driver, log: Vec::new() })
     }
@@ -60,7 +60,18 @@ impl Live {
     }
 }
 
-/// Something that readers did not do, logged for both.
+/// Tells that readers were served the first of their feeds.
+fn serve(live: &mut Live) -> Result<()> {
+    for (reader, body) in feeds(&live.driver)? {
+        let items = body.iter().flat_map(|body| &body.items);
+        let served = items.take(3).map(|item| item.post).collect();
+        let read = Read { at_ms: live.driver.now().0, miss: false, served };
+        say(live, "reads", reader.to_vec(), read.to_bytes())?;
+    }
+    live.driver.settle()
+}
+
+/// Something that is no input, logged for both.
 fn say(live: &mut Live, name: &str, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
     let now = live.driver.now();
     let input = live.driver.input::<Vec<u8>, Vec<u8>>(name, Bytes, Bytes);
@@ -71,7 +82,7 @@ fn say(live: &mut Live, name: &str, key: Vec<u8>, value: Vec<u8>) -> Result<()> 
     Ok(())
 }
 
-/// Has everybody ranked by every arm but those that remember what was shown, and some readers choose.
+/// Has everybody ranked by every arm, and some readers choose.
 fn choose(live: &mut Live, readers: &[Id]) -> Result<()> {
     let policy = Policy { version: 1, ..read_weights(ALL_ARMS) };
     say(live, "weights", WeightsVersion(1).to_bytes(), policy.to_bytes())?;
@@ -90,9 +101,10 @@ fn compare(seed: u64, mut moments: usize, arms: bool) -> Result<(usize, usize)> 
         history.into_iter().filter(|of| !matches!(of.payload, Payload::Read { .. })).collect();
     let readers: Vec<Id> = Oracle::of(&history).readers().into_iter().collect();
     let began = history[0].arrived;
-    let (mut live, mut random) = (Live::start(began)?, Random::of(seed));
-    let mut past = Past::open(&FeedSettings::default(), (began, began))?;
-    let (mut compared, mut items, mut taken) = (0, 0, 0);
+    let settings = FeedSettings { remembers_shown: arms, ..FeedSettings::default() };
+    let (mut live, mut random) = (Live::start(&settings, began)?, Random::of(seed));
+    let mut past = Past::open(&settings, (began, began))?;
+    let (mut compared, mut items, mut taken, mut unseen) = (0, 0, 0, 0);
     if arms {
         choose(&mut live, &readers)?;
     }
@@ -103,6 +115,9 @@ fn compare(seed: u64, mut moments: usize, arms: bool) -> Result<(usize, usize)> 
             continue;
         }
         moments -= 1;
+        if arms {
+            serve(&mut live)?;
+        }
         let from = live.publish(&readers)?;
         let published = feeds(&live.driver)?;
         live.log[taken..].iter().try_for_each(|input| past.take(input.clone()))?;
@@ -113,10 +128,12 @@ fn compare(seed: u64, mut moments: usize, arms: bool) -> Result<(usize, usize)> 
             past.reach(body.as_of_ms)?;
             assert_eq!(&past.rank(UserId(*reader), body.as_of_ms)?, body, "seed {seed}");
             compared += 1;
+            unseen += body.items.iter().filter(|item| item.unseen > 0).count();
             items += body.items.len();
         }
         live.driver.advance(Duration::from_secs(1))?;
     }
+    assert_eq!(unseen > 0, arms);
     Ok((compared, items))
 }
 

@@ -20,7 +20,7 @@
 //! | `people`, `followers` | one a user; one a followee and follower | 3,102, 0 |
 //! | `preferences` | one a user who chose something | 26,000 |
 //! | `word-rows` | one a post until it is too old to have a line | 13 |
-//! | `shown` | one a user and post shown in 7 days, where that is remembered | 18 |
+//! | `shown` | one a user and post shown or seen in 7 days, where that is remembered | 26 |
 //! | `hidden` | one a user and post of which something was said in 90 days; as `seen` | 16 |
 
 use schemas::{Cursor, Mark, Poison, PostId, PostImage, PostLine, Profile, UserId, Wire};
@@ -336,6 +336,7 @@ impl Wire for Shown {
         out.extend_from_slice(&self.served_at_ms.to_le_bytes());
         out.push(self.impressions);
         out.extend_from_slice(&self.impressed_at_ms.to_le_bytes());
+        out.extend_from_slice(&self.acted_at_ms.to_le_bytes());
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
@@ -345,6 +346,7 @@ impl Wire for Shown {
             served_at_ms: fields.i64("served_at")?,
             impressions: fields.u8("impressions")?,
             impressed_at_ms: fields.i64("impressed_at")?,
+            acted_at_ms: fields.i64("acted_at")?,
         };
         fields.end()?;
         Ok(shown)

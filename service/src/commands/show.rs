@@ -6,7 +6,7 @@ use connectors::redis::FeedCache;
 use millstream::{Clock, SystemClock};
 use schemas::{FeedBody, UserId, V1};
 use topologies::ranking::rerank::rerank;
-use topologies::ranking::{Policies, Weights};
+use topologies::ranking::{Policies, Scorer, Weights};
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -35,6 +35,7 @@ pub async fn show(
 
 /// The first items of a body as of `now_ms`, one a line.
 pub fn table(body: &FeedBody, (weights, now_ms): (&Weights, i64), limit: usize) -> String {
+    let mut demoted = false;
     let mut out = format!(
         "{:>3}  {:>7}  {:>9}  {:>10}  {:>8}  {:>4} {:>4} {:>4} {:>5} {:>4}  {:<9} {:<25} {:<9} {}\n",
         "#",
@@ -54,6 +55,7 @@ pub fn table(body: &FeedBody, (weights, now_ms): (&Weights, i64), limit: usize) 
     );
     for (position, served) in (1..).zip(rerank(body, weights, now_ms)).take(limit) {
         let (item, terms) = (&served.item, &served.terms);
+        demoted |= terms.factor != 1.0;
         let sources = item.sources.names().collect::<Vec<_>>().join("+");
         let minutes = now_ms.saturating_sub(item.created_at_ms).max(0) / 60_000;
         let age = format!("{}h{:02}m", minutes / 60, minutes % 60);
@@ -75,10 +77,12 @@ pub fn table(body: &FeedBody, (weights, now_ms): (&Weights, i64), limit: usize) 
             item.post,
         );
     }
+    let [freshness, engagement, affinity] = Scorer::new(weights, body.facts, now_ms).weights();
+    let times = if demoted { ", times what demotes it" } else { "" };
     let _ = writeln!(
         out,
-        "score = {} freshness + {} engagement + {} affinity; chosen by weight set {}",
-        weights.freshness, weights.engagement, weights.affinity, body.weight_set
+        "score = {freshness} freshness + {engagement} engagement + {affinity} affinity{times}; chosen by weight set {}",
+        body.weight_set
     );
     out
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream::broker::{Broker, Failure, OutRecord, Outgoing, TopicIndex};
+use millstream::broker::{Broker, Code, Failure, OutRecord, Outgoing, Producer, TopicIndex};
 use millstream::{Clock, Exit, Headers, SystemClock, Topic};
 use schemas::topic::WEIGHTS;
 use schemas::{V1, WeightsVersion, Wire, iso_time};
@@ -40,14 +40,15 @@ pub fn check(file: &Path, remembers_shown: bool) -> Result<String, Failed> {
 impl Versions<'_> {
     /// Puts a file into force.
     pub fn put(&self, file: &Path) -> Result<String, Failed> {
-        let known = read(self.broker, self.app)?;
-        let policy = of_file(file, &known)?;
-        self.append(policy, &known)
+        let mut writer = Writer::open(*self)?;
+        let policy = of_file(file, &writer.known)?;
+        writer.append(policy)
     }
 
     /// Puts an earlier version into force again.
     pub fn roll_back(&self, to: Option<u32>) -> Result<String, Failed> {
-        let known = read(self.broker, self.app)?;
+        let mut writer = Writer::open(*self)?;
+        let known = &writer.known;
         let current = known.current().version;
         let wanted = to.unwrap_or(current.saturating_sub(1));
         let found = known.versions().find(|policy| policy.version == wanted);
@@ -63,7 +64,7 @@ impl Versions<'_> {
             };
             return Err(Failed(Exit::Usage, words));
         };
-        self.append(policy, &known)
+        writer.append(policy)
     }
 
     /// All versions, in words or as JSON.
@@ -86,30 +87,64 @@ impl Versions<'_> {
         }
         Ok(out)
     }
+}
 
-    fn append(&self, policy: Policy, known: &Policies) -> Result<String, Failed> {
-        let (version, now) = (known.current().version + 1, SystemClock.now());
-        let policy = Policy { version, at_ms: now.0, ..policy };
-        let sent = || -> Result<(), Failure> {
+/// The only one who puts a version: another one who opens the topic after it has the first one's commit refused, so that of two
+/// at once one is told of it, and no version replaces another.
+struct Writer<'a> {
+    of: Versions<'a>,
+    producer: Box<dyn Producer>,
+    /// All that was put before.
+    known: Policies,
+}
+
+impl<'a> Writer<'a> {
+    fn open(of: Versions<'a>) -> Result<Self, Failed> {
+        let opened = || -> Result<_, Failure> {
             let topics: Arc<[Topic]> = Arc::from([Topic::from(WEIGHTS.name)]);
-            let mut producer = self.broker.producer(None, topics)?;
-            let mut outgoing = Outgoing::default();
-            outgoing.push(OutRecord {
-                topic: TopicIndex(0),
-                partition: 0,
-                logged: false,
-                timestamp: now,
-                key: Some(&WeightsVersion(version).to_bytes()),
-                value: Some(&policy.to_bytes()),
-                headers: Headers::default(),
-            });
-            producer.send(&outgoing)?;
-            producer.flush(ACKNOWLEDGED_WITHIN).map(drop)
+            let id = format!("{}-weights", of.app);
+            let mut producer = of.broker.producer(Some(&id), topics)?;
+            producer.init(ACKNOWLEDGED_WITHIN)?;
+            Ok(producer)
         };
-        sent().map_err(|failure| Failed(failure.exit(), format!("{}: {failure}", WEIGHTS.name)))?;
-        let asks = asks(&policy, self.remembers_shown);
+        let producer = opened().map_err(|failure| failed(&failure))?;
+        Ok(Self { of, producer, known: read(of.broker, of.app)? })
+    }
+
+    fn append(&mut self, policy: Policy) -> Result<String, Failed> {
+        let (version, now) = (self.known.current().version + 1, SystemClock.now());
+        let policy = Policy { version, at_ms: now.0, ..policy };
+        let mut outgoing = Outgoing::default();
+        outgoing.push(OutRecord {
+            topic: TopicIndex(0),
+            partition: 0,
+            logged: false,
+            timestamp: now,
+            key: Some(&WeightsVersion(version).to_bytes()),
+            value: Some(&policy.to_bytes()),
+            headers: Headers::default(),
+        });
+        let producer = &mut self.producer;
+        let mut sent = || -> Result<(), Failure> {
+            producer.begin()?;
+            producer.send(&outgoing)?;
+            producer.flush(ACKNOWLEDGED_WITHIN)?;
+            producer.commit().map(drop)
+        };
+        sent().map_err(|failure| match failure.code == Code::Fenced {
+            true => {
+                let words = "somebody else put a version meanwhile; look at it, and try again";
+                Failed(Exit::Mismatch, words.to_owned())
+            }
+            false => failed(&failure),
+        })?;
+        let asks = asks(&policy, self.of.remembers_shown);
         Ok(format!("version {version} is in force\n{}{asks}", told(&policy)))
     }
+}
+
+fn failed(failure: &Failure) -> Failed {
+    Failed(failure.exit(), format!("{}: {failure}", WEIGHTS.name))
 }
 
 fn of_file(file: &Path, known: &Policies) -> Result<Policy, Failed> {
@@ -160,8 +195,86 @@ fn asks(policy: &Policy, remembers_shown: bool) -> String {
     match names.is_empty() {
         true => String::new(),
         false => format!(
-            "  note: {} counts what readers were shown, which workers remember only with shown.remembered = true\n",
+            "  note: what readers were shown is remembered only with shown.remembered = true; asked for by {}\n",
             names.join(", ")
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::atomic::AtomicBool;
+
+    use ::tests::poll_until;
+    use millstream::broker::embedded::Embedded;
+
+    use super::*;
+    use crate::commands::topics;
+    use crate::weights::WeightSets;
+
+    fn cluster() -> Embedded {
+        let broker = Embedded::new(Arc::new(SystemClock));
+        topics::create(&mut *broker.admin().unwrap(), "feedmill", 1).unwrap();
+        broker
+    }
+
+    fn versions(broker: &dyn Broker) -> Versions<'_> {
+        Versions { broker, app: "feedmill", remembers_shown: false }
+    }
+
+    fn file(dir: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    #[test]
+    fn who_starts_after_a_version_was_put_knows_it_and_so_does_who_ran_before() {
+        let (broker, dir) = (cluster(), tempfile::tempdir().unwrap());
+        let stop = Arc::new(AtomicBool::new(false));
+        let follow = || {
+            let sets = WeightSets::default();
+            let of = (Arc::new(broker.clone()) as Arc<dyn Broker>, "feedmill".to_owned());
+            sets.follow(of, Arc::clone(&stop)).unwrap();
+            sets
+        };
+        let before = follow();
+        let put = versions(&broker).put(&file(&dir, "a", "default = \"a\"\n[sets.a]\nid = 2"));
+        assert!(put.unwrap().starts_with("version 1 is in force"));
+        for sets in [before, follow()] {
+            let known = || (sets.known().current().version == 1).then_some(());
+            poll_until(Duration::from_secs(20), known).unwrap();
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    #[test]
+    fn of_two_who_put_at_once_one_is_told_of_the_other_and_nothing_is_lost() {
+        let broker = cluster();
+        let set = |id| Policy {
+            sets: vec![Weights { id, ..Weights::v1() }],
+            default: id,
+            ..Policy::default()
+        };
+        let mut first = Writer::open(versions(&broker)).unwrap();
+        let mut second = Writer::open(versions(&broker)).unwrap();
+        let Failed(exit, words) = first.append(set(2)).unwrap_err();
+        assert_eq!(exit, Exit::Mismatch, "{words}");
+        assert!(second.append(set(3)).unwrap().starts_with("version 1 is in force"));
+        assert_eq!(read(&broker, "feedmill").unwrap().current().default, 3);
+    }
+
+    #[test]
+    fn going_back_is_putting_again_and_what_is_not_there_is_told() {
+        let (broker, dir) = (cluster(), tempfile::tempdir().unwrap());
+        let of = versions(&broker);
+        assert_eq!(of.roll_back(None).unwrap_err().0, Exit::Usage);
+        of.put(&file(&dir, "a", "default = \"a\"\n[sets.a]\nid = 2")).unwrap();
+        assert!(of.roll_back(None).unwrap().starts_with("version 2 is in force"));
+        let known = read(&broker, "feedmill").unwrap();
+        assert_eq!((known.current().default, known.of_set(2).id), (V1, 2), "its set is known");
+        let Failed(_, words) = of.roll_back(Some(9)).unwrap_err();
+        assert!(words.contains("there are 0 (v1 alone), 1, 2"), "{words}");
     }
 }

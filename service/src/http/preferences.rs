@@ -1,7 +1,7 @@
 //! `PUT /api/v1/feed/preferences`: what the caller chooses of their feed, all of it at once; what is left out is as at first.
 
-use schemas::{Preferences, UserId, one_word};
-use serde::{Deserialize, Serialize};
+use schemas::{Preferences, Scales, UNSCALED, UserId, one_word};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,37 +15,35 @@ use super::{Api, Fault, Refusal, body, json};
 const WORDS_MAX: usize = 200;
 /// So long may one be, in bytes of UTF-8.
 const WORD_BYTES_MAX: usize = 100;
+const TERMS: [&str; 3] = ["freshness", "engagement", "affinity"];
 /// What a weight may be multiplied by.
 const SCALES: std::ops::RangeInclusive<f64> = 0.0..=3.0;
 
 /// What a reader chooses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = FeedPreferences)]
-#[derive(Default)]
 pub struct Chosen {
-    /// Whether only posts of followees are shown.
+    /// Whether only posts of followees are shown; false if it is left out.
+    #[schema(required = false)]
     following_only: bool,
     /// What the weights of the weight set are multiplied by.
+    #[schema(required = false)]
     weights: ScalesChosen,
-    /// Posts that have one of these words are not shown: words by Unicode's bounds, whatever their case; at most 200.
+    /// Posts that have one of these words are not shown: words by Unicode's bounds, whatever their case.
+    #[schema(required = false, max_items = 200)]
     muted_words: Vec<String>,
 }
 
-/// Of each term: 0 to 3, in steps of a hundredth; 1 is as it is for everybody.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+/// Of each term, in hundredths; 1 is as it is for everybody.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = PreferredWeights)]
 struct ScalesChosen {
+    #[schema(required = false, minimum = 0, maximum = 3)]
     freshness: f64,
+    #[schema(required = false, minimum = 0, maximum = 3)]
     engagement: f64,
+    #[schema(required = false, minimum = 0, maximum = 3)]
     affinity: f64,
-}
-
-impl Default for ScalesChosen {
-    fn default() -> Self {
-        Self { freshness: 1.0, engagement: 1.0, affinity: 1.0 }
-    }
 }
 
 /// Takes what the caller chooses; answers when Kafka has it, as it is kept.
@@ -54,55 +52,105 @@ pub async fn put(api: &Api, request: Request) -> Result<Response, Refusal> {
     let Request { caller, headers, body, .. } = request;
     let body = body::of_json(body, &headers, api.body).await?;
     let wrong = |e: serde_json::Error| Refusal::invalid(vec![Fault::of("body", e.to_string())]);
-    // Of a struct serde takes an array for its fields too.
     let body: Map<String, Value> = serde_json::from_slice(&body).map_err(wrong)?;
-    let mut chosen: Chosen = serde_json::from_value(body.into()).map_err(wrong)?;
-    let kept = chosen.check(api.mutes_words).map_err(Refusal::invalid)?;
+    let kept = Reading { faults: Vec::new(), mutes_words: api.mutes_words }.read(&body);
+    let kept = kept.map_err(Refusal::invalid)?;
     let kept = Preferences { at_ms: api.reads.now().0, ..kept };
     let user = UserId(caller.user.into_bytes());
+    let chosen = Chosen::of(&kept);
     let stored = api.log.choose(user, kept).await;
     stored.map_err(|_| Refusal::unavailable("the preferences could not be stored"))?;
     Ok(json(StatusCode::ACCEPTED, &chosen, Uuid::new_v4()))
 }
 
 impl Chosen {
-    /// What is kept of it, after words are as they are compared; or every fault.
-    fn check(&mut self, mutes_words: bool) -> Result<Preferences, Vec<Fault>> {
-        let mut faults = Vec::new();
-        let ScalesChosen { freshness, engagement, affinity } = self.weights;
-        let terms = [("freshness", freshness), ("engagement", engagement), ("affinity", affinity)];
-        let scales = terms.map(|(term, scale)| {
-            if !SCALES.contains(&scale) {
-                let words = format!("expected 0 to 3, found {scale}");
-                faults.push(Fault::of(format!("weights.{term}"), words));
-            }
-            (scale * 100.0).round() as u16
-        });
-        if !mutes_words && !self.muted_words.is_empty() {
-            faults.push(Fault::of("muted_words", "this service does not keep the words of posts"));
+    /// As it is kept.
+    fn of(kept: &Preferences) -> Self {
+        let [freshness, engagement, affinity] = kept.scales.map(|scale| f64::from(scale) / 100.0);
+        Self {
+            following_only: kept.following_only,
+            weights: ScalesChosen { freshness, engagement, affinity },
+            muted_words: kept.muted_words.clone(),
         }
-        if self.muted_words.len() > WORDS_MAX {
-            let words = format!("expected at most {WORDS_MAX}, found {}", self.muted_words.len());
-            faults.push(Fault::of("muted_words", words));
+    }
+}
+
+/// Reads a body, field by field, so that each fault has the name of its field.
+struct Reading {
+    faults: Vec<Fault>,
+    mutes_words: bool,
+}
+
+impl Reading {
+    fn fault(&mut self, field: impl Into<String>, words: impl Into<String>) {
+        self.faults.push(Fault::of(field, words));
+    }
+
+    fn read(mut self, body: &Map<String, Value>) -> Result<Preferences, Vec<Fault>> {
+        let mut kept = Preferences::default();
+        for (field, value) in body {
+            match field.as_str() {
+                "following_only" => match value.as_bool() {
+                    Some(told) => kept.following_only = told,
+                    None => self.fault(field, format!("expected true or false, found {value}")),
+                },
+                "weights" => kept.scales = self.scales(value),
+                "muted_words" => kept.muted_words = self.words(value),
+                _ => self
+                    .fault(field, "is not known; expected following_only, weights and muted_words"),
+            }
+        }
+        if self.faults.is_empty() { Ok(kept) } else { Err(self.faults) }
+    }
+
+    fn scales(&mut self, told: &Value) -> Scales {
+        let mut scales = UNSCALED;
+        let Some(told) = told.as_object() else {
+            self.fault("weights", format!("expected an object, found {told}"));
+            return scales;
+        };
+        for (term, value) in told {
+            let field = format!("weights.{term}");
+            let Some(place) = TERMS.iter().position(|known| known == term) else {
+                self.fault(field, format!("is not known; expected {}", TERMS.join(", ")));
+                continue;
+            };
+            match (value.as_f64().filter(|scale| SCALES.contains(scale)), scales.get_mut(place)) {
+                (Some(scale), Some(place)) => *place = (scale * 100.0).round() as u16,
+                _ => self.fault(field, format!("expected 0 to 3, found {value}")),
+            }
+        }
+        scales
+    }
+
+    fn words(&mut self, told: &Value) -> Vec<String> {
+        let Some(told) = told.as_array() else {
+            self.fault("muted_words", format!("expected a list of words, found {told}"));
+            return Vec::new();
+        };
+        if !self.mutes_words && !told.is_empty() {
+            self.fault("muted_words", "this service does not keep the words of posts");
+        }
+        if told.len() > WORDS_MAX {
+            let words = format!("expected at most {WORDS_MAX}, found {}", told.len());
+            self.fault("muted_words", words);
         }
         let mut words = Vec::new();
-        for (number, text) in self.muted_words.iter().enumerate() {
-            match one_word(text).filter(|word| word.len() <= WORD_BYTES_MAX) {
+        for (number, text) in told.iter().enumerate() {
+            let word = text.as_str().and_then(one_word);
+            match word.filter(|word| word.len() <= WORD_BYTES_MAX) {
                 Some(word) => words.push(word),
-                None => faults.push(Fault::of(
+                None => self.fault(
                     format!("muted_words[{number}]"),
-                    format!("expected one word of at most {WORD_BYTES_MAX} bytes, found {text:?}"),
-                )),
+                    format!(
+                        "expected one word, without spaces or signs in it, of at most {WORD_BYTES_MAX} bytes, found {text}"
+                    ),
+                ),
             }
-        }
-        if !faults.is_empty() {
-            return Err(faults);
         }
         words.sort_unstable();
         words.dedup();
-        self.muted_words.clone_from(&words);
-        let following_only = self.following_only;
-        Ok(Preferences { at_ms: 0, following_only, scales, muted_words: words })
+        words
     }
 }
 
@@ -110,31 +158,41 @@ impl Chosen {
 mod tests {
     use super::*;
 
-    fn chosen(json: &str) -> Chosen {
-        serde_json::from_str(json).unwrap()
+    fn read(json: &str, mutes_words: bool) -> Result<Preferences, Vec<Fault>> {
+        Reading { faults: Vec::new(), mutes_words }.read(&serde_json::from_str(json).unwrap())
     }
 
     #[test]
     fn what_is_left_out_is_as_at_first_and_words_are_kept_as_they_are_compared() {
-        let mut of = chosen(r#"{"muted_words": ["Spoiler", "spoiler ", "МИР"]}"#);
-        let kept = of.check(true).unwrap();
+        let kept = read(r#"{"muted_words": ["Spoiler", "spoiler ", "МИР"]}"#, true).unwrap();
         assert_eq!((kept.following_only, kept.scales), (false, [100; 3]));
         assert_eq!(kept.muted_words, ["spoiler", "мир"]);
-        assert_eq!(of.muted_words, kept.muted_words);
-        let of = chosen(r#"{"following_only": true, "weights": {"affinity": 0.5}}"#).check(true);
-        let kept = of.unwrap();
-        assert_eq!((kept.following_only, kept.scales), (true, [100, 100, 50]));
+        let kept = read(r#"{"following_only": true, "weights": {"affinity": 0.505}}"#, true);
+        let kept = kept.unwrap();
+        assert_eq!((kept.following_only, kept.scales), (true, [100, 100, 51]));
+        assert_eq!(Chosen::of(&kept).weights.affinity, 0.51, "it is answered as it is kept");
     }
 
     #[test]
     fn every_fault_is_named_with_its_field() {
-        let json = r#"{"weights": {"freshness": -1, "affinity": 3.5},
-                       "muted_words": ["ok", "two words", ""]}"#;
-        let faults = chosen(json).check(true).unwrap_err();
-        let named: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
-        let expected =
-            ["weights.freshness", "weights.affinity", "muted_words[1]", "muted_words[2]"];
+        let json = r#"{"weights": {"freshness": -1, "affinity": "much", "colour": 1}, "x": 1,
+                       "muted_words": ["ok", "two words", "", 5], "following_only": "yes"}"#;
+        let mut named: Vec<_> =
+            read(json, true).unwrap_err().into_iter().map(|fault| fault.field).collect();
+        named.sort_unstable();
+        let expected = [
+            "following_only",
+            "muted_words[1]",
+            "muted_words[2]",
+            "muted_words[3]",
+            "weights.affinity",
+            "weights.colour",
+            "weights.freshness",
+            "x",
+        ];
         assert_eq!(named, expected);
-        assert_eq!(chosen(r#"{"muted_words": ["a"]}"#).check(false).unwrap_err().len(), 1);
+        let lists = [r#"{"weights": [1, 2, 3]}"#, r#"{"muted_words": "a"}"#];
+        assert!(lists.iter().all(|json| read(json, true).unwrap_err().len() == 1));
+        assert_eq!(read(r#"{"muted_words": ["a"]}"#, false).unwrap_err().len(), 1);
     }
 }

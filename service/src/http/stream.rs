@@ -104,6 +104,10 @@ impl Snapshot {
         }
     }
 
+    fn is_weighed_as(&self, other: &Self) -> bool {
+        (self.weight_set, self.weights) == (other.weight_set, other.weights)
+    }
+
     fn id(&self) -> String {
         format!("{}-{}", self.version.unwrap_or(0), self.as_of)
     }
@@ -236,7 +240,9 @@ impl Following {
         let now = of(now_ms - now_ms.rem_euclid(1_000));
         let last = self.last.take().filter(|(had, _)| Some(*had) == *version);
         let before = self.sent.take().or_else(|| last.map(|(_, as_of)| of(as_of)));
-        let operations = before.as_ref().map(|before| now.since(before));
+        // What every item's score is made of is no patch of items.
+        let same = before.as_ref().filter(|before| now.is_weighed_as(before));
+        let operations = same.map(|before| now.since(before));
         // More operations than items say no more than the items themselves.
         let event = match operations {
             // Who comes back goes on from there.
@@ -247,8 +253,9 @@ impl Following {
             Some(_) | None => Some(Event::default().event("snapshot").json_data(&now)),
         };
         let event = event.and_then(Result::ok).map(|event| event.id(now.id()));
-        let says_nothing =
-            before.is_some_and(|before| before.version == now.version && before.items == now.items);
+        let says_nothing = before.is_some_and(|before| {
+            before.version == now.version && before.items == now.items && now.is_weighed_as(&before)
+        });
         self.sent = Some(now);
         event.filter(|_| !says_nothing)
     }
@@ -276,6 +283,20 @@ mod tests {
         let snapshot = Snapshot::of(&body(&[(1, 0)]), Some(7), (&Weights::v1(), 5_000, 10));
         assert_eq!(read_id(&snapshot.id()), Some((7, 5_000)));
         assert_eq!(["", "7", "x-5", "7-", "-5000"].map(read_id), [None; 5]);
+    }
+
+    #[test]
+    fn what_is_weighed_otherwise_is_no_patch_of_what_was() {
+        let of = |weights: &Weights, facts| {
+            let body = FeedBody { facts, weight_set: weights.id, ..body(&[(1, 0)]) };
+            Snapshot::of(&body, Some(7), (weights, 5_000, 10))
+        };
+        let (v1, other) = (Weights::v1(), Weights { id: 2, ..Weights::v1() });
+        let scaled = Facts { scales: [50, 100, 100], ..Facts::default() };
+        let before = of(&v1, None);
+        assert!(of(&v1, None).is_weighed_as(&before));
+        assert!(!of(&other, None).is_weighed_as(&before));
+        assert!(!of(&v1, Some(scaled)).is_weighed_as(&before));
     }
 
     #[test]

@@ -38,6 +38,7 @@ impl ReaderProcessor {
                 self.update_audience(user, author, cx)?;
             }
             ToUser::Seen { post, at_ms } => {
+                self.keep_act(Pair(user, post), at_ms, cx)?;
                 if at_ms < now - limits.seen_ms - SEEN_SLACK_MS {
                     return Ok(false);
                 }

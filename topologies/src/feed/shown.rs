@@ -9,11 +9,7 @@ use schemas::{PostId, Read, UserId};
 use super::facts::SEEN_SLACK_MS;
 use super::reader::{ReaderContext, ReaderProcessor};
 use crate::layout::Pair;
-use crate::ranking::Shown;
-use crate::ranking::weights::DAY_MS;
-
-/// No weight set looks further back.
-const KEPT_MS: i64 = 7 * DAY_MS;
+use crate::ranking::{SHOWN_MS, Shown};
 
 impl ReaderProcessor {
     /// Keeps which posts were in an answer; no feed changes by it.
@@ -24,7 +20,7 @@ impl ReaderProcessor {
         cx: &mut ReaderContext<'_>,
     ) -> Result<bool> {
         for post in &read.served {
-            self.keep_shown(Pair(user, *post), cx, |shown| {
+            self.keep_shown((Pair(user, *post), read.at_ms), cx, |shown| {
                 shown.served = shown.served.saturating_add(1);
                 shown.served_at_ms = shown.served_at_ms.max(read.at_ms);
             })?;
@@ -39,16 +35,26 @@ impl ReaderProcessor {
         at_ms: i64,
         cx: &mut ReaderContext<'_>,
     ) -> Result<bool> {
-        self.keep_shown(Pair(user, post), cx, |shown| {
+        self.keep_shown((Pair(user, post), at_ms), cx, |shown| {
             shown.impressions = shown.impressions.saturating_add(1);
             shown.impressed_at_ms = shown.impressed_at_ms.max(at_ms);
         })?;
         Ok(false)
     }
 
-    fn keep_shown(
+    /// Keeps that the reader did something with a post.
+    pub(super) fn keep_act(
         &self,
         pair: Pair<UserId, PostId>,
+        at_ms: i64,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
+        self.keep_shown((pair, at_ms), cx, |shown| shown.acted_at_ms = shown.acted_at_ms.max(at_ms))
+    }
+
+    fn keep_shown(
+        &self,
+        (pair, at_ms): (Pair<UserId, PostId>, i64),
         cx: &mut ReaderContext<'_>,
         change: impl FnOnce(&mut Shown),
     ) -> Result<()> {
@@ -56,18 +62,20 @@ impl ReaderProcessor {
             return Ok(());
         }
         let kept = cx.store(self.stores.shown)?;
-        let mut shown = kept.get(&pair)?.copied().unwrap_or_default();
+        // What was too long ago may have been forgotten, or not yet.
+        let lately = |shown: &Shown| at_ms.saturating_sub(shown.last_ms()) <= SHOWN_MS;
+        let mut shown = kept.get(&pair)?.copied().filter(lately).unwrap_or_default();
         change(&mut shown);
         kept.put(&pair, shown)
     }
 
     /// Gathers what `user` was shown, and forgets what was too long ago.
     pub(super) fn gather_shown(&mut self, user: UserId, cx: &mut ReaderContext<'_>) -> Result<()> {
-        let oldest = cx.wall_time().0.saturating_sub(KEPT_MS).saturating_sub(SEEN_SLACK_MS);
+        let oldest = cx.wall_time().0.saturating_sub(SHOWN_MS).saturating_sub(SEEN_SLACK_MS);
         let (state, kept) = (&mut self.state, cx.store(self.stores.shown)?);
         let mut expired = Vec::new();
         kept.scan_prefix(&user.0, |Pair(_, post), shown| {
-            if shown.served_at_ms.max(shown.impressed_at_ms) < oldest {
+            if shown.last_ms() < oldest {
                 expired.push(*post);
             } else {
                 state.shown.push((*post, *shown));

@@ -18,7 +18,7 @@ use std::collections::BinaryHeap;
 use schemas::{PostId, Sources, UserId, day_of};
 
 use super::World;
-use super::reader::ReaderState;
+use super::reader::{ReaderState, SHOWN_MS};
 use super::removal::{Removal, Removed};
 use super::score::{Scorer, age_ms};
 use super::weights::{DAY_MS, Weights};
@@ -129,8 +129,9 @@ impl Candidates {
         (world, within_ms): (&World<'_>, i64),
         at: i64,
     ) {
-        let counts = reader.shown.iter().filter(|(post, shown)| {
-            age_ms(shown.impressed_at_ms, at) <= within_ms && reader.seen_at(post).is_none()
+        let counts = reader.shown.iter().filter(|(_, shown)| {
+            age_ms(shown.impressed_at_ms, at) <= within_ms
+                && age_ms(shown.acted_at_ms, at) > SHOWN_MS
         });
         let mut ignored: Vec<_> = counts
             .filter_map(|(post, shown)| {

@@ -22,7 +22,7 @@ pub mod weights_file;
 pub mod why;
 
 pub use policy::{Policies, Policy};
-pub use reader::{AffinityDay, ReaderState, Shown};
+pub use reader::{AffinityDay, ReaderState, SHOWN_MS, Shown};
 pub use score::{Inputs, Scorer, Terms};
 pub use weights::Weights;
 
@@ -132,7 +132,7 @@ impl Ranker {
                 affinity: author.affinity,
                 sources: pick.sources,
                 ignored: author.ignored,
-                unseen: if remembers { reader.served_unseen(&line.post) } else { 0 },
+                unseen: if remembers { reader.served_unseen(&line.post, scorer.at()) } else { 0 },
             });
             Some(Candidate {
                 score: terms.score,
@@ -149,7 +149,7 @@ impl Ranker {
         let Self { candidates, ordered, contents, spacer, looked_at } = self;
         contents.clear();
         looked_at.clear();
-        let mut rank = 0;
+        let (mut rank, as_of) = (0, body.as_of_ms);
         let next = || loop {
             let candidate = ordered.at(rank)?;
             rank += 1;
@@ -161,21 +161,21 @@ impl Ranker {
         };
         let rules = Rules::of(world.weights);
         spacer.space((rules, world.weights.limits.kept_max), next, |candidate, rule| {
-            body.items.extend(item(candidates, (reader, world), &candidate, rule));
+            body.items.extend(item(candidates, (reader, world, as_of), &candidate, rule));
         });
     }
 }
 
 fn item(
     candidates: &Candidates,
-    (reader, world): (&ReaderState, &World<'_>),
+    (reader, world, as_of): (&ReaderState, &World<'_>, i64),
     candidate: &Candidate,
     rule: Rule,
 ) -> Option<FeedItem> {
     let line = candidates.line(candidate.author, candidate.line, world)?;
     let author = candidates.authors.get(candidate.author as usize)?;
     let [likes, comments, shares, exposures] = line.counts();
-    let unseen = world.weights.arms.unseen.map(|_| reader.served_unseen(&line.post));
+    let unseen = world.weights.arms.unseen.map(|_| reader.served_unseen(&line.post, as_of));
     Some(FeedItem {
         post: line.post,
         author: line.known.author,

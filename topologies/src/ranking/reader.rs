@@ -3,7 +3,9 @@
 //! All lists are sorted, as stores give them. Nothing here depends on the time: affinity days and seen
 //! times are kept as they are, and judged as of the ranking.
 
-use schemas::{PostId, Preferences, Scales, UNSCALED, UserId, word_hash};
+use schemas::{MutedWord, PostId, Preferences, Scales, UNSCALED, UserId};
+
+use super::weights::DAY_MS;
 
 /// The committed state of one reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +28,16 @@ pub struct ReaderState {
     pub less: Vec<(UserId, i32)>,
     /// Whether nothing is shown but posts of followees.
     pub following_only: bool,
-    /// Words of posts that are not shown, ascending.
-    pub muted_words: Vec<u32>,
+    /// Words of posts that are not shown.
+    pub muted_words: Vec<MutedWord>,
     /// What the terms are multiplied by, in hundredths.
     pub scales: Scales,
     /// What was shown, by post, ascending; nothing unless the weight set asks.
     pub shown: Vec<(PostId, Shown)>,
 }
+
+/// What was shown counts for so long.
+pub const SHOWN_MS: i64 = 7 * DAY_MS;
 
 /// How often a post was shown to a reader, and when last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +50,15 @@ pub struct Shown {
     pub impressions: u8,
     /// When the last of them was, ms UTC.
     pub impressed_at_ms: i64,
+    /// When the reader last did something with it, ms UTC; 0 if never, as the other times.
+    pub acted_at_ms: i64,
+}
+
+impl Shown {
+    /// When anything of it was last.
+    pub fn last_ms(&self) -> i64 {
+        self.served_at_ms.max(self.impressed_at_ms).max(self.acted_at_ms)
+    }
 }
 
 /// A reader's interactions with one author's posts on one UTC day.
@@ -81,8 +95,7 @@ impl ReaderState {
     /// Takes over what the reader chose.
     pub fn choose(&mut self, chosen: &Preferences) {
         (self.following_only, self.scales) = (chosen.following_only, chosen.scales);
-        self.muted_words.extend(chosen.muted_words.iter().map(|word| word_hash(word)));
-        self.muted_words.sort_unstable();
+        self.muted_words.extend(chosen.muted_words.iter().map(|word| MutedWord::of(word)));
     }
 
     /// Empties the lists for another reader, keeping their memory.
@@ -110,12 +123,13 @@ impl ReaderState {
         time_of(&self.hidden, post)
     }
 
-    /// How often `post` was in an answer without being reported as seen in any way.
-    pub fn served_unseen(&self, post: &PostId) -> u8 {
+    /// How often `post` was in an answer, the last within a week before `at`, without being reported as seen in any way.
+    pub fn served_unseen(&self, post: &PostId, at: i64) -> u8 {
         let Ok(place) = self.shown.binary_search_by_key(post, |(post, _)| *post) else { return 0 };
         let shown = self.shown.get(place).map(|(_, shown)| *shown).unwrap_or_default();
-        let is_seen = shown.impressions > 0 || self.seen_at(post).is_some();
-        if is_seen { 0 } else { shown.served }
+        let is_lately = |of: i64| at.saturating_sub(of) <= SHOWN_MS;
+        let is_seen = is_lately(shown.impressed_at_ms) || is_lately(shown.acted_at_ms);
+        if is_seen || !is_lately(shown.served_at_ms) { 0 } else { shown.served }
     }
 
     /// On which days less of `author` was wished for, ascending.

@@ -54,6 +54,11 @@ impl<'w> Scorer<'w> {
         Self { weights, facts: facts.unwrap_or_default(), at }
     }
 
+    /// As of when, ms UTC.
+    pub fn at(&self) -> i64 {
+        self.at
+    }
+
     /// The terms of a post.
     pub fn terms(&self, of: &Inputs) -> Terms {
         let freshness = self.freshness(of);

@@ -15,6 +15,9 @@ use numbers::{ARMS, NUMBERS, Number};
 
 const V1_NAME: &str = "v1";
 const SHARE_PPM: f64 = 1e6;
+const SETS_MAX: usize = 100;
+const EXPERIMENTS_MAX: usize = 100;
+const NAME_MAX: usize = 64;
 
 /// Reads a file; the sets that are known already may not be given other numbers. What is wrong comes back line by line.
 pub fn read(text: &str, known: &Policies) -> Result<Policy, Vec<String>> {
@@ -59,7 +62,15 @@ impl Reading {
     fn sets(&mut self, tables: &Value, known: &Policies) {
         self.names.insert(V1_NAME.into(), Weights::v1());
         let empty = Map::new();
+        if !(tables.is_null() || tables.is_object()) {
+            self.fault("sets", "are tables [sets.NAME]");
+        }
         let tables = tables.as_object().unwrap_or(&empty);
+        if tables.len() > SETS_MAX {
+            self.fault("sets", &format!("are at most {SETS_MAX}, found {}", tables.len()));
+            return;
+        }
+        self.names_are_right(tables);
         if tables.contains_key(V1_NAME) {
             self.fault("sets.v1", "is what it is; give yours another name");
         }
@@ -81,6 +92,24 @@ impl Reading {
             waiting = rest;
         }
         self.compare(known);
+    }
+
+    /// A name is printed, and typed.
+    fn names_are_right(&mut self, tables: &Map<String, Value>) {
+        let is_of_name = |of: char| of.is_alphanumeric() || "-_. ".contains(of);
+        let is_name = |name: &str| {
+            (1..=NAME_MAX).contains(&name.chars().count()) && name.chars().all(is_of_name)
+        };
+        for name in tables.keys().filter(|name| !is_name(name)) {
+            let words =
+                format!("is no name: letters, digits, - _ . and spaces, at most {NAME_MAX}");
+            self.fault(&format!("sets.{name:?}"), &words);
+        }
+        let is_text = |of: &Value| of.is_null() || of.is_string();
+        for (name, set) in tables.iter().filter(|(_, set)| !is_text(&set["base"])) {
+            let words = format!("is the name of a set, found {}", set["base"]);
+            self.fault(&format!("sets.{}.base", name.escape_debug()), &words);
+        }
     }
 
     /// Reads one set, whose base was read.
@@ -172,22 +201,31 @@ impl Reading {
         if !(tables.is_null() || tables.is_array()) {
             self.fault("experiments", "are tables [[experiments]]");
         }
-        let tables = tables.as_array().into_iter().flatten().enumerate();
+        let tables = tables.as_array().into_iter().flatten();
+        if tables.clone().count() > EXPERIMENTS_MAX {
+            self.fault("experiments", &format!("are at most {EXPERIMENTS_MAX}"));
+        }
+        let tables = tables.take(EXPERIMENTS_MAX).enumerate();
         let experiments: Vec<_> = tables.filter_map(|(n, of)| self.experiment(n, of)).collect();
         for (n, of) in experiments.iter().enumerate() {
             if experiments.iter().take(n).any(|other| other.name == of.name) {
-                self.fault(&format!("experiments.{n}.name"), "is that of another too");
+                self.fault(&format!("experiment {:?}", of.name), "there is another of this name");
             }
         }
         experiments
     }
 
     fn experiment(&mut self, n: usize, table: &Value) -> Option<Experiment> {
-        let path = format!("experiments.{n}");
+        let path = match table["name"].as_str() {
+            Some(name) => format!("experiment {name:?}"),
+            None => format!("experiment number {}", n + 1),
+        };
         self.only(table, &path, &["name", "share", "arms"]);
-        let name = table["name"].as_str().filter(|name| !name.is_empty());
+        let name = table["name"].as_str();
+        let name = name.filter(|name| (1..=NAME_MAX).contains(&name.chars().count()));
         if name.is_none() {
-            self.fault(&format!("{path}.name"), "is missing: it says who takes part");
+            let words = format!("is a text of at most {NAME_MAX}: it says who takes part");
+            self.fault(&format!("{path}.name"), &words);
         }
         let share = table["share"].as_f64().filter(|share| (0.0..=1.0).contains(share));
         if share.is_none() {
@@ -221,6 +259,10 @@ impl Reading {
             return None;
         }
         self.only(table, "shadow", &["set", "one_in"]);
+        if !table.is_object() {
+            self.fault("shadow", "is a table [shadow]");
+            return None;
+        }
         if table["set"].is_null() {
             self.fault("shadow.set", "is missing");
         }

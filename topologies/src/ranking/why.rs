@@ -5,7 +5,7 @@
 //! what was done. The stages, in their order: the post has a line; the reader is there; the post is not removed; a source
 //! proposes it; it is the best of its content; it is above the floor; spacing left it a place.
 
-use schemas::{FeedBody, FeedItem, PostId, Sources, UserId};
+use schemas::{FeedBody, FeedItem, PostId, Rule, Sources, UserId};
 
 use super::order::best_first;
 use super::removal::{Removal, Removed};
@@ -231,7 +231,11 @@ impl Ranker {
                     affinity: author.affinity,
                     sources: other.sources,
                     ignored: author.ignored,
-                    unseen: if remembers { reader.served_unseen(&line.post) } else { 0 },
+                    unseen: if remembers {
+                        reader.served_unseen(&line.post, body.as_of_ms)
+                    } else {
+                        0
+                    },
                 });
                 let standing = match better.filter(|_| !is_new) {
                     Some((post, better)) => {
@@ -285,8 +289,9 @@ fn without_place(
     line: &Line,
 ) -> Stage {
     let scorer = Scorer::new(world.weights, body.facts, body.as_of_ms);
-    let scored =
-        body.items.iter().map(|item| (scorer.item(item).score, item.created_at_ms, item.post));
+    // A reserved position was given to no score.
+    let by_score = body.items.iter().filter(|item| item.rule != Rule::Reserved);
+    let scored = by_score.map(|item| (scorer.item(item).score, item.created_at_ms, item.post));
     let worst = scored.max_by(|a, b| best_first(*a, *b));
     let own = (terms.score, line.known.created_at_ms, line.post);
     match worst {

@@ -39,9 +39,9 @@ async fn a_faulty_choice_names_its_fields_and_changes_nothing() {
     let bodies = [
         (r#"{"weights": {"affinity": 9}}"#, "weights.affinity"),
         (r#"{"muted_words": ["two words"]}"#, "muted_words[0]"),
-        (r#"{"colour": 1}"#, "body"),
+        (r#"{"colour": 1}"#, "colour"),
         ("[true]", "body"),
-        (r#"{"following_only": "yes"}"#, "body"),
+        (r#"{"following_only": "yes"}"#, "following_only"),
     ];
     for (body, field) in bodies {
         let (status, answer) = put(&world, body).await;

@@ -87,7 +87,13 @@ impl Number {
             }
             Bounds::Flag => (told.is_boolean(), "is true or false".to_owned()),
         };
-        if fits { Ok(()) } else { Err(format!("{words}, found {told}")) }
+        let found = match told {
+            // JSON has neither, TOML has both.
+            Value::Null => "one that is infinite or no number".to_owned(),
+            Value::Object(_) => "a table, or a date".to_owned(),
+            told => told.to_string(),
+        };
+        if fits { Ok(()) } else { Err(format!("{words}, found {found}")) }
     }
 }
 

@@ -92,10 +92,10 @@ fn every_fault_is_named_at_once() {
         "sets.calm.id: ",
         "sets.bold.base: ",
         "default: is one of",
-        "experiments.0.name: ",
-        "experiments.0.share: ",
-        "experiments.0.arms.calm: ",
-        "experiments.0.arms.quiet: ",
+        "experiment number 1.name: ",
+        "experiment number 1.share: ",
+        "experiment number 1.arms.calm: ",
+        "experiment number 1.arms.quiet: ",
         "shadow.set: is missing",
         "shadow.one_in: ",
     ];
@@ -166,4 +166,31 @@ fn the_example_that_comes_with_the_project_is_right_and_has_every_arm() {
     let off = arms.as_object().unwrap().iter().filter(|(_, arm)| arm.is_null() || **arm == false);
     assert_eq!(off.collect::<Vec<_>>(), Vec::<(&String, &Value)>::new());
     assert_eq!((policy.experiments.len(), policy.shadow.is_some()), (1, true));
+}
+
+#[test]
+fn what_is_of_another_type_is_a_fault_and_not_nothing() {
+    let texts = [
+        ("sets = 5", "sets: "),
+        ("sets = []", "sets: "),
+        ("[[sets]]\nid = 2", "sets: "),
+        ("[sets.a]\nid = 2\nbase = 5", "sets.a.base: "),
+        ("[sets.a]\nid = 2\nbase = [\"v1\"]", "sets.a.base: "),
+        ("[sets.\"\"]\nid = 2", "sets.\"\": "),
+        ("[sets.\"a\\nb\"]\nid = 2", "sets.\"a\\nb\": "),
+        ("[sets.a]\nid = 2\nfreshness = inf", "sets.a.freshness: "),
+        ("shadow = 3", "shadow: "),
+        ("experiments = 3", "experiments: "),
+    ];
+    for (text, fault) in texts {
+        let found = faults(text);
+        assert!(found.iter().any(|found| found.starts_with(fault)), "{text}: {found:?}");
+        assert!(!found.iter().any(|found| found.contains('\n')), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_file_says_no_more_than_a_topic_takes() {
+    let sets = (2..103).map(|id| format!("[sets.s{id}]\nid = {id}\n")).collect::<String>();
+    assert_eq!(faults(&sets), ["sets: are at most 100, found 101"]);
 }
