@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::plans::{Plan, Plans};
-use super::random::{Kind, Random, id};
+use crate::random::{Kind, Random, id};
 use super::rhythm::{Burst, Rhythm, Times};
 use super::stories::{self, Stories, Story};
 use super::ties::Ties;

@@ -1,0 +1,97 @@
+//! Who is compared: weight sets, and rankings that are none.
+//!
+//! A weight set ranks by the production function alone. The others order posts by what anybody could know (random,
+//! chronological, popularity, soft decay) or by the truth (the two oracles), which nobody does. An arm is one line in
+//! [`all`].
+
+use topologies::ranking::Weights;
+
+/// How a list comes about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Policy {
+    /// Every post that the reader may see is as likely at every place.
+    Random,
+    /// The followees' posts, newest first; then everybody's.
+    Chronological,
+    /// The list of what trends in 24 h, by its points, the same for everybody.
+    Popularity,
+    /// X's published weights and soft author decay: [`crate::rank::soft_decay`].
+    SoftDecay,
+    /// The production ranking with these numbers.
+    Weighed(Box<Weights>),
+    /// The candidates of `v1`, by true utility: what any order of them could reach.
+    BestCandidates,
+    /// All live posts by what is to be expected of their authors and their age, if tastes and skills were known: what a
+    /// ranking could reach that knows everything of authors and nothing of the post.
+    KnownAuthors,
+    /// All live posts by true utility: 1.0 by definition.
+    Oracle,
+    /// What readers are shown while data is collected: chronological, and every third post at random.
+    Logging,
+}
+
+/// Somebody who is compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contender {
+    /// The name in the table.
+    pub name: String,
+    /// What they do.
+    pub policy: Policy,
+    /// Whether a world of their own is run for them, in which readers are shown what they rank.
+    pub closes_loop: bool,
+}
+
+impl Contender {
+    fn new(name: &str, policy: Policy) -> Self {
+        Self { name: name.to_owned(), policy, closes_loop: false }
+    }
+
+    /// A weight set.
+    pub fn arm(name: &str, weights: Weights) -> Self {
+        Self::new(name, Policy::Weighed(Box::new(weights)))
+    }
+
+    /// In the closed loop too.
+    fn in_closed_loop(self) -> Self {
+        Self { closes_loop: true, ..self }
+    }
+}
+
+/// The name of the arm with all that is known to help.
+pub const BEST: &str = "best arm";
+
+/// Everybody, in the order of the table.
+pub fn all() -> Vec<Contender> {
+    let v1 = Weights::v1;
+    let mut all = vec![
+        Contender::new("random", Policy::Random).in_closed_loop(),
+        Contender::new("chronological", Policy::Chronological).in_closed_loop(),
+        Contender::new("popularity", Policy::Popularity),
+        Contender::new("x-style", Policy::SoftDecay).in_closed_loop(),
+        Contender::arm("v1", v1()).in_closed_loop(),
+        Contender::arm("v1 - freshness", Weights { freshness: 0.0, ..v1() }),
+        Contender::arm("v1 - engagement", Weights { engagement: 0.0, ..v1() }),
+        Contender::arm("v1 - affinity", Weights { affinity: 0.0, ..v1() }),
+    ];
+    all.extend(arms());
+    all.extend([
+        Contender::new("best of v1's candidates", Policy::BestCandidates),
+        Contender::new("authors known", Policy::KnownAuthors),
+        Contender::new("oracle", Policy::Oracle).in_closed_loop(),
+    ]);
+    all
+}
+
+/// The arms, a line each.
+fn arms() -> Vec<Contender> {
+    let v1 = Weights::v1;
+    vec![
+        Contender::arm("affinity 0.10", Weights { affinity: 0.10, ..v1() }),
+        Contender::arm(BEST, best()).in_closed_loop(),
+    ]
+}
+
+/// The best numbers that were found, on seeds that no report uses: `examples/tune.rs`.
+pub fn best() -> Weights {
+    Weights { affinity: 0.10, ..Weights::v1() }
+}
