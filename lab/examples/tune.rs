@@ -1,47 +1,19 @@
 //! dev
 use lab::{
-    closed_loop, contender,
-    metric::Metric,
-    open_loop,
-    world::{Size, World},
+    contender,
+    referee::{Asked, judge},
+    world::Size,
 };
-use topologies::feed::FeedSettings;
 fn main() {
-    let size = Size::FULL;
     let t = std::time::Instant::now();
-    let world = World::plant(1, size);
-    eprintln!(
-        "people {} posts {} happenings {} spam {} in {:?}",
-        world.people.len(),
-        world.posts.len(),
-        world.happenings.len(),
-        world.posts.iter().filter(|p| p.is_spam).count(),
-        t.elapsed()
-    );
-    let all = contender::all();
-    let opened = open_loop::run(&world, (&all, 8), &FeedSettings::default()).unwrap();
-    eprintln!("open in {:?} looks {}", t.elapsed(), opened.looks);
-    print!("{:<28}", "");
-    for m in Metric::ALL {
-        print!("{:>12}", m.name());
-    }
-    println!();
-    for (c, f) in all.iter().zip(&opened.figures) {
-        print!("{:<28}", c.name);
-        for v in f {
-            print!("{:>12.3}", v.unwrap_or(f64::NAN));
-        }
-        println!();
-    }
-    println!("{:?} {:?}", opened.trends, opened.suggested);
-    for c in all.iter().filter(|c| c.closes_loop) {
-        let closed = closed_loop::run(&world, c, &FeedSettings::default()).unwrap();
-        print!("{:<28}", c.name);
-        for v in &closed.figures {
-            print!("{:>12.3}", v.unwrap_or(f64::NAN));
-        }
-        println!();
-        println!("   {:?} {:?} {:?}", closed.by_day, closed.trends, closed.suggested);
-        eprintln!("{:?}", t.elapsed());
-    }
+    let asked = Asked {
+        seeds: (1..=std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(1)).collect(),
+        size: if std::env::args().nth(2).is_some() { Size::TINY } else { Size::FULL },
+        look_every: 8,
+        threads: 2,
+        contenders: contender::all(),
+    };
+    let report = judge(&asked, &|what| eprintln!("{:?} {what}", t.elapsed())).unwrap();
+    print!("{}", report.table());
+    std::fs::write("/tmp/lab-report.html", report.page()).unwrap();
 }

@@ -25,6 +25,9 @@ pub const TICK_MS: i64 = 10 * 60_000;
 const SEEN_MS: i64 = DAY_MS;
 /// No post is shown, or in an ideal, that is older.
 const AGE_MS_MAX: i64 = 7 * DAY_MS;
+/// After this no line is unsent and no part of what trends is on its way.
+const QUIET_MS: [u64; 3] = [70_000, 2_000, 2_000];
+const AGAIN_MS: u64 = 300;
 /// Between two actions on one list.
 const PACE_MS: i64 = 3_000;
 
@@ -187,6 +190,20 @@ impl<'w> Life<'w> {
         if let (true, Some(who), Some(whom)) = (changed, who, whom) {
             self.records.follow((who.id, whom.id), at, follows);
         }
+    }
+
+    /// Has everybody who is there look for a feed and find none, so that theirs as of now is published; by when that was.
+    pub fn publish_all(&mut self) -> Result<i64> {
+        // No line is unsent after a minute, and what trends by it is told two steps on.
+        QUIET_MS.into_iter().try_for_each(|span| self.stage.wait(span))?;
+        let now = self.stage.now();
+        for person in self.world.people.iter().filter(|person| person.is_there(now)) {
+            self.records.look(person.id, now, true);
+        }
+        self.stage.go(now, &mut self.records)?;
+        // Who was ranked a moment ago is ranked again after a quarter second.
+        self.stage.wait(AGAIN_MS)?;
+        Ok(now)
     }
 
     /// Whether the first follows the second.

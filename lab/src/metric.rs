@@ -162,6 +162,12 @@ impl Interval {
         Some(Self { mean, half })
     }
 
+    /// The same in another unit.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self { mean: self.mean * factor, half: self.half.map(|half| half * factor) }
+    }
+
     /// The lower and the upper end.
     pub fn ends(&self) -> (f64, f64) {
         let half = self.half.unwrap_or(0.0);

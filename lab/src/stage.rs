@@ -97,6 +97,11 @@ impl Stage {
         Ok(suggested.into_iter().map(|suggestion| suggestion.user).collect())
     }
 
+    /// Lets so much time go by, and goes on until nothing moves.
+    pub fn wait(&mut self, span_ms: u64) -> Result<()> {
+        self.driver.advance(Duration::from_millis(span_ms))
+    }
+
     /// What was last published of every reader.
     pub fn published(&self) -> Result<BTreeMap<UserId, FeedBody>> {
         let output = self.driver.output::<Vec<u8>, Vec<u8>>(topic::FEEDS.name, Bytes, Bytes);

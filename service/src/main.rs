@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // Where the engine runs inside of a command that a person reads, what goes well is no news.
     let level = match cli.command {
-        Some(Command::Demo(_) | Command::Feed(Feed::Replay(_))) => "warn",
+        Some(Command::Demo(_) | Command::Lab(_) | Command::Feed(Feed::Replay(_))) => "warn",
         Some(_) | None => "info",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
@@ -112,6 +112,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             commands::load::run(&asked, &config, &*broker)
         }
+        Command::Lab(asked) => say(&commands::lab::run(&asked)?),
         Command::Token(asked) => {
             token::ensure_keys(&config.auth)?;
             let token = token::sign(&config.auth, asked.user, &asked.roles, asked.seconds)?;
@@ -196,7 +197,7 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]
         }
-        Some(Command::Topology(_)) | None => &[],
+        Some(Command::Topology(_) | Command::Lab(_)) | None => &[],
     }
 }
 

@@ -18,6 +18,7 @@ pub mod utility;
 use std::collections::HashMap;
 
 use schemas::{PostId, UserId};
+use serde::Serialize;
 use worlds::random::{Kind, id};
 
 pub use people::Person;
@@ -31,7 +32,7 @@ pub const DAY_MS: i64 = 24 * HOUR_MS;
 pub const BEGINS: i64 = 20_600 * DAY_MS;
 
 /// How much there is of what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Size {
     /// People who read; the first of them write too.
     pub readers: u32,

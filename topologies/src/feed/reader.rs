@@ -18,7 +18,7 @@ use super::facts::SEEN_SLACK_MS;
 use super::fan_out::{pace, place_of};
 use super::publication::{Body, Publication, headers};
 use super::{
-    AUDIT_MISMATCHES, Between, FeedSettings, PostsLive, RERANKS_AUDITED, RERANKS_AVOIDED,
+    AUDIT_MISMATCHES, Between, FeedSettings, PostsLive, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED,
     ReaderStores, TrendingPosts, UsersGone, reading, trending,
 };
 use crate::layout::{Pair, WireSerde};
@@ -410,7 +410,7 @@ impl Processor for ReaderProcessor {
     }
 
     fn on_start(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
-        for name in [RERANKS_AVOIDED, RERANKS_AUDITED, AUDIT_MISMATCHES] {
+        for name in [RERANKS_AVOIDED, RERANKS_REACHED, RERANKS_AUDITED, AUDIT_MISMATCHES] {
             cx.count(name, 0);
         }
         let now = cx.wall_time().0;
