@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use schemas::{FeedBody, PostId, PostLine, UserId};
 use topologies::live::{GoneUsers, Line, PostsByAuthor};
-use topologies::ranking::{Ranker, ReaderState, Terms, Weights, World};
+use topologies::ranking::{Inputs, Ranker, ReaderState, Scorer, Weights, World};
 
 use crate::latency::Latencies;
 use crate::{Result, Teller};
@@ -83,7 +83,12 @@ fn world() -> (PostsByAuthor, Vec<Line>, ReaderState) {
 fn score_and_sort(lines: &[Line], weights: &Weights, scored: &mut Vec<(f64, PostId)>) {
     scored.clear();
     scored.extend(lines.iter().map(|line| {
-        let terms = Terms::of(line.known.created_at_ms, line.counts(), 0.0, (weights, NOW));
+        let inputs = Inputs {
+            created_at_ms: line.known.created_at_ms,
+            counts: line.counts(),
+            ..Inputs::default()
+        };
+        let terms = Scorer::new(weights, None, NOW).terms(&inputs);
         (terms.score, line.post)
     }));
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));

@@ -91,7 +91,8 @@ impl Rows {
 
     /// Somebody read a feed, and found it.
     pub(crate) fn read(&mut self, user: UserId) {
-        let read = Read { at_ms: i64::try_from(self.at).unwrap_or(i64::MAX), miss: false };
+        let read =
+            Read { at_ms: i64::try_from(self.at).unwrap_or(i64::MAX), miss: false, served: vec![] };
         let (key, value) = (user.to_bytes(), read.to_bytes());
         self.records.push(Record { topic: "reads", key, value });
     }

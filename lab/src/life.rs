@@ -110,7 +110,8 @@ impl<'w> Life<'w> {
         let look = Look { reader, at, shown, depth };
         witness.look(self, &look)?;
         if let Some(person) = self.world.person(reader) {
-            self.records.look(person.id, at, false);
+            let served = look.shown.iter().filter_map(|post| Some(self.world.post(*post)?.id));
+            self.records.look(person.id, at, Some(served.collect()));
         }
         for (position, post) in look.shown.iter().copied().take(depth).enumerate() {
             let utility = self.utility(reader, post, at);
@@ -198,7 +199,7 @@ impl<'w> Life<'w> {
         QUIET_MS.into_iter().try_for_each(|span| self.stage.wait(span))?;
         let now = self.stage.now();
         for person in self.world.people.iter().filter(|person| person.is_there(now)) {
-            self.records.look(person.id, now, true);
+            self.records.look(person.id, now, None);
         }
         self.stage.go(now, &mut self.records)?;
         // Who was ranked a moment ago is ranked again after a quarter second.

@@ -114,9 +114,10 @@ impl Records {
         }
     }
 
-    /// Somebody opens their feed; `miss`: there is none where it is looked for first.
-    pub fn look(&mut self, user: UserId, at: i64, miss: bool) {
-        let read = Read { at_ms: at, miss }.to_bytes();
+    /// Somebody opens their feed, and is served these posts; none: they looked, and there was no feed.
+    pub fn look(&mut self, user: UserId, at: i64, served: Option<Vec<PostId>>) {
+        let (miss, served) = (served.is_none(), served.unwrap_or_default());
+        let read = Read { at_ms: at, miss, served }.to_bytes();
         self.push(LOOKS, at, (&user.0, &read));
     }
 

@@ -4,6 +4,10 @@
 //! bytes: post, author, created_at i64, L C S E A u32, sources u8, rule u8. Items stand in the order they
 //! were ranked as of `as_of`. The log carries integers, never scores. No items is an empty feed; an
 //! absent key was never ranked.
+//!
+//! Flag 2 says that the weight set asks for more than `v1` does: what it asks for follows the items, as the mean rate u32
+//! (in millionths) and the greatest affinity u32, then for each item how often its author was passed by u8, and how often
+//! it was served unseen u8.
 
 use crate::ids::{PostId, UserId};
 use crate::poison::{FieldFault, Poison};
@@ -16,6 +20,7 @@ const WHAT: &str = "feed";
 const HEAD_BYTES: usize = 22;
 const ITEM_BYTES: usize = 62;
 const COLD_START: u16 = 1;
+const WITH_FACTS: u16 = 2;
 
 /// Where a candidate came from; a set, since all sources of an item are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,9 +35,15 @@ impl Sources {
     pub const TRENDING: Self = Self(2);
     /// F3: authors the reader interacts with.
     pub const AFFINITY: Self = Self(4);
+    /// New posts that few have seen, by chance: none in `v1`.
+    pub const EXPLORE: Self = Self(8);
 
-    const NAMES: [(Self, &'static str); 3] =
-        [(Self::FOLLOW, "follow"), (Self::TRENDING, "trending"), (Self::AFFINITY, "affinity")];
+    const NAMES: [(Self, &'static str); 4] = [
+        (Self::FOLLOW, "follow"),
+        (Self::TRENDING, "trending"),
+        (Self::AFFINITY, "affinity"),
+        (Self::EXPLORE, "explore"),
+    ];
 
     /// This set and `other`.
     #[must_use]
@@ -62,7 +73,7 @@ impl Sources {
 
     /// The set that has these bits; none if one of them is no source's.
     pub fn of_bits(bits: u8) -> Option<Self> {
-        (bits <= 7).then_some(Self(bits))
+        (bits <= 15).then_some(Self(bits))
     }
 }
 
@@ -79,10 +90,13 @@ pub enum Rule {
     DistanceDropped = 2,
     /// No item was of an author new to the top five.
     Top5Dropped = 3,
+    /// Its source has a share of the positions, and this is one of them.
+    Reserved = 4,
 }
 
 impl Rule {
-    const ALL: [Self; 4] = [Self::None, Self::Spaced, Self::DistanceDropped, Self::Top5Dropped];
+    const ALL: [Self; 5] =
+        [Self::None, Self::Spaced, Self::DistanceDropped, Self::Top5Dropped, Self::Reserved];
 
     /// The rule of this number, as the body has it.
     pub fn of_number(number: u8) -> Option<Self> {
@@ -96,6 +110,7 @@ impl Rule {
             Self::Spaced => "spaced",
             Self::DistanceDropped => "distance_dropped",
             Self::Top5Dropped => "top5_dropped",
+            Self::Reserved => "reserved",
         }
     }
 }
@@ -123,6 +138,19 @@ pub struct FeedItem {
     pub sources: Sources,
     /// The rule that placed it.
     pub rule: Rule,
+    /// How often the reader passed by posts of its author; 0 unless the weight set asks.
+    pub ignored: u8,
+    /// How often it was served and never reported as seen; 0 unless the weight set asks.
+    pub unseen: u8,
+}
+
+/// What a weight set that asks for more than `v1` computes scores from, beside the items.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// What live posts earn per exposure, together, in millionths.
+    pub rate_mean_ppm: u32,
+    /// The reader's interactions with the author they had most to do with.
+    pub affinity_max: u32,
 }
 
 /// A ranked feed.
@@ -138,6 +166,8 @@ pub struct FeedBody {
     pub cold_start: bool,
     /// The items, best first; at most 65,535 (ranking keeps 100).
     pub items: Vec<FeedItem>,
+    /// What is known beside them, if the weight set asks.
+    pub facts: Option<Facts>,
 }
 
 impl Wire for FeedBody {
@@ -148,9 +178,15 @@ impl Wire for FeedBody {
         out.extend_from_slice(&self.as_of_ms.to_le_bytes());
         out.extend_from_slice(&self.valid_until_ms.to_le_bytes());
         out.extend_from_slice(&self.weight_set.to_le_bytes());
-        out.extend_from_slice(&u16::from(self.cold_start).to_le_bytes());
+        let facts = if self.facts.is_some() { WITH_FACTS } else { 0 };
+        out.extend_from_slice(&(u16::from(self.cold_start) | facts).to_le_bytes());
         out.extend_from_slice(&n.to_le_bytes());
         self.items.iter().take(n.into()).for_each(|item| encode_item(item, out));
+        if let Some(facts) = self.facts {
+            out.extend_from_slice(&facts.rate_mean_ppm.to_le_bytes());
+            out.extend_from_slice(&facts.affinity_max.to_le_bytes());
+            self.items.iter().take(n.into()).for_each(|of| out.extend([of.ignored, of.unseen]));
+        }
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Poison> {
@@ -166,14 +202,18 @@ impl Wire for FeedBody {
         body.as_of_ms = cursor.i64("as_of")?;
         body.valid_until_ms = cursor.i64("valid_until")?;
         body.weight_set = cursor.u16("weight_set")?;
-        body.cold_start = match cursor.u16("flags")? {
-            0 => false,
-            COLD_START => true,
-            other => return Err(FieldFault::new("flags", "0 or 1", other).of(WHAT)),
-        };
+        let flags = cursor.u16("flags")?;
+        if flags > COLD_START | WITH_FACTS {
+            return Err(FieldFault::new("flags", "0 to 3", flags).of(WHAT));
+        }
+        body.cold_start = flags & COLD_START != 0;
         for _ in 0..cursor.u16("n")? {
             body.items.push(decode_item(&mut cursor)?);
         }
+        body.facts = match flags & WITH_FACTS != 0 {
+            true => Some(decode_facts(&mut cursor, &mut body.items)?),
+            false => None,
+        };
         cursor.end()
     }
 }
@@ -187,6 +227,15 @@ fn encode_item(item: &FeedItem, out: &mut Vec<u8>) {
     }
     out.push(item.sources.0);
     out.push(item.rule as u8);
+}
+
+fn decode_facts(cursor: &mut Cursor<'_>, items: &mut [FeedItem]) -> Result<Facts, Poison> {
+    let facts =
+        Facts { rate_mean_ppm: cursor.u32("rate_mean_ppm")?, affinity_max: cursor.u32("A_max")? };
+    for item in items {
+        (item.ignored, item.unseen) = (cursor.u8("ignored")?, cursor.u8("unseen")?);
+    }
+    Ok(facts)
 }
 
 fn decode_item(cursor: &mut Cursor<'_>) -> Result<FeedItem, Poison> {
@@ -203,9 +252,9 @@ fn decode_item(cursor: &mut Cursor<'_>) -> Result<FeedItem, Poison> {
     };
     let sources = cursor.u8("sources")?;
     item.sources = Sources::of_bits(sources)
-        .ok_or_else(|| cursor.fault("sources", "bits 1, 2, 4", sources))?;
+        .ok_or_else(|| cursor.fault("sources", "bits 1, 2, 4, 8", sources))?;
     let rule = cursor.u8("rule")?;
-    item.rule = Rule::of_number(rule).ok_or_else(|| cursor.fault("rule", "0 to 3", rule))?;
+    item.rule = Rule::of_number(rule).ok_or_else(|| cursor.fault("rule", "0 to 4", rule))?;
     Ok(item)
 }
 
@@ -226,6 +275,7 @@ mod tests {
             affinity: 5,
             sources: Sources::FOLLOW.with(Sources::AFFINITY),
             rule: Rule::Top5Dropped,
+            ..FeedItem::default()
         };
         let second = FeedItem { post: PostId([0x33; 16]), rule: Rule::Spaced, ..item };
         FeedBody {
@@ -234,13 +284,24 @@ mod tests {
             weight_set: V1,
             cold_start: true,
             items: vec![item, second],
+            facts: None,
         }
+    }
+
+    #[test]
+    fn what_a_weight_set_asks_for_beyond_v1_follows_the_items() {
+        let mut body = body();
+        body.facts = Some(Facts { rate_mean_ppm: 50_000, affinity_max: 12 });
+        (body.items[0].ignored, body.items[1].unseen) = (3, 2);
+        assert_round_trip(&body, 22 + 2 * 62 + 8 + 2 * 2);
+        assert_eq!(body.to_bytes()[22 + 2 * 62..], [0x50, 0xc3, 0, 0, 12, 0, 0, 0, 3, 0, 0, 2]);
     }
 
     #[test]
     fn sources_are_a_set_with_names() {
         let all = Sources::TRENDING.with(Sources::AFFINITY).with(Sources::FOLLOW);
         assert_eq!(all.names().collect::<Vec<_>>(), ["follow", "trending", "affinity"]);
+        assert_eq!(Sources::EXPLORE.names().collect::<Vec<_>>(), ["explore"]);
         assert_eq!((all.with(Sources::FOLLOW), Sources::NONE.names().count()), (all, 0));
         assert!(all.has(Sources::TRENDING) && !Sources::FOLLOW.has(Sources::TRENDING));
         assert!(Sources::NONE.is_empty() && !Sources::TRENDING.is_empty());
@@ -249,7 +310,7 @@ mod tests {
 
     #[test]
     fn rules_have_the_names_that_clients_see() {
-        let names = ["none", "spaced", "distance_dropped", "top5_dropped"];
+        let names = ["none", "spaced", "distance_dropped", "top5_dropped", "reserved"];
         assert_eq!(Rule::ALL.map(Rule::name), names);
     }
 

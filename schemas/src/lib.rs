@@ -58,6 +58,7 @@ pub mod topic;
 mod trace;
 mod trending;
 mod user;
+mod weights_version;
 mod wire;
 
 pub use action::Action;
@@ -69,7 +70,7 @@ pub use day::Day;
 pub use dismissal::Dismissal;
 pub use event::Event;
 pub use event_writer::EventWriter;
-pub use feed_body::{FeedBody, FeedItem, Rule, Sources, V1};
+pub use feed_body::{Facts, FeedBody, FeedItem, Rule, Sources, V1};
 pub use feed_version::{FEEDS_EPOCH, FeedVersion, RedisValue, VERSION, redis_key};
 pub use feedback::{Feedback, Said};
 pub use follow::{Follow, FollowKey};
@@ -95,4 +96,5 @@ pub use trending::{
     TrendingPost, TrendingWindow,
 };
 pub use user::User;
+pub use weights_version::WeightsVersion;
 pub use wire::{Cursor, Wire};

@@ -13,8 +13,8 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use serde_json::Value;
 
 use crate::{
-    Action, Event, EventWriter, FeedBody, FeedItem, Lookup, Payload, Published, Rule, SchemaById,
-    Sources, Wire,
+    Action, Event, EventWriter, Facts, FeedBody, FeedItem, Lookup, Payload, Published, Rule,
+    SchemaById, Sources, Wire,
 };
 
 /// A released version of a schema.
@@ -154,6 +154,11 @@ fn avro_of(schema: &str, told: &Value) -> AvroValue {
 fn feed_of(told: &Value) -> FeedBody {
     let number = |of: &Value| of.as_i64().unwrap();
     let small = |of: &Value| u32::try_from(number(of)).unwrap();
+    let told_or_0 = |of: &Value| u8::try_from(of.as_i64().unwrap_or(0)).unwrap();
+    let facts = told.get("rate_mean_ppm").filter(|rate| !rate.is_null()).map(|rate| Facts {
+        rate_mean_ppm: small(rate),
+        affinity_max: small(&told["affinity_max"]),
+    });
     let item = |of: &Value| FeedItem {
         post: of["post"].as_str().unwrap().parse().unwrap(),
         author: of["author"].as_str().unwrap().parse().unwrap(),
@@ -165,6 +170,8 @@ fn feed_of(told: &Value) -> FeedBody {
         affinity: small(&of["affinity"]),
         sources: sources_of(number(&of["sources"])),
         rule: rule_of(of["rule"].as_str().unwrap()),
+        ignored: told_or_0(&of["ignored"]),
+        unseen: told_or_0(&of["unseen"]),
     };
     FeedBody {
         as_of_ms: number(&told["as_of"]),
@@ -172,17 +179,23 @@ fn feed_of(told: &Value) -> FeedBody {
         weight_set: u16::try_from(number(&told["weight_set"])).unwrap(),
         cold_start: told["cold_start"].as_bool().unwrap(),
         items: told["items"].as_array().unwrap().iter().map(item).collect(),
+        facts,
     }
 }
 
 fn sources_of(bits: i64) -> Sources {
-    let all = [(1, Sources::FOLLOW), (2, Sources::TRENDING), (4, Sources::AFFINITY)];
+    let all = [
+        (1, Sources::FOLLOW),
+        (2, Sources::TRENDING),
+        (4, Sources::AFFINITY),
+        (8, Sources::EXPLORE),
+    ];
     let set = all.into_iter().filter(|(bit, _)| bits & bit != 0);
     set.fold(Sources::NONE, |set, (_, source)| set.with(source))
 }
 
 fn rule_of(name: &str) -> Rule {
-    let all = [Rule::None, Rule::Spaced, Rule::DistanceDropped, Rule::Top5Dropped];
+    let all = [Rule::None, Rule::Spaced, Rule::DistanceDropped, Rule::Top5Dropped, Rule::Reserved];
     all.into_iter().find(|rule| rule.name() == name).unwrap()
 }
 

@@ -9,6 +9,7 @@
 //! * 5 `Mute`: whom, delta i8. 6 `Block`: the other, delta i8.
 //! * 7 `Hidden`: post, at i64. 8 `Undone`: post, at i64.
 //! * 9 `Less`: author, day i32, count i32.
+//! * 10 `Impression`: post, at i64.
 
 use crate::ids::{PostId, UserId};
 use crate::poison::Poison;
@@ -24,6 +25,7 @@ const BLOCK: u8 = 6;
 const HIDDEN: u8 = 7;
 const UNDONE: u8 = 8;
 const LESS: u8 = 9;
+const IMPRESSION: u8 = 10;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -101,6 +103,13 @@ pub enum ToUser {
         /// How many more; below zero: how many less.
         count: i32,
     },
+    /// An impression of `post` was reported; sent only where it is remembered what was shown.
+    Impression {
+        /// Which post.
+        post: PostId,
+        /// When, in ms UTC.
+        at_ms: i64,
+    },
 }
 
 impl Wire for ToUser {
@@ -115,8 +124,8 @@ impl Wire for ToUser {
                 out.extend_from_slice(&author.0);
                 out.push(delta.byte());
             }
-            Self::Seen { post, at_ms } => {
-                out.push(SEEN);
+            Self::Seen { post, at_ms } | Self::Impression { post, at_ms } => {
+                out.push(if matches!(self, Self::Seen { .. }) { SEEN } else { IMPRESSION });
                 out.extend_from_slice(&post.0);
                 out.extend_from_slice(&at_ms.to_le_bytes());
             }
@@ -178,7 +187,10 @@ impl Wire for ToUser {
                 day: cursor.i32("day")?,
                 count: cursor.i32("count")?,
             },
-            other => return Err(cursor.fault("kind", "1 to 9", other)),
+            IMPRESSION => {
+                Self::Impression { post: PostId(cursor.bytes("post")?), at_ms: cursor.i64("at")? }
+            }
+            other => return Err(cursor.fault("kind", "1 to 10", other)),
         };
         cursor.end()?;
         Ok(fact)
@@ -207,6 +219,7 @@ mod tests {
         assert_round_trip(&ToUser::Hidden { post: PostId([2; 16]), at_ms: -1 }, 25);
         assert_round_trip(&ToUser::Undone { post: PostId([2; 16]), at_ms: 7 }, 25);
         assert_round_trip(&ToUser::Less { author, day: 3, count: 1 }, 25);
+        assert_round_trip(&ToUser::Impression { post: PostId([2; 16]), at_ms: 7 }, 25);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub enum Key {
     Post,
     /// [`crate::TRENDING_KEY`].
     Trending,
+    /// [`crate::WeightsVersion`].
+    Weights,
 }
 
 /// What the bytes of a value are.
@@ -54,6 +56,8 @@ pub enum Value {
     TrendingPart,
     /// [`crate::Trending`].
     Trending,
+    /// Weight sets and who gets which, JSON.
+    Weights,
     /// [`crate::FeedBody`], with the headers of [`crate::FeedVersion`]; null: inactive or gone.
     Feed,
     /// The record as it came, cut at 256 KiB.
@@ -167,6 +171,12 @@ pub const TRENDING: Topic = Topic {
     ..topic("trending", Key::Trending, Value::Trending, Cleanup::CompactSoon)
 };
 
+/// Broadcast: the weight sets and experiments, each version of them; the last is in force.
+pub const WEIGHTS: Topic = Topic {
+    partitions: Some(1),
+    ..topic("weights", Key::Weights, Value::Weights, Cleanup::Compact)
+};
+
 /// The ranked feeds.
 pub const FEEDS: Topic = topic("feeds", Key::User, Value::Feed, Cleanup::Compact);
 
@@ -174,8 +184,21 @@ pub const FEEDS: Topic = topic("feeds", Key::User, Value::Feed, Cleanup::Compact
 pub const INPUTS: [Topic; 8] =
     [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, CDC_MUTES, CDC_BLOCKS, EVENTS];
 
+/// Those that say what feeds were like: the inputs, and by which weights they were ranked.
+pub const HISTORY: [Topic; 9] = [
+    CDC_USERS,
+    CDC_POSTS,
+    CDC_FOLLOWS,
+    CDC_COMMENTS,
+    CDC_LIKES,
+    CDC_MUTES,
+    CDC_BLOCKS,
+    EVENTS,
+    WEIGHTS,
+];
+
 /// All of them but dead letters, inputs first.
-pub const ALL: [Topic; 19] = [
+pub const ALL: [Topic; 20] = [
     CDC_USERS,
     CDC_POSTS,
     CDC_FOLLOWS,
@@ -194,6 +217,7 @@ pub const ALL: [Topic; 19] = [
     GONE,
     TRENDING_PARTS,
     TRENDING,
+    WEIGHTS,
     FEEDS,
 ];
 
@@ -228,7 +252,7 @@ mod tests {
                 "dismissals"
             ]
         );
-        assert_eq!(names(|topic| topic.cleanup == Cleanup::Compact), ["feeds"]);
+        assert_eq!(names(|topic| topic.cleanup == Cleanup::Compact), ["weights", "feeds"]);
         let broadcasts = names(|topic| topic.cleanup == Cleanup::CompactSoon);
         assert_eq!(broadcasts, ["posts-live", "gone", "trending"]);
         let purged = names(|topic| topic.cleanup == Cleanup::Purge);
@@ -241,7 +265,7 @@ mod tests {
     #[test]
     fn what_trends_meets_in_one_partition_and_all_else_is_divided() {
         let fixed = names(|topic| topic.partitions.is_some());
-        assert_eq!(fixed, ["trending-parts", "trending"]);
+        assert_eq!(fixed, ["trending-parts", "trending", "weights"]);
         assert_eq!((TRENDING_PARTS.partitions, TRENDING.partitions), (Some(1), Some(1)));
     }
 

@@ -2,6 +2,7 @@
 
 mod feed;
 mod lab;
+mod weights;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use crate::commands::load::Rate;
 pub use feed::{Feed, Replay};
 pub use lab::Lab;
+pub use weights::Weights;
 
 /// A real-time personalised feed, from change streams and behaviour events.
 #[derive(Debug, Parser)]
@@ -73,6 +75,9 @@ pub enum Command {
     /// Feeds: show one, say why a post is in it or not.
     #[command(subcommand)]
     Feed(Feed),
+    /// Weight sets and experiments: check a file, put it into force, list what was put, go back.
+    #[command(subcommand)]
+    Weights(Weights),
     /// The quality of a day's feeds: CTR, dwell, repeats; added up by all events that came by now.
     Metrics(Metrics),
 }

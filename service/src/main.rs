@@ -33,6 +33,7 @@ mod read;
 mod server;
 mod token;
 mod verify;
+mod weights;
 mod worker;
 
 use std::io::{IsTerminal, Write};
@@ -48,7 +49,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Topics, Topology};
+use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Topics, Topology, Weights};
 use config::{Config, File};
 use failed::Failed;
 use needs::Need;
@@ -148,9 +149,15 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Metrics(asked) => {
             say(&runtime()?.block_on(commands::metrics::show(&config, &asked))?)
         }
+        Command::Weights(asked) => weights(&asked, &config),
         Command::Feed(Feed::Show { user, limit }) => {
-            let shown = runtime()?.block_on(commands::show::show(&config, user, limit))?;
-            say(&shown)
+            // Most feeds are of v1, for which nobody need be asked.
+            let sets = || {
+                let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+                weights::read(&*broker, &config.app)
+            };
+            let shown = commands::show::show(&config, (user, limit), sets);
+            say(&runtime()?.block_on(shown)?)
         }
         Command::Feed(Feed::Explain { user, post, json }) => {
             let explained = commands::explain::explain(&config, (user, post), json);
@@ -178,6 +185,21 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
 }
 
 /// What a command reads beside its configuration; the demo brings keys of its own.
+fn weights(asked: &Weights, config: &Config) -> Result<(), Failed> {
+    let remembers_shown = config.remembers_shown;
+    if let Weights::Check { file } = asked {
+        return say(&commands::weights::check(file, remembers_shown)?);
+    }
+    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let versions =
+        commands::weights::Versions { broker: &*broker, app: &config.app, remembers_shown };
+    say(&match asked {
+        Weights::Check { file } | Weights::Put { file } => versions.put(file)?,
+        Weights::List { json } => versions.list(*json)?,
+        Weights::Rollback { to } => versions.roll_back(*to)?,
+    })
+}
+
 fn needs(command: Option<&Command>) -> &'static [Need] {
     match command {
         Some(Command::Run | Command::Serve) => {
@@ -197,7 +219,9 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]
         }
-        Some(Command::Topology(_) | Command::Lab(_)) | None => &[],
+        Some(Command::Weights(Weights::Check { .. }) | Command::Topology(_) | Command::Lab(_))
+        | None => &[],
+        Some(Command::Weights(_)) => &[Need::Kafka],
     }
 }
 

@@ -4,6 +4,8 @@
 //! and 12 partitions, after crashes, for broadcasts that come late and in another order, and for input in JSON, in Avro
 //! and in both, every value is equal, and equals brute force as of its time.
 
+use schemas::{FeedBody, Rule, Sources, Wire};
+
 use crate::avro::Format;
 use crate::on_engine::{Run, at_rest};
 
@@ -23,7 +25,20 @@ fn run(seed: u64, partitions: i32, crashes: bool) -> Run {
         3 => Format::Avro,
         _ => Format::Mixed,
     };
-    Run { seed, users, steps, partitions, instances, crashes, shuffled, delayed, holds, format }
+    let arms = false;
+    Run {
+        seed,
+        users,
+        steps,
+        partitions,
+        instances,
+        crashes,
+        shuffled,
+        delayed,
+        holds,
+        format,
+        arms,
+    }
 }
 
 fn check(part: u64) {
@@ -36,6 +51,25 @@ fn check(part: u64) {
         assert!(quiet == three, "world {seed}: 1 and 3 partitions differ");
         assert!(quiet == twelve, "world {seed}: 1 and 12 partitions differ");
     }
+}
+
+#[test]
+fn by_every_arm_at_once_feeds_at_rest_are_equal_byte_for_byte_too() {
+    let (mut explored, mut reserved, mut ignored) = (0, 0, 0);
+    for seed in 0..30 {
+        let [one, three] = [(1, false), (3, true)].map(|(partitions, crashes)| {
+            let run = Run { arms: true, ..run(seed, partitions, crashes) };
+            at_rest(run).unwrap_or_else(|fault| panic!("world {seed}: {fault:?}"))
+        });
+        assert!(one == three, "world {seed}: 1 and 3 partitions differ");
+        let bodies = one.values().map(|bytes| FeedBody::decode(bytes).unwrap());
+        for item in bodies.flat_map(|body| body.items) {
+            explored += usize::from(item.sources == Sources::EXPLORE);
+            reserved += usize::from(item.rule == Rule::Reserved);
+            ignored += usize::from(item.ignored > 0);
+        }
+    }
+    assert!(explored > 10 && reserved > 10 && ignored > 10, "{explored} {reserved} {ignored}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod small_worlds;
 mod smallest_world;
 mod stage;
 mod suggestions;
+mod weights;
 mod what_is_kept;
 mod what_is_owed;
 mod what_trends;
@@ -105,6 +106,7 @@ fn run(seed: u64) -> on_engine::Run {
         delayed,
         holds,
         format,
+        arms: false,
     }
 }
 

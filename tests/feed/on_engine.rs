@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use millstream::testing::Driver;
 use millstream::{Bytes, FailPoint, Result, Timestamp};
-use schemas::{FeedBody, UserId, Wire};
+use schemas::{FeedBody, UserId, WeightsVersion, Wire};
 use topologies::feed::{FeedSettings, feed};
+use topologies::ranking::{Policies, Policy, weights_file};
 
 use crate::avro::{Format, Schemas, in_format};
 use crate::comparison::assert_feed_equals;
@@ -37,6 +38,8 @@ pub struct Run {
     /// Whether there is no refresh grid, so that nothing but what changed has a reader ranked.
     pub holds: bool,
     pub format: Format,
+    /// Whether everybody is ranked by all arms at once, which brute force knows nothing of.
+    pub arms: bool,
 }
 
 /// Sends a record, at its time.
@@ -112,7 +115,9 @@ pub fn at_rest(run: Run) -> Result<BTreeMap<Id, Vec<u8>>> {
     quiesce(&mut driver)?;
     driver.advance(Timestamp(quiet_moment(&history)).since(driver.now()))?;
     await_settled(&mut driver)?;
-    compare(&driver, &history, run)?;
+    if !run.arms {
+        compare(&driver, &history, run)?;
+    }
     let output = driver.output::<Vec<u8>, Vec<u8>>("feeds", Bytes, Bytes);
     let rows = output.rows()?.into_iter();
     let last: BTreeMap<Id, _> =
@@ -204,6 +209,7 @@ fn compare(driver: &Driver, history: &[Input], run: Run) -> Result<()> {
 fn start(history: &[Input], run: Run) -> Result<Driver> {
     let mut settings =
         FeedSettings { schemas: Arc::<Schemas>::default(), ..FeedSettings::default() };
+    settings.remembers_shown = run.arms;
     if run.holds {
         settings.weights.limits.grid_ms = 1 << 40;
     }
@@ -216,10 +222,40 @@ fn start(history: &[Input], run: Run) -> Result<Driver> {
         .partitions(run.partitions)
         .instances(run.instances)
         .began(Timestamp(began));
-    match run.shuffled {
+    let driver = match run.shuffled {
         true => setup.shuffled(run.seed).start(),
         false => setup.start(),
+    }?;
+    if run.arms {
+        put(&driver, &Policy { version: 1, ..read_weights(ALL_ARMS) })?;
     }
+    Ok(driver)
+}
+
+/// A set with every arm, for everybody.
+pub const ALL_ARMS: &str = r#"
+default = "all"
+[sets.all]
+id = 2
+arms.smoothing.exposures = 20
+arms.normalised_affinity = true
+arms.trending_quota.every = 4
+arms.explore = { every = 5, age_ms_max = 604800000, exposures_max = 1000 }
+arms.author_memory = { decay = 0.9 }
+arms.kinds = {}
+arms.unseen = {}
+"#;
+
+/// What a file of weight sets says.
+pub fn read_weights(text: &str) -> Policy {
+    weights_file::read(text, &Policies::default()).unwrap()
+}
+
+/// Puts a version of weight sets into force.
+pub fn put(driver: &Driver, policy: &Policy) -> Result<()> {
+    let weights = driver.input::<Vec<u8>, Vec<u8>>("weights", Bytes, Bytes);
+    let key = WeightsVersion(policy.version).to_bytes();
+    weights.send_raw(Some(&key), Some(&policy.to_bytes()), driver.now())
 }
 
 /// Sends some of the records, when the last of them arrives.

@@ -50,7 +50,7 @@ impl Live {
         let now = self.driver.now();
         let reads = self.driver.input::<Vec<u8>, Vec<u8>>("reads", Bytes, Bytes);
         for reader in readers {
-            let read = Read { at_ms: now.0, miss: true }.to_bytes();
+            let read = Read { at_ms: now.0, miss: true, served: vec![] }.to_bytes();
             reads.send_raw(Some(reader), Some(&read), now)?;
         }
         // Who was just ranked is ranked again after a quarter second.

@@ -135,6 +135,7 @@ impl Pipeline {
                     wishes.map(move |(day, _)| (author, *day)).collect::<Vec<_>>()
                 })
                 .collect(),
+            shown: Vec::new(),
         };
         let trending = lists::of_task(&self.hot, &self.gone, as_of, |_| Ok([0; 3])).unwrap();
         let list = trending.list(TrendingWindow::Day, as_of);
@@ -179,7 +180,7 @@ impl Pipeline {
                 let event = event(logged);
                 let stored = self.events.entry((event.user, event.id)).or_default();
                 let in_time = event.implausible(input.arrived).is_none();
-                in_time.then(|| events::apply(stored, &event, input.arrived, &mut out));
+                in_time.then(|| events::apply(stored, &event, (input.arrived, false), &mut out));
             }
             Payload::Read { user } => {
                 self.presence.entry(UserId(*user)).or_default().mark_read(input.arrived);
@@ -304,6 +305,7 @@ impl Pipeline {
                 let silence = self.silences.entry((user, author)).or_default();
                 silence.less.add(day, count, i32::MIN);
             }
+            ToUser::Impression { .. } => {}
             ToUser::Hidden { post, at_ms } => {
                 let said = self.hidden.entry((user, post)).or_default();
                 said.said_at = said.said_at.max(at_ms);

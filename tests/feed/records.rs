@@ -37,7 +37,8 @@ pub fn record(input: &Input, number: usize) -> Record {
         Payload::Read { user } => Record {
             topic: "reads",
             key: Some(user.to_vec()),
-            value: Read { at_ms: input.arrived, miss: number.is_multiple_of(2) }.to_bytes(),
+            value: Read { at_ms: input.arrived, miss: number.is_multiple_of(2), served: vec![] }
+                .to_bytes(),
         },
     }
 }

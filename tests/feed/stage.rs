@@ -194,7 +194,7 @@ impl Stage {
 
     fn log_read(&mut self, user: Id, miss: bool) -> Result<()> {
         let reads = self.driver.input::<Vec<u8>, Vec<u8>>("reads", Bytes, Bytes);
-        let read = Read { at_ms: self.now(), miss }.to_bytes();
+        let read = Read { at_ms: self.now(), miss, served: vec![] }.to_bytes();
         reads.send_raw(Some(&user), Some(&read), self.driver.now())?;
         self.settle()
     }

@@ -4,11 +4,13 @@
 //! names another author; a post without a line is deleted or out of the horizon.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use millstream::store::Index;
 use schemas::{Gone, PostId, PostLine, UserId};
+
+use crate::ranking::weights::Points;
 
 /// A live post's line, with the post that `posts-live` has as its key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +78,10 @@ pub struct PostsByAuthor {
     places: HashMap<PostId, Place, BuildHasherDefault<IdHasher>>,
     former: FormerAuthors,
     changes: u64,
+    /// The slots of authors by the hash of their ids.
+    circle: BTreeMap<(u64, UserId), u32>,
+    /// L, C, S, E of all of them together.
+    sums: [u64; 4],
 }
 
 /// Whose posts were that went away or changed hands, of the last so many.
@@ -132,6 +138,7 @@ impl PostsByAuthor {
         let Some(AuthorPosts { lines, .. }) = self.slots.get_mut(slot as usize) else { return };
         let at = lines.partition_point(|other| newest_first(other) < newest_first(&line));
         lines.insert(at, line);
+        self.count(&line, u64::wrapping_add);
         self.places.insert(post, Place { slot, created_at: known.created_at_ms, appeared: 0 });
     }
 
@@ -145,8 +152,31 @@ impl PostsByAuthor {
         }
         let found = of.lines.binary_search_by_key(&newest_first(&line), newest_first);
         let Some(held) = found.ok().and_then(|at| of.lines.get_mut(at)) else { return false };
-        *held = line;
+        let held = std::mem::replace(held, line);
+        self.count(&held, u64::wrapping_sub);
+        self.count(&line, u64::wrapping_add);
         true
+    }
+
+    fn count(&mut self, line: &Line, change: impl Fn(u64, u64) -> u64) {
+        let counts = line.counts().map(u64::from);
+        self.sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum = change(*sum, count));
+    }
+
+    /// What all of them earned per exposure, in millionths.
+    pub fn rate_mean_ppm(&self, points: Points) -> u32 {
+        let [likes, comments, shares, exposures] = self.sums.map(u128::from);
+        let earned = u128::from(points.like) * likes
+            + u128::from(points.comment) * comments
+            + u128::from(points.share) * shares;
+        u32::try_from(earned * 1_000_000 / exposures.max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// The author who stands next on the circle.
+    pub fn author_after(&self, point: u64) -> Option<AuthorSlot> {
+        let next = self.circle.range((point, UserId::default())..).next();
+        let next = next.or_else(|| self.circle.first_key_value());
+        next.map(|(_, slot)| AuthorSlot(*slot))
     }
 
     /// Takes a post's line away; nothing happens to a post without one.
@@ -154,13 +184,14 @@ impl PostsByAuthor {
         let Some(place) = self.places.remove(post) else { return };
         let key = (Reverse(place.created_at), *post);
         let Some(slot) = self.slots.get_mut(place.slot as usize) else { return };
-        if let Ok(at) = slot.lines.binary_search_by_key(&key, newest_first) {
-            slot.lines.remove(at);
-        }
+        let found = slot.lines.binary_search_by_key(&key, newest_first);
+        let removed = found.ok().map(|at| slot.lines.remove(at));
         if slot.lines.is_empty() {
             self.of_author.remove(&slot.author);
+            self.circle.remove(&(on_circle(&slot.author), slot.author));
             self.empty.push(place.slot);
         }
+        removed.into_iter().for_each(|line| self.count(&line, u64::wrapping_sub));
     }
 
     /// Where the posts of `author` stand; `None` if there are none.
@@ -212,6 +243,7 @@ impl PostsByAuthor {
             posts.author = author;
         }
         self.of_author.insert(author, slot);
+        self.circle.insert((on_circle(&author), author), slot);
         slot
     }
 }
@@ -237,8 +269,17 @@ impl Index<PostId, PostLine> for PostsByAuthor {
         let lines = self.places.len() * size_of::<Line>() * 3 / 2;
         let slots = self.slots.capacity() * size_of::<AuthorPosts>();
         let former = self.former.order.len() * size_of::<(PostId, Vec<UserId>, UserId)>() * 2;
-        places + authors + lines + slots + former
+        // A tree's nodes are two thirds full, on average.
+        let circle = self.circle.len() * size_of::<(u64, UserId, u32)>() * 3 / 2;
+        places + authors + lines + slots + former + circle
     }
+}
+
+/// Where an author stands on the circle.
+fn on_circle(author: &UserId) -> u64 {
+    let mut hasher = IdHasher::default();
+    author.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a map or set takes that may hold so many entries: a byte more for each, and an eighth of the places stays free.
@@ -426,6 +467,41 @@ mod tests {
     }
 
     #[test]
+    fn what_all_posts_earned_is_the_mean_of_those_that_are_there() {
+        let points = Points { like: 1, comment: 2, share: 3 };
+        let mut posts = PostsByAuthor::default();
+        let of = |likes, exposures| PostLine { exposures, ..line(1, 10, likes) };
+        assert_eq!(posts.rate_mean_ppm(points), 0);
+        posts.put(PostId([1; 16]), of(3, 10));
+        posts.put(PostId([2; 16]), of(0, 90));
+        assert_eq!(posts.rate_mean_ppm(points), 30_000);
+        posts.put(PostId([1; 16]), of(13, 10));
+        assert_eq!(posts.rate_mean_ppm(points), 130_000, "counted anew");
+        posts.remove(&PostId([2; 16]));
+        assert_eq!(posts.rate_mean_ppm(points), 1_300_000);
+    }
+
+    #[test]
+    fn the_author_who_stands_next_on_the_circle_is_the_same_in_whatever_order_they_came() {
+        let of = |authors: &[u8]| {
+            let mut posts = PostsByAuthor::default();
+            authors.iter().for_each(|author| put(&mut posts, *author, (*author, 10)));
+            posts
+        };
+        let [one, other] = [of(&[1, 2, 3, 4]), of(&[4, 2, 3, 1])];
+        let next = |posts: &PostsByAuthor, point: u64| {
+            posts.author_after(point).map(|slot| posts.lines(slot)[0].post)
+        };
+        let points = (0..64_u64).map(|n| n << 58).chain([u64::MAX]);
+        let found: HashSet<_> = points
+            .inspect(|at| assert_eq!(next(&one, *at), next(&other, *at)))
+            .map(|at| next(&one, at))
+            .collect();
+        assert_eq!(found.len(), 4, "each comes up");
+        assert_eq!(PostsByAuthor::default().author_after(0), None);
+    }
+
+    #[test]
     fn a_map_takes_a_byte_more_an_entry_and_keeps_an_eighth_of_its_places_free() {
         let told = [(0, 15), (7, 0), (7, 15), (14, 23)].map(|(n, entry)| map_bytes(n, entry));
         assert_eq!(told, [0, 8, 128, 384]);
@@ -445,7 +521,8 @@ mod tests {
         let maps =
             map_bytes(posts.places.capacity(), 40) + map_bytes(posts.of_author.capacity(), 20);
         let (lines, slots, former) = (6 * 64 * 3 / 2, posts.slots.capacity() * 40, 4 * 56 * 2);
-        assert_eq!(posts.bytes(), maps + lines + slots + former);
+        let circle = 3 * 32 * 3 / 2;
+        assert_eq!(posts.bytes(), maps + lines + slots + former + circle);
     }
 
     #[test]

@@ -14,11 +14,12 @@ use millstream::broker::{
 };
 use millstream::testing::Driver;
 use millstream::{Counter, Fault, Headers, Result, Timestamp, Topic, TopicPartition};
-use schemas::topic::INPUTS;
+use schemas::topic::{HISTORY, INPUTS};
 use schemas::{FeedBody, PostId, UserId};
 
 use crate::engagement::post::Post;
 use crate::feed::{Feed, FeedSettings, feed};
+use crate::ranking::Weights;
 use crate::ranking::why::Verdict;
 
 /// Records of so little time go through together; of a time long before the one that is asked for, those of a thousandth of
@@ -45,7 +46,7 @@ const CACHE_BYTES: usize = 512 << 20;
 /// A record of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// Of which of [`INPUTS`].
+    /// Of which of [`HISTORY`].
     pub topic: usize,
     /// Its time, ms UTC.
     pub at_ms: i64,
@@ -85,7 +86,7 @@ impl Past {
             })
             .start()?;
         let broker = driver.broker();
-        let topics: Arc<[Topic]> = INPUTS.iter().map(|topic| topic.name.into()).collect();
+        let topics: Arc<[Topic]> = HISTORY.iter().map(|topic| topic.name.into()).collect();
         let producer = broker.producer(None, topics).map_err(failed)?;
         let admin = broker.admin().map_err(failed)?;
         let consumer = broker.consumer("past", Isolation::ReadCommitted).map_err(failed)?;
@@ -205,6 +206,11 @@ impl Past {
         let (query, asked) = (self.driver.query(0)?, (user, post));
         let told = self.feed.why(&query, &self.settings, asked, at_ms).map_err(unanswered)?;
         told.map(|(_, verdict)| verdict).ok_or_else(|| Fault::Fatal("it has no broadcasts".into()))
+    }
+
+    /// By which weight set `user` is ranked.
+    pub fn weights(&self, user: &UserId) -> Result<Weights> {
+        Ok(self.feed.weights(&self.driver.query(0)?, &self.settings, user))
     }
 
     /// What is known of a post.

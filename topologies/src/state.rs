@@ -18,6 +18,7 @@
 //! | `silences` | one a user and author of a mute, a block, or a wish for less in its time | 16 + [`DAYS_BYTES_MAX`] |
 //! | `dismissed` | one a user and whoever is not to be suggested to them, kept for ever | 8 |
 //! | `people`, `followers` | one a user; one a followee and follower | 3,102, 0 |
+//! | `shown` | one a user and post shown in 7 days, where that is remembered | 18 |
 //! | `hidden` | one a user and post of which something was said in 90 days; as `seen` | 16 |
 
 use schemas::{Cursor, Mark, Poison, PostId, PostImage, PostLine, Profile, UserId, Wire};
@@ -29,6 +30,7 @@ use crate::engagement::times::{Times, entries_max};
 use crate::ingest::interaction_row::{InteractionImage, InteractionRow};
 use crate::ingest::row::RowVersion;
 use crate::layout::{put_list, put_option, put_time};
+use crate::ranking::Shown;
 use crate::reader::ReaderStatus;
 use crate::reader::days::{DAYS_MAX, Days};
 use crate::reader::floor::Floor;
@@ -323,6 +325,27 @@ impl Wire for Hidden {
         let hidden = Self { said_at: fields.i64("said_at")?, undone_at: fields.i64("undone_at")? };
         fields.end()?;
         Ok(hidden)
+    }
+}
+
+impl Wire for Shown {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.served);
+        out.extend_from_slice(&self.served_at_ms.to_le_bytes());
+        out.push(self.impressions);
+        out.extend_from_slice(&self.impressed_at_ms.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+        let mut fields = Cursor::new("shown", bytes);
+        let shown = Self {
+            served: fields.u8("served")?,
+            served_at_ms: fields.i64("served_at")?,
+            impressions: fields.u8("impressions")?,
+            impressed_at_ms: fields.i64("impressed_at")?,
+        };
+        fields.end()?;
+        Ok(shown)
     }
 }
 

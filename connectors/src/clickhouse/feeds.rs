@@ -93,6 +93,8 @@ impl FeedRow {
                 weight_set: self.weight_set,
                 cold_start: self.cold_start != 0,
                 items: self.items()?,
+                // The rows do not tell what an arm asks for: they are there to be asked about, not to be served.
+                facts: None,
             }),
             _ => None,
         };
@@ -115,6 +117,7 @@ impl FeedRow {
                 affinity: *self.affinity.get(at)?,
                 sources: Sources::of_bits(*self.sources.get(at)?)?,
                 rule: Rule::of_number(*self.rules.get(at)?)?,
+                ..FeedItem::default()
             })
         };
         self.posts.iter().enumerate().map(item).collect()

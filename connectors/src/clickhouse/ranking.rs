@@ -97,6 +97,7 @@ impl Ranking {
             weight_set: of.weight_set,
             cold_start: answer.cold_start,
             items: answer.items.iter().map(item).collect(),
+            facts: None,
         })
     }
 
@@ -120,5 +121,6 @@ fn item(of: &Item) -> FeedItem {
         affinity,
         sources: Sources::of_bits(sources).unwrap_or_default(),
         rule: Rule::None,
+        ..FeedItem::default()
     }
 }

@@ -79,6 +79,7 @@ fn tell_place(placed: &Placed, out: &mut String) {
             Reason::Trending { place: Some(place) } => {
                 writeln!(out, "trending: number {place} of 24 h")
             }
+            Reason::Explore { author_id } => writeln!(out, "explore: new, by {author_id}"),
             Reason::Trending { place: None } => writeln!(out, "trending"),
             Reason::Affinity { author_id, interactions } => {
                 writeln!(out, "affinity: {interactions} interactions with {author_id}")

@@ -1,4 +1,4 @@
-//! The commands that do one thing and end: create the topics, register schemas, show a feed, as it is and as it was, and the metrics of a
+//! The commands that do one thing and end: create the topics, put weight sets into force, register schemas, show a feed, as it is and as it was, and the metrics of a
 //! day, load a world, delete what a TRUNCATE deleted, compare what servers have, compare
 //! rankings.
 
@@ -7,7 +7,7 @@ pub mod explain;
 mod known_schemas;
 pub mod lab;
 pub mod load;
-mod log_reader;
+pub mod log_reader;
 pub mod metrics;
 pub mod replay;
 pub mod schema;
@@ -15,4 +15,5 @@ pub mod show;
 pub mod topics;
 pub mod truncate;
 pub mod verify;
+pub mod weights;
 mod workers;

@@ -60,6 +60,8 @@ pub struct Config {
     pub trending: Formula,
     /// By which users are suggested to each other; none if they are not.
     pub suggestions: Option<SuggestionWeights>,
+    /// Whether it is remembered what readers were shown, for weight sets that ask.
+    pub remembers_shown: bool,
     /// Redis, if there is one.
     pub redis: Option<Remote>,
     /// PostgreSQL, if there is one.
@@ -234,6 +236,7 @@ impl Config {
             worker: worker(&mut from),
             trending: trending(&mut from),
             suggestions: suggestions(&mut from),
+            remembers_shown: from.parsed("shown.remembered", false),
             redis: redis(&mut from),
             postgres: postgres(&mut from),
             clickhouse: ClickHouse::read(&mut from),

@@ -23,7 +23,7 @@ use millstream::{Clock, SystemClock};
 use schemas::{FeedItem, UserId};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use topologies::ranking::Weights;
+use topologies::ranking::Policies;
 use topologies::ranking::rerank::{Served, rerank};
 use uuid::Uuid;
 
@@ -168,7 +168,7 @@ impl Stage {
             format!("no feed within {} s; RUST_LOG=info tells more", PATIENCE.as_secs())
         })?;
         let now = SystemClock.now().0;
-        let mut served = rerank(&held.body, &Weights::of(&held.body), now);
+        let mut served = rerank(&held.body, Policies::default().of_set(held.body.weight_set), now);
         served.truncate(ITEMS_SHOWN);
         print(&page::feed(self.reader(reader), &served, &Known(&self.world), now))?;
         if let Some(trending) = self.published.trending() {

@@ -100,7 +100,7 @@ fn item(
 fn moved(rule: Rule, rank: u32) -> String {
     match rule {
         Rule::None => String::new(),
-        Rule::Spaced | Rule::DistanceDropped | Rule::Top5Dropped => {
+        Rule::Spaced | Rule::DistanceDropped | Rule::Top5Dropped | Rule::Reserved => {
             format!("  ({}, ranked {rank} before)", rule.name())
         }
     }
@@ -172,7 +172,7 @@ pub fn next(reader: Reader<'_>, door: Door<'_>, post: Option<&FeedItem>) -> Stri
 #[cfg(test)]
 mod tests {
     use schemas::{PostId, Sources, TrendingEntry, TrendingList, TrendingPost};
-    use topologies::ranking::Terms;
+    use topologies::ranking::Scorer;
 
     use super::*;
 
@@ -202,10 +202,9 @@ mod tests {
             exposures: 100,
             affinity: 1,
             sources: Sources::FOLLOW.with(Sources::AFFINITY),
-            rule: Rule::None,
+            ..FeedItem::default()
         };
-        let affinity = topologies::ranking::score::affinity(item.affinity);
-        let terms = Terms::of(-HOUR_MS, [10, 5, 2, 100], affinity, (&Weights::v1(), 0));
+        let terms = Scorer::new(&Weights::v1(), None, 0).item(&item);
         Served { item, terms, rank: 4, rule: Rule::Spaced }
     }
 

@@ -10,7 +10,7 @@ use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use schemas::{Cursor as Reader, Poison, PostId, Rule, Sources, UserId, Wire};
+use schemas::{Cursor as Reader, Facts, Poison, PostId, Rule, Sources, UserId, Wire};
 
 use crate::read::Algo;
 
@@ -19,6 +19,7 @@ pub const IDLE_MS_MAX: i64 = 600_000;
 /// The form of what is signed.
 const FORM: u8 = 1;
 const TAG_BYTES: usize = 32;
+const WITH_FACTS: u8 = 2;
 /// What the key is made for: the same secret may sign other things.
 const PURPOSE: &str = "feedmill cursor 1";
 
@@ -37,6 +38,8 @@ pub struct Cursor {
     pub version: Option<u64>,
     /// Whether its reader was unknown.
     pub cold_start: bool,
+    /// What its weight set asks for beyond `v1`.
+    pub facts: Option<Facts>,
     /// What it is good for.
     pub rest: Rest,
 }
@@ -75,6 +78,10 @@ pub struct Left {
     pub rule: Rule,
     /// Its place by score, from 1.
     pub rank: u8,
+    /// How often its author was passed by; told only where the weight set asks.
+    pub ignored: u8,
+    /// How often it was served unseen; the same.
+    pub unseen: u8,
 }
 
 /// What a post is known by where only sameness counts.
@@ -166,7 +173,11 @@ impl Wire for Cursor {
         });
         out.extend_from_slice(&self.issued_ms.to_le_bytes());
         out.extend_from_slice(&self.weight_set.to_le_bytes());
-        out.push(u8::from(self.cold_start));
+        out.push(u8::from(self.cold_start) | if self.facts.is_some() { WITH_FACTS } else { 0 });
+        if let Some(Facts { rate_mean_ppm, affinity_max }) = self.facts {
+            out.extend_from_slice(&rate_mean_ppm.to_le_bytes());
+            out.extend_from_slice(&affinity_max.to_le_bytes());
+        }
         out.push(u8::from(self.version.is_some()));
         self.version.iter().for_each(|version| out.extend_from_slice(&version.to_le_bytes()));
         let length = |of: usize| u32::try_from(of).unwrap_or(u32::MAX).to_le_bytes();
@@ -175,9 +186,12 @@ impl Wire for Cursor {
                 out.push(0);
                 out.extend_from_slice(&shown.to_le_bytes());
                 out.extend_from_slice(&length(left.len()));
-                for Left { post, sources, rule, rank } in left {
-                    out.extend_from_slice(&post.0);
-                    out.extend_from_slice(&[sources.bits(), *rule as u8, *rank]);
+                for of in left {
+                    out.extend_from_slice(&of.post.0);
+                    out.extend_from_slice(&[of.sources.bits(), of.rule as u8, of.rank]);
+                    if self.facts.is_some() {
+                        out.extend_from_slice(&[of.ignored, of.unseen]);
+                    }
                 }
             }
             Rest::Newer(Known { base, since }) => {
@@ -201,29 +215,43 @@ impl Wire for Cursor {
             other => return Err(of.fault("algo", "0 to 2", other)),
         };
         let (issued_ms, weight_set) = (of.i64("issued")?, of.u16("weight_set")?);
-        let cold_start = of.flag("cold_start")?;
+        let flags = of.u8("flags")?;
+        if flags > 1 | WITH_FACTS {
+            return Err(of.fault("flags", "0 to 3", flags));
+        }
+        let (cold_start, with_facts) = (flags & 1 != 0, flags & WITH_FACTS != 0);
+        let facts = match with_facts {
+            true => Some(Facts { rate_mean_ppm: of.u32("mean")?, affinity_max: of.u32("A_max")? }),
+            false => None,
+        };
         let version = of.option("version", |of| of.u64("version"))?;
         let rest = match of.flag("is newer")? {
-            false => Rest::Older { shown: of.u16("shown")?, left: of.list("left", left)? },
+            false => Rest::Older {
+                shown: of.u16("shown")?,
+                left: of.list("left", |of| left(of, with_facts))?,
+            },
             true => {
                 let mut marks = || of.list("marks", |of| of.u64("mark"));
                 Rest::Newer(Known { base: marks()?, since: marks()? })
             }
         };
         of.end()?;
-        Ok(Self { user, algo, issued_ms, weight_set, version, cold_start, rest })
+        Ok(Self { user, algo, issued_ms, weight_set, version, cold_start, facts, rest })
     }
 }
 
-fn left(of: &mut Reader<'_>) -> Result<Left, Poison> {
+fn left(of: &mut Reader<'_>, with_facts: bool) -> Result<Left, Poison> {
     let post = PostId(of.bytes("post")?);
     let [sources, rule, rank] = of.bytes("place")?;
+    let [ignored, unseen] = if with_facts { of.bytes("facts")? } else { [0; 2] };
     let unknown = |field, byte| of.fault(field, "what is known", byte);
     Ok(Left {
         post,
         sources: Sources::of_bits(sources).ok_or_else(|| unknown("sources", sources))?,
         rule: Rule::of_number(rule).ok_or_else(|| unknown("rule", rule))?,
         rank,
+        ignored,
+        unseen,
     })
 }
 
@@ -244,6 +272,8 @@ mod tests {
             sources: Sources::FOLLOW.with(Sources::TRENDING),
             rule: Rule::Spaced,
             rank: post,
+            ignored: 0,
+            unseen: 0,
         };
         Cursor {
             user: ME,
@@ -252,6 +282,7 @@ mod tests {
             weight_set: 1,
             version: Some(7),
             cold_start: true,
+            facts: None,
             rest: Rest::Older { shown: 50, left: (1..=posts).map(left).collect() },
         }
     }
@@ -261,9 +292,13 @@ mod tests {
         let cursors = cursors();
         let known = Known { base: (0..100).collect(), since: (0..100).collect() };
         let newer = Cursor { rest: Rest::Newer(known), version: None, ..cursor(0) };
-        for cursor in [cursor(0), cursor(99), newer] {
+        let mut with_facts =
+            Cursor { facts: Some(Facts { rate_mean_ppm: 5, affinity_max: 6 }), ..cursor(99) };
+        let Rest::Older { left, .. } = &mut with_facts.rest else { return };
+        left.iter_mut().for_each(|left| (left.ignored, left.unseen) = (left.rank, 3));
+        for cursor in [cursor(0), cursor(99), newer, with_facts] {
             let text = cursors.write(&cursor);
-            assert!(text.len() < 2_700, "{}", text.len());
+            assert!(text.len() < 3_000, "{}", text.len());
             assert_eq!(cursors.read(&text, ME, NOW + IDLE_MS_MAX), Ok(cursor));
         }
     }

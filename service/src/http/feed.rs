@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use schemas::{PostId, UserId, V1};
+use schemas::{Facts, FeedItem, PostId, UserId, V1};
 use serde::Serialize;
-use topologies::ranking::score::affinity;
-use topologies::ranking::{Terms, Weights};
+use topologies::ranking::{Policies, Scorer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use warp::http::StatusCode;
@@ -60,6 +59,9 @@ pub struct Feed {
     stale: bool,
     /// Whether all that was seen is left out, or only what the reader liked and commented on: full or partial.
     seen: &'static str,
+    /// What the weight set asks for beyond `v1`.
+    #[serde(skip)]
+    facts: Option<Facts>,
     /// How long the answer took.
     response_time_ms: u64,
 }
@@ -117,7 +119,7 @@ struct Explain {
     terms: Option<TermsShown>,
     /// Its place by score alone, before spacing.
     rank: u32,
-    /// What spacing did: none, spaced, distance_dropped or top5_dropped.
+    /// What spacing did: none, spaced, distance_dropped, top5_dropped or reserved.
     rule: &'static str,
 }
 
@@ -175,7 +177,9 @@ pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     }
     let id = Uuid::new_v4();
     let second = now_ms - now_ms.rem_euclid(1000);
-    let answering = Answering { api, user, asked, issued_ms: now_ms, now_ms: second, id };
+    let weights = api.weights.known();
+    let answering =
+        Answering { api, weights: &weights, user, asked, issued_ms: now_ms, now_ms: second, id };
     let mut feed = match &cursor {
         None => answering.first(None).await?,
         Some(Cursor { rest: Rest::Newer(known), .. }) => answering.first(Some(known)).await?,
@@ -183,6 +187,9 @@ pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
             answering.next(of, (*shown, left)).await?
         }
     };
+    if api.remembers_shown {
+        api.reads.tell_served(user, feed.items.iter().map(|item| item.post_id).collect());
+    }
     feed.response_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(json(StatusCode::OK, &feed, id))
 }
@@ -190,6 +197,7 @@ pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
 /// A request on its way to its answer.
 struct Answering<'a> {
     api: &'a Api,
+    weights: &'a Policies,
     user: UserId,
     asked: Asked,
     issued_ms: i64,
@@ -204,7 +212,9 @@ impl Answering<'_> {
         let found = self.api.reads.find(self.user, self.asked.algo).await;
         let found = found.map_err(|_| Refusal::unavailable("no tier answers"))?;
         let entries = match &*found {
-            Found::Ranked { body, .. } => page::of_body(body, self.now_ms),
+            Found::Ranked { body, .. } => {
+                page::of_body(body, (self.weights.of_set(body.weight_set), self.now_ms))
+            }
             Found::Timeline(timeline) => page::of_timeline(timeline),
         };
         let (page, known) = match known {
@@ -227,6 +237,7 @@ impl Answering<'_> {
                 feed.weight_set = body.weight_set;
                 feed.valid_until = body.valid_until_ms;
                 feed.cold_start = body.cold_start;
+                feed.facts = body.facts;
                 feed.stale = *stale;
             }
             Found::Timeline(timeline) => {
@@ -262,6 +273,7 @@ impl Answering<'_> {
         feed.version = of.version;
         feed.weight_set = of.weight_set;
         feed.cold_start = of.cold_start;
+        feed.facts = of.facts;
         match source {
             Source::Postgres => self.is_timeline(&mut feed),
             // It may lack what was deleted, or seen, since.
@@ -286,6 +298,7 @@ impl Answering<'_> {
             as_of: self.now_ms,
             valid_until: self.now_ms.saturating_add(IDLE_MS_MAX),
             cold_start: false,
+            facts: None,
             stale: false,
             seen: "full",
             response_time_ms: 0,
@@ -300,10 +313,10 @@ impl Answering<'_> {
 
     /// Puts a page into an answer, and where it goes on.
     fn fill(&self, feed: &mut Feed, page: &Page) {
-        let weights = Weights::of_set(feed.weight_set);
+        let scorer = Scorer::new(self.weights.of_set(feed.weight_set), feed.facts, self.now_ms);
         let mut items = Vec::with_capacity(page.entries.len());
         for (position, entry) in (usize::from(page.shown) + 1..).zip(&page.entries) {
-            items.push(self.item((position, entry), feed, &weights));
+            items.push(self.item((position, entry), feed, &scorer));
         }
         feed.items = items;
         if !page.left.is_empty() {
@@ -320,12 +333,13 @@ impl Answering<'_> {
             weight_set: feed.weight_set,
             version: feed.version,
             cold_start: feed.cold_start,
+            facts: feed.facts,
             rest,
         };
         self.api.cursors.write(&cursor)
     }
 
-    fn item(&self, (position, entry): (usize, &Entry), feed: &Feed, weights: &Weights) -> Item {
+    fn item(&self, (position, entry): (usize, &Entry), feed: &Feed, scorer: &Scorer<'_>) -> Item {
         let Entry { left, post } = entry;
         let (rank, rule) = (left.rank.into(), left.rule.name());
         let explain = |terms: &dyn Fn() -> Option<TermsShown>| {
@@ -342,9 +356,10 @@ impl Answering<'_> {
         let sources = left.sources.names().collect();
         match post {
             Shown::Ranked(of) => {
-                let counts = [of.likes, of.comments, of.shares, of.exposures];
-                let (at, affinity) = ((weights, self.now_ms), affinity(of.affinity));
-                let terms = Terms::of(of.created_at_ms, counts, affinity, at);
+                // Later pages know by the cursor where it came from.
+                let Left { sources: from, ignored, unseen, .. } = *left;
+                let terms = scorer.item(&FeedItem { sources: from, ignored, unseen, ..*of });
+                let at = (self.weights.of_set(feed.weight_set), self.now_ms);
                 Item {
                     post_id: of.post,
                     author_id: of.author,

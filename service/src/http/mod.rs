@@ -47,6 +47,7 @@ use crate::event_format::EventFormat;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::read::Reads;
+use crate::weights::WeightSets;
 use auth::Verifier;
 use cursor::Cursors;
 pub use refusal::{Fault, Refusal, recover};
@@ -62,6 +63,10 @@ pub struct Api {
     pub daily: Daily,
     /// By which users are suggested to each other, if they are.
     pub suggestions: Option<SuggestionWeights>,
+    /// The numbers by which feeds were made.
+    pub weights: WeightSets,
+    /// Whether workers are told what was shown.
+    pub remembers_shown: bool,
     /// Takes events.
     pub log: Log,
     /// How events are written.

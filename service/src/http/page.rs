@@ -7,7 +7,7 @@ use connectors::postgres::{Timeline, TimelinePost};
 use schemas::{FeedBody, FeedItem, PostId, Rule, Sources};
 use topologies::ranking::Weights;
 use topologies::ranking::rerank::rerank;
-use topologies::ranking::spacing::Spacer;
+use topologies::ranking::spacing::{Rules, Spacer};
 
 use super::cursor::{Known, Left, mark};
 
@@ -46,14 +46,16 @@ pub struct Page {
 }
 
 /// A ranked feed as it is served at `now_ms`.
-pub fn of_body(body: &FeedBody, now_ms: i64) -> Vec<Entry> {
-    let served = rerank(body, &Weights::of(body), now_ms).into_iter();
+pub fn of_body(body: &FeedBody, (weights, now_ms): (&Weights, i64)) -> Vec<Entry> {
+    let served = rerank(body, weights, now_ms).into_iter();
     let entry = |of: topologies::ranking::rerank::Served| Entry {
         left: Left {
             post: of.item.post,
             sources: of.item.sources,
             rule: of.rule,
             rank: u8::try_from(of.rank).unwrap_or(u8::MAX),
+            ignored: of.item.ignored,
+            unseen: of.item.unseen,
         },
         post: Shown::Ranked(of.item),
     };
@@ -63,14 +65,15 @@ pub fn of_body(body: &FeedBody, now_ms: i64) -> Vec<Entry> {
 /// A timeline, spaced.
 pub fn of_timeline(timeline: &Timeline) -> Vec<Entry> {
     let sources = if timeline.followed { Sources::FOLLOW } else { Sources::NONE };
-    let mut ranked = (1_u32..).zip(&timeline.posts).map(|(rank, post)| ((rank, post), post.author));
+    let ranked = (1_u32..).zip(&timeline.posts);
+    let mut ranked = ranked.map(|(rank, post)| ((rank, post), post.author, sources));
     let mut entries = Vec::new();
     let place = |(rank, post): (u32, &TimelinePost), rule: Rule| {
         let rank = u8::try_from(rank).unwrap_or(u8::MAX);
-        let left = Left { post: post.post, sources, rule, rank };
+        let left = Left { post: post.post, sources, rule, rank, ignored: 0, unseen: 0 };
         entries.push(Entry { left, post: Shown::Timeline(*post) });
     };
-    let spacing = (Weights::v1().spacing, SNAPSHOT_MAX);
+    let spacing = (Rules::of(&Weights::v1()), SNAPSHOT_MAX);
     Spacer::default().space(spacing, || ranked.next(), place);
     entries
 }
@@ -145,7 +148,10 @@ mod tests {
     fn feed(ids: impl IntoIterator<Item = u8>) -> Vec<Entry> {
         let entry = |id| {
             let (post, sources) = (PostId([id; 16]), Sources::FOLLOW);
-            Entry { left: Left { post, sources, rule: Rule::None, rank: id }, post: shown(id) }
+            Entry {
+                left: Left { post, sources, rule: Rule::None, rank: id, ignored: 0, unseen: 0 },
+                post: shown(id),
+            }
         };
         ids.into_iter().map(entry).collect()
     }

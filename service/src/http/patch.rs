@@ -17,12 +17,12 @@ pub struct LiveItem {
     author_id: UserId,
     /// When it was made, ms UTC.
     created_at: i64,
-    /// Why it may be here: follow, trending, affinity.
+    /// Why it may be here: follow, trending, affinity, explore.
     sources: Vec<&'static str>,
     counts: LiveCounts,
     /// The reader's interactions with its author's posts on 90 days.
     affinity: u32,
-    /// What spacing did: none, spaced, distance_dropped or top5_dropped.
+    /// What spacing did: none, spaced, distance_dropped, top5_dropped or reserved.
     rule: &'static str,
 }
 

@@ -66,10 +66,13 @@ struct LiveWeights {
 
 impl Snapshot {
     /// The feed as it is served as of a second.
-    fn of(body: &FeedBody, version: Option<u64>, (as_of, limit): (i64, usize)) -> Self {
-        let weights = Weights::of(body);
-        let items = rerank(body, &weights, as_of).iter().take(limit).map(Into::into).collect();
-        let Weights { freshness, engagement, affinity, .. } = weights;
+    fn of(
+        body: &FeedBody,
+        version: Option<u64>,
+        (weights, as_of, limit): (&Weights, i64, usize),
+    ) -> Self {
+        let items = rerank(body, weights, as_of).iter().take(limit).map(Into::into).collect();
+        let Weights { freshness, engagement, affinity, .. } = *weights;
         Self {
             items,
             version,
@@ -205,7 +208,10 @@ impl Following {
         let found = self.api.reads.find(self.user, Algo::Ranked).await.ok()?;
         let Found::Ranked { version, body, .. } = &*found else { return None };
         let now_ms = self.api.reads.now().0;
-        let of = |as_of| Snapshot::of(body, *version, (as_of, self.limit));
+        let weights = self.api.weights.known();
+        let of = |as_of| {
+            Snapshot::of(body, *version, (weights.of_set(body.weight_set), as_of, self.limit))
+        };
         let now = of(now_ms - now_ms.rem_euclid(1_000));
         let last = self.last.take().filter(|(had, _)| Some(*had) == *version);
         let before = self.sent.take().or_else(|| last.map(|(_, as_of)| of(as_of)));
@@ -246,15 +252,16 @@ mod tests {
 
     #[test]
     fn an_id_names_the_version_and_the_second_and_nothing_else_is_one() {
-        let snapshot = Snapshot::of(&body(&[(1, 0)]), Some(7), (5_000, 10));
+        let snapshot = Snapshot::of(&body(&[(1, 0)]), Some(7), (&Weights::v1(), 5_000, 10));
         assert_eq!(read_id(&snapshot.id()), Some((7, 5_000)));
         assert_eq!(["", "7", "x-5", "7-", "-5000"].map(read_id), [None; 5]);
     }
 
     #[test]
     fn a_publication_that_changes_nothing_is_no_patch_and_another_one_carries_its_version() {
-        let snapshot =
-            |version, likes| Snapshot::of(&body(&[(1, likes), (2, 0)]), Some(version), (5_000, 10));
+        let snapshot = |version, likes| {
+            Snapshot::of(&body(&[(1, likes), (2, 0)]), Some(version), (&Weights::v1(), 5_000, 10))
+        };
         assert_eq!(snapshot(8, 0).since(&snapshot(7, 0)), []);
         let operations = snapshot(8, 3).since(&snapshot(7, 0));
         let version = Operation::Replace { path: "/version".into(), value: 8.into() };

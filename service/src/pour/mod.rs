@@ -114,7 +114,7 @@ impl Pour {
 
     /// Tells that `user` looked for a feed at `now` and found none.
     pub fn read(&mut self, user: UserId, now: i64) -> Result<(), String> {
-        let read = Read { at_ms: now, miss: true };
+        let read = Read { at_ms: now, miss: true, served: Vec::new() };
         self.push(READS, now, (&user.0, Some(&read.to_bytes())));
         self.send(&[])?;
         self.flush()

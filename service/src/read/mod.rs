@@ -26,7 +26,7 @@ use futures_util::future::ready;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use millstream::{Clock, Timestamp};
-use schemas::{FeedBody, FeedItem, PostId, Trending, TrendingWindow, UserId};
+use schemas::{FeedBody, FeedItem, PostId, Read, Trending, TrendingWindow, UserId};
 
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -138,6 +138,8 @@ pub struct Reads {
     tiers: Tiers,
     flights: Flights<(UserId, Algo), Result<Arc<Found>, Nobody>>,
     notes: Notes,
+    /// The same of what was in answers.
+    served: Notes,
     log: Log,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -146,7 +148,8 @@ pub struct Reads {
 impl Reads {
     /// Reads from `tiers`, telling `log` of them.
     pub fn new(tiers: Tiers, log: Log, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
-        Self { tiers, flights: Flights::default(), notes: Notes::default(), log, clock, metrics }
+        let (notes, served) = (Notes::default(), Notes::default());
+        Self { tiers, flights: Flights::default(), notes, served, log, clock, metrics }
     }
 
     /// The time by which answers are made.
@@ -278,6 +281,13 @@ impl Reads {
     fn tell(&self, user: UserId, miss: bool) {
         if let Some(read) = self.notes.note(user, self.now(), miss) {
             self.log.read(user, read);
+        }
+    }
+
+    /// Tells the log what was in an answer; of several within 5 minutes of one.
+    pub fn tell_served(&self, user: UserId, served: Vec<PostId>) {
+        if let Some(read) = self.served.note(user, self.now(), false) {
+            self.log.read(user, Read { served, ..read });
         }
     }
 

@@ -38,7 +38,7 @@ impl Notes {
         }
         told.begin_period(now.0);
         told.period.insert(user, now.0);
-        Some(Read { at_ms: now.0, miss })
+        Some(Read { at_ms: now.0, miss, served: Vec::new() })
     }
 }
 

@@ -14,6 +14,9 @@ pub struct TermsShown {
     freshness: Freshness,
     engagement: Engagement,
     affinity: Affinity,
+    /// What the sum is multiplied by, where a weight set demotes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    factor: Option<f64>,
 }
 
 /// exp(-0.1 x age in hours).
@@ -45,7 +48,7 @@ struct Affinity {
 
 impl fmt::Display for TermsShown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { freshness, engagement, affinity } = self;
+        let Self { freshness, engagement, affinity, factor } = self;
         write!(
             f,
             "{} x {:.4} freshness ({:.1} h) + {} x {:.4} engagement (L {} C {} S {} E {}) + {} x {:.4} affinity (A {})",
@@ -61,7 +64,8 @@ impl fmt::Display for TermsShown {
             affinity.weight,
             affinity.value,
             affinity.interactions,
-        )
+        )?;
+        factor.map_or(Ok(()), |factor| write!(f, ", all of it x {factor:.4}"))
     }
 }
 
@@ -87,6 +91,7 @@ impl TermsShown {
                 weight: weights.affinity,
                 interactions: item.affinity,
             },
+            factor: (terms.factor != 1.0).then_some(terms.factor),
         }
     }
 }

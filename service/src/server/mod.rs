@@ -35,6 +35,7 @@ use crate::read::{
     Guard, Guarded, LocalState, RankedByClickHouse, RankedTier, Reads, RemoteState, Source,
     StateFeeds, Tiers, Workers,
 };
+use crate::weights::WeightSets;
 use crate::worker::Supervisor;
 
 /// What this process does.
@@ -149,7 +150,7 @@ impl Server {
         }
         if let Some((listener, verifier)) = bound.public {
             self.public = listener.address().ok();
-            let api = parts.api(verifier, state, (format, stopped.clone()))?;
+            let api = parts.api(verifier, state, (format, stopped.clone(), &self.stopping))?;
             self.probes.push(tokio::spawn(probing.clone().tiers(Arc::clone(&api.reads))));
             self.listeners.push(tokio::spawn(listener.serve(public(&api), stopped.clone())));
         }
@@ -237,7 +238,7 @@ impl Parts<'_> {
         &self,
         verifier: Verifier,
         state: Option<Arc<dyn StateFeeds>>,
-        (format, stopped): (EventFormat, watch::Receiver<bool>),
+        (format, stopped, stopping): (EventFormat, watch::Receiver<bool>, &Arc<AtomicBool>),
     ) -> Result<Arc<Api>, String> {
         let log = Log::start(Appending {
             broker: Arc::clone(&self.broker),
@@ -247,11 +248,16 @@ impl Parts<'_> {
         });
         let log = log.map_err(|e| format!("spawn: {e}"))?;
         let (clock, metrics) = (Arc::clone(&self.clock), Arc::clone(&self.metrics));
+        let weights = WeightSets::default();
+        let of = (Arc::clone(&self.broker), self.config.app.clone());
+        weights.follow(of, Arc::clone(stopping)).map_err(|e| format!("spawn: {e}"))?;
         Ok(Arc::new(Api {
             verifier,
             reads: Arc::new(Reads::new(self.tiers(state)?, log.clone(), clock, metrics)),
             daily: Daily::of(self.config)?,
             suggestions: self.config.suggestions,
+            weights,
+            remembers_shown: self.config.remembers_shown,
             log,
             format,
             cursors: Cursors::new(self.secret.as_deref())?,

@@ -145,6 +145,7 @@ pub fn settings(config: &Config) -> FeedSettings {
         feeds_epoch: config.worker.feeds_epoch,
         trending: config.trending,
         suggests: config.suggestions.is_some(),
+        remembers_shown: config.remembers_shown,
         ..FeedSettings::default()
     }
 }
@@ -237,7 +238,8 @@ impl StateFeeds for State {
         self.ready().map_err(StateFault::NotReady)?;
         let asked = self.feed.why(&self.query, &self.settings, (user, post), now_ms);
         let found = asked.map_err(unanswered)?;
-        let at = (&self.settings.weights, now_ms);
+        let weights = self.feed.weights(&self.query, &self.settings, &user);
+        let at = (&weights, now_ms);
         Ok(found.map(|(of, verdict)| Why::of(post, of.version, &verdict, at)))
     }
 

@@ -108,7 +108,7 @@ fn at_once(
 ) -> bool {
     let (Some(sent), Some(wanted)) = (sent, wanted) else { return true };
     let counts = |line: &PostLine| [line.likes, line.comments, line.shares, line.exposures];
-    let term = |line: &PostLine| score::engagement(weights, counts(line));
+    let term = |line: &PostLine| libm::log1p(score::rate(counts(line), weights.points));
     let itself = |line: &PostLine| (line.author, line.created_at_ms, line.content_hash);
     let moved = weights.engagement * (term(&wanted) - term(&sent)).abs();
     itself(&sent) != itself(&wanted) || moved > policy.score_max

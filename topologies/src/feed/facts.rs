@@ -75,6 +75,9 @@ impl ReaderProcessor {
                     said.said_at = said.said_at.max(at_ms);
                 });
             }
+            ToUser::Impression { post, at_ms } => {
+                return self.keep_impression((user, post), at_ms, cx);
+            }
             ToUser::Undone { post, at_ms } => {
                 return self.keep_said(Pair(user, post), cx, |said| {
                     said.undone_at = said.undone_at.max(at_ms);

@@ -9,11 +9,12 @@ use millstream::{ChangedKey, Result, Timestamp};
 use schemas::{PostId, PostLine, TRENDING_KEY, TrendingKey, UserId};
 
 use super::reader::{ReaderContext, ReaderProcessor};
-use super::{AUDIT_MISMATCHES, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED, trending};
+use super::{
+    AUDIT_MISMATCHES, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED, trending, weighting,
+};
 use crate::layout::Pair;
-use crate::ranking::Terms;
 use crate::ranking::candidates::Window;
-use crate::ranking::score::affinity;
+use crate::ranking::{Inputs, Scorer};
 use crate::reader::ReaderStatus;
 use crate::reader::days::Days;
 use crate::reader::schedule::{Class, Pace};
@@ -161,14 +162,19 @@ impl ReaderProcessor {
         (line, as_of): (&PostLine, i64),
         cx: &mut ReaderContext<'_>,
     ) -> Result<f64> {
-        let weights = &self.settings.weights;
+        let policies = cx.view(self.weights)?;
+        let weights = weighting::of_user(policies.index(), &self.settings, user);
         let window = Window::at(as_of, weights);
         let days = cx.store(self.stores.affinity)?.get(&Pair(*user, line.author))?;
         let counted = days.into_iter().flat_map(Days::all).filter(|(day, _)| window.holds(*day));
         let interactions: i32 = counted.map(|(_, count)| (*count).max(0)).sum();
+        // Only a set without arms has a floor: what they ask for is not looked up.
+        let scorer = Scorer::new(weights, None, as_of);
         let counts = [line.likes, line.comments, line.shares, line.exposures];
-        let affinity = affinity(interactions.cast_unsigned());
-        Ok(Terms::of(line.created_at_ms, counts, affinity, (weights, as_of)).score)
+        let affinity = scorer.affinity(interactions.cast_unsigned());
+        let created_at_ms = line.created_at_ms;
+        let inputs = Inputs { created_at_ms, counts, affinity, ..Inputs::default() };
+        Ok(scorer.terms(&inputs).score)
     }
 
     /// Ranks one in so many of those who were not touched, by the whole of what is known: the post must not be in it. Who is to

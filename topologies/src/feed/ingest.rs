@@ -193,12 +193,17 @@ impl Processor for IngestProfiles {
 pub(super) struct IngestEvents {
     first: Store<Pair<UserId, EventId>, Time>,
     expiry: Timers<UserId>,
+    remembers_shown: bool,
     out: Vec<Routed>,
 }
 
 impl IngestEvents {
-    pub(super) fn new(first: Store<Pair<UserId, EventId>, Time>, expiry: Timers<UserId>) -> Self {
-        Self { first, expiry, out: Vec::new() }
+    pub(super) fn new(
+        first: Store<Pair<UserId, EventId>, Time>,
+        expiry: Timers<UserId>,
+        remembers_shown: bool,
+    ) -> Self {
+        Self { first, expiry, remembers_shown, out: Vec::new() }
     }
 }
 
@@ -221,7 +226,8 @@ impl Processor for IngestEvents {
         let first = cx.store(self.first)?;
         let mut stored = first.get(&id)?.map(|first| first.0);
         self.out.clear();
-        if events::apply(&mut stored, &event, record.at.0, &mut self.out) == Effect::Stale {
+        let at = (record.at.0, self.remembers_shown);
+        if events::apply(&mut stored, &event, at, &mut self.out) == Effect::Stale {
             return Ok(());
         }
         if let Some(stored) = stored {

@@ -14,16 +14,18 @@ mod people;
 pub mod publication;
 mod reader;
 mod reading;
+mod shown;
 mod suggesting;
 mod task_trending;
 mod trending;
+mod weighting;
 
 use std::sync::Arc;
 
 use millstream::{Broadcast, Builder, Internal, Nullable, Result, Store, Stream, Topology};
 use schemas::{
     Gone, NoRegistry, Payload, PostId, PostLine, SchemaById, ToPerson, ToPost, ToUser, TrendingKey,
-    TrendingPart, UserId, topic,
+    TrendingPart, UserId, WeightsVersion, topic,
 };
 
 use self::ingest::{Ingest, IngestEvents, IngestPosts, IngestProfiles};
@@ -32,7 +34,7 @@ use crate::engagement::post::Post;
 use crate::ingest::Routed;
 use crate::layout::{Pair, PayloadSerde, WireSerde};
 use crate::live::{GoneUsers, PostsByAuthor};
-use crate::ranking::Weights;
+use crate::ranking::{Policies, Policy, Shown, Weights};
 use crate::reader::ReaderStatus;
 use crate::reader::days::Days;
 use crate::reader::hidden::Hidden;
@@ -55,6 +57,12 @@ pub const RERANKS_AVOIDED: &str = "feedmill_reranks_avoided_total";
 pub const RERANKS_REACHED: &str = "feedmill_reranks_reached_total";
 /// Counts those of the avoided who were ranked all the same, to see.
 pub const RERANKS_AUDITED: &str = "feedmill_reranks_audited_total";
+/// Counts rankings that the shadow set was compared with.
+pub const SHADOW_RANKINGS: &str = "feedmill_shadow_rankings_total";
+/// Counts how many of the first 10 of both were the same posts.
+pub const SHADOW_SHARED: &str = "feedmill_shadow_top10_shared_total";
+/// Counts how many of the first 10 stood at the same place in both.
+pub const SHADOW_IN_PLACE: &str = "feedmill_shadow_top10_in_place_total";
 /// Counts those of these whose feeds it did concern; there must be none.
 pub const AUDIT_MISMATCHES: &str = "feedmill_rerank_audit_mismatches_total";
 
@@ -67,7 +75,7 @@ pub struct FeedSettings {
     pub cdc_epoch: u32,
     /// Raised by hand when the state of readers is rebuilt from topics.
     pub feeds_epoch: u32,
-    /// Every number of selection and score.
+    /// Every number of selection and score, for as long as no version of weight sets was put.
     pub weights: Weights,
     /// When lines are sent, and how old a post may be to have one.
     pub line_policy: LinePolicy,
@@ -81,6 +89,8 @@ pub struct FeedSettings {
     pub audit_one_in: i64,
     /// Whether users are suggested to each other: state of its own, which nothing else needs.
     pub suggests: bool,
+    /// Whether it is remembered what readers were shown, for weight sets that ask: a row a reader and post.
+    pub remembers_shown: bool,
     /// Whether active readers are kept ranked and published; else whoever is asked about is ranked on demand, and no more.
     pub keeps_ranked: bool,
 }
@@ -98,6 +108,7 @@ impl Default for FeedSettings {
             spread_ms: 10_000,
             audit_one_in: 100,
             suggests: true,
+            remembers_shown: false,
             keeps_ranked: true,
         }
     }
@@ -107,6 +118,18 @@ impl Default for FeedSettings {
 pub type PostsLive = Broadcast<PostId, PostLine, PostsByAuthor>;
 /// The users who are gone, as every process has them.
 pub type UsersGone = Broadcast<UserId, Gone, GoneUsers>;
+
+/// The weight sets and who is ranked by which, as every process has them.
+pub type WeightsInForce = Broadcast<WeightsVersion, Policy, Policies>;
+
+/// What the sub-topology of readers hears of everybody.
+#[derive(Clone, Copy)]
+struct Broadcasts {
+    posts: PostsLive,
+    gone: UsersGone,
+    trending: TrendingPosts,
+    weights: WeightsInForce,
+}
 
 /// The stores of readers, each by the reader first.
 #[derive(Clone, Copy)]
@@ -123,6 +146,8 @@ pub struct ReaderStores {
     pub silences: Store<Pair<UserId, UserId>, Silence>,
     /// What the user said against the post.
     pub hidden: Store<Pair<UserId, PostId>, Hidden>,
+    /// How often the user was shown the post.
+    pub shown: Store<Pair<UserId, PostId>, Shown>,
     /// When the first said that the second is not to be suggested.
     pub dismissed: Store<Pair<UserId, UserId>, Time>,
 }
@@ -144,6 +169,8 @@ pub struct Feed {
     pub gone: UsersGone,
     /// The trending posts.
     pub trending: TrendingPosts,
+    /// The weight sets.
+    pub weights: WeightsInForce,
 }
 
 /// The topics between the sub-topologies.
@@ -169,10 +196,12 @@ pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     let trending = builder.broadcast(topic::TRENDING.name, WireSerde, WireSerde);
     let stored_posts = engagement::attach(&builder, settings, (&between, gone));
     trending::attach(&builder, &between);
-    let stores = reader::attach(&builder, settings, (&between, posts, gone, trending));
+    let weights = builder.broadcast_indexed(topic::WEIGHTS.name, WireSerde, WireSerde);
+    let broadcasts = Broadcasts { posts, gone, trending, weights };
+    let stores = reader::attach(&builder, settings, (&between, broadcasts));
     let people = settings.suggests.then(|| people::attach(&builder, &between));
     let topology = builder.build()?;
-    Ok(Feed { topology, stores, stored_posts, people, posts, gone, trending })
+    Ok(Feed { topology, stores, stored_posts, people, posts, gone, trending, weights })
 }
 
 type Raw = Stream<Option<Payload>, Option<Payload>>;
@@ -231,8 +260,10 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
     let events = builder.store("event-ids", WireSerde, WireSerde);
     let expiry = builder.timers("event-ids-due", WireSerde);
     let uses = [events.into(), expiry.into()];
-    let routed = source(topic::EVENTS)
-        .process("ingest-events", &uses, move || IngestEvents::new(events, expiry));
+    let remembers_shown = settings.remembers_shown;
+    let routed = source(topic::EVENTS).process("ingest-events", &uses, move || {
+        IngestEvents::new(events, expiry, remembers_shown)
+    });
     route(&routed, "ingest-events", between);
     routed
         .flat_map("ingest-events-feedback", |routed, out| match routed.value {

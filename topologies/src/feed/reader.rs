@@ -18,8 +18,9 @@ use super::facts::SEEN_SLACK_MS;
 use super::fan_out::{pace, place_of};
 use super::publication::{Body, Publication, headers};
 use super::{
-    AUDIT_MISMATCHES, Between, FeedSettings, PostsLive, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED,
-    ReaderStores, TrendingPosts, UsersGone, reading, trending,
+    AUDIT_MISMATCHES, Between, Broadcasts, FeedSettings, PostsLive, RERANKS_AUDITED,
+    RERANKS_AVOIDED, RERANKS_REACHED, ReaderStores, SHADOW_IN_PLACE, SHADOW_RANKINGS,
+    SHADOW_SHARED, TrendingPosts, UsersGone, WeightsInForce, reading, trending, weighting,
 };
 use crate::layout::{Pair, WireSerde};
 use crate::ranking::{Ranker, ReaderState, World, validity};
@@ -41,8 +42,9 @@ pub(super) enum ReaderInput {
 pub(super) fn attach(
     builder: &Builder,
     settings: &FeedSettings,
-    (between, posts, gone, trending): (&Between, PostsLive, UsersGone, TrendingPosts),
+    (between, broadcasts): (&Between, Broadcasts),
 ) -> ReaderStores {
+    let Broadcasts { posts, gone, trending, weights } = broadcasts;
     let stores = ReaderStores {
         readers: builder.store("readers", WireSerde, WireSerde),
         follows: builder.store("follows", WireSerde, WireSerde),
@@ -50,6 +52,7 @@ pub(super) fn attach(
         seen: builder.store("seen", WireSerde, WireSerde),
         silences: builder.store("silences", WireSerde, WireSerde),
         hidden: builder.store("hidden", WireSerde, WireSerde),
+        shown: builder.store("shown", WireSerde, WireSerde),
         dismissed: builder.store("dismissed", WireSerde, WireSerde),
     };
     let audience = builder.store("audience", WireSerde, Unit);
@@ -58,9 +61,12 @@ pub(super) fn attach(
     let facts = builder
         .from(&between.users)
         .flat_map("reader", |fact, out| out.emit(fact.key, &ReaderInput::Fact(*fact.value)));
-    let reads = builder
-        .stream(topic::READS.name, WireSerde, WireSerde)
-        .flat_map("reader-reads", |read, out| out.emit(read.key, &ReaderInput::Read(*read.value)));
+    let reads = builder.stream(topic::READS.name, WireSerde, WireSerde).flat_map(
+        "reader-reads",
+        |read: Rec<'_, UserId, Read>, out| {
+            out.emit(read.key, &ReaderInput::Read(read.value.clone()))
+        },
+    );
     let dismissals = builder
         .stream(topic::DISMISSALS.name, WireSerde, WireSerde)
         .flat_map("reader-dismissals", |said, out| {
@@ -74,12 +80,14 @@ pub(super) fn attach(
         stores.silences.into(),
         stores.hidden.into(),
         stores.dismissed.into(),
+        stores.shown.into(),
         audience.into(),
         due.into(),
         everybody_due.into(),
         posts.into(),
         gone.into(),
         trending.into(),
+        weights.into(),
     ];
     let settings = settings.clone();
     facts
@@ -93,6 +101,7 @@ pub(super) fn attach(
             posts,
             gone,
             trending,
+            weights,
             settings: settings.clone(),
             started_at: i64::MIN,
             changes_seen: (0, 0),
@@ -116,6 +125,7 @@ pub(super) struct ReaderProcessor {
     pub(super) posts: PostsLive,
     gone: UsersGone,
     pub(super) trending: TrendingPosts,
+    pub(super) weights: WeightsInForce,
     pub(super) settings: FeedSettings,
     /// When this task started, ms UTC.
     started_at: i64,
@@ -129,7 +139,7 @@ pub(super) struct ReaderProcessor {
     pub(super) everybody_touched_at: i64,
     pub(super) put_off: PutOff,
     ranker: Ranker,
-    state: ReaderState,
+    pub(super) state: ReaderState,
     publication: Publication,
 }
 
@@ -240,6 +250,9 @@ impl ReaderProcessor {
             true
         })?;
         expired.into_iter().try_for_each(|post| seen.delete(&Pair(user, post)))?;
+        if self.settings.remembers_shown {
+            self.gather_shown(user, cx)?;
+        }
         self.gather_silence(user, cx)
     }
 
@@ -270,10 +283,9 @@ impl ReaderProcessor {
         cx: &mut ReaderContext<'_>,
     ) -> Result<()> {
         let now = cx.wall_time().0;
-        let weights = &self.settings.weights;
-        let grid = validity::next_grid_time(user, now, weights);
+        let grid = validity::next_grid_time(user, now, &self.settings.weights);
         let as_of = match why {
-            Why::Grid => grid - weights.limits.grid_ms,
+            Why::Grid => grid - self.settings.weights.limits.grid_ms,
             Why::Expired => reader.schedule.expires.unwrap_or(now),
             Why::Urgent | Why::Soft => now,
         };
@@ -286,17 +298,23 @@ impl ReaderProcessor {
             return self.publish_null(user, reader, cx);
         }
         self.gather(*user, cx)?;
-        let list = trending::list(trending.get(&TRENDING_KEY), as_of);
-        let (posts, gone, weights) = (posts.index(), gone.index(), &self.settings.weights);
-        let world = World { posts, gone, trending: &list, weights };
-        let body = self.publication.body.get_or_insert_default();
-        self.ranker.rank_into(&self.state, &world, as_of, body);
+        let (list, policies) =
+            (trending::list(trending.get(&TRENDING_KEY), as_of), cx.view(self.weights)?);
+        let weights = weighting::of_user(policies.index(), &self.settings, user);
+        let world = World { posts: posts.index(), gone: gone.index(), trending: &list, weights };
+        let mut body = self.publication.body.take().unwrap_or_default();
+        self.ranker.rank_into(&self.state, &world, as_of, &mut body);
         let looked_at = (!self.ranker.caps_bind()).then(|| self.ranker.looked_at());
-        reader.floor = looked_at.and_then(|looked_at| Floor::of(body, looked_at, weights));
-        let version = reader.published.body(body, always);
+        reader.floor = looked_at.and_then(|looked_at| Floor::of(&body, looked_at, weights));
+        let version = reader.published.body(&body, always);
+        if let Some(version) = version {
+            let by = (&mut self.ranker, &self.state);
+            weighting::compare_with_shadow(by, (&world, &body, version), policies.index(), cx);
+        }
         // What is not published again holds as long as what was; the clock may change the feed before.
         let expires = body.valid_until_ms.min(reader.published.valid_until);
         reader.schedule.ranked(now, (expires, grid));
+        self.publication.body = Some(body);
         let Some(version) = version else { return Ok(()) };
         self.publication.version = FeedVersion { feeds_epoch: self.settings.feeds_epoch, version };
         cx.forward(user, &self.publication)
@@ -308,9 +326,10 @@ impl ReaderProcessor {
         let (posts, gone, trending) =
             (cx.view(self.posts)?, cx.view(self.gone)?, cx.view(self.trending)?);
         self.gather(user, cx)?;
-        let list = trending::list(trending.get(&TRENDING_KEY), now);
-        let (posts, gone, weights) = (posts.index(), gone.index(), &self.settings.weights);
-        let world = World { posts, gone, trending: &list, weights };
+        let (list, policies) =
+            (trending::list(trending.get(&TRENDING_KEY), now), cx.view(self.weights)?);
+        let weights = weighting::of_user(policies.index(), &self.settings, &user);
+        let world = World { posts: posts.index(), gone: gone.index(), trending: &list, weights };
         Ok(self.ranker.rank(&self.state, &world, now))
     }
 
@@ -340,7 +359,7 @@ impl Processor for ReaderProcessor {
         let user = record.key;
         let touched = match record.value {
             ReaderInput::Fact(fact) => self.keep(*user, *fact, cx)?,
-            ReaderInput::Read(_) => false,
+            ReaderInput::Read(read) => self.keep_served(*user, read, cx)?,
             ReaderInput::Dismissal(said) => return self.dismiss(*user, *said, cx),
         };
         if !self.settings.keeps_ranked {
@@ -403,6 +422,9 @@ impl Processor for ReaderProcessor {
         if let Some(user) = change.of(self.gone) {
             return self.user_changed(user, cx);
         }
+        if change.of(self.weights).is_some() {
+            return self.touch_everybody_softly(cx);
+        }
         match change.of(self.posts) {
             Some(post) => self.post_changed(post, cx),
             None => self.trending_changed(cx),
@@ -410,7 +432,9 @@ impl Processor for ReaderProcessor {
     }
 
     fn on_start(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
-        for name in [RERANKS_AVOIDED, RERANKS_REACHED, RERANKS_AUDITED, AUDIT_MISMATCHES] {
+        let shadow = [SHADOW_RANKINGS, SHADOW_SHARED, SHADOW_IN_PLACE];
+        let reranks = [RERANKS_AVOIDED, RERANKS_REACHED, RERANKS_AUDITED, AUDIT_MISMATCHES];
+        for name in reranks.into_iter().chain(shadow) {
             cx.count(name, 0);
         }
         let now = cx.wall_time().0;

@@ -7,12 +7,12 @@ use millstream::store::ReadOnlyStore;
 use millstream::{Query, QueryError, Result};
 use schemas::{FeedBody, FeedVersion, PostId, TRENDING_KEY, Trending, UserId, topic};
 
-use super::{Feed, FeedSettings, trending};
+use super::{Feed, FeedSettings, trending, weighting};
 use crate::engagement::post::Post;
 use crate::layout::Pair;
 use crate::ranking::still_shown::{StillShown, still_shown};
 use crate::ranking::why::Verdict;
-use crate::ranking::{AffinityDay, Ranker, ReaderState, World};
+use crate::ranking::{AffinityDay, Policies, Ranker, ReaderState, Weights, World};
 use crate::reader::days::Days;
 use crate::reader::silence::Silence;
 use crate::state::Count;
@@ -76,6 +76,17 @@ impl Feed {
     /// What trends, as this process has it; `None` if nobody said yet, or the broadcast is not there.
     pub fn trending(&self, query: &Query) -> Option<Trending> {
         query.view(self.trending)?.get(&TRENDING_KEY).cloned()
+    }
+
+    /// The weight sets and who is ranked by which, as this process has them; `None` while the broadcast is not there.
+    pub fn policies(&self, query: &Query) -> Option<Policies> {
+        Some(query.view(self.weights)?.index().clone())
+    }
+
+    /// The set by which `user` is ranked.
+    pub fn weights(&self, query: &Query, settings: &FeedSettings, user: &UserId) -> Weights {
+        let policies = self.policies(query).unwrap_or_default();
+        weighting::of_user(&policies, settings, user).clone()
     }
 
     /// The feed of `user` as of `now_ms`, and the version it comes after; of a user who is gone it is empty.
@@ -154,6 +165,14 @@ impl Feed {
                 true
             })
         })?;
+        if settings.remembers_shown {
+            query.store(stores.shown, partition, |store| {
+                store.scan_prefix(&user.0, |Pair(_, post), shown| {
+                    state.shown.push((*post, *shown));
+                    true
+                })
+            })?;
+        }
         let (Some(posts), Some(gone)) = (query.view(self.posts), query.view(self.gone)) else {
             return Ok(None);
         };
@@ -162,8 +181,9 @@ impl Feed {
         }
         let Some(trending) = query.view(self.trending) else { return Ok(None) };
         let list = trending::list(trending.get(&TRENDING_KEY), now_ms);
-        let (posts, gone, weights) = (posts.index(), gone.index(), &settings.weights);
-        let world = World { posts, gone, trending: &list, weights };
+        let Some(policies) = query.view(self.weights) else { return Ok(None) };
+        let weights = weighting::of_user(policies.index(), settings, &user);
+        let world = World { posts: posts.index(), gone: gone.index(), trending: &list, weights };
         let ranked = rank(&state, &world);
         let published = reader.map(|reader| reader.published).unwrap_or_default();
         let version = FeedVersion { feeds_epoch: settings.feeds_epoch, version: published.version };

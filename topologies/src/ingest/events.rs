@@ -3,7 +3,7 @@
 //! Of the events of one user with one id the first in log order counts; a later one within 24 h of that
 //! one's record time is dropped, and one after that is the first again.
 
-use schemas::{Event, Feedback, Said, ToPost, ToUser};
+use schemas::{Action, Event, Feedback, Said, ToPost, ToUser};
 
 use super::{Effect, Routed};
 
@@ -11,11 +11,11 @@ use super::{Effect, Routed};
 pub const REPEATS_MS_MAX: i64 = 86_400_000;
 
 /// Takes an event whose record has the time `record_ms`; `stored` is the record time that is kept under
-/// its user and id.
+/// its user and id. Where it is remembered what was shown the user hears of impressions too.
 pub fn apply(
     stored: &mut Option<i64>,
     event: &Event,
-    record_ms: i64,
+    (record_ms, remembers_shown): (i64, bool),
     out: &mut Vec<Routed>,
 ) -> Effect {
     if stored.is_some_and(|first| record_ms.saturating_sub(first) <= REPEATS_MS_MAX) {
@@ -34,6 +34,9 @@ pub fn apply(
     if action.marks_seen() {
         out.push(Routed::ToUser(user, ToUser::Seen { post, at_ms }));
     }
+    if remembers_shown && action == Action::Impression {
+        out.push(Routed::ToUser(user, ToUser::Impression { post, at_ms }));
+    }
     out.push(Routed::ToUser(user, ToUser::Active { at_ms }));
     Effect::Applied
 }
@@ -50,7 +53,7 @@ fn fact(said: Said, event: &Event) -> Option<ToUser> {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{Action, EventId, PostId, UserId};
+    use schemas::{EventId, PostId, UserId};
 
     use super::*;
 
@@ -62,7 +65,7 @@ mod tests {
     fn effects(record_times: &[i64]) -> Vec<Effect> {
         let (mut stored, mut out) = (None, Vec::new());
         let times = record_times.iter();
-        times.map(|at| apply(&mut stored, &event(Action::View), *at, &mut out)).collect()
+        times.map(|at| apply(&mut stored, &event(Action::View), (*at, false), &mut out)).collect()
     }
 
     #[test]
@@ -76,7 +79,7 @@ mod tests {
     fn what_is_said_against_a_post_goes_to_the_user_to_sinks_and_where_its_author_is_known() {
         let told = |action| {
             let mut out = Vec::new();
-            apply(&mut None, &event(action), 1_000, &mut out);
+            apply(&mut None, &event(action), (1_000, false), &mut out);
             let kind = |routed: &Routed| match routed {
                 Routed::ToPost(_, ToPost::Event { action, .. }) => action.name(),
                 Routed::ToUser(_, ToUser::Hidden { at_ms: 500, .. }) => "hidden",
@@ -96,10 +99,15 @@ mod tests {
     #[test]
     fn an_impression_reaches_the_post_but_is_not_seen() {
         let mut out = Vec::new();
-        apply(&mut None, &event(Action::Impression), 1_000, &mut out);
+        apply(&mut None, &event(Action::Impression), (1_000, false), &mut out);
         let (user, post, action) = (UserId([2; 16]), PostId([3; 16]), Action::Impression);
         let fact = ToPost::Event { user, action, at_ms: 500, event: EventId([1; 16]) };
         let active = ToUser::Active { at_ms: 500 };
-        assert_eq!(out, [Routed::ToPost(post, fact), Routed::ToUser(user, active)]);
+        let (fact, active) = (Routed::ToPost(post, fact), Routed::ToUser(user, active));
+        assert_eq!(out, [fact, active]);
+        out.clear();
+        apply(&mut None, &event(Action::Impression), (1_000, true), &mut out);
+        let told = Routed::ToUser(user, ToUser::Impression { post, at_ms: 500 });
+        assert_eq!(out, [fact, told, active], "where it is remembered");
     }
 }

@@ -5,9 +5,11 @@
 //! 3. F1 takes the newest of all followees.
 //! 4. F2 takes what trends, in [`trending`].
 //! 5. A post that several propose stands once, with all its sources.
+//! 6. Where the weight set explores, new posts of strangers are added, in [`explore`].
 //!
 //! Removal comes first in F1 and F3, so that what is removed uses up no cap. Buffers are reused.
 
+mod explore;
 mod trending;
 
 use std::cmp::Reverse;
@@ -15,11 +17,11 @@ use std::collections::BinaryHeap;
 
 use schemas::{PostId, Sources, UserId, day_of};
 
+use super::World;
 use super::reader::ReaderState;
 use super::removal::{Removal, Removed};
-use super::score::age_ms;
-use super::weights::Weights;
-use super::{World, score};
+use super::score::{Scorer, age_ms};
+use super::weights::{DAY_MS, Weights};
 use crate::live::{AuthorSlot, Line};
 
 /// An author whose posts may be candidates of this reader.
@@ -29,8 +31,10 @@ pub struct Author {
     pub id: UserId,
     /// The reader's interactions that count as of the ranking.
     pub interactions: u32,
-    /// The affinity term they give.
+    /// The affinity term they give; known once [`Candidates::weigh`] was called.
     pub affinity: f64,
+    /// How often the reader passed by their posts.
+    pub ignored: u8,
     followed: bool,
     slot: Option<AuthorSlot>,
     removed: Option<Removed>,
@@ -98,6 +102,49 @@ impl Candidates {
         self.take_by_trending(removing);
         self.unite();
         self.unite_trending();
+        if let Some(explore) = world.weights.arms.explore {
+            self.take_by_exploring((&reader.id, explore), removing, at);
+        }
+        if let Some(memory) = world.weights.arms.author_memory {
+            self.note_ignored(reader, (world, memory.days * DAY_MS), at);
+        }
+    }
+
+    /// Gives every author their affinity term.
+    pub fn weigh(&mut self, scorer: &Scorer<'_>) {
+        for who in self.authors.iter_mut().filter(|who| who.interactions > 0) {
+            who.affinity = scorer.affinity(who.interactions);
+        }
+    }
+
+    /// The reader's interactions with the author they had most to do with.
+    pub fn affinity_max(&self) -> u32 {
+        self.authors.iter().map(|who| who.interactions).max().unwrap_or(0)
+    }
+
+    /// Notes by whose posts the reader went past: each impression within the time, unless they did something with the post.
+    fn note_ignored(
+        &mut self,
+        reader: &ReaderState,
+        (world, within_ms): (&World<'_>, i64),
+        at: i64,
+    ) {
+        let counts = reader.shown.iter().filter(|(post, shown)| {
+            age_ms(shown.impressed_at_ms, at) <= within_ms && reader.seen_at(post).is_none()
+        });
+        let mut ignored: Vec<_> = counts
+            .filter_map(|(post, shown)| {
+                let (slot, line) = world.posts.place(post)?;
+                let line = world.posts.lines(slot).get(line as usize)?;
+                Some((line.known.author, shown.impressions))
+            })
+            .collect();
+        ignored.sort_unstable();
+        for who in &mut self.authors {
+            let begin = ignored.partition_point(|(author, _)| *author < who.id);
+            let of = ignored.iter().skip(begin).take_while(|(author, _)| *author == who.id);
+            who.ignored = of.fold(0, |sum: u8, (_, times)| sum.saturating_add(*times));
+        }
     }
 
     /// The line and the author of a pick.
@@ -255,8 +302,17 @@ impl Window {
 }
 
 fn author(id: UserId, interactions: u32, followed: bool, (removal, world): Removing<'_>) -> Author {
-    let affinity = if interactions == 0 { 0.0 } else { score::affinity(interactions) };
     let slot = world.posts.slot(&id);
     let removed = removal.of_author(&id);
-    Author { id, interactions, affinity, followed, slot, removed, taken_to: None, trends: false }
+    Author {
+        id,
+        interactions,
+        affinity: 0.0,
+        ignored: 0,
+        followed,
+        slot,
+        removed,
+        taken_to: None,
+        trends: false,
+    }
 }

@@ -3,12 +3,13 @@
 //! In this order, one file each: [`candidates`] gathers what the sources propose, with [`removal`] first;
 //! [`score`] gives each its terms; [`order`] puts the best first; [`dedupe`] leaves one of equal content;
 //! [`spacing`] keeps authors apart; [`validity`] says until when the result holds. [`weights`] has every
-//! number. [`rerank`] repeats the last steps on a kept body as of a later time; [`why`] tells what became of
+//! number, [`weights_file`] reads those of others, and [`policy`] says who is ranked by which. [`rerank`] repeats the last steps on a kept body as of a later time; [`why`] tells what became of
 //! one post, and [`still_shown`] what is left of some.
 
 pub mod candidates;
 pub mod dedupe;
 pub mod order;
+pub mod policy;
 pub mod reader;
 pub mod removal;
 pub mod rerank;
@@ -17,19 +18,21 @@ pub mod spacing;
 pub mod still_shown;
 pub mod validity;
 pub mod weights;
+pub mod weights_file;
 pub mod why;
 
-pub use reader::{AffinityDay, ReaderState};
-pub use score::Terms;
+pub use policy::{Policies, Policy};
+pub use reader::{AffinityDay, ReaderState, Shown};
+pub use score::{Inputs, Scorer, Terms};
 pub use weights::Weights;
 
-use schemas::{FeedBody, FeedItem, PostId, Rule};
+use schemas::{Facts, FeedBody, FeedItem, PostId, Rule};
 
 use crate::live::{GoneUsers, PostsByAuthor};
 use candidates::{Candidates, Window};
 use dedupe::Contents;
 use order::{Candidate, Ordered};
-use spacing::Spacer;
+use spacing::{Rules, Spacer};
 
 /// What a ranking sees beside its reader.
 #[derive(Clone, Copy, Debug)]
@@ -75,9 +78,10 @@ impl Ranker {
         body.items.clear();
         self.candidates.gather(reader, world, as_of);
         body.cold_start = self.candidates.known_authors == 0;
+        body.facts = self.facts(world);
         if !world.gone.contains(&reader.id) {
-            self.score(world, as_of);
-            self.place(world, body);
+            self.score((reader, world), &Scorer::new(world.weights, body.facts, as_of));
+            self.place((reader, world), body);
         }
         let window = Window::at(as_of, world.weights);
         body.valid_until_ms = validity::of(body, &self.candidates, (reader, window, world.weights));
@@ -99,13 +103,29 @@ impl Ranker {
         &self.looked_at
     }
 
-    fn score(&mut self, world: &World<'_>, as_of: i64) {
+    /// What the weight set asks for beside the posts.
+    fn facts(&self, world: &World<'_>) -> Option<Facts> {
+        world.weights.arms.asks_for_facts().then(|| Facts {
+            rate_mean_ppm: world.posts.rate_mean_ppm(world.weights.points),
+            affinity_max: self.candidates.affinity_max(),
+        })
+    }
+
+    fn score(&mut self, (reader, world): (&ReaderState, &World<'_>), scorer: &Scorer<'_>) {
+        self.candidates.weigh(scorer);
         let (candidates, ordered) = (&self.candidates, self.ordered.refill());
+        let remembers = world.weights.arms.unseen.is_some();
         ordered.extend(candidates.picks.iter().filter_map(|pick| {
             let line = candidates.line(pick.author, pick.line, world)?;
-            let affinity = candidates.authors.get(pick.author as usize)?.affinity;
-            let at = (world.weights, as_of);
-            let terms = Terms::of(line.known.created_at_ms, line.counts(), affinity, at);
+            let author = candidates.authors.get(pick.author as usize)?;
+            let terms = scorer.terms(&Inputs {
+                created_at_ms: line.known.created_at_ms,
+                counts: line.counts(),
+                affinity: author.affinity,
+                sources: pick.sources,
+                ignored: author.ignored,
+                unseen: if remembers { reader.served_unseen(&line.post) } else { 0 },
+            });
             Some(Candidate {
                 score: terms.score,
                 created_at: line.known.created_at_ms,
@@ -117,7 +137,7 @@ impl Ranker {
         }));
     }
 
-    fn place(&mut self, world: &World<'_>, body: &mut FeedBody) {
+    fn place(&mut self, (reader, world): (&ReaderState, &World<'_>), body: &mut FeedBody) {
         let Self { candidates, ordered, contents, spacer, looked_at } = self;
         contents.clear();
         looked_at.clear();
@@ -128,25 +148,26 @@ impl Ranker {
             let line = candidates.line(candidate.author, candidate.line, world)?;
             if contents.is_new(line.known.content_hash) {
                 looked_at.push(candidate.post);
-                return Some((candidate, candidate.author));
+                return Some((candidate, candidate.author, candidate.sources));
             }
         };
-        let weights = world.weights;
-        spacer.space((weights.spacing, weights.limits.kept_max), next, |candidate, rule| {
-            body.items.extend(item(candidates, world, &candidate, rule));
+        let rules = Rules::of(world.weights);
+        spacer.space((rules, world.weights.limits.kept_max), next, |candidate, rule| {
+            body.items.extend(item(candidates, (reader, world), &candidate, rule));
         });
     }
 }
 
 fn item(
     candidates: &Candidates,
-    world: &World<'_>,
+    (reader, world): (&ReaderState, &World<'_>),
     candidate: &Candidate,
     rule: Rule,
 ) -> Option<FeedItem> {
     let line = candidates.line(candidate.author, candidate.line, world)?;
     let author = candidates.authors.get(candidate.author as usize)?;
     let [likes, comments, shares, exposures] = line.counts();
+    let unseen = world.weights.arms.unseen.map(|_| reader.served_unseen(&line.post));
     Some(FeedItem {
         post: line.post,
         author: line.known.author,
@@ -158,6 +179,8 @@ fn item(
         affinity: author.interactions,
         sources: candidate.sources,
         rule,
+        ignored: author.ignored,
+        unseen: unseen.unwrap_or(0),
     })
 }
 

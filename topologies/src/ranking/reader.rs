@@ -24,6 +24,21 @@ pub struct ReaderState {
     pub blocked: Vec<UserId>,
     /// Of whom less was wished for, and on which UTC days, ascending.
     pub less: Vec<(UserId, i32)>,
+    /// What was shown, by post, ascending; nothing unless the weight set asks.
+    pub shown: Vec<(PostId, Shown)>,
+}
+
+/// How often a post was shown to a reader, and when last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// It was in so many answers; no more are counted.
+    pub served: u8,
+    /// When it was in the last of them, ms UTC.
+    pub served_at_ms: i64,
+    /// So many impressions of it were reported; no more are counted.
+    pub impressions: u8,
+    /// When the last of them was, ms UTC.
+    pub impressed_at_ms: i64,
 }
 
 /// A reader's interactions with one author's posts on one UTC day.
@@ -48,6 +63,7 @@ impl ReaderState {
         self.muted.clear();
         self.blocked.clear();
         self.less.clear();
+        self.shown.clear();
     }
 
     /// When the reader last saw `post`.
@@ -58,6 +74,14 @@ impl ReaderState {
     /// Since when `post` is hidden.
     pub fn hidden_at(&self, post: &PostId) -> Option<i64> {
         time_of(&self.hidden, post)
+    }
+
+    /// How often `post` was in an answer without being reported as seen in any way.
+    pub fn served_unseen(&self, post: &PostId) -> u8 {
+        let Ok(place) = self.shown.binary_search_by_key(post, |(post, _)| *post) else { return 0 };
+        let shown = self.shown.get(place).map(|(_, shown)| *shown).unwrap_or_default();
+        let is_seen = shown.impressions > 0 || self.seen_at(post).is_some();
+        if is_seen { 0 } else { shown.served }
     }
 
     /// On which days less of `author` was wished for, ascending.

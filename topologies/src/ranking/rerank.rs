@@ -5,8 +5,8 @@
 use schemas::{FeedBody, FeedItem, Rule, UserId};
 
 use super::order::best_first;
-use super::score::{self, Terms};
-use super::spacing::Spacer;
+use super::score::{Scorer, Terms};
+use super::spacing::{Rules, Spacer};
 use super::weights::Weights;
 
 /// An item of a feed as it is served.
@@ -25,24 +25,20 @@ pub struct Served {
 /// The items of `body`, scored, ordered and spaced as of `now`. A body made by another weight set is
 /// read by the one given.
 pub fn rerank(body: &FeedBody, weights: &Weights, now: i64) -> Vec<Served> {
-    let mut scored: Vec<_> = body.items.iter().map(|item| score(item, weights, now)).collect();
+    let scorer = Scorer::new(weights, body.facts, now);
+    let mut scored: Vec<_> = body.items.iter().map(|item| (item, scorer.item(item))).collect();
     let merit = |(item, terms): &(&FeedItem, Terms)| (terms.score, item.created_at_ms, item.post);
     scored.sort_unstable_by(|a, b| best_first(merit(a), merit(b)));
     let mut served = Vec::with_capacity(scored.len());
-    let mut ranked =
-        (1_u32..).zip(&scored).map(|(rank, (item, terms))| ((rank, *item, *terms), item.author));
+    let mut ranked = (1_u32..)
+        .zip(&scored)
+        .map(|(rank, (item, terms))| ((rank, *item, *terms), item.author, item.sources));
     Spacer::<(u32, &FeedItem, Terms), UserId>::default().space(
-        (weights.spacing, weights.limits.kept_max),
+        (Rules::of(weights), weights.limits.kept_max),
         || ranked.next(),
         |(rank, item, terms), rule| served.push(Served { item: *item, terms, rank, rule }),
     );
     served
-}
-
-fn score<'b>(item: &'b FeedItem, weights: &Weights, now: i64) -> (&'b FeedItem, Terms) {
-    let counts = [item.likes, item.comments, item.shares, item.exposures];
-    let affinity = score::affinity(item.affinity);
-    (item, Terms::of(item.created_at_ms, counts, affinity, (weights, now)))
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ fn leaves_at(item: &FeedItem, weights: &Weights) -> Option<i64> {
         (Sources::FOLLOW, limits.follow_age_ms_max),
         (Sources::AFFINITY, limits.affinity_age_ms_max),
         (Sources::TRENDING, i64::MAX),
+        (Sources::EXPLORE, weights.arms.explore.map_or(0, |explore| explore.age_ms_max)),
     ];
     let of_item = ages.into_iter().filter(|(source, _)| item.sources.has(*source));
     let age_ms_max = of_item.map(|(_, age_ms_max)| age_ms_max).max()?;

@@ -1,8 +1,10 @@
 //! A weight set: every number that selection and score depend on, under one id.
 //!
-//! The id travels with each feed body, so a body can always be read again with the numbers it was made by.
+//! The id travels with each feed body, so a body can always be read again with the numbers it was made by. What `v1` does not
+//! do is an arm, and off unless a set has it.
 
-use schemas::{FeedBody, V1};
+use schemas::{Sources, V1};
+use serde::{Deserialize, Serialize};
 
 /// One hour in ms.
 pub const HOUR_MS: i64 = 3_600_000;
@@ -10,10 +12,12 @@ pub const HOUR_MS: i64 = 3_600_000;
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// What the score weighs, who may be a candidate, and how the result is spaced.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Weights {
     /// Names the set in feed bodies; 1 is `v1`.
     pub id: u16,
+    /// What people call it.
+    pub name: String,
     /// Weight of the freshness term.
     pub freshness: f64,
     /// Weight of the engagement term.
@@ -28,10 +32,126 @@ pub struct Weights {
     pub limits: Limits,
     /// The rules of spacing.
     pub spacing: Spacing,
+    /// What it does beyond `v1`.
+    pub arms: Arms,
+}
+
+/// What a weight set does beyond `v1`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Arms {
+    /// Few exposures say little: engagement begins at the mean of all live posts.
+    pub smoothing: Option<Smoothing>,
+    /// Affinity is a share of that to the author the reader has most to do with.
+    pub normalised_affinity: bool,
+    /// What trends has a share of the positions.
+    pub trending_quota: Option<Quota>,
+    /// New posts that few have seen have a share of the positions.
+    pub explore: Option<Explore>,
+    /// Authors whose posts were passed by fall behind.
+    pub author_memory: Option<AuthorMemory>,
+    /// How fast a post ages depends on where it comes from.
+    pub kinds: Option<FreshnessByKind>,
+    /// What was served and not seen falls behind.
+    pub unseen: Option<Unseen>,
+}
+
+/// A Beta prior: the mean rate counts as if it had been earned on so many exposures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Smoothing {
+    /// How many.
+    pub exposures: f64,
+}
+
+/// One in so many positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// How many.
+    pub every: usize,
+}
+
+/// Which posts are explored, and how much room they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explore {
+    /// One in so many positions is theirs; they have no other.
+    pub every: usize,
+    /// Of at most this age.
+    pub age_ms_max: i64,
+    /// With at most so many exposures.
+    pub exposures_max: u32,
+}
+
+/// What remains of the score of an author's posts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuthorMemory {
+    /// This much of it, for each impression without an action.
+    pub decay: f64,
+    /// No less than this.
+    pub floor: f64,
+    /// Impressions of so many days count.
+    pub days: i64,
+}
+
+/// The decay per hour of a post by where it comes from; of several sources the slowest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FreshnessByKind {
+    /// From a followee.
+    pub follow: f64,
+    /// From the list of what trends.
+    pub trending: f64,
+    /// From an author with affinity.
+    pub affinity: f64,
+    /// From exploration.
+    pub explore: f64,
+}
+
+impl FreshnessByKind {
+    /// The decay of a post that these sources have; none if none has it.
+    pub fn decay(&self, sources: Sources) -> Option<f64> {
+        let of = [
+            (Sources::FOLLOW, self.follow),
+            (Sources::TRENDING, self.trending),
+            (Sources::AFFINITY, self.affinity),
+            (Sources::EXPLORE, self.explore),
+        ];
+        let has = of.into_iter().filter(|(source, _)| sources.has(*source));
+        has.map(|(_, decay)| decay).min_by(f64::total_cmp)
+    }
+}
+
+/// What remains of the score of a post that was served and not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unseen {
+    /// From so many times on.
+    pub times: u8,
+    /// This much.
+    pub factor: f64,
+}
+
+impl Arms {
+    /// Whether scores depend on more than `v1` knows of a reader.
+    pub fn asks_for_facts(&self) -> bool {
+        self.smoothing.is_some()
+            || self.normalised_affinity
+            || self.author_memory.is_some()
+            || self.unseen.is_some()
+    }
+
+    /// Whether it matters what a reader was shown.
+    pub fn remembers_shown(&self) -> bool {
+        self.author_memory.is_some() || self.unseen.is_some()
+    }
+
+    /// The sources that have a share of the positions, each one in so many.
+    pub fn quotas(&self) -> impl Iterator<Item = (Sources, usize)> {
+        let trending = self.trending_quota.map(|quota| (Sources::TRENDING, quota.every));
+        let explore = self.explore.map(|explore| (Sources::EXPLORE, explore.every));
+        explore.into_iter().chain(trending)
+    }
 }
 
 /// What each interaction adds to a post's engagement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Points {
     /// Of a like.
     pub like: u32,
@@ -42,7 +162,7 @@ pub struct Points {
 }
 
 /// The bounds of the candidate sources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// F1: a followee's post of at most this age.
     pub follow_age_ms_max: i64,
@@ -69,7 +189,7 @@ pub struct Limits {
 }
 
 /// How far apart the posts of one author stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spacing {
     /// Among the first so many positions an author stands once.
     pub top: usize,
@@ -78,24 +198,11 @@ pub struct Spacing {
 }
 
 impl Weights {
-    /// The set that `body` was made by, so that it is read by the numbers it was made with. Of one that this program
-    /// does not know, a newer one while it is deployed, the default.
-    pub fn of(body: &FeedBody) -> Self {
-        Self::of_set(body.weight_set)
-    }
-
-    /// The set of this number; the default if there is none of it here.
-    pub fn of_set(id: u16) -> Self {
-        match id {
-            V1 => Self::v1(),
-            _ => Self::default(),
-        }
-    }
-
     /// The weight set `v1`.
     pub fn v1() -> Self {
         Self {
             id: V1,
+            name: "v1".into(),
             freshness: 0.30,
             engagement: 0.40,
             affinity: 0.30,
@@ -115,6 +222,7 @@ impl Weights {
                 grid_ms: 600_000,
             },
             spacing: Spacing { top: 5, distance: 2 },
+            arms: Arms::default(),
         }
     }
 }

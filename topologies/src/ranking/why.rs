@@ -5,13 +5,13 @@
 //! what was done. The stages, in their order: the post has a line; the reader is there; the post is not removed; a source
 //! proposes it; it is the best of its content; it is above the floor; spacing left it a place.
 
-use schemas::{FeedBody, FeedItem, PostId, UserId};
+use schemas::{FeedBody, FeedItem, PostId, Sources, UserId};
 
 use super::order::best_first;
 use super::removal::{Removal, Removed};
 use super::score::age_ms;
 use super::weights::Limits;
-use super::{Ranker, ReaderState, Terms, World};
+use super::{Inputs, Ranker, ReaderState, Scorer, Terms, World};
 use crate::live::Line;
 
 /// What became of a post in a ranking.
@@ -180,9 +180,15 @@ impl Ranker {
         if let Some(removed) = removed {
             return dropped(Stage::Removed(removed));
         }
-        let Some(standing) = self.standing(&line, (world, body.as_of_ms)) else {
+        let is_placed = body.items.iter().any(|item| item.post == post);
+        let standing = self.standing(&line, (reader, world, body));
+        // What only exploration proposed and found no room for has no source, for anybody who asks.
+        let Some(standing) =
+            standing.filter(|(_, sources)| is_placed || *sources != Sources::EXPLORE)
+        else {
             return dropped(Stage::NoSource(self.misses(reader, (world, body), &line)));
         };
+        let (standing, _) = standing;
         match standing {
             Standing::Duplicate(stage) => dropped(stage),
             Standing::Ranked { rank, terms } => {
@@ -198,8 +204,12 @@ impl Ranker {
         }
     }
 
-    /// Where a candidate stands by score; none if no source proposes it.
-    fn standing(&mut self, line: &Line, (world, as_of): (&World<'_>, i64)) -> Option<Standing> {
+    /// Where a candidate stands by score, and the sources that propose it; none if none does.
+    fn standing(
+        &mut self,
+        line: &Line,
+        (reader, world, body): (&ReaderState, &World<'_>, &FeedBody),
+    ) -> Option<(Standing, Sources)> {
         let Self { candidates, ordered, contents, .. } = self;
         contents.clear();
         let (mut rank, mut better) = (0, None);
@@ -209,15 +219,24 @@ impl Ranker {
             let is_new = contents.is_new(known.known.content_hash);
             rank += usize::from(is_new);
             if other.post == line.post {
-                let affinity = candidates.authors.get(other.author as usize)?.affinity;
-                let at = (world.weights, as_of);
-                let terms = Terms::of(line.known.created_at_ms, line.counts(), affinity, at);
-                return Some(match better.filter(|_| !is_new) {
+                let author = candidates.authors.get(other.author as usize)?;
+                let remembers = world.weights.arms.unseen.is_some();
+                let scorer = Scorer::new(world.weights, body.facts, body.as_of_ms);
+                let terms = scorer.terms(&Inputs {
+                    created_at_ms: line.known.created_at_ms,
+                    counts: line.counts(),
+                    affinity: author.affinity,
+                    sources: other.sources,
+                    ignored: author.ignored,
+                    unseen: if remembers { reader.served_unseen(&line.post) } else { 0 },
+                });
+                let standing = match better.filter(|_| !is_new) {
                     Some((post, better)) => {
                         Standing::Duplicate(Stage::DuplicateOf { post, better, terms })
                     }
                     None => Standing::Ranked { rank, terms },
-                });
+                };
+                return Some((standing, other.sources));
             }
             if is_new && known.known.content_hash == line.known.content_hash {
                 better = Some((other.post, other.score));
@@ -262,12 +281,9 @@ fn without_place(
     (rank, terms): (usize, Terms),
     line: &Line,
 ) -> Stage {
-    let scored = body.items.iter().map(|item| {
-        let counts = [item.likes, item.comments, item.shares, item.exposures];
-        let affinity = super::score::affinity(item.affinity);
-        let at = (world.weights, body.as_of_ms);
-        (Terms::of(item.created_at_ms, counts, affinity, at).score, item.created_at_ms, item.post)
-    });
+    let scorer = Scorer::new(world.weights, body.facts, body.as_of_ms);
+    let scored =
+        body.items.iter().map(|item| (scorer.item(item).score, item.created_at_ms, item.post));
     let worst = scored.max_by(|a, b| best_first(*a, *b));
     let own = (terms.score, line.known.created_at_ms, line.post);
     match worst {

@@ -6,11 +6,12 @@
 //! the least of the body's as of when it ceases to hold. A post that was looked at always concerns the body, also one that was
 //! passed over for its author; which those are is remembered by a filter that may take another for one, and never the
 //! reverse (Bloom, 1970: 1,024 bits and 5 places a post, so that of 100 posts it takes 1 other in 100).
+//! A weight set with an arm has no floor: its scores rise and fall with what others do.
 
 use schemas::{FeedBody, PostId, Rule};
 
-use crate::ranking::score::affinity;
-use crate::ranking::{Terms, Weights};
+use crate::ranking::weights::Arms;
+use crate::ranking::{Scorer, Weights};
 
 const WORDS: usize = 16;
 const PLACES: u64 = 5;
@@ -31,7 +32,8 @@ impl Floor {
     /// The floor of a body, of what was looked at for it; none if anything may enter it.
     pub fn of(body: &FeedBody, looked_at: &[PostId], weights: &Weights) -> Option<Self> {
         let is_relaxed = |rule| matches!(rule, Rule::DistanceDropped | Rule::Top5Dropped);
-        let is_open = body.items.len() < weights.limits.kept_max
+        let is_open = weights.arms != Arms::default()
+            || body.items.len() < weights.limits.kept_max
             || body.items.iter().any(|item| is_relaxed(item.rule));
         if is_open || looked_at.len() > LOOKED_AT_MAX {
             return None;
@@ -43,11 +45,9 @@ impl Floor {
             }
         }
         let mut least = f64::INFINITY;
+        let scorer = Scorer::new(weights, None, body.valid_until_ms);
         for item in &body.items {
-            let counts = [item.likes, item.comments, item.shares, item.exposures];
-            let at = (weights, body.valid_until_ms);
-            let terms = Terms::of(item.created_at_ms, counts, affinity(item.affinity), at);
-            least = least.min(terms.score);
+            least = least.min(scorer.item(item).score);
         }
         Some(Self { score: least.to_bits(), as_of: body.as_of_ms, looked_at: filter })
     }

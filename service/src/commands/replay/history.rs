@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use millstream::TopicPartition;
 use millstream::broker::{Batch, Broker, Flow};
 use schemas::Payload;
-use schemas::topic::INPUTS;
+use schemas::topic::HISTORY;
 use topologies::past::Input;
 
 use super::super::known_schemas::KnownSchemas;
@@ -49,9 +49,9 @@ impl<'a> History<'a> {
         schemas: &'a KnownSchemas,
         until_ms: i64,
     ) -> Result<Self, Failed> {
-        let log = LogReader::open(broker, app, &INPUTS)?;
+        let log = LogReader::open(broker, app, &HISTORY)?;
         let lanes = log.unread().iter().map(|partition| {
-            let topic = INPUTS.iter().position(|input| *input.name == *partition.topic);
+            let topic = HISTORY.iter().position(|input| *input.name == *partition.topic);
             (partition.clone(), Lane { topic: topic.unwrap_or_default(), ..Lane::default() })
         });
         let lanes = lanes.collect();

@@ -61,7 +61,7 @@ pub fn run(broker: &dyn Broker, config: &Config, asked: &Replay) -> Result<Strin
     let settings = FeedSettings { schemas: known.by_id(), ..worker::settings(config) };
     let mut history = History::open(broker, &config.app, &known, asked.at)?;
     let past = play(&mut history, &settings, asked.at)?;
-    let replayed = Replayed::of((&past, &settings), &history, asked).map_err(failed)?;
+    let replayed = Replayed::of(&past, &history, asked).map_err(failed)?;
     if asked.json {
         let json = serde_json::to_string_pretty(&replayed).map_err(|e| e.to_string())?;
         return Ok(format!("{json}\n"));
@@ -111,15 +111,12 @@ fn failed(fault: Fault) -> Failed {
 }
 
 impl Replayed {
-    fn of(
-        (past, settings): (&Past, &FeedSettings),
-        history: &History<'_>,
-        asked: &Replay,
-    ) -> Result<Self, Fault> {
+    fn of(past: &Past, history: &History<'_>, asked: &Replay) -> Result<Self, Fault> {
         let user = UserId(asked.user.into_bytes());
+        let weights = past.weights(&user)?;
         let why = |post: PostId| -> Result<Why, Fault> {
             let verdict = past.why(user, post, asked.at)?;
-            let ranked = (&settings.weights, asked.at);
+            let ranked = (&weights, asked.at);
             let why = Why::of(post, FeedVersion::default(), &verdict, ranked);
             if !why.is_unlisted() {
                 return Ok(why);

@@ -156,7 +156,7 @@ async fn a_miss_is_told_to_the_workers_each_time_and_a_hit_soon_after_it_is_not(
     asked(&world, "").await;
     push(&stack, &held(2)).await;
     asked(&world, "").await;
-    let miss = (user(ME).to_bytes(), Read { at_ms: NOW, miss: true }.to_bytes());
+    let miss = (user(ME).to_bytes(), Read { at_ms: NOW, miss: true, served: vec![] }.to_bytes());
     assert_eq!(told(&world).await, [miss.clone(), miss]);
 }
 

@@ -34,6 +34,7 @@ use crate::read::{
     Guard, Guarded, Held, LocalState, RankedTier, Reads, Source, StateFault, StateFeeds, Tiers,
 };
 use crate::token;
+use crate::weights::WeightSets;
 
 pub const NOW: i64 = 1_795_216_628_500;
 pub const ME: Uuid = Uuid::from_bytes([1; 16]);
@@ -92,6 +93,7 @@ pub fn held(version: u64) -> Held {
         weight_set: schemas::V1,
         cold_start: false,
         items: vec![item, better],
+        facts: None,
     };
     Held { version: FeedVersion { feeds_epoch: 0, version }, body, is_published: true }
 }
@@ -167,6 +169,8 @@ impl World {
             reads: Arc::new(Reads::new(tiers, log.clone(), time, Arc::clone(&metrics))),
             daily: Daily::default(),
             suggestions: Some(SuggestionWeights::default()),
+            weights: WeightSets::default(),
+            remembers_shown: false,
             log,
             format: EventFormat::Json,
             cursors: Cursors::new(Some("open sesame")).unwrap(),

@@ -61,6 +61,8 @@ pub enum Reason {
     Trending { place: Option<usize> },
     /// The reader did so much with posts of this author on 90 days.
     Affinity { author_id: Uuid, interactions: u32 },
+    /// It is new, few have seen it, and its author came up by chance.
+    Explore { author_id: Uuid },
 }
 
 /// What kept a post out.
@@ -261,6 +263,7 @@ impl Placed {
         let author_id = Uuid::from_bytes(item.author.0);
         let reason = |source| match source {
             "follow" => Reason::Follow { author_id },
+            "explore" => Reason::Explore { author_id },
             "trending" => Reason::Trending { place: placed.trends_at },
             _ => Reason::Affinity { author_id, interactions: item.affinity },
         };

@@ -17,7 +17,7 @@ impl Candidates {
         for post in world.trending {
             let Some((slot, line)) = world.posts.place(post) else { continue };
             let Some(known) = world.posts.lines(slot).get(line as usize) else { continue };
-            let number = self.author_of_trending(known.known.author, removing);
+            let number = self.author_number(known.known.author, removing);
             let Some(who) = self.authors.get_mut(number as usize) else { continue };
             who.trends = true;
             let removed = who.removed.or_else(|| removal.of_post(post));
@@ -49,7 +49,7 @@ impl Candidates {
     }
 
     /// The number of an author; one whom the reader does not know gets the next.
-    fn author_of_trending(&mut self, id: UserId, removing: Removing<'_>) -> u32 {
+    pub(super) fn author_number(&mut self, id: UserId, removing: Removing<'_>) -> u32 {
         let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let known = self.authors.get(..self.known_authors).unwrap_or_default();
         if let Ok(found) = known.binary_search_by_key(&id, |who: &Author| who.id) {
