@@ -5,6 +5,9 @@
 //! [`all`].
 
 use topologies::ranking::Weights;
+use topologies::ranking::weights::{
+    Arms, AuthorMemory, DAY_MS, Explore, FreshnessByKind, Points, Quota, Smoothing, Unseen,
+};
 
 /// How a list comes about.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,16 +85,61 @@ pub fn all() -> Vec<Contender> {
     all
 }
 
-/// The arms, a line each.
+/// The arms, a line each: first every arm alone, on `v1`.
 fn arms() -> Vec<Contender> {
-    let v1 = Weights::v1;
+    let with = |arms| Weights { arms, ..Weights::v1() };
+    let off = Arms::default;
     vec![
-        Contender::arm("affinity 0.10", Weights { affinity: 0.10, ..v1() }),
+        Contender::arm("smoothed", with(Arms { smoothing: SMOOTHING, ..off() })),
+        Contender::arm("normalised affinity", with(Arms { normalised_affinity: true, ..off() })),
+        Contender::arm("trending quota", with(Arms { trending_quota: QUOTA, ..off() })),
+        Contender::arm("explore", with(Arms { explore: EXPLORE, ..off() })),
+        Contender::arm("author memory", with(Arms { author_memory: MEMORY, ..off() })),
+        Contender::arm("freshness by kind", with(Arms { kinds: KINDS, ..off() })),
+        Contender::arm("unseen", with(Arms { unseen: UNSEEN, ..off() })),
+        Contender::arm("all arms", with(every())).in_closed_loop(),
         Contender::arm(BEST, best()).in_closed_loop(),
     ]
 }
 
+const SMOOTHING: Option<Smoothing> = Some(Smoothing { exposures: 50.0 });
+const QUOTA: Option<Quota> = Some(Quota { every: 5 });
+const EXPLORE: Option<Explore> = Some(Explore { every: 10, age_ms_max: DAY_MS, exposures_max: 20 });
+const MEMORY: Option<AuthorMemory> = Some(AuthorMemory { decay: 0.9, floor: 0.3, days: 7 });
+const KINDS: Option<FreshnessByKind> =
+    Some(FreshnessByKind { follow: 0.1, trending: 0.05, affinity: 0.05, explore: 0.1 });
+const UNSEEN: Option<Unseen> = Some(Unseen { times: 2, factor: 0.7 });
+
+/// All of them together.
+fn every() -> Arms {
+    Arms {
+        smoothing: SMOOTHING,
+        normalised_affinity: true,
+        trending_quota: QUOTA,
+        explore: EXPLORE,
+        author_memory: MEMORY,
+        kinds: KINDS,
+        unseen: UNSEEN,
+    }
+}
+
 /// The best numbers that were found, on seeds that no report uses: `examples/tune.rs`.
 pub fn best() -> Weights {
-    Weights { affinity: 0.10, ..Weights::v1() }
+    Weights {
+        engagement: 0.16,
+        affinity: 0.07,
+        decay_per_hour: 0.044,
+        points: Points { like: 1, comment: 0, share: 0 },
+        arms: Arms {
+            smoothing: Some(Smoothing { exposures: 73.0 }),
+            kinds: Some(FreshnessByKind {
+                follow: 0.029,
+                trending: 0.176,
+                affinity: 0.087,
+                explore: 0.1,
+            }),
+            ..Arms::default()
+        },
+        ..Weights::v1()
+    }
 }

@@ -167,13 +167,16 @@ impl<'w> Life<'w> {
                 let Some(post) = self.world.post(number) else { return };
                 let Some(author) = self.world.person(post.author) else { return };
                 self.records.post((post.id, author.id), at);
-                self.live.insert(number);
+                if post.at >= BEGINS {
+                    self.live.insert(number);
+                }
             }
             What::Delete(number) => {
                 let post = self.world.post(number).map(|post| post.id);
                 post.into_iter().for_each(|post| self.records.post_deleted(post, at));
                 self.live.remove(&number);
             }
+            What::Liked(who, post) => self.act(who, post, (Action::Like, at)),
             What::Follow(who, whom) => self.tie((who, whom), at, true),
             What::Unfollow(who, whom) => self.tie((who, whom), at, false),
             What::Boost(member, post) => {

@@ -109,6 +109,11 @@ pub fn judge(asked: &Asked, told: &(dyn Fn(&str) + Sync)) -> Result<Report> {
     Ok(Report::of(asked, &done))
 }
 
+/// The topology of worlds in which arms are compared: those that ask for it know what readers were shown.
+pub fn settings() -> FeedSettings {
+    FeedSettings { remembers_shown: true, ..FeedSettings::default() }
+}
+
 impl Task {
     fn name(self, asked: &Asked) -> String {
         match self {
@@ -127,7 +132,7 @@ impl Task {
 fn live(asked: &Asked, seed: usize, task: Task) -> Result<Done> {
     let (seed, size) = (asked.seeds.get(seed).copied().unwrap_or_default(), asked.size);
     let (contenders, every) = (&asked.contenders[..], asked.look_every);
-    let settings = FeedSettings::default();
+    let settings = settings();
     Ok(match task {
         Task::Open => {
             let world = World::plant(seed, size);
@@ -144,7 +149,7 @@ fn live(asked: &Asked, seed: usize, task: Task) -> Result<Done> {
         }
         Task::Kept => {
             let world = World::plant(seed, Size { days: size.days.min(KEPT_DAYS_MAX), ..size });
-            Done::Kept(kept::run(&world, &settings)?)
+            Done::Kept(kept::run(&world, &FeedSettings::default())?)
         }
         Task::Closed(number) => {
             let world = World::plant(seed, size);

@@ -1,9 +1,10 @@
 //! What a reader does with a list: how far they look, and what each post gets of them.
 //!
-//! A post at position k (from 1) is on the screen if the reader came that far, and is viewed with the probability
-//! bias(k) = k^-0.4 (an examination model with an exponent; Craswell and others, WSDM 2008, have the family). Of what is
-//! viewed, with utility u, P(click) = 0.5 u, P(like) = 0.35 u, P(comment) = 0.08 u, P(share) = 0.06 u, each by itself, so
-//! that P(action | shown at k) = bias(k) x P(action | u). A liked author whom one does not follow is followed with 0.3 u.
+//! A post at position k (from 1) is on the screen if the reader came that far. With bias(k) = k^-0.4 (an examination model with
+//! an exponent; Craswell and others, WSDM 2008, have the family) and utility u, P(action | shown at k) = bias(k) x rate x u,
+//! with the rates of click 0.5, like 0.35, comment 0.08 and share 0.06, each by itself. A post is viewed with bias(k) x
+//! (0.4 + 0.6 u), as one passes by what does not look good, and nothing is done with what was not viewed. A liked author whom
+//! one does not follow is followed with 0.3 u.
 //!
 //! Chance belongs to the reader, the post and the time of the look, not to the list: two lists that show a reader the same
 //! post at one time get the same answer, unless the position decides. So contenders differ by what they show.
@@ -17,12 +18,15 @@ use super::draw;
 /// Posts on a screen before anybody stops.
 const LEAST: u32 = 4;
 /// The mean of what comes beyond, before appetite ends.
-const BEYOND: f64 = 10.0;
+const BEYOND: f64 = 16.0;
 /// Nobody goes further.
 pub const SHOWN_MAX: usize = 50;
 const BIAS: f64 = -0.4;
 const CLICK: f64 = 0.5;
-const LIKE: f64 = 0.35;
+/// Also in the past.
+pub const LIKE: f64 = 0.35;
+/// What is viewed of the worst, and how much more of the best.
+const VIEWED: (f64, f64) = (0.4, 0.6);
 const COMMENT: f64 = 0.08;
 const SHARE: f64 = 0.06;
 const FOLLOW: f64 = 0.3;
@@ -67,14 +71,15 @@ pub fn respond(
     let mut random = of(world, (reader, post), at);
     let mut response = Response { post, actions: vec![Action::Impression], follows: false };
     // All chances are drawn whatever happens, so that one does not move another.
-    let viewed = random.happens(bias(position));
+    let looks_good = VIEWED.0 + VIEWED.1 * utility;
+    let viewed = random.happens(bias(position) * looks_good);
     let acts = [
         (Action::Click, CLICK),
         (Action::Like, LIKE),
         (Action::Comment, COMMENT),
         (Action::Share, SHARE),
     ];
-    let acts = acts.map(|(action, rate)| (action, random.happens(rate * utility)));
+    let acts = acts.map(|(action, rate)| (action, random.happens(rate * utility / looks_good)));
     let follows = random.happens(FOLLOW * utility);
     if viewed {
         response.actions.push(Action::View);
@@ -106,7 +111,7 @@ mod tests {
             of.actions.into_iter().for_each(|action| *counts.entry(action).or_default() += 1);
         }
         let rate = |action: Action| f64::from(counts[&action]) / shown as f64;
-        let expected = [(Action::View, 1.0), (Action::Click, 0.3), (Action::Like, 0.21)];
+        let expected = [(Action::View, 0.76), (Action::Click, 0.3), (Action::Like, 0.21)];
         for (action, of_utility) in expected {
             let expected = bias(position) * of_utility;
             assert!((rate(action) - expected).abs() < 0.01, "{action}: {}", rate(action));

@@ -3,13 +3,15 @@
 //! 1. [`people`]: readers with latent appetites for topics, authors with a mix of topics and a skill, whom one is close to.
 //! 2. [`posts`]: what is written and when, its topic and latent quality; bursts, rings of spammers, deletions.
 //! 3. [`ties`]: who follows whom, by taste and popularity, and how that changes.
-//! 4. [`utility`]: the truth, what a post is worth to a reader at a time; and [`behaviour`], what they do when it is shown.
+//! 4. [`past`]: what readers liked in the two months before, which is where affinity comes from.
+//! 5. [`utility`]: the truth, what a post is worth to a reader at a time; and [`behaviour`], what they do when it is shown.
 //!
 //! The same seed and size make the same world, to the last bit. What readers do is not in it, because it depends on
 //! what they are shown: [`crate::life`] asks for it.
 
 pub mod behaviour;
 pub mod draw;
+pub mod past;
 pub mod people;
 pub mod posts;
 pub mod ties;
@@ -48,7 +50,7 @@ pub struct Size {
 
 impl Size {
     /// The world of the report.
-    pub const FULL: Self = Self { readers: 400, authors: 160, rings: 2, days: 8, bursts: 4 };
+    pub const FULL: Self = Self { readers: 400, authors: 160, rings: 2, days: 10, bursts: 5 };
     /// One that a test can afford.
     pub const TINY: Self = Self { readers: 60, authors: 24, rings: 1, days: 3, bursts: 1 };
 
@@ -63,6 +65,8 @@ impl Size {
     }
 }
 
+/// Whoever is not new has been there for so long.
+pub const PAST_MS: i64 = 60 * DAY_MS;
 /// Topics there are.
 pub const TOPICS: usize = 10;
 /// So many accounts are in a ring.
@@ -94,6 +98,8 @@ pub enum What {
     Unfollow(u32, u32),
     /// A spammer likes, comments on and shares a post of their ring.
     Boost(u32, u32),
+    /// In the past somebody liked a post.
+    Liked(u32, u32),
     /// Somebody opens their feed.
     Open(u32),
 }
@@ -126,7 +132,8 @@ impl World {
         let mut happenings = Vec::new();
         people::happenings(seed, size, &people, &mut happenings);
         posts::happenings(seed, size, (&people, &posts), &mut happenings);
-        ties::happenings(seed, size, &people, &mut happenings);
+        let followed = ties::happenings(seed, size, &people, &mut happenings);
+        past::happenings(seed, (&people, &posts), &followed, &mut happenings);
         // Whoever is drawn first comes first among equals: the sort is stable.
         happenings.sort_by_key(|happening| happening.at);
         happenings.retain(|happening| happening.at < size.ends());

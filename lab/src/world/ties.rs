@@ -8,7 +8,7 @@ use super::people::Person;
 use super::{BEGINS, DAY_MS, Happening, Size, What, draw};
 
 /// Followees of a reader at the start, on average: a quarter of the authors at most.
-const FOLLOWEES: f64 = 24.0;
+const FOLLOWEES: f64 = 36.0;
 /// So much a day of one's ties is cut, and as many are made.
 const CHURN: f64 = 0.03;
 /// What draws one to an author whom one has no taste for.
@@ -16,9 +16,16 @@ const CURIOSITY: f64 = 0.05;
 /// How much a spammer draws, beside an author.
 const SPAMMER: f64 = 0.05;
 
-/// The follows of a world, from its beginning and as they change; newcomers begin with none.
-pub fn happenings(seed: u64, size: Size, people: &[Person], out: &mut Vec<Happening>) {
+/// The follows of a world, from its beginning and as they change; newcomers begin with none. Gives whom each reader follows at
+/// the beginning, ascending.
+pub fn happenings(
+    seed: u64,
+    size: Size,
+    people: &[Person],
+    out: &mut Vec<Happening>,
+) -> Vec<(u32, Vec<u32>)> {
     let mut random = draw::chance(seed, 6);
+    let mut first = Vec::new();
     let readers = (0_u32..).zip(people).filter(|(_, who)| who.ring.is_none() && !who.is_new());
     for (number, person) in readers {
         let mut of = Ties { number, person, people, followed: BTreeSet::new() };
@@ -34,10 +41,12 @@ pub fn happenings(seed: u64, size: Size, people: &[Person], out: &mut Vec<Happen
                 what: What::Follow(number, *followee),
             }),
         );
+        first.push((number, of.followed.iter().copied().collect()));
         for day in 0..i64::from(size.days) {
             of.change(BEGINS + day * DAY_MS, &mut random, out);
         }
     }
+    first
 }
 
 /// Whom one reader follows.

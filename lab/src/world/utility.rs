@@ -11,7 +11,7 @@
 //! ```
 
 use super::people::Person;
-use super::posts::NEWS as NEWS_SHARE;
+use super::posts::{NEWS as NEWS_SHARE, Post};
 use super::{HOUR_MS, World};
 
 /// How much everybody wants to hear of a burst.
@@ -57,6 +57,12 @@ impl World {
     }
 }
 
+/// What a post is worth to somebody while it is new, apart from bursts.
+pub fn worth(reader: &Person, post: &Post) -> f64 {
+    let appetite = reader.appetite.get(post.topic).copied().unwrap_or_default();
+    post.quality * either(appetite, reader, post.author)
+}
+
 fn freshness((stays, hours): (f64, f64), age_ms: i64) -> f64 {
     let age_hours = age_ms.max(0) as f64 / HOUR_MS as f64;
     stays + (1.0 - stays) * libm::exp(-age_hours / hours)
@@ -73,7 +79,7 @@ fn again(viewed: bool) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Post, Size};
+    use super::super::Size;
     use super::*;
 
     /// A world in which the first reader and the first post are as a test wants them.
