@@ -125,19 +125,16 @@ fn every() -> Arms {
 
 /// The best numbers that were found, on seeds that no report uses: `examples/tune.rs`.
 pub fn best() -> Weights {
+    let kinds = FreshnessByKind { follow: 0.03, trending: 0.18, affinity: 0.03, explore: 0.1 };
     Weights {
-        engagement: 0.16,
+        engagement: 0.37,
         affinity: 0.07,
-        decay_per_hour: 0.044,
         points: Points { like: 1, comment: 0, share: 0 },
         arms: Arms {
             smoothing: Some(Smoothing { exposures: 73.0 }),
-            kinds: Some(FreshnessByKind {
-                follow: 0.029,
-                trending: 0.176,
-                affinity: 0.087,
-                explore: 0.1,
-            }),
+            author_memory: Some(AuthorMemory { decay: 0.985, floor: 0.45, days: 7 }),
+            kinds: Some(kinds),
+            unseen: Some(Unseen { times: 3, factor: 0.6 }),
             ..Arms::default()
         },
         ..Weights::v1()

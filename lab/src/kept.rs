@@ -1,6 +1,9 @@
 //! Feeds that are kept ranked, as in production: how many rankings the floor spares, whether it ever spares one that it must
 //! not, and whether what is published is what the ranking gives when it is asked.
 //!
+//! How many rankings are spared and asked for depends a little on how much the engine takes at a time, and that on the
+//! machine: these two figures alone are not the same every time.
+//!
 //! | figure | formula |
 //! | --- | --- |
 //! | avoided | readers not ranked for a change of a post that cannot concern them / those and the readers who were to be ranked for it |

@@ -172,3 +172,71 @@ fn keep(done: &Mutex<Vec<OfSeed>>, seed: usize, outcome: Done) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::contender::all;
+    use crate::metric::Metric;
+    use crate::report::Row;
+
+    const NAMES: [&str; 5] = ["random", "chronological", "v1", "best of v1's candidates", "oracle"];
+
+    fn judged(threads: usize) -> Report {
+        let contenders = all().into_iter().filter(|of| NAMES.contains(&of.name.as_str()));
+        let asked = Asked {
+            seeds: vec![1],
+            size: Size::TINY,
+            look_every: 4,
+            threads,
+            contenders: contenders.collect(),
+        };
+        judge(&asked, &|_| {}).unwrap()
+    }
+
+    /// Judged once for all tests.
+    fn report() -> &'static Report {
+        static REPORT: OnceLock<Report> = OnceLock::new();
+        REPORT.get_or_init(|| judged(2))
+    }
+
+    fn means(rows: &[Row], metric: Metric) -> Vec<f64> {
+        rows.iter().map(|row| row.figure(metric).unwrap().mean).collect()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_figures_whatever_the_threads() {
+        let again = judged(1);
+        // How many rankings a floor spares depends on how much the engine takes at a time.
+        assert_eq!(Report { floor: report().floor, ..again }, *report());
+    }
+
+    #[test]
+    fn the_oracle_reaches_all_and_chance_the_least() {
+        for rows in [&report().open, &report().closed] {
+            let [random, others @ .., oracle] = &means(rows, Metric::Ndcg10)[..] else { panic!() };
+            assert_eq!(*oracle, 1.0);
+            assert!(others.iter().all(|of| random < of && of < oracle), "{random} {others:?}");
+        }
+        let regret = means(&report().open, Metric::Regret);
+        assert!(regret[4].abs() < 1e-12 && regret[0] > 0.05, "{regret:?}");
+    }
+
+    #[test]
+    fn what_is_published_is_what_is_ranked_on_demand_and_the_floor_is_never_wrong() {
+        let (_, kept) = report().floor;
+        assert!(kept.published > 25, "{kept:?}");
+        assert_eq!((kept.equal, kept.mismatches), (kept.published, 0));
+    }
+
+    #[test]
+    fn a_report_is_told_as_a_table_and_as_a_page_that_asks_for_nothing() {
+        let (table, page) = (report().table(), report().page());
+        assert!(NAMES.iter().all(|name| table.contains(name)), "{table}");
+        assert!(page.contains("What v1 does badly") && page.contains("<svg"));
+        let asks = ["<script", "src=", "href=", "url(", "@import"];
+        assert!(asks.iter().all(|word| !page.contains(word)));
+    }
+}

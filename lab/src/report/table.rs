@@ -107,3 +107,17 @@ pub fn cell(interval: Option<Interval>, digits: usize) -> String {
         Some(Interval { mean, half: Some(half) }) => format!("{mean:.digits$} ±{half:.digits$}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_has_the_interval_where_there_is_one_and_a_dash_where_there_is_nothing() {
+        let of = |half| Some(Interval { mean: 0.1234, half });
+        assert_eq!(
+            [cell(of(Some(0.01)), 3), cell(of(None), 2), cell(None, 2)],
+            ["0.123 ±0.010", "0.12", "-"]
+        );
+    }
+}

@@ -46,17 +46,26 @@ pub struct Size {
     pub days: u32,
     /// Bursts of interest in the second half.
     pub bursts: u32,
+    /// Of so many days before there are posts that readers liked.
+    pub past_days: u32,
 }
 
 impl Size {
     /// The world of the report.
-    pub const FULL: Self = Self { readers: 400, authors: 160, rings: 2, days: 10, bursts: 5 };
+    pub const FULL: Self =
+        Self { readers: 400, authors: 160, rings: 2, days: 10, bursts: 5, past_days: 60 };
     /// One that a test can afford.
-    pub const TINY: Self = Self { readers: 60, authors: 24, rings: 1, days: 3, bursts: 1 };
+    pub const TINY: Self =
+        Self { readers: 30, authors: 12, rings: 1, days: 2, bursts: 1, past_days: 12 };
 
     /// When it ends, ms UTC.
     pub fn ends(&self) -> i64 {
         BEGINS + i64::from(self.days) * DAY_MS
+    }
+
+    /// Since when whoever is not new has been there.
+    pub fn past_from(&self) -> i64 {
+        BEGINS - i64::from(self.past_days) * DAY_MS
     }
 
     /// When its second half begins, from which on all is judged.
@@ -65,8 +74,6 @@ impl Size {
     }
 }
 
-/// Whoever is not new has been there for so long.
-pub const PAST_MS: i64 = 60 * DAY_MS;
 /// Topics there are.
 pub const TOPICS: usize = 10;
 /// So many accounts are in a ring.

@@ -7,9 +7,7 @@
 use schemas::UserId;
 use worlds::random::Random;
 
-use super::{
-    BEGINS, DAY_MS, HOUR_MS, Happening, PAST_MS, RING_SIZE, Size, TOPICS, What, draw, user_id,
-};
+use super::{BEGINS, DAY_MS, HOUR_MS, Happening, RING_SIZE, Size, TOPICS, What, draw, user_id};
 
 /// Appetites for one's favourite topics, the first one first.
 const FAVOURITES: [f64; 4] = [1.0, 0.7, 0.45, 0.3];
@@ -119,7 +117,7 @@ fn reader(seed: u64, size: Size, number: u32, random: &mut Random) -> Person {
     let late_by = (random.unit() * DAY_MS as f64) as i64;
     let joins = match is_late(size.readers) || is_late(size.authors) {
         true => size.judged_from() + late_by,
-        false => BEGINS - PAST_MS,
+        false => size.past_from(),
     };
     let span = (size.ends() - joins.max(BEGINS)) as f64;
     let leaves = random.happens(1.0 / f64::from(LEAVERS));

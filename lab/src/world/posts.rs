@@ -10,7 +10,7 @@ use worlds::random::Random;
 
 use super::past::OLD_MS;
 use super::people::Person;
-use super::{BEGINS, DAY_MS, HOUR_MS, Happening, PAST_MS, Size, TOPICS, What, draw, post_id};
+use super::{BEGINS, DAY_MS, HOUR_MS, Happening, Size, TOPICS, What, draw, post_id};
 
 /// How much quality is chance, as a deviation of the logit.
 const CHANCE: f64 = 0.7;
@@ -83,7 +83,7 @@ pub fn plant(seed: u64, size: Size, people: &[Person], bursts: &[Burst]) -> Vec<
     let mut posts = Vec::new();
     for (number, person) in (0_u32..).zip(people) {
         let Some(author) = &person.author else { continue };
-        let old = -(PAST_MS / DAY_MS)..-(OLD_MS / DAY_MS);
+        let old = -i64::from(size.past_days)..-(OLD_MS / DAY_MS);
         for day in old.chain(0..i64::from(size.days)) {
             let count = draw::poisson(author.posts_a_day, &mut random);
             for _ in 0..count {

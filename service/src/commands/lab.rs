@@ -11,7 +11,7 @@ use lab::world::Size;
 use crate::cli::Lab;
 
 /// Of the judged looks in the open loop one in so many is ranked by everybody.
-const LOOK_EVERY: usize = 8;
+const LOOK_EVERY: usize = 16;
 /// More than this share of a gigabyte each, and there are not more lives than cores.
 const THREADS_MAX: usize = 8;
 
