@@ -30,7 +30,8 @@ impl Ranking {
     pub fn run(&self, teller: Teller) -> Result<()> {
         let (posts, lines, reader) = world();
         let (gone, weights) = (GoneUsers::default(), Weights::v1());
-        let world = World { posts: &posts, gone: &gone, trending: &[], weights: &weights };
+        let world =
+            World { posts: &posts, gone: &gone, words: None, trending: &[], weights: &weights };
         let (mut ranker, mut body) = (Ranker::default(), FeedBody::default());
         let ours = self.time(|| ranker.rank_into(&reader, &world, NOW, &mut body));
         let mut scored = Vec::new();

@@ -71,7 +71,7 @@ impl Witness for Comparison<'_> {
         // Whoever is new looks seldom enough as it is.
         let is_new = life.world.person(look.reader).is_some_and(|person| person.is_new());
         self.looks += 1;
-        if self.looks % self.every != 0 && !is_new {
+        if !self.looks.is_multiple_of(self.every) && !is_new {
             return Ok(());
         }
         let ideal = Ideal::of(life, look);

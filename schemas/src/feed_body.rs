@@ -5,12 +5,13 @@
 //! were ranked as of `as_of`. The log carries integers, never scores. No items is an empty feed; an
 //! absent key was never ranked.
 //!
-//! Flag 2 says that the weight set asks for more than `v1` does: what it asks for follows the items, as the mean rate u32
-//! (in millionths) and the greatest affinity u32, then for each item how often its author was passed by u8, and how often
+//! Flag 2 says that more than `v1` is computed from, for the weight set or the reader asks so: that follows the items, as the mean rate u32
+//! (in millionths), the greatest affinity u32, what the reader multiplies freshness, engagement and affinity by u16 each (in hundredths), then for each item how often its author was passed by u8, and how often
 //! it was served unseen u8.
 
 use crate::ids::{PostId, UserId};
 use crate::poison::{FieldFault, Poison};
+use crate::preferences::{Scales, UNSCALED};
 use crate::wire::{Cursor, Wire};
 
 /// The number of weight set `v1`.
@@ -145,12 +146,20 @@ pub struct FeedItem {
 }
 
 /// What a weight set that asks for more than `v1` computes scores from, beside the items.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// What live posts earn per exposure, together, in millionths.
     pub rate_mean_ppm: u32,
     /// The reader's interactions with the author they had most to do with.
     pub affinity_max: u32,
+    /// What the reader has the terms multiplied by, in hundredths.
+    pub scales: Scales,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self { rate_mean_ppm: 0, affinity_max: 0, scales: UNSCALED }
+    }
 }
 
 /// A ranked feed.
@@ -185,6 +194,7 @@ impl Wire for FeedBody {
         if let Some(facts) = self.facts {
             out.extend_from_slice(&facts.rate_mean_ppm.to_le_bytes());
             out.extend_from_slice(&facts.affinity_max.to_le_bytes());
+            facts.scales.iter().for_each(|scale| out.extend_from_slice(&scale.to_le_bytes()));
             self.items.iter().take(n.into()).for_each(|of| out.extend([of.ignored, of.unseen]));
         }
     }
@@ -230,8 +240,9 @@ fn encode_item(item: &FeedItem, out: &mut Vec<u8>) {
 }
 
 fn decode_facts(cursor: &mut Cursor<'_>, items: &mut [FeedItem]) -> Result<Facts, Poison> {
-    let facts =
-        Facts { rate_mean_ppm: cursor.u32("rate_mean_ppm")?, affinity_max: cursor.u32("A_max")? };
+    let (rate_mean_ppm, affinity_max) = (cursor.u32("rate_mean_ppm")?, cursor.u32("A_max")?);
+    let scales = [cursor.u16("freshness")?, cursor.u16("engagement")?, cursor.u16("affinity")?];
+    let facts = Facts { rate_mean_ppm, affinity_max, scales };
     for item in items {
         (item.ignored, item.unseen) = (cursor.u8("ignored")?, cursor.u8("unseen")?);
     }
@@ -291,10 +302,14 @@ mod tests {
     #[test]
     fn what_a_weight_set_asks_for_beyond_v1_follows_the_items() {
         let mut body = body();
-        body.facts = Some(Facts { rate_mean_ppm: 50_000, affinity_max: 12 });
+        body.facts =
+            Some(Facts { rate_mean_ppm: 50_000, affinity_max: 12, scales: [50, 100, 200] });
         (body.items[0].ignored, body.items[1].unseen) = (3, 2);
-        assert_round_trip(&body, 22 + 2 * 62 + 8 + 2 * 2);
-        assert_eq!(body.to_bytes()[22 + 2 * 62..], [0x50, 0xc3, 0, 0, 12, 0, 0, 0, 3, 0, 0, 2]);
+        assert_round_trip(&body, 22 + 2 * 62 + 14 + 2 * 2);
+        assert_eq!(
+            body.to_bytes()[22 + 2 * 62..],
+            [0x50, 0xc3, 0, 0, 12, 0, 0, 0, 50, 0, 100, 0, 200, 0, 3, 0, 0, 2]
+        );
     }
 
     #[test]

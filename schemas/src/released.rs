@@ -158,6 +158,7 @@ fn feed_of(told: &Value) -> FeedBody {
     let facts = told.get("rate_mean_ppm").filter(|rate| !rate.is_null()).map(|rate| Facts {
         rate_mean_ppm: small(rate),
         affinity_max: small(&told["affinity_max"]),
+        scales: [0, 1, 2].map(|term| u16::try_from(number(&told["scales"][term])).unwrap()),
     });
     let item = |of: &Value| FeedItem {
         post: of["post"].as_str().unwrap().parse().unwrap(),

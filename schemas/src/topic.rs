@@ -44,6 +44,10 @@ pub enum Value {
     ToUser,
     /// [`crate::Dismissal`].
     Dismissal,
+    /// [`crate::Preferences`].
+    Preferences,
+    /// [`crate::Words`]; null: none, or too old.
+    Words,
     /// [`crate::ToPerson`].
     ToPerson,
     /// [`crate::Feedback`].
@@ -141,6 +145,13 @@ pub const READS: Topic = topic("reads", Key::User, Value::Read, keep_days(7));
 /// Who is not to be suggested to whom, from the API.
 pub const DISMISSALS: Topic = topic("dismissals", Key::User, Value::Dismissal, Cleanup::Keep);
 
+/// What readers chose, from the API.
+pub const PREFERENCES: Topic =
+    topic("preferences", Key::User, Value::Preferences, Cleanup::Compact);
+
+/// Broadcast: the words of posts within the horizon, for readers who mute some.
+pub const POST_WORDS: Topic = topic("post-words", Key::Post, Value::Words, Cleanup::CompactSoon);
+
 /// What posts must hear, from ingest.
 pub const BY_POST: Topic = topic("by-post", Key::Post, Value::ToPost, Cleanup::Purge);
 
@@ -184,8 +195,8 @@ pub const FEEDS: Topic = topic("feeds", Key::User, Value::Feed, Cleanup::Compact
 pub const INPUTS: [Topic; 8] =
     [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, CDC_MUTES, CDC_BLOCKS, EVENTS];
 
-/// Those that say what feeds were like: the inputs, and by which weights they were ranked.
-pub const HISTORY: [Topic; 9] = [
+/// Those that say what feeds were like: the inputs, what readers chose, and by which weights they were ranked.
+pub const HISTORY: [Topic; 10] = [
     CDC_USERS,
     CDC_POSTS,
     CDC_FOLLOWS,
@@ -194,11 +205,12 @@ pub const HISTORY: [Topic; 9] = [
     CDC_MUTES,
     CDC_BLOCKS,
     EVENTS,
+    PREFERENCES,
     WEIGHTS,
 ];
 
 /// All of them but dead letters, inputs first.
-pub const ALL: [Topic; 20] = [
+pub const ALL: [Topic; 22] = [
     CDC_USERS,
     CDC_POSTS,
     CDC_FOLLOWS,
@@ -209,11 +221,13 @@ pub const ALL: [Topic; 20] = [
     EVENTS,
     READS,
     DISMISSALS,
+    PREFERENCES,
     BY_POST,
     BY_USER,
     BY_PERSON,
     FEEDBACK,
     POSTS_LIVE,
+    POST_WORDS,
     GONE,
     TRENDING_PARTS,
     TRENDING,
@@ -252,9 +266,12 @@ mod tests {
                 "dismissals"
             ]
         );
-        assert_eq!(names(|topic| topic.cleanup == Cleanup::Compact), ["weights", "feeds"]);
+        assert_eq!(
+            names(|topic| topic.cleanup == Cleanup::Compact),
+            ["preferences", "weights", "feeds"]
+        );
         let broadcasts = names(|topic| topic.cleanup == Cleanup::CompactSoon);
-        assert_eq!(broadcasts, ["posts-live", "gone", "trending"]);
+        assert_eq!(broadcasts, ["posts-live", "post-words", "gone", "trending"]);
         let purged = names(|topic| topic.cleanup == Cleanup::Purge);
         assert_eq!(purged, ["by-post", "by-user", "by-person", "trending-parts"]);
         assert_eq!(READS.cleanup.retention(), Some(7 * DAY));

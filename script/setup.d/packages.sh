@@ -18,6 +18,7 @@ all command:python3 python3
 all file:ensurepip python3-venv
 all file:initdb postgresql
 all command:redis-server redis-server
+all command:chromium chromium
 all command:curl curl
 all command:unzip unzip
 TABLE

@@ -43,11 +43,11 @@ pub enum Command {
     /// Show a living feed in this process: no service needed.
     Demo(Demo),
     /// Rank feeds, push them to Redis and answer reads: worker and API in one process.
-    Run,
+    Run(Serving),
     /// Rank feeds and push them to Redis.
     Worker,
     /// Answer reads and take events.
-    Serve,
+    Serve(Serving),
     /// Load a generated world of any size into Kafka or PostgreSQL, and verify feeds made of it: to size a cluster.
     Load(Load),
     /// Compare rankings in planted worlds, where the truth is known: no service needed.
@@ -80,6 +80,14 @@ pub enum Command {
     Weights(Weights),
     /// The quality of a day's feeds: CTR, dwell, repeats; added up by all events that came by now.
     Metrics(Metrics),
+}
+
+/// What answers reads.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Serving {
+    /// Show feeds in a browser too, at /page of http.listen: whoever has a token sees their own move.
+    #[arg(long)]
+    pub page: bool,
 }
 
 /// The metrics of a day.
@@ -373,6 +381,18 @@ mod tests {
         assert_eq!(read, [Ok(30_757_960), Ok(0x1D5_5448), Ok(2 << 32)]);
         for text in ["0", "0/0", "-1", "x/1", "1/", "1/100000000", ""] {
             assert!(position(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_shown_only_where_it_is_asked_for() {
+        let is_shown = |words: &[&str]| match Cli::try_parse_from(words).map(|cli| cli.command) {
+            Ok(Some(Command::Run(asked) | Command::Serve(asked))) => Some(asked.page),
+            _ => None,
+        };
+        for (command, shown) in [("run", Some(true)), ("serve", Some(true)), ("worker", None)] {
+            assert_eq!(is_shown(&["feedmill", command, "--page"]), shown, "{command}");
+            assert_eq!(is_shown(&["feedmill", command]), shown.map(|_| false), "{command}");
         }
     }
 

@@ -13,8 +13,8 @@ use millstream::broker::{
     Broker, Call, Code, Failure, OutRecord, Outgoing, Producer, TopicIndex, partition_of,
 };
 use millstream::{Clock, Headers, Topic};
-use schemas::topic::{DISMISSALS, EVENTS, READS};
-use schemas::{Dismissal, Read, UserId, Wire};
+use schemas::topic::{DISMISSALS, EVENTS, PREFERENCES, READS};
+use schemas::{Dismissal, Preferences, Read, UserId, Wire};
 use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
@@ -22,10 +22,11 @@ use crate::metrics::Metrics;
 const QUEUE_MAX: usize = 4096;
 const BATCH_MAX: usize = 256;
 const IDLE: Duration = Duration::from_secs(1);
-const TOPICS: [&str; 3] = [EVENTS.name, READS.name, DISMISSALS.name];
+const TOPICS: [&str; 4] = [EVENTS.name, READS.name, DISMISSALS.name, PREFERENCES.name];
 const TO_EVENTS: TopicIndex = TopicIndex(0);
 const TO_READS: TopicIndex = TopicIndex(1);
 const TO_DISMISSALS: TopicIndex = TopicIndex(2);
+const TO_PREFERENCES: TopicIndex = TopicIndex(3);
 
 /// Why records were not appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub struct Entry {
 enum Job {
     Events(Vec<Entry>, oneshot::Sender<Result<(), Unappended>>),
     Dismissal(UserId, Dismissal, oneshot::Sender<Result<(), Unappended>>),
+    Preferences(UserId, Preferences, oneshot::Sender<Result<(), Unappended>>),
     Read(UserId, Read),
 }
 
@@ -56,7 +58,7 @@ impl Job {
     fn records(&self) -> usize {
         match self {
             Self::Events(entries, _) => entries.len(),
-            Self::Dismissal(..) | Self::Read(..) => 1,
+            Self::Dismissal(..) | Self::Preferences(..) | Self::Read(..) => 1,
         }
     }
 }
@@ -95,6 +97,11 @@ impl Log {
     /// Appends that somebody is not to be suggested; answers when Kafka has acknowledged it.
     pub async fn dismiss(&self, user: UserId, said: Dismissal) -> Result<(), Unappended> {
         self.append(|answer| Job::Dismissal(user, said, answer)).await
+    }
+
+    /// Appends what a reader chose; answers when Kafka has acknowledged it.
+    pub async fn choose(&self, user: UserId, chosen: Preferences) -> Result<(), Unappended> {
+        self.append(|answer| Job::Preferences(user, chosen, answer)).await
     }
 
     async fn append(
@@ -143,8 +150,13 @@ impl Appending {
             }
             let answer = appended.map_err(|failure| Unappended::Refused(failure.to_string()));
             for job in batch {
-                if let Job::Events(_, waiting) | Job::Dismissal(.., waiting) = job {
-                    let _ = waiting.send(answer.clone());
+                match job {
+                    Job::Events(_, waiting)
+                    | Job::Dismissal(.., waiting)
+                    | Job::Preferences(.., waiting) => {
+                        let _ = waiting.send(answer.clone());
+                    }
+                    Job::Read(..) => {}
                 }
             }
         }
@@ -171,7 +183,7 @@ impl Appending {
     fn push(
         &self,
         job: &Job,
-        [events, reads, dismissals]: [i32; TOPICS.len()],
+        [events, reads, dismissals, preferences]: [i32; TOPICS.len()],
         outgoing: &mut Outgoing,
     ) {
         let mut push = |topic, partitions, key: &[u8], value: &[u8]| {
@@ -193,6 +205,9 @@ impl Appending {
             }
             Job::Dismissal(user, said, _) => {
                 push(TO_DISMISSALS, dismissals, &user.0, &said.to_bytes());
+            }
+            Job::Preferences(user, chosen, _) => {
+                push(TO_PREFERENCES, preferences, &user.0, &chosen.to_bytes());
             }
             Job::Read(user, read) => push(TO_READS, reads, &user.0, &read.to_bytes()),
         }

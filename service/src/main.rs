@@ -49,9 +49,10 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Topics, Topology, Weights};
+use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Serving, Topics, Topology, Weights};
 use config::{Config, File};
 use failed::Failed;
+use http::feed_page::{self, FeedPage};
 use needs::Need;
 use server::{Roles, Server};
 
@@ -106,9 +107,9 @@ fn run(cli: Cli) -> Result<(), Failed> {
     };
     match command {
         Command::Demo(asked) => Ok(demo::run(&asked, config, cluster)?),
-        Command::Run => serve(&config, Roles { worker: true, api: true }),
-        Command::Worker => serve(&config, Roles { worker: true, api: false }),
-        Command::Serve => serve(&config, Roles { worker: false, api: true }),
+        Command::Run(asked) => serve(&config, Roles { worker: true, api: true }, page(asked)),
+        Command::Worker => serve(&config, Roles { worker: true, api: false }, None),
+        Command::Serve(asked) => serve(&config, Roles { worker: false, api: true }, page(asked)),
         Command::Load(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             commands::load::run(&asked, &config, &*broker)
@@ -184,7 +185,7 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
         .map_err(|faults| format!("the configuration is faulty\n{faults}"))
 }
 
-/// What a command reads beside its configuration; the demo brings keys of its own.
+/// Weight sets, asked about or put.
 fn weights(asked: &Weights, config: &Config) -> Result<(), Failed> {
     let remembers_shown = config.remembers_shown;
     if let Weights::Check { file } = asked {
@@ -200,9 +201,10 @@ fn weights(asked: &Weights, config: &Config) -> Result<(), Failed> {
     })
 }
 
+/// What a command reads beside its configuration; the demo brings keys of its own.
 fn needs(command: Option<&Command>) -> &'static [Need] {
     match command {
-        Some(Command::Run | Command::Serve) => {
+        Some(Command::Run(_) | Command::Serve(_)) => {
             &[Need::Kafka, Need::Key, Need::Secret, Need::RegistryCa]
         }
         Some(Command::Worker) => &[Need::Kafka, Need::Secret, Need::RegistryCa],
@@ -252,13 +254,18 @@ fn cluster(_config: &Config) -> Result<Arc<dyn Broker>, String> {
     Err("this build has no Kafka client".to_owned())
 }
 
+fn page(asked: Serving) -> Option<FeedPage> {
+    asked.page.then(FeedPage::default)
+}
+
 /// Runs until the process is told to stop, or the engine ends by itself.
-fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
+fn serve(config: &Config, roles: Roles, page: Option<FeedPage>) -> Result<(), Failed> {
     let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
     if roles.api {
         token::ensure_keys(&config.auth)?;
     }
     raise_open_files();
+    let has_page = page.is_some();
     let runtime = runtime()?;
     let served = runtime.block_on(async {
         if roles.worker && config.redis.is_none() {
@@ -266,11 +273,14 @@ fn serve(config: &Config, roles: Roles) -> Result<(), Failed> {
         }
         let mut asked = Asked::listen().map_err(|e| e.to_string())?;
         let server = tokio::select! {
-            started = Server::start(config, broker, roles) => started?,
+            started = Server::start(config, broker, roles, page) => started?,
             // What is under way asks much of the cluster, and none of it need be undone.
             () = asked.wait() => return Ok(()),
         };
         tracing::info!(public = ?server.public, internal = %server.internal, "serving");
+        if let Some(public) = server.public.filter(|_| has_page) {
+            tracing::info!(url = %format!("http://{public}{}", feed_page::PATH), "feeds can be watched");
+        }
         until_stopped(&server, asked).await;
         Ok(server.stop().await?)
     });

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod avro;
+mod browser;
 mod clickhouse;
 mod client;
 mod compose;
@@ -14,6 +15,7 @@ mod forgetting;
 mod load;
 mod log;
 mod metrics;
+mod page;
 mod poison;
 mod producers;
 mod scaling;
@@ -24,6 +26,7 @@ mod suggestions;
 mod trending;
 mod truncate;
 mod verify;
+mod weights;
 mod world;
 
 use serde_json::json;

@@ -12,6 +12,7 @@ mod on_demand;
 mod on_engine;
 mod past;
 mod pipeline;
+mod preferences;
 mod records;
 mod removals;
 mod small_worlds;

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use millstream::testing::Driver;
 use millstream::{Bytes, Result, Timestamp};
-use schemas::topic::INPUTS;
-use schemas::{FeedBody, Read, UserId, Wire};
+use schemas::topic::{HISTORY, INPUTS};
+use schemas::{FeedBody, Preferences, Read, UserId, WeightsVersion, Wire};
 use topologies::feed::{FeedSettings, feed};
 use topologies::past::{Input, Past};
+use topologies::ranking::Policy;
 use worlds::history::{self, Id, Payload};
 use worlds::oracle::Oracle;
 
-use crate::on_engine::{feeds, quiesce, send};
+use crate::on_engine::{ALL_ARMS, feeds, quiesce, read_weights, send};
 use crate::records::{Record, record};
 use crate::small_worlds::{Random, world};
 
@@ -59,8 +60,31 @@ impl Live {
     }
 }
 
+/// Something that readers did not do, logged for both.
+fn say(live: &mut Live, name: &str, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
+    let now = live.driver.now();
+    let input = live.driver.input::<Vec<u8>, Vec<u8>>(name, Bytes, Bytes);
+    input.send_raw(Some(&key), Some(&value), now)?;
+    let topic = HISTORY.iter().position(|declared| declared.name == name).unwrap();
+    let (key, value) = (Some(key.into_boxed_slice()), Some(value.into_boxed_slice()));
+    live.log.push(Input { topic, at_ms: now.0, key, value });
+    Ok(())
+}
+
+/// Has everybody ranked by every arm but those that remember what was shown, and some readers choose.
+fn choose(live: &mut Live, readers: &[Id]) -> Result<()> {
+    let policy = Policy { version: 1, ..read_weights(ALL_ARMS) };
+    say(live, "weights", WeightsVersion(1).to_bytes(), policy.to_bytes())?;
+    for reader in readers.iter().step_by(2) {
+        let at_ms = live.driver.now().0;
+        let chosen = Preferences { at_ms, scales: [150, 100, 50], ..Preferences::default() };
+        say(live, "preferences", reader.to_vec(), chosen.to_bytes())?;
+    }
+    live.driver.settle()
+}
+
 /// Compares the feeds of a world at so many moments; tells how many were compared, and how many items stood in them.
-fn compare(seed: u64, mut moments: usize) -> Result<(usize, usize)> {
+fn compare(seed: u64, mut moments: usize, arms: bool) -> Result<(usize, usize)> {
     let history = world(seed, 9, 300);
     let history: Vec<_> =
         history.into_iter().filter(|of| !matches!(of.payload, Payload::Read { .. })).collect();
@@ -69,6 +93,9 @@ fn compare(seed: u64, mut moments: usize) -> Result<(usize, usize)> {
     let (mut live, mut random) = (Live::start(began)?, Random::of(seed));
     let mut past = Past::open(&FeedSettings::default(), (began, began))?;
     let (mut compared, mut items, mut taken) = (0, 0, 0);
+    if arms {
+        choose(&mut live, &readers)?;
+    }
     for (number, input) in history.iter().enumerate() {
         live.log(input, number)?;
         let left = history.len() - number;
@@ -97,10 +124,17 @@ fn compare(seed: u64, mut moments: usize) -> Result<(usize, usize)> {
 fn the_feed_as_of_a_time_is_made_again_from_the_inputs_200_times() -> Result<()> {
     let (mut compared, mut items) = (0, 0);
     for seed in 0..5 {
-        let of = compare(seed, 7)?;
+        let of = compare(seed, 7, false)?;
         (compared, items) = (compared + of.0, items + of.1);
     }
     assert!(compared >= 200 && items > 1_000, "{compared} feeds, {items} items");
+    Ok(())
+}
+
+#[test]
+fn so_is_one_by_the_weight_set_that_was_in_force_and_as_its_reader_chose() -> Result<()> {
+    let (compared, items) = compare(5, 7, true)?;
+    assert!(compared > 20 && items > 100, "{compared} feeds, {items} items");
     Ok(())
 }
 

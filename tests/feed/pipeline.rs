@@ -135,14 +135,14 @@ impl Pipeline {
                     wishes.map(move |(day, _)| (author, *day)).collect::<Vec<_>>()
                 })
                 .collect(),
-            shown: Vec::new(),
+            ..ReaderState::default()
         };
         let trending = lists::of_task(&self.hot, &self.gone, as_of, |_| Ok([0; 3])).unwrap();
         let list = trending.list(TrendingWindow::Day, as_of);
         let posts = list.into_iter().flat_map(|list| trending.posts_of(list));
         let list: Vec<_> = posts.map(|(post, _)| post.post).collect();
         let (posts, gone, weights) = (&self.live, &self.gone, &self.weights);
-        let world = World { posts, gone, trending: &list, weights };
+        let world = World { posts, gone, words: None, trending: &list, weights };
         then(&mut Ranker::default(), (&state, &world))
     }
 

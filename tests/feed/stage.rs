@@ -135,7 +135,18 @@ impl Stage {
     }
 
     pub fn post(&mut self, id: u8, author: Id, created_at: i64) -> Result<()> {
-        let row = PostRow { id: [id; 16], user: author, content: None, created_at };
+        self.text((id, None), author, created_at)
+    }
+
+    /// A post that says something.
+    pub fn text(
+        &mut self,
+        (id, text): (u8, Option<&str>),
+        author: Id,
+        created_at: i64,
+    ) -> Result<()> {
+        let content = text.map(str::to_owned);
+        let row = PostRow { id: [id; 16], user: author, content, created_at };
         let (lsn, key) = (self.lsn(), vec![[id; 16]]);
         self.log(Payload::Post(RowChange { lsn, key, image: Image::Live(row) }))
     }

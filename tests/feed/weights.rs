@@ -31,8 +31,8 @@ fn version(stage: &mut Stage, version: u32, text: &str) -> Result<()> {
 
 fn body(stage: &Stage, reader: Id) -> Result<FeedBody> {
     let output = stage.driver.output::<Vec<u8>, Vec<u8>>("feeds", Bytes, Bytes);
-    let rows = output.rows()?.into_iter().filter(|row| row.key.as_deref() == Some(&reader[..]));
-    Ok(FeedBody::decode(&rows.last().unwrap().value.unwrap()).unwrap())
+    let mut rows = output.rows()?.into_iter().filter(|row| row.key.as_deref() == Some(&reader[..]));
+    Ok(FeedBody::decode(&rows.next_back().unwrap().value.unwrap()).unwrap())
 }
 
 /// Ranks the reader anew, and gives the feed.

@@ -53,6 +53,9 @@ fn as_expected(verdict: &Verdict) -> Why {
         Stage::DuplicateOf { post, .. } => Why::Duplicate(post.0),
         Stage::BelowFloor { rank, .. } => Why::Below(*rank),
         Stage::Spaced { rank, .. } => Why::Spaced(*rank),
+        Stage::Removed(Removed::NotFollowed | Removed::MutedWord) => {
+            unreachable!("nobody chose anything")
+        }
         Stage::NoSource(_) => unreachable!("it is compared by itself"),
     }
 }

@@ -18,6 +18,8 @@
 //! | `silences` | one a user and author of a mute, a block, or a wish for less in its time | 16 + [`DAYS_BYTES_MAX`] |
 //! | `dismissed` | one a user and whoever is not to be suggested to them, kept for ever | 8 |
 //! | `people`, `followers` | one a user; one a followee and follower | 3,102, 0 |
+//! | `preferences` | one a user who chose something | 26,000 |
+//! | `word-rows` | one a post until it is too old to have a line | 13 |
 //! | `shown` | one a user and post shown in 7 days, where that is remembered | 18 |
 //! | `hidden` | one a user and post of which something was said in 90 days; as `seen` | 16 |
 

@@ -35,7 +35,7 @@ impl Report {
         self.tables(&mut out);
         self.bad(&mut out);
         self.floor_words(&mut out);
-        let _ = write!(out, "{WORLD}{FORMULAS}</body></html>\n");
+        let _ = writeln!(out, "{WORLD}{FORMULAS}</body></html>");
         out
     }
 

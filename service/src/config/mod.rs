@@ -60,6 +60,8 @@ pub struct Config {
     pub trending: Formula,
     /// By which users are suggested to each other; none if they are not.
     pub suggestions: Option<SuggestionWeights>,
+    /// Whether readers can mute words.
+    pub mutes_words: bool,
     /// Whether it is remembered what readers were shown, for weight sets that ask.
     pub remembers_shown: bool,
     /// Redis, if there is one.
@@ -236,6 +238,7 @@ impl Config {
             worker: worker(&mut from),
             trending: trending(&mut from),
             suggestions: suggestions(&mut from),
+            mutes_words: from.parsed("muted_words.enabled", true),
             remembers_shown: from.parsed("shown.remembered", false),
             redis: redis(&mut from),
             postgres: postgres(&mut from),

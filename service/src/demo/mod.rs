@@ -1,9 +1,10 @@
 //! The demonstration: the production process on a cluster inside itself, and a living world that flows through.
 //!
 //! In this order: a cluster (the embedded one, or Kafka), its topics, the server with worker and API, three
-//! days of past, one reader's feed once it has come to rest, how to ask for it; then the present. Ctrl-C ends
-//! it at any point. State, keys and everything else on disk lie in a directory that goes with the process.
+//! days of past, one reader's feed once it has come to rest, how to ask for it and where to watch it; then the present.
+//! Ctrl-C ends it at any point. State, keys and everything else on disk lie in a directory that goes with the process.
 
+mod casting;
 mod page;
 mod published;
 pub mod world;
@@ -29,6 +30,8 @@ use uuid::Uuid;
 
 use crate::cli::Demo;
 use crate::config::{Config, Remote};
+use crate::http::cast::Cast;
+use crate::http::feed_page::{self, FeedPage};
 use crate::pour::{Captured, Database, Pour};
 use crate::server::{Roles, Server};
 use crate::{commands, token};
@@ -73,11 +76,13 @@ pub fn run(asked: &Demo, config: Config, cluster: Cluster) -> Result<(), String>
     token::ensure_keys(&config.auth)?;
     let published = Published::follow(&*broker)?;
     let roles = Roles { worker: true, api: true };
-    let server =
-        runtime.block_on(Server::start(&config, broker, roles)).map_err(|ended| ended.why)?;
+    let cast = Arc::new(Cast::default());
+    let shown = Some(FeedPage::with(Arc::clone(&cast)));
+    let started = runtime.block_on(Server::start(&config, broker, roles, shown));
+    let server = started.map_err(|ended| ended.why)?;
     let quiet = if asked.kafka.is_some() { QUIET_ON_KAFKA } else { QUIET };
     let world = World::new(asked.seed, asked.users as usize);
-    let mut stage = Stage { config, runtime, server, world, pour, published, stop, quiet };
+    let mut stage = Stage { config, runtime, server, world, pour, published, cast, stop, quiet };
     let played = stage.play(asked.once);
     let stopped = stage.runtime.block_on(stage.server.stop());
     played.and(stopped.map_err(|ended| ended.why))
@@ -136,6 +141,7 @@ struct Stage {
     world: World,
     pour: Pour,
     published: Arc<Published>,
+    cast: Arc<Cast>,
     stop: Arc<AtomicBool>,
     quiet: Duration,
 }
@@ -145,6 +151,8 @@ impl Stage {
         let began = Instant::now();
         let acts = self.world.first(SystemClock.now().0);
         tell(&format!("a world of three days: {} things happened", acts.len()));
+        casting::names(&self.cast, &acts);
+        self.cast.read_by(casting::readers(&self.world, &self.config.auth)?);
         self.pour.acts(&acts)?;
         tell(&format!("poured in {:.1} s; ranking", began.elapsed().as_secs_f64()));
         let reader = self.world.reader().ok_or("nobody lives here")?;
@@ -182,7 +190,8 @@ impl Stage {
         let token = token::sign(&self.config.auth, user, &[], TOKEN_SECONDS)?;
         let address = self.server.public.ok_or("nobody listens")?;
         let url = format!("http://{address}");
-        print(&page::next(self.reader(reader), Door { url: &url, token: &token }, first))
+        let door = Door { url: &url, page: feed_page::PATH, token: &token };
+        print(&page::next(self.reader(reader), door, first))
     }
 
     /// Lets the world live on, and tells now and then what happened.
@@ -191,6 +200,7 @@ impl Stage {
         while !self.stop.load(Ordering::Relaxed) && self.server.is_running() {
             thread::sleep(TICK);
             let acts = self.world.next(SystemClock.now().0);
+            casting::names(&self.cast, &acts);
             self.pour.acts(&acts)?;
             happened += acts.len();
             if last.elapsed() >= NEWS_EVERY {

@@ -38,6 +38,8 @@ pub trait Names {
 pub struct Door<'a> {
     /// The public listener, `http://host:port`.
     pub url: &'a str,
+    /// The path of the page there.
+    pub page: &'a str,
     /// A token of the reader.
     pub token: &'a str,
 }
@@ -135,7 +137,7 @@ pub fn trending(trending: &Trending, names: &dyn Names, now: i64) -> String {
 
 /// How to ask for it again, and what to try; `post` is one to view.
 pub fn next(reader: Reader<'_>, door: Door<'_>, post: Option<&FeedItem>) -> String {
-    let Door { url, token } = door;
+    let Door { url, page, token } = door;
     let mut out =
         format!("@{} is {}. Their token, good for a day:\n\n", reader.username, reader.id);
     let _ = writeln!(out, "  export TOKEN={token}\n");
@@ -163,6 +165,8 @@ pub fn next(reader: Reader<'_>, door: Door<'_>, post: Option<&FeedItem>) -> Stri
             "Send \"action\":\"like\" instead, and its author's other posts climb.\n"
         );
     }
+    let _ = writeln!(out, "Or watch it in a browser, like something, and see it move:\n");
+    let _ = writeln!(out, "  ==>  {url}{page}  <==\n");
     out.push_str(
         "The world goes on while this runs, sixty times faster than life. Ctrl-C ends it.\n",
     );
@@ -238,7 +242,7 @@ The feed of @mira.frost, who cares most for birds (1 item)
 
     #[test]
     fn what_to_try_next_can_be_pasted() {
-        let door = Door { url: "http://127.0.0.1:8080", token: "a.b.c" };
+        let door = Door { url: "http://127.0.0.1:8080", page: "/page", token: "a.b.c" };
         let said = next(READER, door, Some(&served().item));
         let expected = "@mira.frost is 01010101-0101-0101-0101-010101010101. Their token, good for a day:
 
@@ -258,6 +262,10 @@ Look at the first post; it leaves the feed at once:
     'http://127.0.0.1:8080/api/v1/events' -d '{\"events\":[{\"post_id\":\"02020202-0202-0202-0202-020202020202\",\"action\":\"view\",\"event_time\":'$(date +%s)000'}]}'
 
 Send \"action\":\"like\" instead, and its author's other posts climb.
+
+Or watch it in a browser, like something, and see it move:
+
+  ==>  http://127.0.0.1:8080/page  <==
 
 The world goes on while this runs, sixty times faster than life. Ctrl-C ends it.
 ";

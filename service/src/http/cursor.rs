@@ -174,9 +174,10 @@ impl Wire for Cursor {
         out.extend_from_slice(&self.issued_ms.to_le_bytes());
         out.extend_from_slice(&self.weight_set.to_le_bytes());
         out.push(u8::from(self.cold_start) | if self.facts.is_some() { WITH_FACTS } else { 0 });
-        if let Some(Facts { rate_mean_ppm, affinity_max }) = self.facts {
+        if let Some(Facts { rate_mean_ppm, affinity_max, scales }) = self.facts {
             out.extend_from_slice(&rate_mean_ppm.to_le_bytes());
             out.extend_from_slice(&affinity_max.to_le_bytes());
+            scales.iter().for_each(|scale| out.extend_from_slice(&scale.to_le_bytes()));
         }
         out.push(u8::from(self.version.is_some()));
         self.version.iter().for_each(|version| out.extend_from_slice(&version.to_le_bytes()));
@@ -221,7 +222,11 @@ impl Wire for Cursor {
         }
         let (cold_start, with_facts) = (flags & 1 != 0, flags & WITH_FACTS != 0);
         let facts = match with_facts {
-            true => Some(Facts { rate_mean_ppm: of.u32("mean")?, affinity_max: of.u32("A_max")? }),
+            true => Some(Facts {
+                rate_mean_ppm: of.u32("mean")?,
+                affinity_max: of.u32("A_max")?,
+                scales: [of.u16("freshness")?, of.u16("engagement")?, of.u16("affinity")?],
+            }),
             false => None,
         };
         let version = of.option("version", |of| of.u64("version"))?;
@@ -292,8 +297,10 @@ mod tests {
         let cursors = cursors();
         let known = Known { base: (0..100).collect(), since: (0..100).collect() };
         let newer = Cursor { rest: Rest::Newer(known), version: None, ..cursor(0) };
-        let mut with_facts =
-            Cursor { facts: Some(Facts { rate_mean_ppm: 5, affinity_max: 6 }), ..cursor(99) };
+        let mut with_facts = Cursor {
+            facts: Some(Facts { rate_mean_ppm: 5, affinity_max: 6, scales: [7, 8, 9] }),
+            ..cursor(99)
+        };
         let Rest::Older { left, .. } = &mut with_facts.rest else { return };
         left.iter_mut().for_each(|left| (left.ignored, left.unseen) = (left.rank, 3));
         for cursor in [cursor(0), cursor(99), newer, with_facts] {

@@ -359,7 +359,7 @@ impl Answering<'_> {
                 // Later pages know by the cursor where it came from.
                 let Left { sources: from, ignored, unseen, .. } = *left;
                 let terms = scorer.item(&FeedItem { sources: from, ignored, unseen, ..*of });
-                let at = (self.weights.of_set(feed.weight_set), self.now_ms);
+                let at = (scorer.weights(), self.now_ms);
                 Item {
                     post_id: of.post,
                     author_id: of.author,

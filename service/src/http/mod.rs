@@ -1,10 +1,11 @@
 //! The routes: public ones for callers with a token, internal ones for operators and other instances.
 //!
 //! [`public`] and [`internal`] are values that a test can ask without a socket; [`listener`] serves them. The public ones are
-//! a table, [`routes`]. A handler answers a [`Response`] or a [`Refusal`], and every refusal has the one JSON form of the API.
+//! a table, [`routes`]; the files of the page, for a browser, stand beside it ([`feed_page`]). A handler answers a [`Response`] or a [`Refusal`], and every refusal has the one JSON form of the API.
 
 pub mod auth;
 pub mod body;
+pub mod cast;
 pub mod cursor;
 mod daily_metrics;
 mod discover;
@@ -12,12 +13,14 @@ mod event_shape;
 mod events;
 mod explain;
 mod feed;
+pub mod feed_page;
 pub mod internal;
 pub mod listener;
 mod openapi;
 mod page;
 mod parameter;
 mod patch;
+mod preferences;
 mod refusal;
 mod routes;
 mod stream;
@@ -50,6 +53,7 @@ use crate::read::Reads;
 use crate::weights::WeightSets;
 use auth::Verifier;
 use cursor::Cursors;
+use feed_page::FeedPage;
 pub use refusal::{Fault, Refusal, recover};
 use routes::{Match, Request, Route};
 
@@ -65,6 +69,8 @@ pub struct Api {
     pub suggestions: Option<SuggestionWeights>,
     /// The numbers by which feeds were made.
     pub weights: WeightSets,
+    /// Whether words can be muted.
+    pub mutes_words: bool,
     /// Whether workers are told what was shown.
     pub remembers_shown: bool,
     /// Takes events.
@@ -73,6 +79,8 @@ pub struct Api {
     pub format: EventFormat,
     /// Signs where feeds go on.
     pub cursors: Cursors,
+    /// The page, if it was asked for.
+    pub page: Option<FeedPage>,
     /// Counts requests.
     pub metrics: Arc<Metrics>,
     /// The most events of one request.
@@ -96,7 +104,7 @@ pub fn public(
         .and(warp::header::headers_cloned())
         .and(warp::body::stream());
     let answered = asked.then(
-        |api: Arc<Api>, method: Method, path: FullPath, query, headers, parts| async move {
+        |api: Arc<Api>, method: Method, path: FullPath, query: String, headers, parts| async move {
             match routes::find(&method, path.as_str()) {
                 Match::Route(route, segment) => {
                     let asked =
@@ -104,7 +112,12 @@ pub fn public(
                     api.finish(route.name, asked).await
                 }
                 Match::NotAllowed(named) => Refusal::not_allowed(named).into_response(),
-                Match::Nothing => Refusal::not_found().into_response(),
+                Match::Nothing => {
+                    let asked = (path.as_str(), &*query);
+                    let page = api.page.as_ref();
+                    let shown = page.and_then(|page| page.answer(&method, asked, &headers));
+                    shown.unwrap_or_else(|| Refusal::not_found().into_response())
+                }
             }
         },
     );

@@ -14,8 +14,8 @@ use warp::reply::Response;
 use super::auth::Caller;
 use super::parameter::{Described, Given};
 use super::{
-    Api, Fault, Refusal, daily_metrics, discover, event_shape, events, explain, feed, stream,
-    trending,
+    Api, Fault, Refusal, daily_metrics, discover, event_shape, events, explain, feed, preferences,
+    stream, trending,
 };
 
 /// A request of a caller who is known.
@@ -99,7 +99,7 @@ pub struct Route {
 pub const JSON: &str = "application/json";
 
 /// All of them.
-pub static ROUTES: [Route; 8] = [
+pub static ROUTES: [Route; 9] = [
     Route {
         name: "feed",
         method: Method::GET,
@@ -183,6 +183,18 @@ pub static ROUTES: [Route; 8] = [
         answer: (202, Shape::of::<discover::Dismissed>()),
         media: JSON,
         handler: |api, request| async move { discover::post(&api, request).await }.boxed(),
+    },
+    Route {
+        name: "preferences",
+        method: Method::PUT,
+        path: "/api/v1/feed/preferences",
+        segment: None,
+        about: "What the caller chooses of their feed, all of it at once; answered when Kafka has it",
+        parameters: &[],
+        body: Some(Shape::of::<preferences::Chosen>()),
+        answer: (202, Shape::of::<preferences::Chosen>()),
+        media: JSON,
+        handler: |api, request| async move { preferences::put(&api, request).await }.boxed(),
     },
     Route {
         name: "events",

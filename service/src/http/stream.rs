@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use schemas::{FeedBody, UserId};
+use schemas::{Facts, FeedBody, UserId};
 use serde::Serialize;
 use sync_wrapper::SyncStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use topologies::ranking::Weights;
 use topologies::ranking::rerank::rerank;
+use topologies::ranking::weights::{Arms, Points};
+use topologies::ranking::{Scorer, Weights};
 use utoipa::ToSchema;
 use warp::Reply;
 use warp::reply::Response;
@@ -56,12 +57,33 @@ pub struct Snapshot {
     as_of: i64,
 }
 
-/// What the terms weigh: a score is the sum of weight x term.
+/// What the terms weigh, and what they are made of: a score is the sum of weight x term.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 struct LiveWeights {
     freshness: f64,
     engagement: f64,
     affinity: f64,
+    /// Freshness is exp(-this x age in hours).
+    decay_per_hour: f64,
+    /// What a like, a comment and a share add to engagement.
+    points: [u32; 3],
+    /// Whether the weight set computes terms from more than an item has: a read with `explain` tells them.
+    arms: bool,
+}
+
+impl LiveWeights {
+    fn of(weights: &Weights, facts: Option<Facts>) -> Self {
+        let [freshness, engagement, affinity] = Scorer::new(weights, facts, 0).weights();
+        let Points { like, comment, share } = weights.points;
+        Self {
+            freshness,
+            engagement,
+            affinity,
+            decay_per_hour: weights.decay_per_hour,
+            points: [like, comment, share],
+            arms: weights.arms != Arms::default(),
+        }
+    }
 }
 
 impl Snapshot {
@@ -72,12 +94,11 @@ impl Snapshot {
         (weights, as_of, limit): (&Weights, i64, usize),
     ) -> Self {
         let items = rerank(body, weights, as_of).iter().take(limit).map(Into::into).collect();
-        let Weights { freshness, engagement, affinity, .. } = *weights;
         Self {
             items,
             version,
             weight_set: body.weight_set,
-            weights: LiveWeights { freshness, engagement, affinity },
+            weights: LiveWeights::of(weights, body.facts),
             cold_start: body.cold_start,
             as_of,
         }

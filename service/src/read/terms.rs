@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemas::FeedItem;
 use serde::{Deserialize, Serialize};
-use topologies::ranking::{Terms, Weights};
+use topologies::ranking::Terms;
 use utoipa::ToSchema;
 
 /// The terms of a score: the sum of weight x value.
@@ -14,9 +14,14 @@ pub struct TermsShown {
     freshness: Freshness,
     engagement: Engagement,
     affinity: Affinity,
-    /// What the sum is multiplied by, where a weight set demotes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    factor: Option<f64>,
+    /// What the sum is multiplied by: 1, unless the weight set demotes it.
+    #[serde(default = "whole")]
+    factor: f64,
+}
+
+/// Of whoever does not tell, being older.
+fn whole() -> f64 {
+    1.0
 }
 
 /// exp(-0.1 x age in hours).
@@ -65,22 +70,23 @@ impl fmt::Display for TermsShown {
             affinity.value,
             affinity.interactions,
         )?;
-        factor.map_or(Ok(()), |factor| write!(f, ", all of it x {factor:.4}"))
+        if *factor == 1.0 { Ok(()) } else { write!(f, ", all of it x {factor:.4}") }
     }
 }
 
 impl TermsShown {
     /// The terms of an item as of a time.
-    pub fn of(item: &FeedItem, terms: &Terms, (weights, now_ms): (&Weights, i64)) -> Self {
+    pub fn of(item: &FeedItem, terms: &Terms, (weights, now_ms): ([f64; 3], i64)) -> Self {
+        let [by_freshness, by_engagement, by_affinity] = weights;
         Self {
             freshness: Freshness {
                 value: terms.freshness,
-                weight: weights.freshness,
+                weight: by_freshness,
                 age_ms: now_ms.saturating_sub(item.created_at_ms).max(0),
             },
             engagement: Engagement {
                 value: terms.engagement,
-                weight: weights.engagement,
+                weight: by_engagement,
                 likes: item.likes,
                 comments: item.comments,
                 shares: item.shares,
@@ -88,10 +94,10 @@ impl TermsShown {
             },
             affinity: Affinity {
                 value: terms.affinity,
-                weight: weights.affinity,
+                weight: by_affinity,
                 interactions: item.affinity,
             },
-            factor: (terms.factor != 1.0).then_some(terms.factor),
+            factor: terms.factor,
         }
     }
 }

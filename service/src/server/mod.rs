@@ -25,6 +25,7 @@ use crate::health::{CLICKHOUSE_SINK, Health, POSTGRES_SINK, Probing, REDIS_SINK}
 use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
 use crate::http::cursor::Cursors;
+use crate::http::feed_page::FeedPage;
 use crate::http::internal::{Internal, digest, internal};
 use crate::http::listener::Listener;
 use crate::http::{Api, public};
@@ -70,6 +71,7 @@ struct Parts<'a> {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     secret: Option<String>,
+    page: Option<FeedPage>,
 }
 
 /// What can fail for a reason outside, and is had before anything runs.
@@ -79,11 +81,12 @@ struct Bound {
 }
 
 impl Server {
-    /// Starts everything that `roles` need on `broker`.
+    /// Starts everything that `roles` need on `broker`; with the page, if it is to be shown.
     pub async fn start(
         config: &Config,
         broker: Arc<dyn Broker>,
         roles: Roles,
+        page: Option<FeedPage>,
     ) -> Result<Self, Ended> {
         let parts = Parts {
             config,
@@ -91,6 +94,7 @@ impl Server {
             clock: Arc::new(SystemClock),
             metrics: Arc::new(Metrics::new().map_err(|e| failed(e.to_string()))?),
             secret: needs::secret(config).map_err(failed)?,
+            page,
         };
         let bound = parts.bound(roles).await.map_err(failed)?;
         let supervisor = Supervisor::start(config, Arc::clone(&parts.broker), roles.worker);
@@ -257,10 +261,12 @@ impl Parts<'_> {
             daily: Daily::of(self.config)?,
             suggestions: self.config.suggestions,
             weights,
+            mutes_words: self.config.mutes_words,
             remembers_shown: self.config.remembers_shown,
             log,
             format,
             cursors: Cursors::new(self.secret.as_deref())?,
+            page: self.page.clone(),
             metrics: Arc::clone(&self.metrics),
             events_max: self.config.http.events_max,
             body: Bounds {

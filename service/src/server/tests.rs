@@ -87,7 +87,7 @@ fn a_followees_post_is_in_the_feed_that_the_api_answers() {
     topics::create_all(&broker, &config).unwrap();
     token::ensure_keys(&config.auth).unwrap();
     let both = Roles { worker: true, api: true };
-    let starting = Server::start(&config, Arc::new(broker.clone()), both);
+    let starting = Server::start(&config, Arc::new(broker.clone()), both, None);
     let server = runtime.block_on(starting).unwrap();
     let now = SystemClock.now().0;
     let [reader, author, post] = [READER, AUTHOR, POST].map(|id| id.to_string());
@@ -165,7 +165,8 @@ fn a_port_that_somebody_else_has_starts_no_engine() {
     let broker = Embedded::new(Arc::new(SystemClock));
     topics::create_all(&broker, &config).unwrap();
     let both = Roles { worker: true, api: true };
-    let refused = runtime.block_on(Server::start(&config, Arc::new(broker), both)).err().unwrap();
+    let refused =
+        runtime.block_on(Server::start(&config, Arc::new(broker), both, None)).err().unwrap();
     assert!(refused.why.starts_with("listen on 127.0.0.1:"), "{refused}");
     assert!(!config.worker.state_dir.exists(), "an engine claims its state directory first");
 }
@@ -251,7 +252,7 @@ fn a_process_starts_while_kafka_is_away_says_so_and_ranks_when_it_is_back() {
     let cluster = Cluster::with_topics(&config);
     cluster.is_away.store(true, Ordering::Relaxed);
     let both = Roles { worker: true, api: true };
-    let server = runtime.block_on(Server::start(&config, cluster.clone(), both)).unwrap();
+    let server = runtime.block_on(Server::start(&config, cluster.clone(), both, None)).unwrap();
     let fault = seen(&runtime, &server, "engine", false)["fault"].to_string();
     assert!(fault.contains("nobody answers"), "{fault}");
     let token = token::sign(&config.auth, READER, &[], 60).unwrap();
@@ -272,7 +273,7 @@ fn a_process_that_waits_for_kafka_can_be_stopped() {
     let cluster = Cluster::with_topics(&config);
     cluster.is_away.store(true, Ordering::Relaxed);
     let worker = Roles { worker: true, api: false };
-    let server = runtime.block_on(Server::start(&config, cluster, worker)).unwrap();
+    let server = runtime.block_on(Server::start(&config, cluster, worker, None)).unwrap();
     assert!(server.is_running());
     assert_eq!(runtime.block_on(server.stop()), Ok(()));
 }
@@ -285,7 +286,7 @@ fn a_worker_that_ends_because_kafka_went_away_is_started_again() {
     let cluster = Cluster::with_topics(&config);
     cluster.refuses_members.store(true, Ordering::Relaxed);
     let worker = Roles { worker: true, api: false };
-    let server = runtime.block_on(Server::start(&config, cluster.clone(), worker)).unwrap();
+    let server = runtime.block_on(Server::start(&config, cluster.clone(), worker, None)).unwrap();
     seen(&runtime, &server, "engine", true);
     assert!(!cluster.refuses_members.load(Ordering::Relaxed), "nobody was refused");
     assert_eq!(runtime.block_on(server.stop()), Ok(()));
@@ -311,7 +312,7 @@ fn a_task_that_cannot_be_opened_is_named_in_readiness_and_metrics_and_the_proces
     topics::create_all(&broker, &config).unwrap();
     damage(&config, &TaskId { sub_topology: "ingest-users".into(), partition: 0 });
     let worker = Roles { worker: true, api: false };
-    let starting = Server::start(&config, Arc::new(broker), worker);
+    let starting = Server::start(&config, Arc::new(broker), worker, None);
     let server = runtime.block_on(starting).unwrap();
     let internal = server.internal;
     let engine = || {

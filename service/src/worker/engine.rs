@@ -145,6 +145,7 @@ pub fn settings(config: &Config) -> FeedSettings {
         feeds_epoch: config.worker.feeds_epoch,
         trending: config.trending,
         suggests: config.suggestions.is_some(),
+        mutes_words: config.mutes_words,
         remembers_shown: config.remembers_shown,
         ..FeedSettings::default()
     }

@@ -4,7 +4,7 @@
 //! Follows and affinity also say whose audience a reader is: that is kept by author, for fan-out.
 
 use millstream::Result;
-use schemas::{Dismissal, PostId, ToUser, UserId, day_of};
+use schemas::{Dismissal, PostId, Preferences, ToUser, UserId, day_of};
 
 use super::reader::{ReaderContext, ReaderProcessor};
 use crate::layout::Pair;
@@ -84,6 +84,21 @@ impl ReaderProcessor {
                 });
             }
         }
+        Ok(true)
+    }
+
+    /// Keeps what a reader chose, unless they chose otherwise since; says whether it may change the feed.
+    pub(super) fn keep_chosen(
+        &self,
+        user: &UserId,
+        chosen: &Preferences,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<bool> {
+        let kept = cx.store(self.stores.preferences)?;
+        if kept.get(user)?.is_some_and(|kept| kept.at_ms > chosen.at_ms) {
+            return Ok(false);
+        }
+        kept.put(user, chosen.clone())?;
         Ok(true)
     }
 

@@ -9,12 +9,16 @@ mod catch_up;
 mod engagement;
 mod facts;
 mod fan_out;
+mod gathering;
 mod ingest;
 mod people;
+mod post_words;
 pub mod publication;
 mod reader;
+mod reader_input;
 mod reading;
 mod shown;
+mod stores;
 mod suggesting;
 mod task_trending;
 mod trending;
@@ -25,25 +29,21 @@ use std::sync::Arc;
 use millstream::{Broadcast, Builder, Internal, Nullable, Result, Store, Stream, Topology};
 use schemas::{
     Gone, NoRegistry, Payload, PostId, PostLine, SchemaById, ToPerson, ToPost, ToUser, TrendingKey,
-    TrendingPart, UserId, WeightsVersion, topic,
+    TrendingPart, UserId, WeightsVersion, Words, topic,
 };
 
 use self::ingest::{Ingest, IngestEvents, IngestPosts, IngestProfiles};
 use crate::engagement::line::LinePolicy;
 use crate::engagement::post::Post;
 use crate::ingest::Routed;
-use crate::layout::{Pair, PayloadSerde, WireSerde};
+use crate::layout::{PayloadSerde, WireSerde};
 use crate::live::{GoneUsers, PostsByAuthor};
-use crate::ranking::{Policies, Policy, Shown, Weights};
-use crate::reader::ReaderStatus;
-use crate::reader::days::Days;
-use crate::reader::hidden::Hidden;
-use crate::reader::silence::Silence;
-use crate::state::{Count, Time};
+use crate::ranking::{Policies, Policy, Weights};
 use crate::trending::points::Formula;
 
 pub use self::people::PeopleStores;
 pub use self::reading::Publication;
+pub use self::stores::ReaderStores;
 pub use self::trending::TrendingPosts;
 
 /// Counts what was done to posts of which nobody knew for 7 days after, and was dropped.
@@ -89,6 +89,8 @@ pub struct FeedSettings {
     pub audit_one_in: i64,
     /// Whether users are suggested to each other: state of its own, which nothing else needs.
     pub suggests: bool,
+    /// Whether readers can mute words: every process then has those of all live posts, some 200 bytes each.
+    pub mutes_words: bool,
     /// Whether it is remembered what readers were shown, for weight sets that ask: a row a reader and post.
     pub remembers_shown: bool,
     /// Whether active readers are kept ranked and published; else whoever is asked about is ranked on demand, and no more.
@@ -108,6 +110,7 @@ impl Default for FeedSettings {
             spread_ms: 10_000,
             audit_one_in: 100,
             suggests: true,
+            mutes_words: true,
             remembers_shown: false,
             keeps_ranked: true,
         }
@@ -122,6 +125,9 @@ pub type UsersGone = Broadcast<UserId, Gone, GoneUsers>;
 /// The weight sets and who is ranked by which, as every process has them.
 pub type WeightsInForce = Broadcast<WeightsVersion, Policy, Policies>;
 
+/// The words of posts, as every process has them.
+pub type WordsKnown = Broadcast<PostId, Words>;
+
 /// What the sub-topology of readers hears of everybody.
 #[derive(Clone, Copy)]
 struct Broadcasts {
@@ -129,27 +135,8 @@ struct Broadcasts {
     gone: UsersGone,
     trending: TrendingPosts,
     weights: WeightsInForce,
-}
-
-/// The stores of readers, each by the reader first.
-#[derive(Clone, Copy)]
-pub struct ReaderStores {
-    /// Whether they are active, what is due, what was published.
-    pub readers: Store<UserId, ReaderStatus>,
-    /// How many live rows say that the first follows the second; none is zero.
-    pub follows: Store<Pair<UserId, UserId>, Count>,
-    /// What the first did to posts of the second, by day.
-    pub affinity: Store<Pair<UserId, UserId>, Days>,
-    /// When the user last saw the post.
-    pub seen: Store<Pair<UserId, PostId>, Time>,
-    /// Why the first sees nothing of the second, if that is so.
-    pub silences: Store<Pair<UserId, UserId>, Silence>,
-    /// What the user said against the post.
-    pub hidden: Store<Pair<UserId, PostId>, Hidden>,
-    /// How often the user was shown the post.
-    pub shown: Store<Pair<UserId, PostId>, Shown>,
-    /// When the first said that the second is not to be suggested.
-    pub dismissed: Store<Pair<UserId, UserId>, Time>,
+    /// None where nobody can mute any.
+    words: Option<WordsKnown>,
 }
 
 /// The topology, and what is needed to ask its state.
@@ -171,6 +158,8 @@ pub struct Feed {
     pub trending: TrendingPosts,
     /// The weight sets.
     pub weights: WeightsInForce,
+    /// The words of posts, if any can be muted.
+    pub words: Option<WordsKnown>,
 }
 
 /// The topics between the sub-topologies.
@@ -197,11 +186,14 @@ pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     let stored_posts = engagement::attach(&builder, settings, (&between, gone));
     trending::attach(&builder, &between);
     let weights = builder.broadcast_indexed(topic::WEIGHTS.name, WireSerde, WireSerde);
-    let broadcasts = Broadcasts { posts, gone, trending, weights };
+    let words = settings
+        .mutes_words
+        .then(|| builder.broadcast(topic::POST_WORDS.name, WireSerde, WireSerde));
+    let broadcasts = Broadcasts { posts, gone, trending, weights, words };
     let stores = reader::attach(&builder, settings, (&between, broadcasts));
     let people = settings.suggests.then(|| people::attach(&builder, &between));
     let topology = builder.build()?;
-    Ok(Feed { topology, stores, stored_posts, people, posts, gone, trending, weights })
+    Ok(Feed { topology, stores, stored_posts, people, posts, gone, trending, weights, words })
 }
 
 type Raw = Stream<Option<Payload>, Option<Payload>>;
@@ -228,8 +220,11 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
         })
         .to(topic::GONE.name, WireSerde, Nullable(WireSerde));
 
-    let routed =
-        source(topic::CDC_POSTS).process("ingest-posts", &[], move || IngestPosts::new(epoch));
+    let rows = source(topic::CDC_POSTS);
+    let routed = rows.process("ingest-posts", &[], move || IngestPosts::new(epoch));
+    if settings.mutes_words {
+        post_words::attach(builder, &rows, (epoch, settings.line_policy));
+    }
     route(&routed, "ingest-posts", between);
 
     let follows = builder.store("follow-rows", WireSerde, WireSerde);

@@ -7,20 +7,18 @@
 
 use millstream::{
     BroadcastChange, Builder, Context, Due, Processor, Rec, Result, Store, Timers, Timestamp, Unit,
+    Use,
 };
-use schemas::{
-    Dismissal, FeedBody, FeedVersion, PostId, Read, TRENDING_KEY, ToUser, TrendingKey, UserId,
-    topic,
-};
+use schemas::{FeedBody, FeedVersion, PostId, TRENDING_KEY, ToUser, TrendingKey, UserId, topic};
 
 use super::catch_up::{PUT_OFF, PutOff};
-use super::facts::SEEN_SLACK_MS;
 use super::fan_out::{pace, place_of};
 use super::publication::{Body, Publication, headers};
+use super::reader_input::ReaderInput;
 use super::{
     AUDIT_MISMATCHES, Between, Broadcasts, FeedSettings, PostsLive, RERANKS_AUDITED,
     RERANKS_AVOIDED, RERANKS_REACHED, ReaderStores, SHADOW_IN_PLACE, SHADOW_RANKINGS,
-    SHADOW_SHARED, TrendingPosts, UsersGone, WeightsInForce, reading, trending, weighting,
+    SHADOW_SHARED, TrendingPosts, UsersGone, WeightsInForce, WordsKnown, trending, weighting,
 };
 use crate::layout::{Pair, WireSerde};
 use crate::ranking::{Ranker, ReaderState, World, validity};
@@ -28,51 +26,18 @@ use crate::reader::ReaderStatus;
 use crate::reader::floor::Floor;
 use crate::reader::schedule::{Class, Pace, Schedule, Why};
 
-/// What the sub-topology takes in.
-pub(super) enum ReaderInput {
-    /// Something of `by-user`.
-    Fact(ToUser),
-    /// A read of the feed.
-    Read(Read),
-    /// Somebody is not to be suggested.
-    Dismissal(Dismissal),
-}
-
 /// Reads `by-user`, `reads` and the broadcasts; writes `feeds`.
 pub(super) fn attach(
     builder: &Builder,
     settings: &FeedSettings,
     (between, broadcasts): (&Between, Broadcasts),
 ) -> ReaderStores {
-    let Broadcasts { posts, gone, trending, weights } = broadcasts;
-    let stores = ReaderStores {
-        readers: builder.store("readers", WireSerde, WireSerde),
-        follows: builder.store("follows", WireSerde, WireSerde),
-        affinity: builder.store("affinity", WireSerde, WireSerde),
-        seen: builder.store("seen", WireSerde, WireSerde),
-        silences: builder.store("silences", WireSerde, WireSerde),
-        hidden: builder.store("hidden", WireSerde, WireSerde),
-        shown: builder.store("shown", WireSerde, WireSerde),
-        dismissed: builder.store("dismissed", WireSerde, WireSerde),
-    };
+    let Broadcasts { posts, gone, trending, weights, words } = broadcasts;
+    let stores = ReaderStores::of(builder);
     let audience = builder.store("audience", WireSerde, Unit);
     let due = builder.timers("readers-due", WireSerde);
     let everybody_due = builder.timers("everybody-due", WireSerde);
-    let facts = builder
-        .from(&between.users)
-        .flat_map("reader", |fact, out| out.emit(fact.key, &ReaderInput::Fact(*fact.value)));
-    let reads = builder.stream(topic::READS.name, WireSerde, WireSerde).flat_map(
-        "reader-reads",
-        |read: Rec<'_, UserId, Read>, out| {
-            out.emit(read.key, &ReaderInput::Read(read.value.clone()))
-        },
-    );
-    let dismissals = builder
-        .stream(topic::DISMISSALS.name, WireSerde, WireSerde)
-        .flat_map("reader-dismissals", |said, out| {
-            out.emit(said.key, &ReaderInput::Dismissal(*said.value))
-        });
-    let uses = [
+    let mut uses = vec![
         stores.readers.into(),
         stores.follows.into(),
         stores.affinity.into(),
@@ -81,6 +46,7 @@ pub(super) fn attach(
         stores.hidden.into(),
         stores.dismissed.into(),
         stores.shown.into(),
+        stores.preferences.into(),
         audience.into(),
         due.into(),
         everybody_due.into(),
@@ -89,10 +55,9 @@ pub(super) fn attach(
         trending.into(),
         weights.into(),
     ];
+    uses.extend(words.map(Use::from));
     let settings = settings.clone();
-    facts
-        .merge(&reads)
-        .merge(&dismissals)
+    ReaderInput::of(builder, between)
         .process("reader-ranks", &uses, move || ReaderProcessor {
             stores,
             audience,
@@ -102,6 +67,7 @@ pub(super) fn attach(
             gone,
             trending,
             weights,
+            words,
             settings: settings.clone(),
             started_at: i64::MIN,
             changes_seen: (0, 0),
@@ -126,6 +92,7 @@ pub(super) struct ReaderProcessor {
     gone: UsersGone,
     pub(super) trending: TrendingPosts,
     pub(super) weights: WeightsInForce,
+    words: Option<WordsKnown>,
     pub(super) settings: FeedSettings,
     /// When this task started, ms UTC.
     started_at: i64,
@@ -231,50 +198,6 @@ impl ReaderProcessor {
         Ok(users)
     }
 
-    /// Gathers the state of `user`, and forgets what was seen too long ago.
-    fn gather(&mut self, user: UserId, cx: &mut ReaderContext<'_>) -> Result<()> {
-        let state = &mut self.state;
-        state.begin(user);
-        reading::follows(&mut cx.store(self.stores.follows)?.read_only(), user, state)?;
-        reading::affinity(&mut cx.store(self.stores.affinity)?.read_only(), user, state)?;
-        let seen_ms = self.settings.weights.limits.seen_ms;
-        let oldest = cx.wall_time().0.saturating_sub(seen_ms).saturating_sub(SEEN_SLACK_MS);
-        let seen = cx.store(self.stores.seen)?;
-        let mut expired = Vec::new();
-        seen.scan_prefix(&user.0, |Pair(_, post), at| {
-            if at.0 < oldest {
-                expired.push(*post);
-            } else {
-                state.seen.push((*post, at.0));
-            }
-            true
-        })?;
-        expired.into_iter().try_for_each(|post| seen.delete(&Pair(user, post)))?;
-        if self.settings.remembers_shown {
-            self.gather_shown(user, cx)?;
-        }
-        self.gather_silence(user, cx)
-    }
-
-    /// Gathers what `user` does not want to see, and forgets what was said too long ago.
-    fn gather_silence(&mut self, user: UserId, cx: &mut ReaderContext<'_>) -> Result<()> {
-        let state = &mut self.state;
-        reading::silences(&mut cx.store(self.stores.silences)?.read_only(), user, state)?;
-        let hidden_ms = self.settings.weights.limits.hidden_ms;
-        let oldest = cx.wall_time().0.saturating_sub(hidden_ms).saturating_sub(SEEN_SLACK_MS);
-        let hidden = cx.store(self.stores.hidden)?;
-        let mut expired = Vec::new();
-        hidden.scan_prefix(&user.0, |Pair(_, post), said| {
-            if said.last() < oldest {
-                expired.push(*post);
-            } else {
-                state.hidden.extend(said.since().map(|at| (*post, at)));
-            }
-            true
-        })?;
-        expired.into_iter().try_for_each(|post| hidden.delete(&Pair(user, post)))
-    }
-
     /// Ranks a reader, and publishes the body if it says something new; of one who is gone, that there is none.
     fn rank(
         &mut self,
@@ -301,7 +224,10 @@ impl ReaderProcessor {
         let (list, policies) =
             (trending::list(trending.get(&TRENDING_KEY), as_of), cx.view(self.weights)?);
         let weights = weighting::of_user(policies.index(), &self.settings, user);
-        let world = World { posts: posts.index(), gone: gone.index(), trending: &list, weights };
+        let words = self.words.map(|words| cx.view(words)).transpose()?;
+        let words = words.as_deref().map(|view| &**view);
+        let (posts, gone) = (posts.index(), gone.index());
+        let world = World { posts, gone, words, trending: &list, weights };
         let mut body = self.publication.body.take().unwrap_or_default();
         self.ranker.rank_into(&self.state, &world, as_of, &mut body);
         let looked_at = (!self.ranker.caps_bind()).then(|| self.ranker.looked_at());
@@ -329,7 +255,10 @@ impl ReaderProcessor {
         let (list, policies) =
             (trending::list(trending.get(&TRENDING_KEY), now), cx.view(self.weights)?);
         let weights = weighting::of_user(policies.index(), &self.settings, &user);
-        let world = World { posts: posts.index(), gone: gone.index(), trending: &list, weights };
+        let words = self.words.map(|words| cx.view(words)).transpose()?;
+        let words = words.as_deref().map(|view| &**view);
+        let (posts, gone) = (posts.index(), gone.index());
+        let world = World { posts, gone, words, trending: &list, weights };
         Ok(self.ranker.rank(&self.state, &world, now))
     }
 
@@ -361,6 +290,7 @@ impl Processor for ReaderProcessor {
             ReaderInput::Fact(fact) => self.keep(*user, *fact, cx)?,
             ReaderInput::Read(read) => self.keep_served(*user, read, cx)?,
             ReaderInput::Dismissal(said) => return self.dismiss(*user, *said, cx),
+            ReaderInput::Chosen(chosen) => self.keep_chosen(user, chosen, cx)?,
         };
         if !self.settings.keeps_ranked {
             return Ok(());
@@ -380,7 +310,7 @@ impl Processor for ReaderProcessor {
                     reader.presence.mark_read(read.at_ms);
                     reader.schedule.read(read.miss, &reader.presence, pace, now);
                 }
-                ReaderInput::Dismissal(_) => {}
+                ReaderInput::Dismissal(_) | ReaderInput::Chosen(_) => {}
             }
             let read = matches!(record.value, ReaderInput::Read(_));
             let unranked = read && ranked_before(reader, changed_at);

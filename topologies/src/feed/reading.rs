@@ -165,6 +165,10 @@ impl Feed {
                 true
             })
         })?;
+        query.store(stores.preferences, partition, |store| {
+            store.get(&user)?.into_iter().for_each(|chosen| state.choose(chosen));
+            Ok(())
+        })?;
         if settings.remembers_shown {
             query.store(stores.shown, partition, |store| {
                 store.scan_prefix(&user.0, |Pair(_, post), shown| {
@@ -183,7 +187,16 @@ impl Feed {
         let list = trending::list(trending.get(&TRENDING_KEY), now_ms);
         let Some(policies) = query.view(self.weights) else { return Ok(None) };
         let weights = weighting::of_user(policies.index(), settings, &user);
-        let world = World { posts: posts.index(), gone: gone.index(), trending: &list, weights };
+        let words = match self.words {
+            Some(words) => match query.view(words) {
+                Some(view) => Some(view),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        let (posts, gone, words) =
+            (posts.index(), gone.index(), words.as_deref().map(|view| &**view));
+        let world = World { posts, gone, words, trending: &list, weights };
         let ranked = rank(&state, &world);
         let published = reader.map(|reader| reader.published).unwrap_or_default();
         let version = FeedVersion { feeds_epoch: settings.feeds_epoch, version: published.version };

@@ -86,7 +86,7 @@ pub struct Candidates {
 impl Candidates {
     /// Gathers the candidates of `reader` as of `at`.
     pub fn gather(&mut self, reader: &ReaderState, world: &World<'_>, at: i64) {
-        let removal = Removal::of(reader, (world.gone, &world.weights.limits), at);
+        let removal = Removal::of(reader, world, at);
         let removing = (&removal, world);
         self.picks.clear();
         self.removed.clear();

@@ -26,7 +26,8 @@ pub use reader::{AffinityDay, ReaderState, Shown};
 pub use score::{Inputs, Scorer, Terms};
 pub use weights::Weights;
 
-use schemas::{Facts, FeedBody, FeedItem, PostId, Rule};
+use millstream::store::View;
+use schemas::{Facts, FeedBody, FeedItem, PostId, Rule, UNSCALED, Words};
 
 use crate::live::{GoneUsers, PostsByAuthor};
 use candidates::{Candidates, Window};
@@ -34,13 +35,18 @@ use dedupe::Contents;
 use order::{Candidate, Ordered};
 use spacing::{Rules, Spacer};
 
+/// The words of posts by the post.
+pub type WordsOfPosts = View<PostId, Words>;
+
 /// What a ranking sees beside its reader.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct World<'w> {
     /// The live posts.
     pub posts: &'w PostsByAuthor,
     /// The users who are gone.
     pub gone: &'w GoneUsers,
+    /// The words of posts; none where nobody can mute any.
+    pub words: Option<&'w WordsOfPosts>,
     /// The list of what trends as of the ranking, the best first.
     pub trending: &'w [PostId],
     /// The weight set.
@@ -78,7 +84,7 @@ impl Ranker {
         body.items.clear();
         self.candidates.gather(reader, world, as_of);
         body.cold_start = self.candidates.known_authors == 0;
-        body.facts = self.facts(world);
+        body.facts = self.facts(reader, world);
         if !world.gone.contains(&reader.id) {
             self.score((reader, world), &Scorer::new(world.weights, body.facts, as_of));
             self.place((reader, world), body);
@@ -103,11 +109,13 @@ impl Ranker {
         &self.looked_at
     }
 
-    /// What the weight set asks for beside the posts.
-    fn facts(&self, world: &World<'_>) -> Option<Facts> {
-        world.weights.arms.asks_for_facts().then(|| Facts {
+    /// What the weight set asks for beside the posts, and the reader.
+    fn facts(&self, reader: &ReaderState, world: &World<'_>) -> Option<Facts> {
+        let asks = world.weights.arms.asks_for_facts() || reader.scales != UNSCALED;
+        asks.then(|| Facts {
             rate_mean_ppm: world.posts.rate_mean_ppm(world.weights.points),
             affinity_max: self.candidates.affinity_max(),
+            scales: reader.scales,
         })
     }
 

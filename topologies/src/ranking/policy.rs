@@ -123,23 +123,12 @@ impl Wire for Policy {
 }
 
 /// What is in force, and all sets that ever were.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Policies {
     versions: BTreeMap<u32, Policy>,
     sets: BTreeMap<u16, Weights>,
     v1: Weights,
     none: Policy,
-}
-
-impl Default for Policies {
-    fn default() -> Self {
-        Self {
-            versions: BTreeMap::new(),
-            sets: BTreeMap::new(),
-            v1: Weights::v1(),
-            none: Policy::default(),
-        }
-    }
 }
 
 impl Policies {

@@ -3,10 +3,10 @@
 //! All lists are sorted, as stores give them. Nothing here depends on the time: affinity days and seen
 //! times are kept as they are, and judged as of the ranking.
 
-use schemas::{PostId, UserId};
+use schemas::{PostId, Preferences, Scales, UNSCALED, UserId, word_hash};
 
 /// The committed state of one reader.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReaderState {
     /// Who reads.
     pub id: UserId,
@@ -24,6 +24,12 @@ pub struct ReaderState {
     pub blocked: Vec<UserId>,
     /// Of whom less was wished for, and on which UTC days, ascending.
     pub less: Vec<(UserId, i32)>,
+    /// Whether nothing is shown but posts of followees.
+    pub following_only: bool,
+    /// Words of posts that are not shown, ascending.
+    pub muted_words: Vec<u32>,
+    /// What the terms are multiplied by, in hundredths.
+    pub scales: Scales,
     /// What was shown, by post, ascending; nothing unless the weight set asks.
     pub shown: Vec<(PostId, Shown)>,
 }
@@ -52,7 +58,33 @@ pub struct AffinityDay {
     pub count: u32,
 }
 
+impl Default for ReaderState {
+    fn default() -> Self {
+        Self {
+            id: UserId::default(),
+            follows: Vec::new(),
+            affinity: Vec::new(),
+            seen: Vec::new(),
+            hidden: Vec::new(),
+            muted: Vec::new(),
+            blocked: Vec::new(),
+            less: Vec::new(),
+            following_only: false,
+            muted_words: Vec::new(),
+            scales: UNSCALED,
+            shown: Vec::new(),
+        }
+    }
+}
+
 impl ReaderState {
+    /// Takes over what the reader chose.
+    pub fn choose(&mut self, chosen: &Preferences) {
+        (self.following_only, self.scales) = (chosen.following_only, chosen.scales);
+        self.muted_words.extend(chosen.muted_words.iter().map(|word| word_hash(word)));
+        self.muted_words.sort_unstable();
+    }
+
     /// Empties the lists for another reader, keeping their memory.
     pub fn begin(&mut self, id: UserId) {
         self.id = id;
@@ -64,6 +96,8 @@ impl ReaderState {
         self.blocked.clear();
         self.less.clear();
         self.shown.clear();
+        self.muted_words.clear();
+        (self.following_only, self.scales) = (false, UNSCALED);
     }
 
     /// When the reader last saw `post`.

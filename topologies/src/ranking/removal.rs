@@ -8,6 +8,7 @@ use schemas::{PostId, UserId};
 use super::candidates::Window;
 use super::reader::ReaderState;
 use super::weights::{DAY_MS, Limits};
+use super::{WordsOfPosts, World};
 use crate::live::GoneUsers;
 
 /// Why a post was removed. The first reason that holds is the one named.
@@ -26,6 +27,10 @@ pub enum Removed {
         /// Until when, ms UTC.
         until: i64,
     },
+    /// The reader wants to see posts of followees alone, and does not follow its author.
+    NotFollowed,
+    /// It has a word that the reader mutes.
+    MutedWord,
     /// The reader hid or reported it.
     Hidden {
         /// When, ms UTC.
@@ -44,7 +49,13 @@ impl Removed {
         match self {
             Self::Seen { at } => Some(at.saturating_add(limits.seen_ms)),
             Self::Hidden { at } => Some(at.saturating_add(limits.hidden_ms)),
-            Self::Own | Self::Gone | Self::Blocked | Self::Muted | Self::Less { .. } => None,
+            Self::Own
+            | Self::Gone
+            | Self::Blocked
+            | Self::Muted
+            | Self::Less { .. }
+            | Self::NotFollowed
+            | Self::MutedWord => None,
         }
     }
 }
@@ -54,6 +65,7 @@ impl Removed {
 pub struct Removal<'r> {
     reader: &'r ReaderState,
     gone: &'r GoneUsers,
+    words: Option<&'r WordsOfPosts>,
     less_window: Window,
     seen_after: i64,
     hidden_after: i64,
@@ -61,10 +73,13 @@ pub struct Removal<'r> {
 
 impl<'r> Removal<'r> {
     /// Of `reader` as of `at`.
-    pub fn of(reader: &'r ReaderState, (gone, limits): (&'r GoneUsers, &Limits), at: i64) -> Self {
+    pub fn of(reader: &'r ReaderState, world: &World<'r>, at: i64) -> Self {
+        let World { gone, words, weights, .. } = *world;
+        let limits = &weights.limits;
         Self {
             reader,
             gone,
+            words: words.filter(|_| !reader.muted_words.is_empty()),
             less_window: Window::of(at, limits.less_days),
             seen_after: at.saturating_sub(limits.seen_ms),
             hidden_after: at.saturating_sub(limits.hidden_ms),
@@ -81,7 +96,9 @@ impl<'r> Removal<'r> {
             (reader.muted.binary_search(author).is_ok(), Removed::Muted),
         ];
         let first = reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason));
-        first.or_else(|| self.less_of(author))
+        let is_stranger = || reader.following_only && reader.follows.binary_search(author).is_err();
+        let chosen = || is_stranger().then_some(Removed::NotFollowed);
+        first.or_else(|| self.less_of(author)).or_else(chosen)
     }
 
     fn less_of(&self, author: &UserId) -> Option<Removed> {
@@ -93,6 +110,10 @@ impl<'r> Removal<'r> {
 
     /// Why one post of an author who is not removed is removed, if it is.
     pub fn of_post(&self, post: &PostId) -> Option<Removed> {
+        let words = self.words.and_then(|words| words.get(post));
+        if words.is_some_and(|words| words.any_of(&self.reader.muted_words)) {
+            return Some(Removed::MutedWord);
+        }
         let hidden = self.reader.hidden_at(post).filter(|at| *at > self.hidden_after);
         let seen = || self.reader.seen_at(post).filter(|at| *at > self.seen_after);
         hidden.map(|at| Removed::Hidden { at }).or_else(|| seen().map(|at| Removed::Seen { at }))
@@ -102,6 +123,7 @@ impl<'r> Removal<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::PostsByAuthor;
     use crate::ranking::Weights;
 
     const AUTHOR: UserId = UserId([2; 16]);
@@ -111,14 +133,23 @@ mod tests {
         ReaderState { id: UserId([1; 16]), ..ReaderState::default() }
     }
 
+    fn within<T>(
+        gone: &GoneUsers,
+        words: Option<&WordsOfPosts>,
+        then: impl FnOnce(&World<'_>) -> T,
+    ) -> T {
+        let (posts, weights) = (PostsByAuthor::default(), Weights::v1());
+        then(&World { posts: &posts, gone, words, trending: &[], weights: &weights })
+    }
+
     fn of_author(reader: &ReaderState, gone: &[u8], author: UserId, at: i64) -> Option<Removed> {
         let gone = GoneUsers::from_iter(gone.iter().map(|id| UserId([*id; 16])));
-        Removal::of(reader, (&gone, &Weights::v1().limits), at).of_author(&author)
+        within(&gone, None, |world| Removal::of(reader, world, at).of_author(&author))
     }
 
     fn of_post(reader: &ReaderState, post: PostId, at: i64) -> Option<Removed> {
         let gone = GoneUsers::default();
-        Removal::of(reader, (&gone, &Weights::v1().limits), at).of_post(&post)
+        within(&gone, None, |world| Removal::of(reader, world, at).of_post(&post))
     }
 
     #[test]
@@ -166,6 +197,14 @@ mod tests {
         let hidden = Some(Removed::Hidden { at: 100 });
         let found = [0, 90 * DAY_MS + 99, 90 * DAY_MS + 100].map(|at| of_post(&reader, POST, at));
         assert_eq!(found, [hidden, hidden, None]);
+    }
+
+    #[test]
+    fn who_wants_followees_alone_is_shown_nobody_else() {
+        let choosing = ReaderState { following_only: true, ..reader() };
+        let following = ReaderState { follows: vec![AUTHOR], ..choosing.clone() };
+        let found = [&choosing, &following].map(|reader| of_author(reader, &[], AUTHOR, 0));
+        assert_eq!(found, [Some(Removed::NotFollowed), None]);
     }
 
     #[test]

@@ -56,13 +56,29 @@ impl<'w> Scorer<'w> {
 
     /// The terms of a post.
     pub fn terms(&self, of: &Inputs) -> Terms {
-        let Self { weights, .. } = self;
         let freshness = self.freshness(of);
         let engagement = self.engagement(of.counts);
-        let sum = (weights.freshness * freshness + weights.engagement * engagement)
-            + weights.affinity * of.affinity;
+        let [by_freshness, by_engagement, by_affinity] = self.weights();
+        let sum =
+            (by_freshness * freshness + by_engagement * engagement) + by_affinity * of.affinity;
         let factor = self.factor(of);
         Terms { freshness, engagement, affinity: of.affinity, factor, score: sum * factor }
+    }
+
+    /// What the terms weigh for this reader: freshness, engagement, affinity.
+    pub fn weights(&self) -> [f64; 3] {
+        let Weights { freshness, engagement, affinity, .. } = *self.weights;
+        let [by_freshness, by_engagement, by_affinity] = self.facts.scales;
+        let scaled = |weight, scale| match scale {
+            // Not even a multiplication: what `v1` says is said bit for bit.
+            100 => weight,
+            scale => weight * (f64::from(scale) / 100.0),
+        };
+        [
+            scaled(freshness, by_freshness),
+            scaled(engagement, by_engagement),
+            scaled(affinity, by_affinity),
+        ]
     }
 
     /// The terms of an item of a feed.
@@ -209,7 +225,7 @@ mod tests {
     fn one_share_on_one_exposure_is_hardly_more_than_the_mean_once_it_is_smoothed() {
         let mut weights = Weights::v1();
         weights.arms.smoothing = Some(Smoothing { exposures: 97.0 });
-        let facts = Some(Facts { rate_mean_ppm: 100_000, affinity_max: 0 });
+        let facts = Some(Facts { rate_mean_ppm: 100_000, ..Facts::default() });
         let inputs = Inputs { counts: [0, 0, 1, 1], ..Inputs::default() };
         let found = Scorer::new(&weights, facts, 0).terms(&inputs).engagement;
         assert!(near(found, (1.0 + (3.0 + 9.7) / 98.0_f64).ln()), "{found}");
@@ -219,10 +235,18 @@ mod tests {
     fn the_author_a_reader_had_most_to_do_with_is_the_measure_of_a_normalised_affinity() {
         let mut weights = Weights::v1();
         weights.arms.normalised_affinity = true;
-        let facts = Some(Facts { rate_mean_ppm: 0, affinity_max: 10 });
+        let facts = Some(Facts { affinity_max: 10, ..Facts::default() });
         let scorer = Scorer::new(&weights, facts, 0);
         assert!(near(scorer.affinity(2), 3_f64.ln() / 11_f64.ln()));
         assert_eq!([0, 10, 11].map(|n| scorer.affinity(n)), [0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_reader_s_own_scales_multiply_the_weights() {
+        let (weights, scales) = (Weights::v1(), [50, 100, 200]);
+        let scorer = Scorer::new(&weights, Some(Facts { scales, ..Facts::default() }), 0);
+        assert_eq!(scorer.weights(), [0.15, 0.4, 0.6]);
+        assert!(near(scorer.terms(&Inputs { affinity: 1.0, ..Inputs::default() }).score, 0.75));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub fn still_shown(
     if world.gone.contains(&reader.id) {
         return left;
     }
-    let removal = Removal::of(reader, (world.gone, &world.weights.limits), as_of);
+    let removal = Removal::of(reader, world, as_of);
     let window = Window::at(as_of, world.weights);
     for post in posts {
         let place = world.posts.place(post);

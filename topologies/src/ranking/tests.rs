@@ -54,7 +54,7 @@ fn rank(reader: &ReaderState, posts: &PostsByAuthor) -> FeedBody {
     let (gone, weights) = (GoneUsers::default(), Weights::v1());
     Ranker::default().rank(
         reader,
-        &World { posts, gone: &gone, trending: &[], weights: &weights },
+        &World { posts, gone: &gone, words: None, trending: &[], weights: &weights },
         NOON,
     )
 }
@@ -124,7 +124,7 @@ fn a_reader_who_is_gone_has_an_empty_feed() {
     let mut posts = PostsByAuthor::default();
     write(&mut posts, 1, [(1, 0)]);
     let (gone, weights) = (GoneUsers::from_iter([READER]), Weights::v1());
-    let world = World { posts: &posts, gone: &gone, trending: &[], weights: &weights };
+    let world = World { posts: &posts, gone: &gone, words: None, trending: &[], weights: &weights };
     let body = Ranker::default().rank(&reader(&[1], &[]), &world, NOON);
     assert_eq!((body.items.len(), body.cold_start), (0, false));
 }
@@ -182,8 +182,13 @@ fn a_feed_of_the_last_affinity_day_holds_until_midnight() {
     let mut state = reader(&[], &[(1, 1)]);
     state.affinity[0].day = TODAY - 89;
     let last_minute = i64::from(TODAY + 1) * DAY_MS - 1;
-    let world =
-        World { posts: &posts, gone: &GoneUsers::default(), trending: &[], weights: &weights };
+    let world = World {
+        posts: &posts,
+        gone: &GoneUsers::default(),
+        words: None,
+        trending: &[],
+        weights: &weights,
+    };
     let body = Ranker::default().rank(&state, &world, last_minute);
     assert_eq!(body.valid_until_ms, last_minute + 1);
 }
@@ -247,7 +252,7 @@ fn rank_before_midnight(day: i32) -> (FeedBody, i64) {
     let mut state = reader(&[], &[(1, 1)]);
     state.affinity[0].day = day;
     let (midnight, gone) = (i64::from(TODAY + 1) * DAY_MS, GoneUsers::default());
-    let world = World { posts: &posts, gone: &gone, trending: &[], weights: &weights };
+    let world = World { posts: &posts, gone: &gone, words: None, trending: &[], weights: &weights };
     (Ranker::default().rank(&state, &world, midnight - 500), midnight)
 }
 
@@ -272,7 +277,7 @@ fn what_is_removed_is_told_with_its_reason() {
     let mut state = reader(&[1, 2, 200], &[]);
     state.seen = vec![(id(1, 2), NOON - 7)];
     let (gone, weights) = (GoneUsers::from_iter([user(2)]), Weights::v1());
-    let world = World { posts: &posts, gone: &gone, trending: &[], weights: &weights };
+    let world = World { posts: &posts, gone: &gone, words: None, trending: &[], weights: &weights };
     let mut ranker = Ranker::default();
     let body = ranker.rank(&state, &world, NOON);
     let expected = [
@@ -291,7 +296,8 @@ fn what_trends_names_its_sources_and_leaves_the_rest_of_its_author_s_posts_as_th
     write(&mut posts, 3, [(1, 4 * HOUR_MS)]);
     let trending = [id(3, 1), id(1, 2), id(2, 2), id(1, 3), id(9, 9)];
     let (gone, weights) = (GoneUsers::default(), Weights::v1());
-    let world = World { posts: &posts, gone: &gone, trending: &trending, weights: &weights };
+    let world =
+        World { posts: &posts, gone: &gone, words: None, trending: &trending, weights: &weights };
     let body = Ranker::default().rank(&reader(&[1, 2], &[]), &world, NOON);
     let mut found: Vec<_> = body.items.iter().map(|item| (item.post, item.sources)).collect();
     found.sort();
@@ -316,7 +322,7 @@ fn what_is_left_of_a_feed_is_in_its_order_without_what_was_seen_deleted_or_left_
     let mut reader = reader(&[], &[(1, 2)]);
     reader.seen = vec![(id(2, 1), NOON - HOUR_MS)];
     let (gone, weights) = (GoneUsers::from_iter([user(3)]), Weights::v1());
-    let world = World { posts: &posts, gone: &gone, trending: &[], weights: &weights };
+    let world = World { posts: &posts, gone: &gone, words: None, trending: &[], weights: &weights };
     let asked = [id(4, 1), id(9, 1), id(3, 1), id(2, 1), id(1, 1)];
     let left = still_shown(&reader, &world, NOON, &asked);
     let found: Vec<_> = left.items.iter().map(|item| (item.post, item.affinity)).collect();

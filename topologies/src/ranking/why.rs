@@ -36,6 +36,8 @@ pub struct Placed {
     pub rank: usize,
     /// What its score is made of.
     pub terms: Terms,
+    /// What freshness, engagement and affinity weigh in it.
+    pub weights: [f64; 3],
     /// Its place in the list of what trends, from 1, if it is there.
     pub trends_at: Option<usize>,
 }
@@ -174,8 +176,7 @@ impl Ranker {
         if world.gone.contains(&reader.id) {
             return dropped(Stage::ReaderGone);
         }
-        let limits = &world.weights.limits;
-        let removal = Removal::of(reader, (world.gone, limits), body.as_of_ms);
+        let removal = Removal::of(reader, world, body.as_of_ms);
         let removed = removal.of_author(&line.known.author).or_else(|| removal.of_post(&post));
         if let Some(removed) = removed {
             return dropped(Stage::Removed(removed));
@@ -196,7 +197,9 @@ impl Ranker {
                     Some(at) => body.items.get(at).map_or(Verdict::Unlisted, |item| {
                         let trends_at = world.trending.iter().position(|other| *other == post);
                         let (position, trends_at) = (at + 1, trends_at.map(|at| at + 1));
-                        Verdict::Placed(Placed { item: *item, position, rank, terms, trends_at })
+                        let weights = Scorer::new(world.weights, body.facts, 0).weights();
+                        let item = *item;
+                        Verdict::Placed(Placed { item, position, rank, terms, weights, trends_at })
                     }),
                     None => dropped(without_place((world, body), (rank, terms), &line)),
                 }
@@ -335,7 +338,7 @@ fn newer(
     (author, line): (&UserId, &Line),
 ) -> usize {
     let Some(slot) = world.posts.slot(author) else { return 0 };
-    let removal = Removal::of(reader, (world.gone, &world.weights.limits), as_of);
+    let removal = Removal::of(reader, world, as_of);
     if removal.of_author(author).is_some() {
         return 0;
     }

@@ -6,7 +6,7 @@
 //! the least of the body's as of when it ceases to hold. A post that was looked at always concerns the body, also one that was
 //! passed over for its author; which those are is remembered by a filter that may take another for one, and never the
 //! reverse (Bloom, 1970: 1,024 bits and 5 places a post, so that of 100 posts it takes 1 other in 100).
-//! A weight set with an arm has no floor: its scores rise and fall with what others do.
+//! A weight set with an arm has no floor, for its scores rise and fall with what others do, and neither has a reader who weighs terms otherwise.
 
 use schemas::{FeedBody, PostId, Rule};
 
@@ -33,6 +33,7 @@ impl Floor {
     pub fn of(body: &FeedBody, looked_at: &[PostId], weights: &Weights) -> Option<Self> {
         let is_relaxed = |rule| matches!(rule, Rule::DistanceDropped | Rule::Top5Dropped);
         let is_open = weights.arms != Arms::default()
+            || body.facts.is_some()
             || body.items.len() < weights.limits.kept_max
             || body.items.iter().any(|item| is_relaxed(item.rule));
         if is_open || looked_at.len() > LOOKED_AT_MAX {

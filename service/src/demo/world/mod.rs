@@ -123,6 +123,11 @@ impl World {
         self.people.first().map(|person| person.id)
     }
 
+    /// The first `count` people: the one whose feed is shown, and others.
+    pub fn people(&self, count: usize) -> impl Iterator<Item = UserId> {
+        self.people.iter().take(count).map(|person| person.id)
+    }
+
     /// What `user` is called.
     pub fn username(&self, user: UserId) -> Option<&str> {
         let person = self.people.iter().find(|person| person.id == user);

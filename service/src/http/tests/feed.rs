@@ -37,6 +37,7 @@ async fn a_feed_is_scored_as_of_the_current_second_and_explains_itself() {
             "likes": 10, "comments": 5, "shares": 2, "exposures": 100},
         "affinity": {"value": item["explain"]["terms"]["affinity"]["value"], "weight": 0.3,
             "interactions": 10},
+        "factor": 1.0,
     });
     let expected = json!({
         "items": [{

@@ -3,8 +3,10 @@
 mod daily_metrics;
 mod events;
 mod feed;
+mod feed_page;
 mod internal;
 mod openapi;
+mod preferences;
 mod tiers;
 mod trending;
 mod walks;

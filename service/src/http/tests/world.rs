@@ -27,6 +27,7 @@ use crate::event_format::EventFormat;
 use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
 use crate::http::cursor::Cursors;
+use crate::http::feed_page::FeedPage;
 use crate::http::{Api, public};
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
@@ -170,10 +171,12 @@ impl World {
             daily: Daily::default(),
             suggestions: Some(SuggestionWeights::default()),
             weights: WeightSets::default(),
+            mutes_words: true,
             remembers_shown: false,
             log,
             format: EventFormat::Json,
             cursors: Cursors::new(Some("open sesame")).unwrap(),
+            page: None,
             metrics: Arc::clone(&metrics),
             events_max: 100,
             body: Bounds { bytes_max: 64 * 1024, wait: Duration::from_secs(30) },
@@ -186,6 +189,13 @@ impl World {
     pub fn with_daily(daily: Daily) -> Self {
         let mut world = Self::new();
         Arc::get_mut(&mut world.api).unwrap().daily = daily;
+        world
+    }
+
+    /// One that shows the page.
+    pub fn with_page(page: FeedPage) -> Self {
+        let mut world = Self::new();
+        Arc::get_mut(&mut world.api).unwrap().page = Some(page);
         world
     }
 

@@ -43,7 +43,7 @@ pub struct Placed {
     pub position: usize,
     /// Its place by score alone, before spacing.
     pub rank: usize,
-    /// What spacing did: none, spaced, distance_dropped or top5_dropped.
+    /// What spacing did: none, spaced, distance_dropped, top5_dropped or reserved.
     pub rule: String,
     pub score: f64,
     pub terms: TermsShown,
@@ -96,6 +96,10 @@ pub enum Stage {
     Muted,
     /// The reader wished for less of its author.
     LessLikeThis { until: i64 },
+    /// The reader wants posts of followees alone, and does not follow its author.
+    NotFollowed,
+    /// It has a word that the reader mutes.
+    MutedWord,
     /// The reader hid or reported it.
     Hidden { at: i64, returns_at: i64 },
     /// The reader saw it within 24 h.
@@ -220,7 +224,7 @@ impl Why {
             Verdict::Placed(placed) => {
                 why.is_by(placed.item.author, placed.item.created_at_ms);
                 why.in_feed = true;
-                why.placed = Some(Placed::of(placed, (weights, as_of)));
+                why.placed = Some(Placed::of(placed, as_of));
             }
             Verdict::Dropped(dropped) => {
                 why.is_by(dropped.author, dropped.created_at_ms);
@@ -258,7 +262,7 @@ impl Why {
 }
 
 impl Placed {
-    fn of(placed: &why::Placed, at: (&Weights, i64)) -> Self {
+    fn of(placed: &why::Placed, as_of: i64) -> Self {
         let item = &placed.item;
         let author_id = Uuid::from_bytes(item.author.0);
         let reason = |source| match source {
@@ -272,7 +276,7 @@ impl Placed {
             rank: placed.rank,
             rule: item.rule.name().to_owned(),
             score: placed.terms.score,
-            terms: TermsShown::of(item, &placed.terms, at),
+            terms: TermsShown::of(item, &placed.terms, (placed.weights, as_of)),
             sources: item.sources.names().map(reason).collect(),
         }
     }
@@ -285,6 +289,8 @@ fn removed(of: Removed, limits: &Limits) -> Stage {
         Removed::Gone => Stage::AuthorGone,
         Removed::Blocked => Stage::Blocked,
         Removed::Muted => Stage::Muted,
+        Removed::NotFollowed => Stage::NotFollowed,
+        Removed::MutedWord => Stage::MutedWord,
         Removed::Less { until } => Stage::LessLikeThis { until },
         Removed::Hidden { at } => Stage::Hidden { at, returns_at },
         Removed::Seen { at } => Stage::Seen { at, returns_at },

@@ -26,6 +26,10 @@ impl fmt::Display for Stage {
             Self::LessLikeThis { .. } => {
                 f.write_str("the reader wished for less of its author within 14 days")
             }
+            Self::NotFollowed => f.write_str(
+                "the reader wants posts of followees alone, and does not follow its author",
+            ),
+            Self::MutedWord => f.write_str("it has a word that the reader mutes"),
             Self::Hidden { .. } => f.write_str("the reader hid or reported it"),
             Self::Seen { .. } => f.write_str("the reader saw it within the last 24 h"),
             Self::NoSource { follow, trending, affinity } => {

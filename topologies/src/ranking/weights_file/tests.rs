@@ -1,3 +1,5 @@
+//! What a file of weight sets may say, and every fault that is named.
+
 use schemas::V1;
 
 use super::*;
@@ -140,7 +142,8 @@ fn every_number_of_a_set_is_in_the_list_and_every_one_in_the_list_is_of_a_set() 
     let not_for_files = ["id", "name", "limits.grid_ms"];
     leaves.retain(|leaf| !not_for_files.contains(&leaf.as_str()));
     let mut listed: Vec<_> = NUMBERS.iter().map(|number| number.path.to_owned()).collect();
-    (leaves.sort(), listed.sort());
+    leaves.sort();
+    listed.sort();
     assert_eq!(leaves, listed);
 }
 
@@ -152,4 +155,15 @@ fn collect(tree: &Value, path: String, leaves: &mut Vec<String>) {
         }),
         None => leaves.push(path),
     }
+}
+
+#[test]
+fn the_example_that_comes_with_the_project_is_right_and_has_every_arm() {
+    let text = include_str!("../../../../examples/weights.toml");
+    let policy = read(text, &Policies::default()).unwrap();
+    let set = |name: &str| policy.sets.iter().find(|set| set.name == name).unwrap();
+    let arms = serde_json::to_value(set("patient").arms).unwrap();
+    let off = arms.as_object().unwrap().iter().filter(|(_, arm)| arm.is_null() || **arm == false);
+    assert_eq!(off.collect::<Vec<_>>(), Vec::<(&String, &Value)>::new());
+    assert_eq!((policy.experiments.len(), policy.shadow.is_some()), (1, true));
 }

@@ -1,0 +1,85 @@
+//! The words of posts, as everybody hears of them: topic `post-words`, from the rows of posts, for as long as a post may have a line.
+//!
+//! What is kept of a post is how new its words are, until it is too old: of a row that is read again, older than what was
+//! said, nothing is said. A post that is deleted keeps its words: it may come back, and its text is not always told again. One that
+//! trends when it is older has no words any more.
+
+use millstream::{
+    Builder, Context, Due, Nullable, Processor, Rec, Result, Store, Timers, Timestamp,
+};
+use schemas::{Cdc, Payload, PostId, PostText, Words, topic};
+
+use super::Raw;
+use crate::engagement::line::LinePolicy;
+use crate::ingest::row::{RowVersion, is_newer};
+use crate::layout::WireSerde;
+
+/// Words stay for so long beyond the line.
+const SLACK_MS: i64 = 3_600_000;
+
+type Input = Option<Payload>;
+type WordsContext<'a> = Context<'a, PostId, Option<Words>>;
+
+/// Adds them to the sub-topology that reads `rows`.
+pub(super) fn attach(builder: &Builder, rows: &Raw, (epoch, policy): (u32, LinePolicy)) {
+    let versions = builder.store("word-rows", WireSerde, WireSerde);
+    let ends = builder.timers("word-rows-end", WireSerde);
+    let age_ms_max = policy.age_ms_max.saturating_add(SLACK_MS);
+    rows.process("ingest-words", &[versions.into(), ends.into()], move || IngestWords {
+        versions,
+        ends,
+        epoch,
+        age_ms_max,
+    })
+    .to(topic::POST_WORDS.name, WireSerde, Nullable(WireSerde));
+}
+
+struct IngestWords {
+    versions: Store<PostId, RowVersion>,
+    ends: Timers<PostId>,
+    epoch: u32,
+    age_ms_max: i64,
+}
+
+impl Processor for IngestWords {
+    type KeyIn = Input;
+    type ValueIn = Input;
+    type KeyOut = PostId;
+    type ValueOut = Option<Words>;
+
+    /// What is no row of a post others have dead-lettered.
+    fn process(&mut self, record: Rec<'_, Input, Input>, cx: &mut WordsContext<'_>) -> Result<()> {
+        let decoded = Cdc::<PostText>::decode(record.key.as_ref(), record.value.as_ref());
+        let Ok(Cdc::Change(change)) = decoded else { return Ok(()) };
+        let (Some(row), None) = (change.live(), change.implausible(record.at.0)) else {
+            return Ok(());
+        };
+        let ends = row.created_at_ms.saturating_add(self.age_ms_max);
+        let next = RowVersion { mark: change.mark(self.epoch), live: true };
+        let versions = cx.store(self.versions)?;
+        let stored = versions.get(&row.id)?.copied();
+        if !is_newer(next, stored) {
+            return Ok(());
+        }
+        if ends <= cx.wall_time().0 {
+            return Ok(());
+        }
+        cx.store(self.versions)?.put(&row.id, next)?;
+        cx.timers(self.ends)?.set(&row.id, Timestamp(ends))?;
+        match &row.words {
+            // Those that are known stay.
+            None => Ok(()),
+            Some(words) if words.is_empty() && stored.is_none() => Ok(()),
+            Some(words) => {
+                let words = Some(words.clone()).filter(|words| !words.is_empty());
+                cx.forward(&row.id, &words)
+            }
+        }
+    }
+
+    fn on_timer(&mut self, due: Due<'_>, cx: &mut WordsContext<'_>) -> Result<()> {
+        let Some(post) = due.of(self.ends) else { return Ok(()) };
+        cx.store(self.versions)?.delete(post)?;
+        cx.forward(post, &None)
+    }
+}
