@@ -1,6 +1,7 @@
 //! The open loop: readers are shown what the logging policy shows, whoever is compared, and all rank the same looks.
 //!
-//! So contenders see the same world and the same data. One look in so many of the judged half is ranked by everybody.
+//! So contenders see the same world and the same data. One look in so many of the judged half is ranked by everybody, and of
+//! those who have just joined every look, for the figure that is about them.
 
 use millstream::Result;
 use topologies::feed::FeedSettings;
@@ -10,7 +11,7 @@ use crate::life::{Life, Look, Witness};
 use crate::metric::Metric;
 use crate::rank;
 use crate::suggested::{Suggested, SuggestedFigures};
-use crate::tally::{Ideal, PAGE, Tally};
+use crate::tally::{Ideal, PAGE, Tally, is_cold};
 use crate::trend::{TrendFigures, Trends};
 use crate::world::World;
 
@@ -68,18 +69,21 @@ impl Witness for Comparison<'_> {
         if look.at < life.world.size.judged_from() {
             return Ok(());
         }
-        // Whoever is new looks seldom enough as it is.
-        let is_new = life.world.person(look.reader).is_some_and(|person| person.is_new());
         self.looks += 1;
-        if !self.looks.is_multiple_of(self.every) && !is_new {
+        let is_sampled = self.looks.is_multiple_of(self.every);
+        // The cold are few: all that they look at is ranked, and counts as theirs alone unless it is sampled.
+        if !is_sampled && !is_cold(life, look) {
             return Ok(());
         }
         let ideal = Ideal::of(life, look);
         for (contender, tally) in self.contenders.iter().zip(&mut self.tallies) {
             let list = rank::list(life, &contender.policy, (look.reader, look.at), PAGE)?;
-            tally.add(life, (look, &ideal), &list);
+            match is_sampled {
+                true => tally.add(life, (look, &ideal), &list),
+                false => tally.add_cold(life, (look, &ideal), &list),
+            }
         }
-        self.suggested.look(life, look)
+        if is_sampled { self.suggested.look(life, look) } else { Ok(()) }
     }
 
     fn tick(&mut self, life: &Life<'_>) -> Result<()> {

@@ -74,6 +74,12 @@ impl Ideal {
     }
 }
 
+/// Whether it is a look of somebody who has just joined.
+pub fn is_cold(life: &Life<'_>, look: &Look) -> bool {
+    let person = life.world.person(look.reader);
+    person.is_some_and(|who| who.is_new() && look.at - who.joins < COLD_MS)
+}
+
 impl Tally {
     /// Adds the list that a contender had for a look.
     pub fn add(&mut self, life: &Life<'_>, (look, ideal): (&Look, &Ideal), list: &[u32]) {
@@ -85,12 +91,17 @@ impl Tally {
         self.regret.add(regret(&gains, &ideal.gains, TOP));
         let seen = gains.iter().take(look.depth).enumerate();
         self.enjoyed.add(seen.map(|(place, gain)| behaviour::bias(place) * gain).sum());
-        let person = life.world.person(look.reader);
-        if person.is_some_and(|who| who.is_new() && look.at - who.joins < COLD_MS) {
+        if is_cold(life, look) {
             self.cold_readers.add(found);
         }
         self.note_day(look.at, found);
         self.add_places(life, (look, ideal), list);
+    }
+
+    /// Adds what a list is worth to somebody who has just joined to the figure about them, and to no other.
+    pub fn add_cold(&mut self, life: &Life<'_>, (look, ideal): (&Look, &Ideal), list: &[u32]) {
+        let gains = list.iter().map(|post| life.utility(look.reader, *post, look.at));
+        self.cold_readers.add(ndcg(&gains.collect::<Vec<_>>(), &ideal.gains, TOP));
     }
 
     /// Adds no more than what a list before the judged time is worth to the figures by day.
