@@ -12,8 +12,8 @@ use crate::cli::Lab;
 
 /// Of the judged looks in the open loop one in so many is ranked by everybody.
 const LOOK_EVERY: usize = 16;
-/// More than this share of a gigabyte each, and there are not more lives than cores.
-const THREADS_MAX: usize = 8;
+/// So many lives go on at a time at most, as each takes up to two gigabytes.
+const THREADS_MAX: usize = 4;
 
 /// Runs it, and gives the table, or JSON.
 pub fn run(asked: &Lab) -> Result<String, String> {
