@@ -115,11 +115,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
             commands::load::run(&asked, &config, &*broker)
         }
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
-        Command::Token(asked) => {
-            token::ensure_keys(&config.auth)?;
-            let token = token::sign(&config.auth, asked.user, &asked.roles, asked.seconds)?;
-            say(&format!("{token}\n"))
-        }
+        Command::Token(asked) => say(&signed(&config, &asked)?),
         Command::Topics(Topics::Create) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             let created = commands::topics::create_all(&*broker, &config)?;
@@ -169,6 +165,13 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&commands::replay::run(&*broker, &config, &asked)?)
         }
     }
+}
+
+/// A token, by the local key; the key pair is made if there is none.
+fn signed(config: &Config, asked: &cli::Token) -> Result<String, String> {
+    token::ensure_keys(&config.auth)?;
+    let token = token::sign(&config.auth, asked.user, &asked.roles, asked.seconds)?;
+    Ok(format!("{token}\n"))
 }
 
 fn read_config(cli: &Cli) -> Result<Config, String> {
