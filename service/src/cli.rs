@@ -1,6 +1,7 @@
 //! The command line: what may be asked of the binary, and how it is spelled.
 
 mod feed;
+mod lab;
 mod weights;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use crate::commands::load::Rate;
 pub use feed::{Feed, Replay};
+pub use lab::Lab;
 pub use weights::Weights;
 
 /// A real-time personalised feed, from change streams and behaviour events.
@@ -48,6 +50,8 @@ pub enum Command {
     Serve(Serving),
     /// Load a generated world of any size into Kafka or PostgreSQL, and verify feeds made of it: to size a cluster.
     Load(Load),
+    /// Compare rankings in planted worlds, where the truth is known: no service needed.
+    Lab(Lab),
     /// Whether PostgreSQL, ClickHouse, the workers' state and Redis say the same; 1 if not, with each difference.
     Verify(Verify),
     /// Sign a token with the local key, for trying things; makes the key pair if there is none.

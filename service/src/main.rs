@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // Where the engine runs inside of a command that a person reads, what goes well is no news.
     let level = match cli.command {
-        Some(Command::Demo(_) | Command::Feed(Feed::Replay(_))) => "warn",
+        Some(Command::Demo(_) | Command::Lab(_) | Command::Feed(Feed::Replay(_))) => "warn",
         Some(_) | None => "info",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
@@ -114,11 +114,8 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             commands::load::run(&asked, &config, &*broker)
         }
-        Command::Token(asked) => {
-            token::ensure_keys(&config.auth)?;
-            let token = token::sign(&config.auth, asked.user, &asked.roles, asked.seconds)?;
-            say(&format!("{token}\n"))
-        }
+        Command::Lab(asked) => say(&commands::lab::run(&asked)?),
+        Command::Token(asked) => say(&signed(&config, &asked)?),
         Command::Topics(Topics::Create) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             let created = commands::topics::create_all(&*broker, &config)?;
@@ -168,6 +165,13 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&commands::replay::run(&*broker, &config, &asked)?)
         }
     }
+}
+
+/// A token, by the local key; the key pair is made if there is none.
+fn signed(config: &Config, asked: &cli::Token) -> Result<String, String> {
+    token::ensure_keys(&config.auth)?;
+    let token = token::sign(&config.auth, asked.user, &asked.roles, asked.seconds)?;
+    Ok(format!("{token}\n"))
 }
 
 fn read_config(cli: &Cli) -> Result<Config, String> {
@@ -220,7 +224,8 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]
         }
-        Some(Command::Weights(Weights::Check { .. }) | Command::Topology(_)) | None => &[],
+        Some(Command::Weights(Weights::Check { .. }) | Command::Topology(_) | Command::Lab(_))
+        | None => &[],
         Some(Command::Weights(_)) => &[Need::Kafka],
     }
 }

@@ -13,7 +13,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("topologies", &["millstream", "schemas"]),
     ("connectors", &["millstream", "schemas"]),
     ("worlds", &[]),
-    ("service", &["millstream", "schemas", "topologies", "connectors", "worlds"]),
+    ("lab", &["millstream", "schemas", "topologies", "worlds"]),
+    ("service", &["millstream", "schemas", "topologies", "connectors", "worlds", "lab"]),
     ("tests", &[]),
     ("benches", &["millstream", "schemas", "topologies", "connectors", "tests"]),
     // What others write: they have nothing of ours.
@@ -26,12 +27,13 @@ const OURS: &[&str] = &[
     "topologies",
     "connectors",
     "worlds",
+    "lab",
     "feedmill",
     "tests",
     "benches",
     "producer",
 ];
-const PURE: &[&str] = &["schemas", "topologies", "worlds"];
+const PURE: &[&str] = &["schemas", "topologies", "worlds", "lab"];
 const IMPURE: &[&str] =
     &["rdkafka", "rdkafka-sys", "rocksdb", "librocksdb-sys", "tokio", "redis", "sqlx", "hyper"];
 

@@ -7,6 +7,7 @@
 //! | what came in | [`history`] |
 //! | the feed that a reader must have, by brute force | [`oracle`] |
 //! | a world of any size, from a seed | [`world`] |
+//! | chance from a seed, and ids that nobody has to remember | [`random`] |
 //! | the part of a world that decides about some readers | [`excerpt`] |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -14,4 +15,5 @@
 pub mod excerpt;
 pub mod history;
 pub mod oracle;
+pub mod random;
 pub mod world;

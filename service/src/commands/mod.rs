@@ -1,9 +1,11 @@
 //! The commands that do one thing and end: create the topics, put weight sets into force, register schemas, show a feed, as it is and as it was, and the metrics of a
-//! day, load a world, delete what a TRUNCATE deleted, compare what servers have.
+//! day, load a world, delete what a TRUNCATE deleted, compare what servers have, compare
+//! rankings.
 
 pub mod clickhouse;
 pub mod explain;
 mod known_schemas;
+pub mod lab;
 pub mod load;
 pub mod log_reader;
 pub mod metrics;

@@ -9,7 +9,9 @@ use millstream::{ChangedKey, Result, Timestamp};
 use schemas::{PostId, PostLine, TRENDING_KEY, TrendingKey, UserId};
 
 use super::reader::{ReaderContext, ReaderProcessor};
-use super::{AUDIT_MISMATCHES, RERANKS_AUDITED, RERANKS_AVOIDED, trending, weighting};
+use super::{
+    AUDIT_MISMATCHES, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED, trending, weighting,
+};
 use crate::layout::Pair;
 use crate::ranking::candidates::Window;
 use crate::ranking::{Inputs, Scorer};
@@ -118,25 +120,29 @@ impl ReaderProcessor {
         if cx.is_lagging() {
             return self.put_off_audience(author, class, cx);
         }
-        let mut avoided = 0;
+        let (mut avoided, mut reached) = (0, 0);
         for user in self.audience(author, cx)? {
             let Some(reader) = cx.store(self.stores.readers)?.get(&user)?.copied() else {
                 continue;
             };
+            let is_active = u64::from(reader.presence.is_active(cx.wall_time().0));
             let Some(floor) = reader.floor else {
+                reached += is_active;
                 self.touch(&user, class, cx)?;
                 continue;
             };
             let as_of = floor.as_of_ms();
             let score = line.map(|line| self.score(&user, (&line, as_of), cx)).transpose()?;
             if floor.is_reached(post, score) {
+                reached += is_active;
                 self.touch(&user, class, cx)?;
             } else {
-                avoided += u64::from(reader.presence.is_active(cx.wall_time().0));
+                avoided += is_active;
                 self.audit((&user, &reader), post, cx)?;
             }
         }
         cx.count(RERANKS_AVOIDED, avoided);
+        cx.count(RERANKS_REACHED, reached);
         Ok(())
     }
 

@@ -53,7 +53,9 @@ pub const DELETES_UNKNOWN: &str = "feedmill_unknown_deletes_total";
 
 /// Counts readers who were not ranked for a change of a post that could not concern their feeds.
 pub const RERANKS_AVOIDED: &str = "feedmill_reranks_avoided_total";
-/// Counts those of them who were ranked all the same, to see.
+/// Counts readers whose feeds a change of a post might concern, so that they were to be ranked for it.
+pub const RERANKS_REACHED: &str = "feedmill_reranks_reached_total";
+/// Counts those of the avoided who were ranked all the same, to see.
 pub const RERANKS_AUDITED: &str = "feedmill_reranks_audited_total";
 /// Counts rankings that the shadow set was compared with.
 pub const SHADOW_RANKINGS: &str = "feedmill_shadow_rankings_total";

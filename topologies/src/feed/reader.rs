@@ -17,8 +17,8 @@ use super::publication::{Body, Publication, headers};
 use super::reader_input::ReaderInput;
 use super::{
     AUDIT_MISMATCHES, Between, Broadcasts, FeedSettings, PostsLive, RERANKS_AUDITED,
-    RERANKS_AVOIDED, ReaderStores, SHADOW_IN_PLACE, SHADOW_RANKINGS, SHADOW_SHARED, TrendingPosts,
-    UsersGone, WeightsInForce, WordsKnown, trending, weighting,
+    RERANKS_AVOIDED, RERANKS_REACHED, ReaderStores, SHADOW_IN_PLACE, SHADOW_RANKINGS,
+    SHADOW_SHARED, TrendingPosts, UsersGone, WeightsInForce, WordsKnown, trending, weighting,
 };
 use crate::layout::{Pair, WireSerde};
 use crate::ranking::{Ranker, ReaderState, World, validity};
@@ -363,7 +363,8 @@ impl Processor for ReaderProcessor {
 
     fn on_start(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
         let shadow = [SHADOW_RANKINGS, SHADOW_SHARED, SHADOW_IN_PLACE];
-        for name in [RERANKS_AVOIDED, RERANKS_AUDITED, AUDIT_MISMATCHES].into_iter().chain(shadow) {
+        let reranks = [RERANKS_AVOIDED, RERANKS_REACHED, RERANKS_AUDITED, AUDIT_MISMATCHES];
+        for name in reranks.into_iter().chain(shadow) {
             cx.count(name, 0);
         }
         let now = cx.wall_time().0;

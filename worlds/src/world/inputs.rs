@@ -6,7 +6,6 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::plans::{Plan, Plans};
-use super::random::{Kind, Random, id};
 use super::rhythm::{Burst, Rhythm, Times};
 use super::stories::{self, Stories, Story};
 use super::ties::Ties;
@@ -15,6 +14,7 @@ use crate::history::{
     Action, BehaviourEvent, FollowRow, Image, Input, LikeOrComment, Payload, PostRow, RowChange,
     UserRow,
 };
+use crate::random::{Kind, Random, id};
 
 const SECOND: f64 = 1_000.0;
 const HOUR: f64 = 3_600.0 * SECOND;

@@ -11,7 +11,6 @@
 
 mod inputs;
 mod plans;
-mod random;
 mod rhythm;
 mod stories;
 mod ties;
@@ -21,7 +20,7 @@ use std::collections::BTreeSet;
 pub use inputs::Inputs;
 
 use crate::history::Id;
-use random::{Kind, Random, id};
+use crate::random::{Kind, Random, id};
 
 const DAY: i64 = 24 * 3_600_000;
 

@@ -1,6 +1,6 @@
 //! When things happen: more by day than by night, and many at once while something is on everybody's screen.
 
-use super::random::Random;
+use crate::random::Random;
 
 const HOUR: i64 = 3_600_000;
 const SLOT_MS: i64 = 5 * 60_000;

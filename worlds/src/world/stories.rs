@@ -1,6 +1,6 @@
 //! The posts that there are so far: each author's chain, and which of them somebody looks at.
 
-use super::random::{Random, shuffled};
+use crate::random::{Random, shuffled};
 
 /// Authors: the first 1 % of users write 8 % of the posts.
 const TALK: f64 = 1.8;

@@ -1,6 +1,6 @@
 //! Who follows whom: few have most of the followers, and everybody's own list is short.
 
-use super::random::{Random, shuffled};
+use crate::random::{Random, shuffled};
 
 /// How steeply followers gather: the first 1 % of users have 16 % of them.
 const FAME: f64 = 2.5;

@@ -9,18 +9,25 @@ pub struct Random(u64);
 /// What an id names; the same number names different things in each.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
+    /// A row of `users`.
     User = 1,
+    /// Of `posts`.
     Post = 2,
+    /// Of `comments`.
     Comment = 3,
+    /// Of `likes`.
     Like = 4,
+    /// A behaviour event.
     Event = 5,
 }
 
 impl Random {
+    /// The chance of this seed.
     pub fn of(seed: u64) -> Self {
         Self(seed)
     }
 
+    /// Any 64 bits.
     pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

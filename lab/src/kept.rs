@@ -1,0 +1,101 @@
+//! Feeds that are kept ranked, as in production: how many rankings the floor spares, whether it ever spares one that it must
+//! not, and whether what is published is what the ranking gives when it is asked.
+//!
+//! How many rankings are spared and asked for depends a little on how much the engine takes at a time, and that on the
+//! machine: these two figures alone are not the same every time.
+//!
+//! | figure | formula |
+//! | --- | --- |
+//! | avoided | readers not ranked for a change of a post that cannot concern them / those and the readers who were to be ranked for it |
+//! | mismatches | of the avoided that were ranked all the same, those whose feeds the post was in; there must be none |
+//! | full | feeds at the end that have all places; only they have a floor |
+//! | equal | published feeds that are, item by item, what is ranked on demand as of their time |
+
+use millstream::Result;
+use serde::Serialize;
+use topologies::feed::{
+    AUDIT_MISMATCHES, FeedSettings, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED,
+};
+
+use crate::contender::Policy;
+use crate::life::{Life, Look, Witness};
+use crate::world::World;
+
+/// What came of one world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Rankings that were spared.
+    pub avoided: u64,
+    /// Those that were not.
+    pub reached: u64,
+    /// Of the spared, how many were done to see.
+    pub audited: u64,
+    /// How many of these were wrongly spared.
+    pub mismatches: u64,
+    /// Feeds that were published as of the end.
+    pub published: u64,
+    /// How many of them have all places.
+    pub full: u64,
+    /// How many of them are what is ranked on demand.
+    pub equal: u64,
+}
+
+impl Kept {
+    /// The share of rankings that were spared.
+    pub fn share_avoided(&self) -> Option<f64> {
+        let all = self.avoided + self.reached;
+        (all > 0).then(|| self.avoided as f64 / all as f64)
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            avoided: self.avoided + other.avoided,
+            reached: self.reached + other.reached,
+            audited: self.audited + other.audited,
+            mismatches: self.mismatches + other.mismatches,
+            published: self.published + other.published,
+            full: self.full + other.full,
+            equal: self.equal + other.equal,
+        }
+    }
+}
+
+struct Nobody;
+
+impl Witness for Nobody {
+    fn look(&mut self, _life: &Life<'_>, _look: &Look) -> Result<()> {
+        Ok(())
+    }
+
+    fn tick(&mut self, _life: &Life<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets a world go by in which all active readers are kept ranked, and compares their feeds at its end.
+pub fn run(world: &World, settings: &FeedSettings) -> Result<Kept> {
+    let mut life = Life::of(world, settings)?;
+    life.go_on(&Policy::Logging, &mut Nobody)?;
+    let since = life.publish_all()?;
+    crate::refuse_dead_letters(&life)?;
+    let counted = |name| life.stage.counted(name);
+    let mut kept = Kept {
+        avoided: counted(RERANKS_AVOIDED),
+        reached: counted(RERANKS_REACHED),
+        audited: counted(RERANKS_AUDITED),
+        mismatches: counted(AUDIT_MISMATCHES),
+        ..Kept::default()
+    };
+    for (reader, body) in life.stage.published()? {
+        if body.as_of_ms < since {
+            continue;
+        }
+        let asked = life.stage.rank(reader, &settings.weights, body.as_of_ms)?;
+        kept.published += 1;
+        kept.full += u64::from(body.items.len() >= settings.weights.limits.kept_max);
+        kept.equal += u64::from(asked == body);
+    }
+    Ok(kept)
+}
