@@ -7,6 +7,7 @@
 //! | figure | formula |
 //! | --- | --- |
 //! | avoided | readers not ranked for a change of a post that cannot concern them / those and the readers who were to be ranked for it |
+//! | naive | changes of posts that were told, times the readers: a ranking of everybody for every change |
 //! | mismatches | of the avoided that were ranked all the same, those whose feeds the post was in; there must be none |
 //! | full | feeds at the end that have all places; only they have a floor |
 //! | equal | published feeds that are, item by item, what is ranked on demand as of their time |
@@ -14,7 +15,7 @@
 use millstream::Result;
 use serde::Serialize;
 use topologies::feed::{
-    AUDIT_MISMATCHES, FeedSettings, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED,
+    AUDIT_MISMATCHES, FeedSettings, RANKINGS, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED,
 };
 
 use crate::contender::Policy;
@@ -28,6 +29,10 @@ pub struct Kept {
     pub avoided: u64,
     /// Those that were not.
     pub reached: u64,
+    /// Rankings that were made, for whatever reason.
+    pub rankings: u64,
+    /// Those that a ranking of everybody for every change of a post would have been.
+    pub naive: u64,
     /// Of the spared, how many were done to see.
     pub audited: u64,
     /// How many of these were wrongly spared.
@@ -47,12 +52,19 @@ impl Kept {
         (all > 0).then(|| self.avoided as f64 / all as f64)
     }
 
+    /// The share of a naive number of rankings that was not made.
+    pub fn share_of_naive(&self) -> f64 {
+        1.0 - self.rankings as f64 / self.naive.max(1) as f64
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, other: &Self) -> Self {
         Self {
             avoided: self.avoided + other.avoided,
             reached: self.reached + other.reached,
+            rankings: self.rankings + other.rankings,
+            naive: self.naive + other.naive,
             audited: self.audited + other.audited,
             mismatches: self.mismatches + other.mismatches,
             published: self.published + other.published,
@@ -84,6 +96,8 @@ pub fn run(world: &World, settings: &FeedSettings) -> Result<Kept> {
     let mut kept = Kept {
         avoided: counted(RERANKS_AVOIDED),
         reached: counted(RERANKS_REACHED),
+        rankings: counted(RANKINGS),
+        naive: life.stage.changes_told()? * world.people.len() as u64,
         audited: counted(RERANKS_AUDITED),
         mismatches: counted(AUDIT_MISMATCHES),
         ..Kept::default()

@@ -116,6 +116,12 @@ impl Stage {
         Ok(feeds)
     }
 
+    /// How often something was told of a post to every process.
+    pub fn changes_told(&self) -> Result<u64> {
+        let output = self.driver.output::<Vec<u8>, Vec<u8>>(topic::POSTS_LIVE.name, Bytes, Bytes);
+        Ok(output.rows()?.len() as u64)
+    }
+
     /// What processors counted under a name.
     pub fn counted(&self, name: &str) -> u64 {
         self.driver.counted_as(name).unwrap_or(0)

@@ -62,6 +62,13 @@ impl Report {
         );
         let _ = writeln!(
             out,
+            "rankings made: {} of the {} that a ranking of everybody for every change would be: {:.2} % avoided",
+            sum.rankings,
+            sum.naive,
+            sum.share_of_naive() * 100.0
+        );
+        let _ = writeln!(
+            out,
             "published feeds that equal the ranking on demand: {} of {}; feeds with all places: {}",
             sum.equal, sum.published, sum.full
         );
