@@ -162,7 +162,7 @@ fn the_example_that_comes_with_the_project_is_right_and_has_every_arm() {
     let text = include_str!("../../../../examples/weights.toml");
     let policy = read(text, &Policies::default()).unwrap();
     let set = |name: &str| policy.sets.iter().find(|set| set.name == name).unwrap();
-    let arms = serde_json::to_value(set("patient").arms).unwrap();
+    let arms = serde_json::to_value(set("curious").arms).unwrap();
     let off = arms.as_object().unwrap().iter().filter(|(_, arm)| arm.is_null() || **arm == false);
     assert_eq!(off.collect::<Vec<_>>(), Vec::<(&String, &Value)>::new());
     assert_eq!((policy.experiments.len(), policy.shadow.is_some()), (1, true));
