@@ -97,17 +97,17 @@ impl Number {
     }
 }
 
-/// What an arm begins with where a set switches it on and says no more.
+/// What an arm begins with where a set switches it on and says no more: what `feedmill lab` found.
 pub fn defaults(arm: &str) -> Value {
     match arm {
         "arms.smoothing" => json!({ "exposures": 50.0 }),
         "arms.trending_quota" => json!({ "every": 10 }),
         "arms.explore" => json!({ "every": 20, "age_ms_max": DAY_MS, "exposures_max": 50 }),
-        "arms.author_memory" => json!({ "decay": 0.9, "floor": 0.5, "days": 3 }),
+        "arms.author_memory" => json!({ "decay": 0.985, "floor": 0.45, "days": 7 }),
         "arms.kinds" => {
-            json!({ "follow": 0.1, "trending": 0.2, "affinity": 0.05, "explore": 0.1 })
+            json!({ "follow": 0.03, "trending": 0.18, "affinity": 0.03, "explore": 0.1 })
         }
-        _ => json!({ "times": 2, "factor": 0.8 }),
+        _ => json!({ "times": 3, "factor": 0.6 }),
     }
 }
 
