@@ -15,7 +15,7 @@
 use millstream::Result;
 use serde::Serialize;
 use topologies::feed::{
-    AUDIT_MISMATCHES, FeedSettings, RANKINGS, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED,
+    AUDIT_MISMATCHES, FeedSettings, RERANKS, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED,
 };
 
 use crate::contender::Policy;
@@ -29,7 +29,7 @@ pub struct Kept {
     pub avoided: u64,
     /// Those that were not.
     pub reached: u64,
-    /// Rankings that were made, for whatever reason.
+    /// Rankings that were made because something changed.
     pub rankings: u64,
     /// Those that a ranking of everybody for every change of a post would have been.
     pub naive: u64,
@@ -96,7 +96,7 @@ pub fn run(world: &World, settings: &FeedSettings) -> Result<Kept> {
     let mut kept = Kept {
         avoided: counted(RERANKS_AVOIDED),
         reached: counted(RERANKS_REACHED),
-        rankings: counted(RANKINGS),
+        rankings: counted(RERANKS),
         naive: life.stage.changes_told()? * world.people.len() as u64,
         audited: counted(RERANKS_AUDITED),
         mismatches: counted(AUDIT_MISMATCHES),

@@ -120,7 +120,7 @@ impl Report {
         let _ = write!(
             out,
             "<h2>Kept ranked</h2><p>In worlds whose feeds are kept ranked as in production, the floor spares {share} % of the rankings that changed posts \
-             ask for ({} of {}). In all {} rankings were made; a ranking of everybody for every change would have been {}, of which {:.2} % were avoided. Of the spared {} were done all the same, to see: <b>{}</b> were wrongly spared. Of {} feeds published at the end \
+             ask for ({} of {}). In all {} rankings were made because something changed; a ranking of everybody for every change would have been {}, of which {:.2} % were avoided. Of the spared {} were done all the same, to see: <b>{}</b> were wrongly spared. Of {} feeds published at the end \
              {} equal, item by item, what is ranked on demand as of their time; {} have all their places.</p>",
             sum.avoided,
             sum.avoided + sum.reached,

@@ -62,7 +62,7 @@ impl Report {
         );
         let _ = writeln!(
             out,
-            "rankings made: {} of the {} that a ranking of everybody for every change would be: {:.2} % avoided",
+            "rankings made for changes: {} of the {} that a ranking of everybody for every change would be: {:.2} % avoided",
             sum.rankings,
             sum.naive,
             sum.share_of_naive() * 100.0

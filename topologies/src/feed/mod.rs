@@ -55,8 +55,8 @@ pub const DELETES_UNKNOWN: &str = "feedmill_unknown_deletes_total";
 pub const RERANKS_AVOIDED: &str = "feedmill_reranks_avoided_total";
 /// Counts readers whose feeds a change of a post might concern, so that they were to be ranked for it.
 pub const RERANKS_REACHED: &str = "feedmill_reranks_reached_total";
-/// Counts rankings that were made, for whatever reason.
-pub const RANKINGS: &str = "feedmill_rankings_total";
+/// Counts rankings that were made because something changed, and not because time had passed.
+pub const RERANKS: &str = "feedmill_reranks_total";
 /// Counts those of the avoided who were ranked all the same, to see.
 pub const RERANKS_AUDITED: &str = "feedmill_reranks_audited_total";
 /// Counts rankings that the shadow set was compared with.

@@ -16,7 +16,7 @@ use super::fan_out::{pace, place_of};
 use super::publication::{Body, Publication, headers};
 use super::reader_input::ReaderInput;
 use super::{
-    AUDIT_MISMATCHES, Between, Broadcasts, FeedSettings, PostsLive, RANKINGS, RERANKS_AUDITED,
+    AUDIT_MISMATCHES, Between, Broadcasts, FeedSettings, PostsLive, RERANKS, RERANKS_AUDITED,
     RERANKS_AVOIDED, RERANKS_REACHED, ReaderStores, SHADOW_IN_PLACE, SHADOW_RANKINGS,
     SHADOW_SHARED, TrendingPosts, UsersGone, WeightsInForce, WordsKnown, trending, weighting,
 };
@@ -229,7 +229,7 @@ impl ReaderProcessor {
         let (posts, gone) = (posts.index(), gone.index());
         let world = World { posts, gone, words, trending: &list, weights };
         let mut body = self.publication.body.take().unwrap_or_default();
-        cx.count(RANKINGS, 1);
+        cx.count(RERANKS, u64::from(matches!(why, Why::Urgent | Why::Soft)));
         self.ranker.rank_into(&self.state, &world, as_of, &mut body);
         let looked_at = (!self.ranker.caps_bind()).then(|| self.ranker.looked_at());
         reader.floor = looked_at.and_then(|looked_at| Floor::of(&body, looked_at, weights));
@@ -365,7 +365,7 @@ impl Processor for ReaderProcessor {
     fn on_start(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
         let shadow = [SHADOW_RANKINGS, SHADOW_SHARED, SHADOW_IN_PLACE];
         let reranks =
-            [RERANKS_AVOIDED, RERANKS_REACHED, RERANKS_AUDITED, AUDIT_MISMATCHES, RANKINGS];
+            [RERANKS_AVOIDED, RERANKS_REACHED, RERANKS_AUDITED, AUDIT_MISMATCHES, RERANKS];
         for name in reranks.into_iter().chain(shadow) {
             cx.count(name, 0);
         }
