@@ -54,26 +54,24 @@ impl Processor for IngestWords {
         let (Some(row), None) = (change.live(), change.implausible(record.at.0)) else {
             return Ok(());
         };
-        let ends = row.created_at_ms.saturating_add(self.age_ms_max);
-        let next = RowVersion { mark: change.mark(self.epoch), live: true };
-        let versions = cx.store(self.versions)?;
-        let stored = versions.get(&row.id)?.copied();
-        if !is_newer(next, stored) {
-            return Ok(());
-        }
+        let (post, ends) = (row.post.id, row.post.created_at_ms.saturating_add(self.age_ms_max));
         if ends <= cx.wall_time().0 {
             return Ok(());
         }
-        cx.store(self.versions)?.put(&row.id, next)?;
-        cx.timers(self.ends)?.set(&row.id, Timestamp(ends))?;
-        match &row.words {
-            // Those that are known stay.
-            None => Ok(()),
-            Some(words) if words.is_empty() && stored.is_none() => Ok(()),
-            Some(words) => {
-                let words = Some(words.clone()).filter(|words| !words.is_empty());
-                cx.forward(&row.id, &words)
-            }
+        let next = RowVersion { mark: change.mark(self.epoch), live: true };
+        let versions = cx.store(self.versions)?;
+        let stored = versions.get(&post)?.copied();
+        if !is_newer(next, stored) {
+            return Ok(());
+        }
+        versions.put(&post, next)?;
+        cx.timers(self.ends)?.set(&post, Timestamp(ends))?;
+        // Those that are not told again stay.
+        let Some(words) = row.words() else { return Ok(()) };
+        match (words.is_empty(), stored) {
+            (true, None) => Ok(()),
+            (true, Some(_)) => cx.forward(&post, &None),
+            (false, _) => cx.forward(&post, &Some(words)),
         }
     }
 
