@@ -27,10 +27,10 @@ pub use score::{Inputs, Scorer, Terms};
 pub use weights::Weights;
 
 use millstream::store::View;
-use schemas::{Facts, FeedBody, FeedItem, PostId, Rule, UNSCALED, Words};
+use schemas::{Facts, FeedBody, FeedItem, PostId, Rule, Sources, UNSCALED, Words};
 
-use crate::live::{GoneUsers, PostsByAuthor};
-use candidates::{Candidates, Window};
+use crate::live::{GoneUsers, Line, PostsByAuthor};
+use candidates::{Author, Candidates, Window};
 use dedupe::Contents;
 use order::{Candidate, Ordered};
 use spacing::{Rules, Spacer};
@@ -122,20 +122,12 @@ impl Ranker {
     fn score(&mut self, (reader, world): (&ReaderState, &World<'_>), scorer: &Scorer<'_>) {
         self.candidates.weigh(scorer);
         let (candidates, ordered) = (&self.candidates, self.ordered.refill());
-        let remembers = world.weights.arms.unseen.is_some();
         ordered.extend(candidates.picks.iter().filter_map(|pick| {
             let line = candidates.line(pick.author, pick.line, world)?;
             let author = candidates.authors.get(pick.author as usize)?;
-            let terms = scorer.terms(&Inputs {
-                created_at_ms: line.known.created_at_ms,
-                counts: line.counts(),
-                affinity: author.affinity,
-                sources: pick.sources,
-                ignored: author.ignored,
-                unseen: if remembers { reader.served_unseen(&line.post, scorer.at()) } else { 0 },
-            });
+            let inputs = inputs((reader, world, scorer.at()), (line, author), pick.sources);
             Some(Candidate {
-                score: terms.score,
+                score: scorer.terms(&inputs).score,
                 created_at: line.known.created_at_ms,
                 post: line.post,
                 author: pick.author,
@@ -166,16 +158,37 @@ impl Ranker {
     }
 }
 
+/// What the score of a candidate is made of.
+fn inputs(
+    (reader, world, as_of): (&ReaderState, &World<'_>, i64),
+    (line, author): (&Line, &Author),
+    sources: Sources,
+) -> Inputs {
+    Inputs {
+        created_at_ms: line.known.created_at_ms,
+        counts: line.counts(),
+        affinity: author.affinity,
+        sources,
+        ignored: author.ignored,
+        unseen: unseen((reader, world, as_of), &line.post),
+    }
+}
+
+/// How often a post was served and not seen, if the weight set asks.
+fn unseen((reader, world, as_of): (&ReaderState, &World<'_>, i64), post: &PostId) -> u8 {
+    world.weights.arms.unseen.map_or(0, |_| reader.served_unseen(post, as_of))
+}
+
 fn item(
     candidates: &Candidates,
-    (reader, world, as_of): (&ReaderState, &World<'_>, i64),
+    of: (&ReaderState, &World<'_>, i64),
     candidate: &Candidate,
     rule: Rule,
 ) -> Option<FeedItem> {
+    let (_, world, _) = of;
     let line = candidates.line(candidate.author, candidate.line, world)?;
     let author = candidates.authors.get(candidate.author as usize)?;
     let [likes, comments, shares, exposures] = line.counts();
-    let unseen = world.weights.arms.unseen.map(|_| reader.served_unseen(&line.post, as_of));
     Some(FeedItem {
         post: line.post,
         author: line.known.author,
@@ -188,7 +201,7 @@ fn item(
         sources: candidate.sources,
         rule,
         ignored: author.ignored,
-        unseen: unseen.unwrap_or(0),
+        unseen: unseen(of, &line.post),
     })
 }
 

@@ -11,7 +11,7 @@ use super::order::best_first;
 use super::removal::{Removal, Removed};
 use super::score::age_ms;
 use super::weights::Limits;
-use super::{Inputs, Ranker, ReaderState, Scorer, Terms, World};
+use super::{Ranker, ReaderState, Scorer, Terms, World, inputs};
 use crate::live::Line;
 
 /// What became of a post in a ranking.
@@ -223,20 +223,9 @@ impl Ranker {
             rank += usize::from(is_new);
             if other.post == line.post {
                 let author = candidates.authors.get(other.author as usize)?;
-                let remembers = world.weights.arms.unseen.is_some();
                 let scorer = Scorer::new(world.weights, body.facts, body.as_of_ms);
-                let terms = scorer.terms(&Inputs {
-                    created_at_ms: line.known.created_at_ms,
-                    counts: line.counts(),
-                    affinity: author.affinity,
-                    sources: other.sources,
-                    ignored: author.ignored,
-                    unseen: if remembers {
-                        reader.served_unseen(&line.post, body.as_of_ms)
-                    } else {
-                        0
-                    },
-                });
+                let of = (reader, world, body.as_of_ms);
+                let terms = scorer.terms(&inputs(of, (line, author), other.sources));
                 let standing = match better.filter(|_| !is_new) {
                     Some((post, better)) => {
                         Standing::Duplicate(Stage::DuplicateOf { post, better, terms })
