@@ -62,7 +62,7 @@ impl ReaderProcessor {
     ) -> Result<()> {
         let ChangedKey::Key(user) = user else { return self.touch_everybody_softly(cx) };
         self.touch(user, Class::Urgent, cx)?;
-        let view = cx.view(self.trending)?;
+        let view = cx.view(self.broadcasts.trending)?;
         let trends = view.get(&TRENDING_KEY).is_some_and(|all| {
             all.posts.iter().any(|post| post.author == *user && self.trends(&post.post))
         });
@@ -80,7 +80,7 @@ impl ReaderProcessor {
         cx: &mut ReaderContext<'_>,
     ) -> Result<()> {
         let ChangedKey::Key(post) = post else { return self.touch_everybody_softly(cx) };
-        let view = cx.view(self.posts)?;
+        let view = cx.view(self.broadcasts.posts)?;
         let index = view.index();
         if index.changes() != self.changes_seen.1 {
             self.changes_seen = (self.changes_seen.1, index.changes());
@@ -162,7 +162,7 @@ impl ReaderProcessor {
         (line, as_of): (&PostLine, i64),
         cx: &mut ReaderContext<'_>,
     ) -> Result<f64> {
-        let policies = cx.view(self.weights)?;
+        let policies = cx.view(self.broadcasts.weights)?;
         let weights = weighting::of_user(policies.index(), &self.settings, user);
         let window = Window::at(as_of, weights);
         let days = cx.store(self.stores.affinity)?.get(&Pair(*user, line.author))?;
@@ -216,7 +216,7 @@ impl ReaderProcessor {
     /// There are new lists of what trends.
     pub(super) fn trending_changed(&mut self, cx: &mut ReaderContext<'_>) -> Result<()> {
         let now = cx.wall_time().0;
-        let view = cx.view(self.trending)?;
+        let view = cx.view(self.broadcasts.trending)?;
         let members = trending::members(view.get(&TRENDING_KEY), now);
         if members == self.members {
             return Ok(());

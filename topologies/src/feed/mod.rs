@@ -22,6 +22,7 @@ mod stores;
 mod suggesting;
 mod task_trending;
 mod trending;
+mod views;
 mod weighting;
 
 use std::sync::Arc;

@@ -16,12 +16,12 @@ use super::fan_out::{pace, place_of};
 use super::publication::{Body, Publication, headers};
 use super::reader_input::ReaderInput;
 use super::{
-    AUDIT_MISMATCHES, Between, Broadcasts, FeedSettings, PostsLive, RERANKS, RERANKS_AUDITED,
-    RERANKS_AVOIDED, RERANKS_REACHED, ReaderStores, SHADOW_IN_PLACE, SHADOW_RANKINGS,
-    SHADOW_SHARED, TrendingPosts, UsersGone, WeightsInForce, WordsKnown, trending, weighting,
+    AUDIT_MISMATCHES, Between, Broadcasts, FeedSettings, RERANKS, RERANKS_AUDITED, RERANKS_AVOIDED,
+    RERANKS_REACHED, ReaderStores, SHADOW_IN_PLACE, SHADOW_RANKINGS, SHADOW_SHARED, trending,
+    weighting,
 };
 use crate::layout::{Pair, WireSerde};
-use crate::ranking::{Ranker, ReaderState, World, validity};
+use crate::ranking::{Ranker, ReaderState, validity};
 use crate::reader::ReaderStatus;
 use crate::reader::floor::Floor;
 use crate::reader::schedule::{Class, Pace, Schedule, Why};
@@ -63,11 +63,7 @@ pub(super) fn attach(
             audience,
             due,
             everybody_due,
-            posts,
-            gone,
-            trending,
-            weights,
-            words,
+            broadcasts,
             settings: settings.clone(),
             started_at: i64::MIN,
             changes_seen: (0, 0),
@@ -88,11 +84,7 @@ pub(super) struct ReaderProcessor {
     pub(super) audience: Store<Pair<UserId, UserId>, ()>,
     due: Timers<UserId>,
     pub(super) everybody_due: Timers<TrendingKey>,
-    pub(super) posts: PostsLive,
-    gone: UsersGone,
-    pub(super) trending: TrendingPosts,
-    pub(super) weights: WeightsInForce,
-    words: Option<WordsKnown>,
+    pub(super) broadcasts: Broadcasts,
     pub(super) settings: FeedSettings,
     /// When this task started, ms UTC.
     started_at: i64,
@@ -212,31 +204,25 @@ impl ReaderProcessor {
             Why::Expired => reader.schedule.expires.unwrap_or(now),
             Why::Urgent | Why::Soft => now,
         };
-        let (posts, gone, trending) =
-            (cx.view(self.posts)?, cx.view(self.gone)?, cx.view(self.trending)?);
+        let views = self.broadcasts.of_task(cx)?;
         let always = reader.schedule.always_publishes(why);
         reader.schedule.ranked(now, (grid, grid));
-        if gone.get(user).is_some() {
+        if views.is_gone(user) {
             reader.floor = None;
             return self.publish_null(user, reader, cx);
         }
         self.gather(*user, cx)?;
-        let (list, policies) =
-            (trending::list(trending.get(&TRENDING_KEY), as_of), cx.view(self.weights)?);
-        let weights = weighting::of_user(policies.index(), &self.settings, user);
-        let words = self.words.map(|words| cx.view(words)).transpose()?;
-        let words = words.as_deref().map(|view| &**view);
-        let (posts, gone) = (posts.index(), gone.index());
-        let world = World { posts, gone, words, trending: &list, weights };
+        let list = views.list(as_of);
+        let world = views.world((user, &list), &self.settings);
         let mut body = self.publication.body.take().unwrap_or_default();
         cx.count(RERANKS, u64::from(matches!(why, Why::Urgent | Why::Soft)));
         self.ranker.rank_into(&self.state, &world, as_of, &mut body);
         let looked_at = (!self.ranker.caps_bind()).then(|| self.ranker.looked_at());
-        reader.floor = looked_at.and_then(|looked_at| Floor::of(&body, looked_at, weights));
+        reader.floor = looked_at.and_then(|looked_at| Floor::of(&body, looked_at, world.weights));
         let version = reader.published.body(&body, always);
         if let Some(version) = version {
             let by = (&mut self.ranker, &self.state);
-            weighting::compare_with_shadow(by, (&world, &body, version), policies.index(), cx);
+            weighting::compare_with_shadow(by, (&world, &body, version), views.policies(), cx);
         }
         // What is not published again holds as long as what was; the clock may change the feed before.
         let expires = body.valid_until_ms.min(reader.published.valid_until);
@@ -250,16 +236,10 @@ impl ReaderProcessor {
     /// The feed of a reader as of now, by the whole of what is known; nothing comes of it.
     pub(super) fn ranked(&mut self, user: UserId, cx: &mut ReaderContext<'_>) -> Result<FeedBody> {
         let now = cx.wall_time().0;
-        let (posts, gone, trending) =
-            (cx.view(self.posts)?, cx.view(self.gone)?, cx.view(self.trending)?);
+        let views = self.broadcasts.of_task(cx)?;
         self.gather(user, cx)?;
-        let (list, policies) =
-            (trending::list(trending.get(&TRENDING_KEY), now), cx.view(self.weights)?);
-        let weights = weighting::of_user(policies.index(), &self.settings, &user);
-        let words = self.words.map(|words| cx.view(words)).transpose()?;
-        let words = words.as_deref().map(|view| &**view);
-        let (posts, gone) = (posts.index(), gone.index());
-        let world = World { posts, gone, words, trending: &list, weights };
+        let list = views.list(now);
+        let world = views.world((&user, &list), &self.settings);
         Ok(self.ranker.rank(&self.state, &world, now))
     }
 
@@ -350,13 +330,13 @@ impl Processor for ReaderProcessor {
         if !self.settings.keeps_ranked {
             return Ok(());
         }
-        if let Some(user) = change.of(self.gone) {
+        if let Some(user) = change.of(self.broadcasts.gone) {
             return self.user_changed(user, cx);
         }
-        if change.of(self.weights).is_some() {
+        if change.of(self.broadcasts.weights).is_some() {
             return self.touch_everybody_softly(cx);
         }
-        match change.of(self.posts) {
+        match change.of(self.broadcasts.posts) {
             Some(post) => self.post_changed(post, cx),
             None => self.trending_changed(cx),
         }
@@ -371,7 +351,7 @@ impl Processor for ReaderProcessor {
         }
         let now = cx.wall_time().0;
         self.started_at = now;
-        let view = cx.view(self.trending)?;
+        let view = cx.view(self.broadcasts.trending)?;
         self.members = trending::members(view.get(&TRENDING_KEY), now);
         for user in self.readers(cx, |reader, now| reader.presence.is_active(now))? {
             self.change(&user, cx, |_, _| {})?;

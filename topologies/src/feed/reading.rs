@@ -7,12 +7,12 @@ use millstream::store::ReadOnlyStore;
 use millstream::{Query, QueryError, Result};
 use schemas::{FeedBody, FeedVersion, PostId, TRENDING_KEY, Trending, UserId, topic};
 
-use super::{Feed, FeedSettings, trending, weighting};
+use super::{Broadcasts, Feed, FeedSettings, weighting};
 use crate::engagement::post::Post;
 use crate::layout::Pair;
 use crate::ranking::still_shown::{StillShown, still_shown};
 use crate::ranking::why::Verdict;
-use crate::ranking::{AffinityDay, Policies, Ranker, ReaderState, Weights, World};
+use crate::ranking::{AffinityDay, Ranker, ReaderState, Weights, World};
 use crate::reader::days::Days;
 use crate::reader::silence::Silence;
 use crate::state::Count;
@@ -78,15 +78,15 @@ impl Feed {
         query.view(self.trending)?.get(&TRENDING_KEY).cloned()
     }
 
-    /// The weight sets and who is ranked by which, as this process has them; `None` while the broadcast is not there.
-    pub fn policies(&self, query: &Query) -> Option<Policies> {
-        Some(query.view(self.weights)?.index().clone())
-    }
-
     /// The set by which `user` is ranked.
     pub fn weights(&self, query: &Query, settings: &FeedSettings, user: &UserId) -> Weights {
-        let policies = self.policies(query).unwrap_or_default();
-        weighting::of_user(&policies, settings, user).clone()
+        let Some(view) = query.view(self.weights) else { return settings.weights.clone() };
+        weighting::of_user(view.index(), settings, user).clone()
+    }
+
+    fn broadcasts(&self) -> Broadcasts {
+        let Self { posts, gone, trending, weights, words, .. } = *self;
+        Broadcasts { posts, gone, trending, weights, words }
     }
 
     /// The feed of `user` as of `now_ms`, and the version it comes after; of a user who is gone it is empty.
@@ -177,26 +177,12 @@ impl Feed {
                 })
             })?;
         }
-        let (Some(posts), Some(gone)) = (query.view(self.posts), query.view(self.gone)) else {
-            return Ok(None);
-        };
-        if gone.get(&user).is_some() {
+        let Some(views) = self.broadcasts().of_query(query) else { return Ok(None) };
+        if views.is_gone(&user) {
             state.begin(user);
         }
-        let Some(trending) = query.view(self.trending) else { return Ok(None) };
-        let list = trending::list(trending.get(&TRENDING_KEY), now_ms);
-        let Some(policies) = query.view(self.weights) else { return Ok(None) };
-        let weights = weighting::of_user(policies.index(), settings, &user);
-        let words = match self.words {
-            Some(words) => match query.view(words) {
-                Some(view) => Some(view),
-                None => return Ok(None),
-            },
-            None => None,
-        };
-        let (posts, gone, words) =
-            (posts.index(), gone.index(), words.as_deref().map(|view| &**view));
-        let world = World { posts, gone, words, trending: &list, weights };
+        let list = views.list(now_ms);
+        let world = views.world((&user, &list), settings);
         let ranked = rank(&state, &world);
         let published = reader.map(|reader| reader.published).unwrap_or_default();
         let version = FeedVersion { feeds_epoch: settings.feeds_epoch, version: published.version };
