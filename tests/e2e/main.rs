@@ -24,6 +24,7 @@ mod secured;
 mod silences;
 mod stream;
 mod suggestions;
+mod tiers;
 mod trending;
 mod truncate;
 mod verify;

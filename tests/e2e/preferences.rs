@@ -2,33 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::tiers::{self, post};
 use crate::world::World;
-use crate::{AUTHOR, POST, READER};
-
-fn post(number: u8) -> String {
-    format!("{}{number:02x}", &POST[..34])
-}
-
-/// The posts that a tier shows the reader, by number.
-fn shown(world: &World, tier: &str) -> Option<Vec<u8>> {
-    if tier == "state" {
-        world.flush_redis();
-    }
-    let (status, answer) = world.get("/api/v1/feed", Some(&world.token(READER)));
-    let answer = (status == 200 && answer["source"] == tier).then_some(answer)?;
-    let posts = answer["items"].as_array()?.iter();
-    let number = |item: &Value| u8::from_str_radix(&item["post_id"].as_str()?[34..], 16).ok();
-    let mut posts: Vec<_> = posts.filter_map(number).collect();
-    posts.sort_unstable();
-    Some(posts)
-}
+use crate::{AUTHOR, READER};
 
 fn both_show(world: &World, after: &str, expected: &[u8]) {
-    for tier in ["redis", "state"] {
-        world.poll(&format!("{tier} after {after}"), || {
-            (shown(world, tier).as_deref() == Some(expected)).then_some(())
-        });
-    }
+    tiers::all_show(world, &["redis", "state"], after, expected);
 }
 
 fn choose(world: &World, chosen: &Value) {

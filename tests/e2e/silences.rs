@@ -1,51 +1,20 @@
 //! What a reader does not want to see is gone from all four tiers: Redis, a worker's state, ClickHouse, PostgreSQL.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::tiers::{self, post};
 use crate::world::World;
-use crate::{AUTHOR, POST, READER};
+use crate::{AUTHOR, READER};
 
 const TIERS: [&str; 4] = ["redis", "state", "clickhouse", "postgres"];
 
-/// Authors and their posts: the same digits at the end.
+/// Authors have the digits of their posts at the end.
 fn author(number: u8) -> String {
     format!("{}{number:02x}", &AUTHOR[..34])
 }
 
-fn post(number: u8) -> String {
-    format!("{}{number:02x}", &POST[..34])
-}
-
-/// The posts that a tier shows the reader, by number; none if it does not answer.
-fn shown(world: &World, tier: &str) -> Option<Vec<u8>> {
-    if tier == "state" {
-        world.flush_redis();
-    }
-    let algo = match tier {
-        "clickhouse" => "ch",
-        "postgres" => "timeline",
-        _ => "ranked",
-    };
-    let path = format!("/api/v1/feed?algo={algo}&limit=100");
-    let (status, answer) = world.get(&path, Some(&world.token(READER)));
-    let answer = (status == 200 && answer["source"] == tier).then_some(answer)?;
-    let posts = answer["items"].as_array()?.iter();
-    let number = |item: &Value| u8::from_str_radix(&item["post_id"].as_str()?[34..], 16).ok();
-    let mut posts: Vec<_> = posts.filter_map(number).collect();
-    posts.sort_unstable();
-    Some(posts)
-}
-
-/// Waits until every tier shows these and no others.
 fn all_show(world: &World, after: &str, expected: &[u8]) {
-    for tier in TIERS {
-        let mut last = None;
-        let found = tests::poll_until(crate::world::LONG, || {
-            last = shown(world, tier);
-            (last.as_deref() == Some(expected)).then_some(())
-        });
-        found.unwrap_or_else(|_| panic!("{tier} after {after}: {last:?}, not {expected:?}"));
-    }
+    tiers::all_show(world, &TIERS, after, expected);
 }
 
 fn say(world: &World, action: &str, number: u8) {
