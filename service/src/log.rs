@@ -37,7 +37,7 @@ pub enum Unappended {
     Refused(String),
 }
 
-/// An event to be appended: its user and its value.
+/// A record to be appended: its user and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Whose it is.
@@ -46,11 +46,13 @@ pub struct Entry {
     pub value: Vec<u8>,
 }
 
+/// Whoever waits until something is appended.
+type Waiting = oneshot::Sender<Result<(), Unappended>>;
+
 enum Job {
-    Events(Vec<Entry>, oneshot::Sender<Result<(), Unappended>>),
-    Dismissal(UserId, Dismissal, oneshot::Sender<Result<(), Unappended>>),
-    Preferences(UserId, Preferences, oneshot::Sender<Result<(), Unappended>>),
-    Read(UserId, Read),
+    Events(Vec<Entry>, Waiting),
+    /// One record of a topic that is keyed by the bytes of the user; of some nobody waits for an answer.
+    Said(TopicIndex, Entry, Option<Waiting>),
 }
 
 impl Job {
@@ -58,7 +60,7 @@ impl Job {
     fn records(&self) -> usize {
         match self {
             Self::Events(entries, _) => entries.len(),
-            Self::Dismissal(..) | Self::Preferences(..) | Self::Read(..) => 1,
+            Self::Said(..) => 1,
         }
     }
 }
@@ -96,18 +98,19 @@ impl Log {
 
     /// Appends that somebody is not to be suggested; answers when Kafka has acknowledged it.
     pub async fn dismiss(&self, user: UserId, said: Dismissal) -> Result<(), Unappended> {
-        self.append(|answer| Job::Dismissal(user, said, answer)).await
+        self.say(TO_DISMISSALS, Entry { user, value: said.to_bytes() }).await
     }
 
     /// Appends what a reader chose; answers when Kafka has acknowledged it.
     pub async fn choose(&self, user: UserId, chosen: Preferences) -> Result<(), Unappended> {
-        self.append(|answer| Job::Preferences(user, chosen, answer)).await
+        self.say(TO_PREFERENCES, Entry { user, value: chosen.to_bytes() }).await
     }
 
-    async fn append(
-        &self,
-        job: impl FnOnce(oneshot::Sender<Result<(), Unappended>>) -> Job,
-    ) -> Result<(), Unappended> {
+    async fn say(&self, to: TopicIndex, entry: Entry) -> Result<(), Unappended> {
+        self.append(|answer| Job::Said(to, entry, Some(answer))).await
+    }
+
+    async fn append(&self, job: impl FnOnce(Waiting) -> Job) -> Result<(), Unappended> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_send(job(answer)).map_err(|refused| match refused {
             TrySendError::Full(_) => Unappended::Full,
@@ -119,7 +122,8 @@ impl Log {
 
     /// Tells of a read; if too many wait, this one is not told.
     pub fn read(&self, user: UserId, read: Read) {
-        let _ = self.queue.try_send(Job::Read(user, read));
+        let entry = Entry { user, value: read.to_bytes() };
+        let _ = self.queue.try_send(Job::Said(TO_READS, entry, None));
     }
 }
 
@@ -150,13 +154,12 @@ impl Appending {
             }
             let answer = appended.map_err(|failure| Unappended::Refused(failure.to_string()));
             for job in batch {
-                match job {
-                    Job::Events(_, waiting)
-                    | Job::Dismissal(.., waiting)
-                    | Job::Preferences(.., waiting) => {
-                        let _ = waiting.send(answer.clone());
-                    }
-                    Job::Read(..) => {}
+                let waiting = match job {
+                    Job::Events(_, waiting) => Some(waiting),
+                    Job::Said(_, _, waiting) => waiting,
+                };
+                if let Some(waiting) = waiting {
+                    let _ = waiting.send(answer.clone());
                 }
             }
         }
@@ -180,13 +183,9 @@ impl Appending {
         open.producer.flush(self.wait).map(drop)
     }
 
-    fn push(
-        &self,
-        job: &Job,
-        [events, reads, dismissals, preferences]: [i32; TOPICS.len()],
-        outgoing: &mut Outgoing,
-    ) {
-        let mut push = |topic, partitions, key: &[u8], value: &[u8]| {
+    fn push(&self, job: &Job, partitions: [i32; TOPICS.len()], outgoing: &mut Outgoing) {
+        let mut push = |topic: TopicIndex, key: &[u8], value: &[u8]| {
+            let partitions = partitions.get(usize::from(topic.0)).copied().unwrap_or(1);
             outgoing.push(OutRecord {
                 topic,
                 partition: partition_of(key, partitions),
@@ -200,16 +199,10 @@ impl Appending {
         match job {
             Job::Events(entries, _) => {
                 for Entry { user, value } in entries {
-                    push(TO_EVENTS, events, user.to_string().as_bytes(), value);
+                    push(TO_EVENTS, user.to_string().as_bytes(), value);
                 }
             }
-            Job::Dismissal(user, said, _) => {
-                push(TO_DISMISSALS, dismissals, &user.0, &said.to_bytes());
-            }
-            Job::Preferences(user, chosen, _) => {
-                push(TO_PREFERENCES, preferences, &user.0, &chosen.to_bytes());
-            }
-            Job::Read(user, read) => push(TO_READS, reads, &user.0, &read.to_bytes()),
+            Job::Said(to, Entry { user, value }, _) => push(*to, &user.0, value),
         }
     }
 
