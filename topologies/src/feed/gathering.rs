@@ -2,12 +2,14 @@
 //! way.
 
 use millstream::Result;
-use schemas::UserId;
+use millstream::store::KeyValue;
+use schemas::{PostId, UserId, Wire};
 
 use super::facts::SEEN_SLACK_MS;
 use super::reader::{ReaderContext, ReaderProcessor};
 use super::reading;
 use crate::layout::Pair;
+use crate::reader::hidden::Hidden;
 
 impl ReaderProcessor {
     /// Gathers the state of `user`, and forgets what was seen too long ago.
@@ -19,16 +21,7 @@ impl ReaderProcessor {
         let seen_ms = self.settings.weights.limits.seen_ms;
         let oldest = cx.wall_time().0.saturating_sub(seen_ms).saturating_sub(SEEN_SLACK_MS);
         let seen = cx.store(self.stores.seen)?;
-        let mut expired = Vec::new();
-        seen.scan_prefix(&user.0, |Pair(_, post), at| {
-            if at.0 < oldest {
-                expired.push(*post);
-            } else {
-                state.seen.push((*post, at.0));
-            }
-            true
-        })?;
-        expired.into_iter().try_for_each(|post| seen.delete(&Pair(user, post)))?;
+        take_lately((seen, user), (oldest, |at| at.0), |post, at| state.seen.push((post, at.0)))?;
         if self.settings.remembers_shown {
             self.gather_shown(user, cx)?;
         }
@@ -45,15 +38,26 @@ impl ReaderProcessor {
         let hidden_ms = self.settings.weights.limits.hidden_ms;
         let oldest = cx.wall_time().0.saturating_sub(hidden_ms).saturating_sub(SEEN_SLACK_MS);
         let hidden = cx.store(self.stores.hidden)?;
-        let mut expired = Vec::new();
-        hidden.scan_prefix(&user.0, |Pair(_, post), said| {
-            if said.last() < oldest {
-                expired.push(*post);
-            } else {
-                state.hidden.extend(said.since().map(|at| (*post, at)));
-            }
-            true
-        })?;
-        expired.into_iter().try_for_each(|post| hidden.delete(&Pair(user, post)))
+        take_lately((hidden, user), (oldest, Hidden::last), |post, said| {
+            state.hidden.extend(said.since().map(|at| (post, at)));
+        })
     }
+}
+
+/// Takes what is kept of a user's posts and was last said at `oldest` or since, and forgets the rest.
+pub(super) fn take_lately<V: Wire + 'static>(
+    (store, user): (&mut KeyValue<Pair<UserId, PostId>, V>, UserId),
+    (oldest, last): (i64, impl Fn(&V) -> i64),
+    mut take: impl FnMut(PostId, &V),
+) -> Result<()> {
+    let mut expired = Vec::new();
+    store.scan_prefix(&user.0, |Pair(_, post), value| {
+        if last(value) < oldest {
+            expired.push(*post);
+        } else {
+            take(*post, value);
+        }
+        true
+    })?;
+    expired.into_iter().try_for_each(|post| store.delete(&Pair(user, post)))
 }

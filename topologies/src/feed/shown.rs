@@ -7,6 +7,7 @@ use millstream::Result;
 use schemas::{PostId, Read, UserId};
 
 use super::facts::SEEN_SLACK_MS;
+use super::gathering::take_lately;
 use super::reader::{ReaderContext, ReaderProcessor};
 use crate::layout::Pair;
 use crate::ranking::{SHOWN_MS, Shown};
@@ -73,15 +74,8 @@ impl ReaderProcessor {
     pub(super) fn gather_shown(&mut self, user: UserId, cx: &mut ReaderContext<'_>) -> Result<()> {
         let oldest = cx.wall_time().0.saturating_sub(SHOWN_MS).saturating_sub(SEEN_SLACK_MS);
         let (state, kept) = (&mut self.state, cx.store(self.stores.shown)?);
-        let mut expired = Vec::new();
-        kept.scan_prefix(&user.0, |Pair(_, post), shown| {
-            if shown.last_ms() < oldest {
-                expired.push(*post);
-            } else {
-                state.shown.push((*post, *shown));
-            }
-            true
-        })?;
-        expired.into_iter().try_for_each(|post| kept.delete(&Pair(user, post)))
+        take_lately((kept, user), (oldest, Shown::last_ms), |post, shown| {
+            state.shown.push((post, *shown));
+        })
     }
 }
