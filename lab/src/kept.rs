@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | avoided | readers not ranked for a change of a post that cannot concern them / those and the readers who were to be ranked for it |
 //! | naive | changes of posts that were told, times the readers: a ranking of everybody for every change |
+//! | audience | the active readers of each change who follow the author or have affinity: a ranking of whoever may have the post |
 //! | mismatches | of the avoided that were ranked all the same, those whose feeds the post was in; there must be none |
 //! | full | feeds at the end that have all places; only they have a floor |
 //! | equal | published feeds that are, item by item, what is ranked on demand as of their time |
@@ -21,6 +22,9 @@ use topologies::feed::{
 use crate::contender::Policy;
 use crate::life::{Life, Look, Witness};
 use crate::world::World;
+
+/// As long as a soft change waits for who is online: in longer ticks rankings are spared by their length alone.
+pub const TICK_MS: i64 = 2_000;
 
 /// What came of one world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -46,15 +50,24 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The share of rankings that were spared.
-    pub fn share_avoided(&self) -> Option<f64> {
-        let all = self.avoided + self.reached;
-        (all > 0).then(|| self.avoided as f64 / all as f64)
+    /// The readers that changes of posts were told of, each as often.
+    pub fn audience(&self) -> u64 {
+        self.avoided + self.reached
     }
 
-    /// The share of a naive number of rankings that was not made.
-    pub fn share_of_naive(&self) -> f64 {
-        1.0 - self.rankings as f64 / self.naive.max(1) as f64
+    /// The share of a ranking of everybody for every change that was not made.
+    pub fn avoided_of_everybody(&self) -> Option<f64> {
+        share(self.naive.checked_sub(self.rankings)?, self.naive)
+    }
+
+    /// The share of a ranking of the audience of every change that was not made.
+    pub fn avoided_of_audience(&self) -> Option<f64> {
+        share(self.audience().checked_sub(self.rankings)?, self.audience())
+    }
+
+    /// The share of the latter that the floor spares.
+    pub fn avoided_by_floor(&self) -> Option<f64> {
+        share(self.avoided, self.audience())
     }
 
     /// Both together.
@@ -74,6 +87,10 @@ impl Kept {
     }
 }
 
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
 struct Nobody;
 
 impl Witness for Nobody {
@@ -86,9 +103,9 @@ impl Witness for Nobody {
     }
 }
 
-/// Lets a world go by in which all active readers are kept ranked, and compares their feeds at its end.
-pub fn run(world: &World, settings: &FeedSettings) -> Result<Kept> {
-    let mut life = Life::of(world, settings)?;
+/// Lets a world go by, in ticks of this length, in which all active readers are kept ranked, and compares their feeds at its end.
+pub fn run(world: &World, tick_ms: i64, settings: &FeedSettings) -> Result<Kept> {
+    let mut life = Life::of(world, settings)?.in_ticks(tick_ms);
     life.go_on(&Policy::Logging, &mut Nobody)?;
     let since = life.publish_all()?;
     crate::refuse_dead_letters(&life)?;

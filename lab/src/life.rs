@@ -19,8 +19,8 @@ use crate::stage::Stage;
 use crate::world::behaviour::{self, Response, SHOWN_MAX};
 use crate::world::{BEGINS, DAY_MS, Happening, Post, What, World};
 
-/// So long a tick is.
-pub const TICK_MS: i64 = 10 * 60_000;
+/// So long a tick is, unless said otherwise.
+const TICK_MS: i64 = 10 * 60_000;
 /// A viewed post may not be shown again for this long, as in production.
 const SEEN_MS: i64 = DAY_MS;
 /// No post is shown, or in an ideal, that is older.
@@ -35,6 +35,7 @@ const PACE_MS: i64 = 3_000;
 pub struct Life<'w> {
     /// Where it goes on.
     pub world: &'w World,
+    tick_ms: i64,
     /// The topology that hears of it.
     pub stage: Stage,
     records: Records,
@@ -73,6 +74,7 @@ impl<'w> Life<'w> {
         let people = world.people.len();
         Ok(Self {
             world,
+            tick_ms: TICK_MS,
             stage: Stage::open(settings, BEGINS)?,
             records: Records::of(world.seed),
             follows: vec![BTreeSet::new(); people],
@@ -81,12 +83,18 @@ impl<'w> Life<'w> {
         })
     }
 
+    /// Goes on in ticks of this length.
+    #[must_use]
+    pub fn in_ticks(self, tick_ms: i64) -> Self {
+        Self { tick_ms, ..self }
+    }
+
     /// Goes on to the end of the world, showing readers what `policy` ranks.
     pub fn go_on(&mut self, policy: &Policy, witness: &mut dyn Witness) -> Result<()> {
         let mut happenings = self.world.happenings.iter().peekable();
         let mut until = BEGINS;
         while until < self.world.size.ends() {
-            until += TICK_MS;
+            until += self.tick_ms;
             while let Some(Happening { at, what }) = happenings.next_if(|next| next.at < until) {
                 match what {
                     What::Open(reader) => self.open((*reader, *at), policy, witness)?,

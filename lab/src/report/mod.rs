@@ -34,8 +34,21 @@ pub struct Report {
     pub trends: Vec<(String, TrendRow)>,
     /// The hit rate of suggestions in the open loop, and what chance would have.
     pub suggested: (Option<Interval>, Option<Interval>),
-    /// The share of rankings that the floor spares, and the sums over all seeds.
-    pub floor: (Option<Interval>, Kept),
+    /// The feeds that were kept ranked.
+    pub kept: KeptRow,
+}
+
+/// What keeping feeds ranked took: shares by seed, and the sums over all.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct KeptRow {
+    /// Of a ranking of everybody for every change of a post, the share that was not made.
+    pub avoided_of_everybody: Option<Interval>,
+    /// The same of a ranking of whoever follows the author or has affinity.
+    pub avoided_of_audience: Option<Interval>,
+    /// What the floor alone spares of these.
+    pub avoided_by_floor: Option<Interval>,
+    /// All seeds together.
+    pub sum: Kept,
 }
 
 /// The figures of one contender.
@@ -88,7 +101,6 @@ impl Report {
         let by_people = opened(|of| of.by_people.as_ref());
         let trends = |of: &[&Opened]| TrendRow::of(of.iter().map(|opened| opened.trends));
         let kept: Vec<Kept> = done.iter().filter_map(|of| of.kept).collect();
-        let avoided: Vec<f64> = kept.iter().filter_map(Kept::share_avoided).collect();
         Self {
             seeds: asked.seeds.clone(),
             size: asked.size,
@@ -104,7 +116,7 @@ impl Report {
                 interval(open.iter().map(|opened| opened.suggested.hit_rate)),
                 interval(open.iter().map(|opened| opened.suggested.by_chance)),
             ),
-            floor: (Interval::of(&avoided), kept.iter().fold(Kept::default(), Kept::plus)),
+            kept: KeptRow::of(&kept),
         }
     }
 
@@ -205,6 +217,18 @@ fn closed(asked: &Asked, done: &[OfSeed]) -> Vec<Row> {
 /// NDCG@10, the first of the metrics, of each seed.
 fn by_seed(samples: &[Sample<'_>]) -> Vec<f64> {
     samples.iter().filter_map(|of| of.figures.first().copied().flatten()).collect()
+}
+
+impl KeptRow {
+    fn of(kept: &[Kept]) -> Self {
+        let share = |of: fn(&Kept) -> Option<f64>| interval(kept.iter().map(of));
+        Self {
+            avoided_of_everybody: share(Kept::avoided_of_everybody),
+            avoided_of_audience: share(Kept::avoided_of_audience),
+            avoided_by_floor: share(Kept::avoided_by_floor),
+            sum: kept.iter().fold(Kept::default(), Kept::plus),
+        }
+    }
 }
 
 fn interval(values: impl Iterator<Item = Option<f64>>) -> Option<Interval> {

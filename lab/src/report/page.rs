@@ -6,7 +6,7 @@ use super::plot::{by_day, escaped, intervals};
 use super::table::cell;
 use super::{Report, Row};
 use crate::contender::BEST;
-use crate::metric::Metric;
+use crate::metric::{Interval, Metric};
 
 const STYLE: &str = include_str!("page.css");
 const WORLD: &str = include_str!("world.html");
@@ -34,7 +34,7 @@ impl Report {
         self.plots(&mut out);
         self.tables(&mut out);
         self.bad(&mut out);
-        self.floor_words(&mut out);
+        self.kept_words(&mut out);
         let _ = writeln!(out, "{WORLD}{FORMULAS}</body></html>");
         out
     }
@@ -114,19 +114,21 @@ impl Report {
         out.push_str("</ul>");
     }
 
-    fn floor_words(&self, out: &mut String) {
-        let (share, sum) = &self.floor;
-        let share = cell(share.map(|share| share.times(100.0)), 1);
+    fn kept_words(&self, out: &mut String) {
+        let (kept, sum) = (&self.kept, &self.kept.sum);
+        let percent = |share: Option<Interval>| cell(share.map(|share| share.times(100.0)), 2);
         let _ = write!(
             out,
-            "<h2>Kept ranked</h2><p>In worlds whose feeds are kept ranked as in production, the floor spares {share} % of the rankings that changed posts \
-             ask for ({} of {}). In all {} rankings were made because something changed; a ranking of everybody for every change would have been {}, of which {:.2} % were avoided. Of the spared {} were done all the same, to see: <b>{}</b> were wrongly spared. Of {} feeds published at the end \
-             {} equal, item by item, what is ranked on demand as of their time; {} have all their places.</p>",
-            sum.avoided,
-            sum.avoided + sum.reached,
+            "<h2>Kept ranked</h2><p>In worlds whose feeds are kept ranked as in production, {} rankings were made because something changed, whatever it was. \
+             Of a ranking of everybody for every change of a post ({}) that avoids {} %; of one of its audience, who follows the author or has affinity ({}), {} %: \
+             many changes are one ranking, whoever does not look waits, and the floor spares {} % of the latter. Of what the floor spared {} were done all the same, to see: \
+             <b>{}</b> were wrongly spared. Of {} feeds published at the end {} equal, item by item, what is ranked on demand as of their time; {} have all their places.</p>",
             sum.rankings,
             sum.naive,
-            sum.share_of_naive() * 100.0,
+            percent(kept.avoided_of_everybody),
+            sum.audience(),
+            percent(kept.avoided_of_audience),
+            percent(kept.avoided_by_floor),
             sum.audited,
             sum.mismatches,
             sum.published,

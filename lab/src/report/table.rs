@@ -50,22 +50,24 @@ impl Report {
         let (hits, chance) = self.suggested;
         let (hits, chance) = (cell(hits, 3), cell(chance, 3));
         let _ = writeln!(out, "\nsuggestions: hit rate {hits}, by chance {chance}");
-        let (share, sum) = &self.floor;
-        let share = cell(share.map(|share| share.times(100.0)), 1);
+        let (kept, sum) = (&self.kept, &self.kept.sum);
+        let percent = |share: Option<Interval>| cell(share.map(|share| share.times(100.0)), 2);
         let _ = writeln!(
             out,
-            "the floor: {share} % of the rankings for changed posts avoided ({} of {}), {} audited, {} mismatches",
-            sum.avoided,
-            sum.avoided + sum.reached,
-            sum.audited,
-            sum.mismatches
+            "{} rankings were made for changes: avoided are {} % of {} of everybody for every change of a post, {} % of {} of its audience",
+            sum.rankings,
+            percent(kept.avoided_of_everybody),
+            sum.naive,
+            percent(kept.avoided_of_audience),
+            sum.audience()
         );
         let _ = writeln!(
             out,
-            "rankings made for changes: {} of the {} that a ranking of everybody for every change would be: {:.2} % avoided",
-            sum.rankings,
-            sum.naive,
-            sum.share_of_naive() * 100.0
+            "the floor: {} % of the latter avoided ({}), {} audited, {} mismatches",
+            percent(kept.avoided_by_floor),
+            sum.avoided,
+            sum.audited,
+            sum.mismatches
         );
         let _ = writeln!(
             out,

@@ -5,6 +5,7 @@ use std::io::{Write as _, stderr};
 use std::time::Instant;
 
 use lab::contender;
+use lab::kept::TICK_MS;
 use lab::referee::{Asked, judge};
 use lab::world::Size;
 
@@ -12,6 +13,8 @@ use crate::cli::Lab;
 
 /// Of the judged looks in the open loop one in so many is ranked by everybody.
 const LOOK_EVERY: usize = 16;
+/// In the life of a small world that is kept ranked a tick takes so long: in shorter ones most of its time goes by without anything.
+const TINY_TICK_MS: i64 = 60_000;
 /// So many lives go on at a time at most, as each takes up to two gigabytes.
 const THREADS_MAX: usize = 4;
 
@@ -23,6 +26,7 @@ pub fn run(asked: &Lab) -> Result<String, String> {
         seeds: (1..=u64::from(asked.seeds)).collect(),
         size: if asked.tiny { Size::TINY } else { Size::FULL },
         look_every: LOOK_EVERY,
+        kept_tick_ms: if asked.tiny { TINY_TICK_MS } else { TICK_MS },
         threads: cores.min(THREADS_MAX),
         contenders: contender::all(),
     };
