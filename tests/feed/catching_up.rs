@@ -1,4 +1,4 @@
-//! A process that finds much waiting ranks a reader at first sight and when it has caught up, and ends with the same feeds.
+//! A process that finds much waiting ranks readers when it has caught up, who is online meanwhile too, and ends with the same feeds.
 
 use millstream::{Bytes, Result};
 use worlds::history::{Action, Id};
@@ -68,6 +68,47 @@ fn what_waited_for_a_process_costs_a_reader_one_publication_and_ends_in_the_same
     live.advance_to(grid + 1)?;
     late.advance_to(grid + 1)?;
     assert_eq!(late.last()?, live.last()?);
+    Ok(())
+}
+
+#[test]
+fn who_first_comes_in_a_backlog_is_ranked_once_at_its_end() -> Result<()> {
+    const NEW: Id = [61; 16];
+    let mut stage = stage()?;
+    stage.kill();
+    stage.follow(NEW, AUTHOR)?;
+    write(&mut stage)?;
+    stage.follow(NEW, OTHER)?;
+    write_as_stranger(&mut stage)?;
+    stage.restart(usize::from(POSTS) + 1)?;
+    stage.advance_ms(1_000)?;
+    assert_eq!(stage.times(NEW)?, 1);
+    assert_eq!(stage.published(NEW)?.pop().flatten().map(|last| last.posts.len()), Some(41));
+    Ok(())
+}
+
+#[test]
+fn all_whom_a_backlog_concerns_are_ranked_however_many_others_lie_between_them() -> Result<()> {
+    const FIRST: Id = [1; 16];
+    const LAST: Id = [250; 16];
+    let mut stage = stage()?;
+    let readers = [(FIRST, [70; 16]), (LAST, [71; 16]), (LAST, [72; 16])];
+    for (author, reader) in readers {
+        stage.follow(reader, author)?;
+    }
+    (100..150).try_for_each(|id| stage.follow([id; 16], [id + 50; 16]))?;
+    stage.advance_ms(1_000)?;
+    stage.kill();
+    stage.post(1, FIRST, stage.now())?;
+    stage.post(2, LAST, stage.now())?;
+    write_as_stranger(&mut stage)?;
+    stage.work_off(20)?;
+    stage.driver.settle()?;
+    stage.advance_ms(1_000)?;
+    for (author, reader) in readers {
+        let posts = stage.published(reader)?.pop().flatten().map(|last| last.posts);
+        assert_eq!(posts, Some(vec![if author == FIRST { 1 } else { 2 }]), "{reader:?}");
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What a reader chooses: posts of followees alone, how much each term counts, and words that they do not want to read.
 
 use millstream::{Bytes, Result};
-use schemas::{FeedBody, Preferences, Wire};
+use schemas::{FeedBody, Preferences, Wire, Words};
 use topologies::feed::FeedSettings;
 
 use crate::stage::{AUTHOR, DAY, HOUR, OTHER, READER, Stage};
@@ -54,14 +54,36 @@ fn a_muted_word_keeps_posts_away_that_have_it_and_none_that_have_it_inside_of_an
     mute(&mut stage, &["cats"])?;
     assert_eq!(posts(&stage)?, [11, 21]);
     stage.text((13, Some("three Cats, newly")), AUTHOR, stage.now())?;
-    stage.text((14, Some("a dog, newly")), AUTHOR, stage.now())?;
+    let at = stage.now();
+    stage.text((14, Some("a dog, newly")), AUTHOR, at)?;
     stage.advance_ms(1_000)?;
     assert_eq!(posts(&stage)?, [11, 14, 21], "posts that come later too");
-    stage.text((14, Some("a dog among cats")), AUTHOR, stage.now())?;
+    stage.text((14, Some("a dog among cats")), AUTHOR, at)?;
     stage.advance_ms(1_000)?;
     assert_eq!(posts(&stage)?, [11, 21], "and what becomes of one");
     mute(&mut stage, &[])?;
     assert_eq!(posts(&stage)?, [10, 11, 12, 13, 14, 21]);
+    Ok(())
+}
+
+/// Tells what words a post has, in whatever way it came to be told after the post.
+fn tell_words(stage: &mut Stage, post: u8, text: &str) -> Result<()> {
+    let topic = stage.driver.input::<Vec<u8>, Vec<u8>>("post-words", Bytes, Bytes);
+    let words = Words::of(text).to_bytes();
+    topic.send_raw(Some(&[post; 16]), Some(&words), stage.driver.now())?;
+    stage.driver.settle()?;
+    stage.advance_ms(1_000)
+}
+
+#[test]
+fn words_that_come_after_their_post_take_it_from_who_mutes_them_as_soon() -> Result<()> {
+    let mut stage = stage(&FeedSettings::default())?;
+    mute(&mut stage, &["cats"])?;
+    assert_eq!(posts(&stage)?, [11, 21]);
+    tell_words(&mut stage, 11, "no less of cats")?;
+    assert_eq!(posts(&stage)?, [21], "of whom they follow");
+    tell_words(&mut stage, 21, "cats again")?;
+    assert_eq!(posts(&stage)?, [0; 0], "of what trends");
     Ok(())
 }
 

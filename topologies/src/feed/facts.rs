@@ -8,6 +8,7 @@ use schemas::{Dismissal, PostId, Preferences, ToUser, UserId, day_of};
 
 use super::reader::{ReaderContext, ReaderProcessor};
 use crate::layout::Pair;
+use crate::reader::days::Days;
 use crate::reader::hidden::Hidden;
 use crate::reader::silence::Silence;
 use crate::state::{Count, Time};
@@ -28,14 +29,7 @@ impl ReaderProcessor {
         match fact {
             ToUser::Active { .. } => return Ok(false),
             ToUser::Follow { author, delta } => {
-                let pair = Pair(user, author);
-                let follows = cx.store(self.stores.follows)?;
-                let count = follows.get(&pair)?.map_or(0, |count| count.0) + delta.value();
-                match count {
-                    0 => follows.delete(&pair)?,
-                    _ => follows.put(&pair, Count(count))?,
-                }
-                self.update_audience(user, author, cx)?;
+                self.keep_follow(Pair(user, author), delta.value(), cx)?;
             }
             ToUser::Seen { post, at_ms } => {
                 self.keep_act(Pair(user, post), at_ms, cx)?;
@@ -51,15 +45,8 @@ impl ReaderProcessor {
             }
             ToUser::Interaction { author, day, count } => {
                 let first = day_of(now).saturating_sub(limits.affinity_days);
-                let (pair, affinity) = (Pair(user, author), cx.store(self.stores.affinity)?);
-                let mut days = affinity.get(&pair)?.cloned().unwrap_or_default();
-                days.add(day, count, first);
-                if days.is_empty() {
-                    affinity.delete(&pair)?;
-                } else {
-                    affinity.put(&pair, days)?;
-                }
-                self.update_audience(user, author, cx)?;
+                let add = |days: &mut Days| days.add(day, count, first);
+                self.keep_affinity(Pair(user, author), add, cx)?;
             }
             ToUser::Mute { whom, delta } => {
                 self.keep_silence(Pair(user, whom), cx, |kept| kept.mutes += delta.value())?;
@@ -88,9 +75,54 @@ impl ReaderProcessor {
         Ok(true)
     }
 
+    /// Keeps one row of a follow more or less.
+    fn keep_follow(
+        &self,
+        pair: Pair<UserId, UserId>,
+        delta: i64,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
+        let follows = cx.store(self.stores.follows)?;
+        let before = follows.get(&pair)?.map_or(0, |count| count.0);
+        let count = before + delta;
+        match count {
+            0 => follows.delete(&pair)?,
+            _ => follows.put(&pair, Count(count))?,
+        }
+        let affinity = cx.store(self.stores.affinity)?;
+        match (before != 0, count != 0) {
+            // Who has affinity is audience already: to write it again costs less than to look at each new follow.
+            (false, true) => self.keep_audience(pair, true, cx),
+            (true, false) if affinity.get(&pair)?.is_none() => self.keep_audience(pair, false, cx),
+            (true, false) | (true, true) | (false, false) => Ok(()),
+        }
+    }
+
+    /// Keeps what the first did to posts of the second.
+    fn keep_affinity(
+        &self,
+        pair: Pair<UserId, UserId>,
+        change: impl FnOnce(&mut Days),
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
+        let affinity = cx.store(self.stores.affinity)?;
+        let mut days = affinity.get(&pair)?.cloned().unwrap_or_default();
+        let had_any = !days.is_empty();
+        change(&mut days);
+        let has_any = !days.is_empty();
+        match has_any {
+            true => affinity.put(&pair, days)?,
+            false => affinity.delete(&pair)?,
+        }
+        if had_any != has_any && cx.store(self.stores.follows)?.get(&pair)?.is_none() {
+            self.keep_audience(pair, has_any, cx)?;
+        }
+        Ok(())
+    }
+
     /// Keeps what a reader chose, unless they chose otherwise since; says whether it may change the feed.
     pub(super) fn keep_chosen(
-        &self,
+        &mut self,
         user: &UserId,
         chosen: &Preferences,
         cx: &mut ReaderContext<'_>,
@@ -100,6 +132,7 @@ impl ReaderProcessor {
             return Ok(false);
         }
         kept.put(user, chosen.clone())?;
+        self.mutes_words |= !chosen.muted_words.is_empty();
         Ok(true)
     }
 
@@ -142,21 +175,17 @@ impl ReaderProcessor {
         Ok(after.since() != before.since())
     }
 
-    /// Keeps whether changes of `author` touch `user`.
-    fn update_audience(
+    /// Keeps whether changes of the second touch the first: so for as long as the first follows the second or has affinity.
+    fn keep_audience(
         &self,
-        user: UserId,
-        author: UserId,
+        Pair(user, author): Pair<UserId, UserId>,
+        is_audience: bool,
         cx: &mut ReaderContext<'_>,
     ) -> Result<()> {
-        let pair = Pair(user, author);
-        let is_audience = cx.store(self.stores.follows)?.get(&pair)?.is_some()
-            || cx.store(self.stores.affinity)?.get(&pair)?.is_some();
         let (audience, place) = (cx.store(self.audience)?, Pair(author, user));
-        match (audience.get(&place)?.is_some(), is_audience) {
-            (false, true) => audience.put(&place, ()),
-            (true, false) => audience.delete(&place),
-            (true, true) | (false, false) => Ok(()),
+        match is_audience {
+            true => audience.put(&place, ()),
+            false => audience.delete(&place),
         }
     }
 }

@@ -110,6 +110,25 @@ impl ReaderProcessor {
         })
     }
 
+    /// A post says something else. As a rule that is known before its line is; where it comes after it, and somebody here mutes
+    /// words, whoever may have the post is ranked anew.
+    pub(super) fn words_changed(
+        &mut self,
+        post: ChangedKey<'_, PostId>,
+        cx: &mut ReaderContext<'_>,
+    ) -> Result<()> {
+        if !self.mutes_words {
+            return Ok(());
+        }
+        let ChangedKey::Key(post) = post else { return self.touch_everybody_softly(cx) };
+        let view = cx.view(self.broadcasts.posts)?;
+        let Some(author) = view.get(post).map(|line| line.author) else { return Ok(()) };
+        match self.trends(post) {
+            true => self.touch_everybody(cx),
+            false => self.touch_audience(&author, Class::Urgent, cx),
+        }
+    }
+
     /// Touches those of an author's audience whose feeds a post may concern, being what it is.
     fn touch_reached(
         &mut self,
@@ -210,7 +229,7 @@ impl ReaderProcessor {
             return Ok(());
         }
         let users = self.readers(cx, |reader, now| reader.presence.is_active(now))?;
-        users.iter().try_for_each(|user| self.change(user, cx, |_, _| {}))
+        users.iter().try_for_each(|user| self.reset_timer(user, cx))
     }
 
     /// There are new lists of what trends.

@@ -68,6 +68,7 @@ pub(super) fn attach(
             started_at: i64::MIN,
             changes_seen: (0, 0),
             members: Vec::new(),
+            mutes_words: false,
             ranks_all: false,
             everybody_touched_at: i64::MIN,
             put_off: PutOff::default(),
@@ -92,6 +93,8 @@ pub(super) struct ReaderProcessor {
     pub(super) changes_seen: (u64, u64),
     /// The posts of the list of 24 h that readers were last touched for, ascending.
     pub(super) members: Vec<PostId>,
+    /// Whether a reader of this task has muted words since it started, or before.
+    pub(super) mutes_words: bool,
     /// Whether readers who are not online are ranked once after the start too.
     pub(super) ranks_all: bool,
     /// When everybody was last touched: who was not online then was not ranked for it.
@@ -105,7 +108,7 @@ pub(super) struct ReaderProcessor {
 pub(super) type ReaderContext<'a> = Context<'a, UserId, Publication>;
 
 impl ReaderProcessor {
-    /// Changes a reader, and sets the timer to the first thing that is due.
+    /// Changes a reader, and then sets the timer to the first thing that is due. Where nothing changes the timer is as it must be.
     pub(super) fn change(
         &self,
         user: &UserId,
@@ -117,9 +120,16 @@ impl ReaderProcessor {
         let mut reader = readers.get(user)?.copied().unwrap_or_default();
         let before = reader;
         change(&mut reader, now);
-        if reader != before {
-            readers.put(user, reader)?;
+        if reader == before {
+            return Ok(());
         }
+        readers.put(user, reader)?;
+        self.set_timer(user, &reader, cx)
+    }
+
+    /// Sets the timer of a reader anew, for something about the task has changed.
+    pub(super) fn reset_timer(&self, user: &UserId, cx: &mut ReaderContext<'_>) -> Result<()> {
+        let reader = cx.store(self.stores.readers)?.get(user)?.copied().unwrap_or_default();
         self.set_timer(user, &reader, cx)
     }
 
@@ -336,6 +346,9 @@ impl Processor for ReaderProcessor {
         if change.of(self.broadcasts.weights).is_some() {
             return self.touch_everybody_softly(cx);
         }
+        if let Some(post) = self.broadcasts.words.and_then(|words| change.of(words)) {
+            return self.words_changed(post, cx);
+        }
         match change.of(self.broadcasts.posts) {
             Some(post) => self.post_changed(post, cx),
             None => self.trending_changed(cx),
@@ -353,8 +366,12 @@ impl Processor for ReaderProcessor {
         self.started_at = now;
         let view = cx.view(self.broadcasts.trending)?;
         self.members = trending::members(view.get(&TRENDING_KEY), now);
+        cx.store(self.stores.preferences)?.scan_prefix(&[], |_, chosen| {
+            self.mutes_words |= !chosen.muted_words.is_empty();
+            !self.mutes_words
+        })?;
         for user in self.readers(cx, |reader, now| reader.presence.is_active(now))? {
-            self.change(&user, cx, |_, _| {})?;
+            self.reset_timer(&user, cx)?;
         }
         self.recall_put_off(cx)
     }

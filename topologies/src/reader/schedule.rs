@@ -44,12 +44,12 @@ pub enum Pace {
 }
 
 impl Pace {
-    /// The time between two rankings of a reader: who is not online has none while the process lags.
-    fn spacing_ms(self, is_online: bool) -> i64 {
+    /// The time between two rankings of a reader; none while the process lags for who is not online.
+    fn spacing_ms(self, is_online: bool) -> Option<i64> {
         match (self, is_online) {
-            (Self::Live, _) => URGENT_MS,
-            (Self::CatchingUp, true) => LAGGING_MS,
-            (Self::CatchingUp, false) => i64::MAX,
+            (Self::Live, _) => Some(URGENT_MS),
+            (Self::CatchingUp, true) => Some(LAGGING_MS),
+            (Self::CatchingUp, false) => None,
         }
     }
 }
@@ -89,9 +89,11 @@ impl Schedule {
     pub fn touch(&mut self, class: Class, presence: &Presence, pace: Pace, now: i64) {
         match class {
             Class::Urgent => {
-                let spacing_ms = pace.spacing_ms(presence.is_online(now));
-                let next = self.ranked.map_or(now, |at| at.saturating_add(spacing_ms));
-                let next = next.max(now);
+                let after = |spacing_ms| match self.ranked {
+                    None => now,
+                    Some(ranked) => ranked.saturating_add(spacing_ms).max(now),
+                };
+                let next = pace.spacing_ms(presence.is_online(now)).map_or(i64::MAX, after);
                 self.urgent = Some(self.urgent.map_or(next, |urgent| urgent.min(next)));
             }
             Class::Soft => self.touch_softly(now.saturating_add(SOFT_MS)),
@@ -229,7 +231,7 @@ mod tests {
     fn while_the_process_lags_changes_wait_ten_seconds_but_for_the_first_and_for_misses() {
         let mut fresh = Schedule::default();
         fresh.touch(Class::Urgent, &online(), Pace::CatchingUp, 1_000);
-        assert_eq!(fresh.due(&offline(), 1_000), Some(Why::Urgent));
+        assert_eq!(fresh.due(&online(), 1_000), Some(Why::Urgent));
         let mut again = ranked_at(1_000);
         again.touch(Class::Urgent, &online(), Pace::CatchingUp, 1_100);
         again.read(false, &online(), Pace::CatchingUp, 1_200);
@@ -248,6 +250,11 @@ mod tests {
         );
         schedule.read(false, &online(), Pace::CatchingUp, 2_000);
         assert_eq!(schedule.next(&online(), 2_000), Some(11_000));
+        let mut never = Schedule::default();
+        never.touch(Class::Urgent, &offline(), Pace::CatchingUp, 1_000);
+        assert_eq!((never.due(&offline(), 1_000), never.is_put_off(1_000)), (None, true));
+        never.touch(Class::Urgent, &offline(), Pace::Live, 3_000);
+        assert_eq!(never.due(&offline(), 3_000), Some(Why::Urgent));
     }
 
     #[test]
