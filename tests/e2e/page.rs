@@ -19,7 +19,8 @@ impl Demo {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
-        command.arg("demo").current_dir(dir.path());
+        // It is killed at the end: what it would have removed goes with the directory.
+        command.arg("demo").current_dir(dir.path()).env("TMPDIR", dir.path());
         for listener in ["LISTEN", "INTERNAL_LISTEN"] {
             command.env(format!("FEEDMILL_HTTP__{listener}"), "127.0.0.1:0");
         }

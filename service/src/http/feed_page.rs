@@ -90,7 +90,8 @@ impl FeedPage {
         headers: &HeaderMap,
     ) -> Option<Response> {
         let answer = match path {
-            "/" => moved(),
+            "/" => moved("page"),
+            "/page/" => moved("../page"),
             READERS => self.readers(headers),
             NAMES => self.names(query, headers),
             _ => served(FILES.iter().find(|file| file.path == path)?, headers),
@@ -119,11 +120,11 @@ impl FeedPage {
     }
 }
 
-fn moved() -> Response {
+/// To the page; relative, so that it is right behind a proxy that adds to the path.
+fn moved(to: &'static str) -> Response {
     let mut answer = HttpResponse::new(String::new().into());
     *answer.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-    // Relative, so that it is right behind a proxy that adds to the path.
-    answer.headers_mut().insert(LOCATION, HeaderValue::from_static("page"));
+    answer.headers_mut().insert(LOCATION, HeaderValue::from_static(to));
     answer
 }
 

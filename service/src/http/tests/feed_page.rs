@@ -70,14 +70,14 @@ async fn each_file_is_served_by_a_policy_that_lets_nothing_else_in_and_not_again
             assert!(again.into_body().collect().await.unwrap().to_bytes().is_empty(), "{path}");
         }
     }
-    let moved = ask(&world, "/", ("accept", "*/*")).await;
-    assert_eq!(
-        (moved.status(), &*said(&moved, "location")),
-        (StatusCode::TEMPORARY_REDIRECT, "page")
-    );
+    for (path, to) in [("/", "page"), ("/page/", "../page")] {
+        let moved = ask(&world, path, ("accept", "*/*")).await;
+        let told = (moved.status(), &*said(&moved, "location"));
+        assert_eq!(told, (StatusCode::TEMPORARY_REDIRECT, to), "{path}");
+    }
     let post = Request::post("/page").body(Full::default()).unwrap();
     assert_eq!(world.ask(post).await.0, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(ask(&world, "/page/", ("accept", "*/*")).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(ask(&world, "/page/x", ("accept", "*/*")).await.status(), StatusCode::NOT_FOUND);
 }
 
 /// A browser would not run it: the policy forbids what stands in the page itself.
