@@ -43,13 +43,13 @@ const MARKS_FAMILY: &str = "default";
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// What the first write to a write buffer takes. There are hundreds of them, and by default each takes 1 MiB at once: they
 /// would exceed their part together before anything is in them, and be flushed for ever.
-const ARENA_BLOCK_BYTES: usize = 32 << 10;
+const ARENA_BLOCK_BYTES: usize = 16 << 10;
 /// Write buffers get this part of the memory; above it RocksDB flushes on its own.
 const WRITE_BUFFER_PART: usize = 4;
 const BLOOM_BITS: f64 = 10.0;
-/// Most reads that miss the rows in memory are of keys that never were: this part of a write buffer's size, 16 KiB, spares the search of
-/// those in it. Each write buffer takes it at once, of which there are hundreds.
-const MEMTABLE_BLOOM_PART: f64 = 0.001;
+/// Most reads that miss the rows in memory are of keys that never were: this part of a write buffer's size, 8 KiB, spares the search of
+/// those in it. Each write buffer takes it before anything is written, so that it is small for the same reason.
+const MEMTABLE_BLOOM_PART: f64 = 0.0005;
 
 /// Opens state that lives in RocksDB.
 pub struct RocksStores {
