@@ -62,6 +62,8 @@ function trouble(part, words) {
 }
 
 async function ask(path, { signal, headers, ...more } = {}) {
+  // No header holds anything else, and no token has it.
+  if (!/^[!-~]+$/.test(session.token)) throw new Fault("The token is not accepted", 401);
   const authorization = `Bearer ${session.token}`;
   let answer;
   try {
@@ -92,12 +94,13 @@ const waited = (seconds, signal) =>
     signal.addEventListener("abort", () => (clearTimeout(timer), done()), { once: true });
   });
 
-/** Does something again and again for as long as a session lasts; what it returns has it done at once. */
+/** Does something again and again for as long as a session lasts; what it returns has it done at once, or once more if it is under way. */
 function repeated(of, part, seconds, work) {
-  let wake = () => {};
+  let [wake, isAsked] = [() => {}, false];
   (async () => {
     for (let fails = 0; !of.signal.aborted; ) {
       let pause = seconds();
+      isAsked = false;
       try {
         if ((await work()) === "enough") return;
         fails = 0;
@@ -108,10 +111,10 @@ function repeated(of, part, seconds, work) {
         pause = pauseAfter((fails += 1), fault);
         trouble(part, fault.message);
       }
-      await Promise.race([waited(pause, of.signal), new Promise((done) => (wake = done))]);
+      if (!isAsked) await Promise.race([waited(pause, of.signal), new Promise((done) => (wake = done))]);
     }
   })();
-  return () => wake();
+  return () => ((isAsked = true), wake());
 }
 
 /** The events of a stream of server-sent events, as they come. */
@@ -360,7 +363,7 @@ function arrange(to, items, key, make) {
     element.dataset.key = item[key];
     return element;
   });
-  had.forEach((element) => element.remove());
+  had.forEach((element) => leave(element, () => element.remove()));
   elements.forEach((element, place) => {
     const at = to.children[place] ?? null;
     if (at === element) return;
@@ -510,6 +513,8 @@ function facts(of) {
   const fact = (text) => h("li", {}, text);
   const warning = ([text, title]) => h("li", { className: "warns", title }, text);
   $("facts").replaceChildren(...words.filter(Boolean).map(fact), ...warnings.filter(Boolean).map(warning));
+  $("end").hidden = of.items.length < ITEMS;
+  $("end").textContent = `These are the first ${ITEMS}.`;
   $("nothing").hidden = of.items.length > 0;
   $("nothing").textContent = "This feed is empty: whoever is followed has posted nothing that is new, and nothing trends.";
 }
@@ -535,7 +540,7 @@ function hold(is) {
 // What a reader does
 
 const SAID = {
-  like: (author) => `Liked. It counts as seen, so it leaves; what ${author} wrote climbs.`,
+  like: (author) => `Liked. It counts as seen, so it leaves${isHeld ? " once the feed goes on" : ""}; what ${author} wrote climbs.`,
   hide: () => "Hidden for 90 days.",
   less_like_this: (author) => `Less of ${author} for two weeks.`,
 };
@@ -543,10 +548,20 @@ const SAID = {
 function toast(words, undo) {
   $("toast-words").textContent = words;
   $("toast").hidden = false;
-  $("undo").hidden = !undo;
   $("undo").onclick = undo ?? null;
+  leave($("undo"), () => ($("undo").hidden = !undo));
   clearTimeout(timers.get("toast"));
-  timers.set("toast", setTimeout(() => ($("toast").hidden = true), undo ? 9_000 : 5_000));
+  timers.set("toast", setTimeout(() => leave($("undo"), () => ($("toast").hidden = true)), undo ? 9_000 : 5_000));
+}
+
+/** Does what may take an element away; if that had the focus, its neighbour gets it, or else the first post. */
+function leave(element, work) {
+  const had = element.contains(document.activeElement);
+  const beside = element.nextElementSibling ?? element.previousElementSibling;
+  work();
+  if (!had || element.checkVisibility()) return;
+  const next = [beside?.querySelector("button"), drawn()[0]?.firstElementChild, list];
+  next.find((of) => of?.checkVisibility())?.focus({ preventScroll: true });
 }
 
 const event = (action, { post_id, author_id }, ctx) =>
@@ -563,7 +578,8 @@ async function act(element, action) {
   const say = (said) => {
     if (said) element.dataset.said = said;
     else delete element.dataset.said;
-    element.querySelectorAll(".acts button").forEach((button) => (button.disabled = Boolean(said) && button.dataset.act !== "why"));
+    // Disabled ones would lose the focus.
+    element.querySelectorAll(".acts button:not([data-act=why])").forEach((button) => (button.ariaDisabled = Boolean(said)));
     element.querySelector(".like span").textContent = said === "like" ? "Liked" : "Like";
   };
   say(action);
@@ -575,7 +591,8 @@ async function act(element, action) {
       say(null);
     };
     toast(SAID[action](called("user", item.author_id)), action === "like" ? null : undo);
-    setTimeout(() => say(null), 20_000);
+    const over = () => (isHeld ? setTimeout(over, 1_000) : say(null));
+    setTimeout(over, 20_000);
   } catch (fault) {
     say(null);
     toast(`${fault.message}. It was not sent; try again.`);
@@ -584,10 +601,15 @@ async function act(element, action) {
 
 // The panels
 
+/** Says that a panel has been asked for. */
+const asking = (nothing) => Object.assign($(nothing), { hidden: false, textContent: "Asking…" });
+
 let range = "24h";
 
 async function trends() {
-  const { items } = await ask(`feed/trending?window=${range}&limit=12`).then((answer) => answer.json());
+  const asked = range;
+  const { items } = await ask(`feed/trending?window=${asked}&limit=12`).then((answer) => answer.json());
+  if (asked !== range) return;
   const { elements } = arrange($("trend-list"), items, "post_id", (item) => {
     const element = $("trend").content.cloneNode(true).firstElementChild;
     named(element.querySelector(".author"), "user", item.author_id);
@@ -633,8 +655,12 @@ async function suggestions() {
     named(element.querySelector(".face"), "face", user_id);
     element.querySelector("[data-dismiss]").onclick = async () => {
       await tell("discover/dismiss", { user_id }).then(
-        () => (element.remove(), toast(`${called("user", user_id)} is not suggested again.`), wakeSuggestions()),
-        (fault) => toast(fault.message),
+        () => {
+          leave(element, () => element.remove());
+          toast(`${called("user", user_id)} is not suggested again.`);
+          wakeSuggestions();
+        },
+        (fault) => toast(`${fault.message}. It was not sent; try again.`),
       );
     };
     return element;
@@ -655,6 +681,13 @@ async function why(post) {
   const body = $("why-body");
   body.replaceChildren(h("p", { className: "nothing" }, "Asking…"));
   $("why-title").textContent = "Why?";
+  const place = drawn().indexOf(document.activeElement?.closest(".item"));
+  // The post may leave meanwhile: then what came there has the focus.
+  $("why").onclose = () => {
+    const all = drawn();
+    const isNowhere = document.activeElement === document.body || $("why").contains(document.activeElement);
+    if (place >= 0 && isNowhere) all[Math.min(place, all.length - 1)]?.firstElementChild.focus();
+  };
   if (!$("why").open) $("why").showModal();
   try {
     const of = await ask(`feed/explain/${post}`).then((answer) => answer.json());
@@ -755,10 +788,11 @@ function step(by) {
 
 function pressed(key) {
   const item = document.activeElement?.closest(".item:not(.gone)");
-  const acts = { l: "like", w: "why", h: "hide" };
+  const acts = { l: "like", w: "why", h: "hide", d: "less_like_this" };
   if (key === "j" || (key === "ArrowDown" && item)) step(1);
   else if (key === "k" || (key === "ArrowUp" && item)) step(-1);
   else if (acts[key] && item) act(item, acts[key]);
+  else if (key === "u" && $("undo").checkVisibility()) $("undo").click();
   else if (key === "p") hold(!isHeld);
   else if (key === "t") theme(THEMES[$("theme").dataset.is]);
   else if (key === "?") $("help").showModal();
@@ -773,6 +807,8 @@ function view(name) {
 
 function within(tab) {
   range = tab.dataset.window;
+  $("trend-list").replaceChildren();
+  asking("trend-nothing");
   for (const of of document.querySelectorAll("[data-window]")) {
     of.setAttribute("aria-selected", of === tab);
     of.tabIndex = of === tab ? 0 : -1;
@@ -783,7 +819,7 @@ function within(tab) {
 
 function listen() {
   addEventListener("keydown", (event) => {
-    const isTyping = event.target.closest("input, textarea, select, [role=tab]");
+    const isTyping = event.target.closest("input, textarea, select");
     if (isTyping || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
     if (!session.signal.aborted && pressed(event.key)) event.preventDefault();
   });
@@ -793,9 +829,11 @@ function listen() {
   });
   document.querySelector("[role=tablist]").addEventListener("keydown", (event) => {
     const tabs = [...document.querySelectorAll("[data-window]")];
-    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!by) return;
-    const tab = tabs[(tabs.indexOf(event.target) + by + tabs.length) % tabs.length];
+    const at = tabs.indexOf(event.target);
+    const to = { ArrowRight: at + 1, ArrowLeft: at + tabs.length - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const tab = tabs[to % tabs.length];
     tab.focus();
     within(tab);
   });
@@ -816,11 +854,13 @@ function listen() {
   $("leave").onclick = () => (stored(sessionStorage, "feedmill.token", null), door(""));
   $("whynot-form").onsubmit = (event) => (event.preventDefault(), why(encodeURIComponent($("post").value.trim())));
   $("door-form").onsubmit = (event) => (event.preventDefault(), start($("token").value.trim()));
-  $("reader").onchange = () => start(cast.find((reader) => reader.user_id === $("reader").value)?.token);
+  $("reader").onchange = () => start(tokenOf($("reader").value));
+  document.querySelector(".skip").onclick = (event) => {
+    event.preventDefault();
+    list.scrollIntoView();
+    list.focus({ preventScroll: true });
+  };
   addEventListener("hashchange", begin);
-  const above = () => $("aside").style.setProperty("--above", `${Math.min(74, innerHeight - $("aside").offsetHeight - 18)}px`);
-  addEventListener("resize", above);
-  new ResizeObserver(above).observe($("aside"));
   setInterval(() => isHeld || document.hidden || measure(), 1_000);
 }
 
@@ -828,6 +868,10 @@ function listen() {
 
 let session = { token: "", signal: AbortSignal.abort(), stop() {} };
 let [wakeRead, wakeTrends, wakeSuggestions] = [() => {}, () => {}, () => {}];
+
+/** The tokens that were brought along, by the user they name. */
+const brought = new Map();
+const tokenOf = (user) => cast.find((reader) => reader.user_id === user)?.token ?? brought.get(user);
 
 /** The user that a token names, as far as can be read of it. */
 function subject(token) {
@@ -847,7 +891,7 @@ function stop() {
   trouble("", null);
   known = fresh();
   [list, $("trend-list"), $("suggestions"), $("facts")].forEach((of) => of.replaceChildren());
-  $("toast").hidden = true;
+  $("toast").hidden = $("end").hidden = true;
   link("off", "not connected");
 }
 
@@ -857,6 +901,7 @@ function show(parts) {
 
 function door(words) {
   stop();
+  document.title = "Feedmill";
   $("door-fault").textContent = words;
   $("token").value = "";
   show(["door"]);
@@ -870,14 +915,15 @@ function start(token) {
   session = { token, signal: control.signal, stop: () => control.abort() };
   stored(sessionStorage, "feedmill.token", token);
   const user = subject(token);
-  const isOneOf = cast.some((reader) => reader.user_id === user);
-  if (!isOneOf) $("reader").prepend(h("option", { value: user }, called("user", user)));
+  if (!tokenOf(user)) $("reader").prepend(h("option", { value: user }, called("user", user)));
+  brought.set(user, token);
   $("reader").value = user;
   document.title = `${called("user", user)} · Feedmill`;
   $("feed-title").replaceChildren("The feed of ", named(h("span", {}), "user", user));
   show(["feed", "aside", "views", "hold", ...(cast.length ? [] : ["leave"])]);
   $("nothing").hidden = false;
   $("nothing").textContent = "Asking for the feed…";
+  ["trend-nothing", "suggestions-nothing"].forEach(asking);
   hold(false);
   wakeRead = repeated(session, "read", () => (known.isLive ? 20 : 5), read);
   wakeTrends = repeated(session, "trends", () => 15, trends);
@@ -892,10 +938,13 @@ async function refused() {
   const user = subject(token);
   stop();
   stored(sessionStorage, "feedmill.token", null);
+  brought.delete(user);
   await gather();
   const reader = cast.find((reader) => reader.user_id === user) ?? cast[0];
-  if (reader && reader.token !== token) start(reader.token);
-  else door("The token is not accepted: it may be over, or be signed by another key.");
+  if (reader && reader.token !== token) {
+    start(reader.token);
+    if (reader.user_id !== user) toast(`The token is not accepted. This is the feed of ${called("user", reader.user_id)}.`);
+  } else door("The token is not accepted: it may be over, or be signed by another key.");
 }
 
 /** Asks whose feeds may be looked at; where no application is played here, nobody's. */
@@ -911,11 +960,11 @@ async function gather() {
 
 /** Begins with the token that the address brings, that the tab has, or that of the first reader. */
 async function begin() {
-  const brought = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (brought) history.replaceState(null, "", location.pathname);
+  const along = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (along) history.replaceState(null, "", location.pathname);
   else if (!session.signal.aborted) return;
   await gather();
-  const token = brought ?? stored(sessionStorage, "feedmill.token") ?? cast[0]?.token;
+  const token = along ?? stored(sessionStorage, "feedmill.token") ?? cast[0]?.token;
   if (token) start(token);
   else door("");
 }

@@ -57,6 +57,8 @@ fn a_person_watches_the_feed_in_a_browser_and_what_they_like_moves_it() {
         it_is_what_the_api_answers(&browser);
         a_like_moves_it(&browser);
         a_key_asks_why(&browser);
+        a_key_hides_and_another_takes_it_back(&browser);
+        all_beside_can_be_reached(&browser);
     }
     another_reader_has_another_feed(&browser);
     let origin = url.strip_suffix("page").unwrap();
@@ -109,6 +111,36 @@ fn a_key_asks_why(browser: &Browser) {
     assert!(told.as_str().unwrap().contains("of the feed"), "{told}");
     assert_eq!(browser.look("document.querySelectorAll('#why tbody tr').length"), 4);
     browser.look("document.querySelector('#why').close()");
+}
+
+/// Whoever goes by keys keeps their place all the while.
+fn a_key_hides_and_another_takes_it_back(browser: &Browser) {
+    browser.press("j");
+    let post = browser.look("document.activeElement.closest('.item').dataset.key");
+    let post = post.as_str().unwrap();
+    browser.press("h");
+    browser.wait("it is hidden", &format!("!{POSTS}.includes('{post}')"));
+    assert_eq!(browser.look("document.activeElement.closest('.item') !== null"), json!(true));
+    browser.press("u");
+    browser.wait("it is back", &format!("{POSTS}.includes('{post}')"));
+    assert_eq!(browser.look("document.activeElement.closest('.item') !== null"), json!(true));
+}
+
+/// What stands beside the feed can be brought into sight from wherever the feed is.
+fn all_beside_can_be_reached(browser: &Browser) {
+    browser.look("scrollTo(0, 3000)");
+    let seen = "(() => {
+        const [tab] = document.querySelectorAll('#tab-24h');
+        if (!tab.checkVisibility()) return true;
+        document.querySelectorAll('.more').forEach(of => of.checkVisibility() && of.click());
+        return [tab, document.querySelector('#post')].every(of => {
+            of.focus();
+            const {top, bottom} = of.getBoundingClientRect();
+            return top >= 50 && bottom <= innerHeight && scrollY > 1000;
+        });
+    })()";
+    browser.wait("they are in sight", seen);
+    browser.look("scrollTo(0, 0)");
 }
 
 fn another_reader_has_another_feed(browser: &Browser) {

@@ -50,6 +50,8 @@ const QUIET_ON_KAFKA: Duration = Duration::from_secs(6);
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How long Redis may take to answer when the demonstration starts.
 const MEET_WAIT: Duration = Duration::from_secs(3);
+/// How long a read waits for the state of this process.
+const STATE_WAIT: Duration = Duration::from_secs(2);
 /// How often the present is poured.
 const TICK: Duration = Duration::from_millis(250);
 const NEWS_EVERY: Duration = Duration::from_secs(15);
@@ -102,6 +104,8 @@ fn settle(asked: &Demo, mut config: Config, dir: &Path) -> Config {
     };
     config.redis = remote(&asked.redis, 50);
     config.postgres = remote(&asked.postgres, 500);
+    // No other tier answers where the machine is busy with other things too.
+    config.state.wait = config.state.wait.max(STATE_WAIT);
     config.http.listen = free(config.http.listen);
     config.http.internal_listen = free(config.http.internal_listen);
     config
