@@ -63,14 +63,15 @@ function trouble(part, words) {
 
 async function ask(path, { signal, headers, ...more } = {}) {
   // No header holds anything else, and no token has it.
-  if (!/^[!-~]+$/.test(session.token)) throw new Fault("The token is not accepted", 401);
-  const authorization = `Bearer ${session.token}`;
+  const of = session;
+  if (!/^[!-~]+$/.test(of.token)) throw new Fault("The token is not accepted", 401);
+  const authorization = `Bearer ${of.token}`;
   let answer;
   try {
-    const asked = { ...more, signal: signal ?? session.signal, cache: "no-store", headers: { authorization, ...headers } };
+    const asked = { ...more, signal: signal ?? of.signal, cache: "no-store", headers: { authorization, ...headers } };
     answer = await fetch(new URL(path, API), asked);
   } catch (cause) {
-    if (session.signal.aborted) throw cause;
+    if (of.signal.aborted) throw cause;
     throw new Fault("The server cannot be reached");
   }
   if (answer.ok) return answer;
@@ -569,6 +570,7 @@ const event = (action, { post_id, author_id }, ctx) =>
 
 async function act(element, action) {
   const { item } = element;
+  const { signal } = session;
   if (action === "why") return why(item.post_id);
   if (element.dataset.said) return;
   const of = shown();
@@ -586,14 +588,18 @@ async function act(element, action) {
   urgentUntil = Date.now() + 5_000;
   try {
     await event(action, item, ctx);
+    if (signal.aborted) return;
     const undo = async () => {
       await event("undo", item).then(() => toast("Taken back."), (fault) => toast(fault.message));
       say(null);
     };
     toast(SAID[action](called("user", item.author_id)), action === "like" ? null : undo);
-    const over = () => (isHeld ? setTimeout(over, 1_000) : say(null));
-    setTimeout(over, 20_000);
+    clearTimeout(element.over);
+    const over = () => (isHeld ? (element.over = setTimeout(over, 1_000)) : say(null));
+    element.over = setTimeout(over, 20_000);
   } catch (fault) {
+    // It was another reader's.
+    if (signal.aborted) return;
     say(null);
     toast(`${fault.message}. It was not sent; try again.`);
   }
@@ -654,13 +660,14 @@ async function suggestions() {
     named(element.querySelector(".author"), "user", user_id);
     named(element.querySelector(".face"), "face", user_id);
     element.querySelector("[data-dismiss]").onclick = async () => {
+      const { signal } = session;
       await tell("discover/dismiss", { user_id }).then(
         () => {
           leave(element, () => element.remove());
           toast(`${called("user", user_id)} is not suggested again.`);
           wakeSuggestions();
         },
-        (fault) => toast(`${fault.message}. It was not sent; try again.`),
+        (fault) => signal.aborted || toast(`${fault.message}. It was not sent; try again.`),
       );
     };
     return element;
@@ -677,7 +684,10 @@ async function suggestions() {
 
 // Why, and why not
 
+let asked = 0;
+
 async function why(post) {
+  const mine = (asked += 1);
   const body = $("why-body");
   body.replaceChildren(h("p", { className: "nothing" }, "Asking…"));
   $("why-title").textContent = "Why?";
@@ -691,6 +701,8 @@ async function why(post) {
   if (!$("why").open) $("why").showModal();
   try {
     const of = await ask(`feed/explain/${post}`).then((answer) => answer.json());
+    // Another one was asked about since.
+    if (mine !== asked) return;
     $("why-title").textContent = of.in_feed ? "Why it is here" : "Why it is not here";
     const quote = h("p", { className: "quote" }, named(h("span", {}), "post", of.post_id));
     const author = of.author_id && h("p", { className: "author" }, user(of.author_id), ` · ${ago(now() - of.created_at)}`);
@@ -698,6 +710,7 @@ async function why(post) {
     const end = h("p", { className: "hint" }, said);
     body.replaceChildren(...[author, quote, ...(of.in_feed ? placed(of.placed) : dropped(of.dropped)), end].filter(Boolean));
   } catch (fault) {
+    if (mine !== asked) return;
     body.replaceChildren(h("p", { className: "verdict" }, `${fault.message}.`));
   }
 }
@@ -851,7 +864,7 @@ function listen() {
     };
   }
   $("keys").onclick = () => $("help").showModal();
-  $("leave").onclick = () => (stored(sessionStorage, "feedmill.token", null), door(""));
+  $("leave").onclick = () => (brought.clear(), stored(sessionStorage, "feedmill.token", null), door(""));
   $("whynot-form").onsubmit = (event) => (event.preventDefault(), why(encodeURIComponent($("post").value.trim())));
   $("door-form").onsubmit = (event) => (event.preventDefault(), start($("token").value.trim()));
   $("reader").onchange = () => start(tokenOf($("reader").value));
@@ -873,6 +886,8 @@ let [wakeRead, wakeTrends, wakeSuggestions] = [() => {}, () => {}, () => {}];
 const brought = new Map();
 const tokenOf = (user) => cast.find((reader) => reader.user_id === user)?.token ?? brought.get(user);
 
+const offer = (user) => $("reader").prepend(h("option", { value: user }, called("user", user)));
+
 /** The user that a token names, as far as can be read of it. */
 function subject(token) {
   try {
@@ -892,6 +907,10 @@ function stop() {
   known = fresh();
   [list, $("trend-list"), $("suggestions"), $("facts")].forEach((of) => of.replaceChildren());
   $("toast").hidden = $("end").hidden = true;
+  $("live").textContent = "";
+  heard = { came: 0, went: 0 };
+  asked += 1;
+  $("why").close();
   link("off", "not connected");
 }
 
@@ -915,7 +934,7 @@ function start(token) {
   session = { token, signal: control.signal, stop: () => control.abort() };
   stored(sessionStorage, "feedmill.token", token);
   const user = subject(token);
-  if (!tokenOf(user)) $("reader").prepend(h("option", { value: user }, called("user", user)));
+  if (![...$("reader").options].some((option) => option.value === user)) offer(user);
   brought.set(user, token);
   $("reader").value = user;
   document.title = `${called("user", user)} · Feedmill`;
@@ -939,7 +958,9 @@ async function refused() {
   stop();
   stored(sessionStorage, "feedmill.token", null);
   brought.delete(user);
+  const before = session;
   await gather();
+  if (session !== before) return;
   const reader = cast.find((reader) => reader.user_id === user) ?? cast[0];
   if (reader && reader.token !== token) {
     start(reader.token);
@@ -955,6 +976,7 @@ async function gather() {
   cast.forEach(({ user_id, username }) => names.set(user_id, username));
   const option = ({ user_id, username, favourite }) => h("option", { value: user_id }, `@${username} · ${favourite}`);
   $("reader").replaceChildren(...cast.map(option));
+  [...brought.keys()].filter((user) => !cast.some((reader) => reader.user_id === user)).forEach(offer);
   $("chooser").hidden = cast.length === 0;
 }
 
@@ -963,7 +985,9 @@ async function begin() {
   const along = new URLSearchParams(location.hash.slice(1)).get("token");
   if (along) history.replaceState(null, "", location.pathname);
   else if (!session.signal.aborted) return;
+  const before = session;
   await gather();
+  if (session !== before) return;
   const token = along ?? stored(sessionStorage, "feedmill.token") ?? cast[0]?.token;
   if (token) start(token);
   else door("");

@@ -2,7 +2,7 @@
 
 use millstream::{Bytes, Result};
 use schemas::{FeedBody, Preferences, Wire, Words};
-use topologies::feed::FeedSettings;
+use topologies::feed::{FeedSettings, RERANKS};
 
 use crate::stage::{AUTHOR, DAY, HOUR, OTHER, READER, Stage};
 use worlds::history::Action;
@@ -80,8 +80,13 @@ fn words_that_come_after_their_post_take_it_from_who_mutes_them_as_soon() -> Res
     let mut stage = stage(&FeedSettings::default())?;
     mute(&mut stage, &["cats"])?;
     assert_eq!(posts(&stage)?, [11, 21]);
+    stage.follow([62; 16], AUTHOR)?;
+    stage.advance_ms(1_000)?;
+    let before = stage.driver.counted_as(RERANKS);
     tell_words(&mut stage, 11, "no less of cats")?;
     assert_eq!(posts(&stage)?, [21], "of whom they follow");
+    let rankings = stage.driver.counted_as(RERANKS).unwrap() - before.unwrap();
+    assert_eq!(rankings, 1, "who mutes nothing is not ranked for it");
     tell_words(&mut stage, 21, "cats again")?;
     assert_eq!(posts(&stage)?, [0; 0], "of what trends");
     Ok(())

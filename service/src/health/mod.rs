@@ -39,7 +39,7 @@ pub struct Seen {
 /// How far the engine is behind the ends of what it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Behind {
-    /// Whether it catches up: feeds are ranked at first sight, then when it is done.
+    /// Whether it catches up: feeds of who is online are ranked now and then, and all when it is done.
     pub lagging: bool,
     /// It knows everything there was so long ago; null as long as it has seen no end.
     pub lag_ms: Option<u64>,

@@ -119,10 +119,13 @@ impl ReaderProcessor {
         cx: &mut ReaderContext<'_>,
     ) -> Result<BTreeMap<UserId, Class>> {
         let (audience, mut readers) = (cx.store(self.audience)?, BTreeMap::new());
+        let Some((last, _)) = authors.last_key_value() else { return Ok(readers) };
+        // Longer than any key of theirs.
+        let end = [&last.0[..], &[u8::MAX; 17]].concat();
         let mut next = authors.iter().next();
         while let Some((first, _)) = next {
             let (mut between, mut rest) = (0, authors.range(first..).peekable());
-            audience.scan_bytes(&first.0, None, |Pair(author, user), ()| {
+            audience.scan_bytes(&first.0, Some(&end), |Pair(author, user), ()| {
                 while rest.next_if(|(of, _)| *of < author).is_some() {}
                 match rest.peek() {
                     None => return false,

@@ -3,10 +3,10 @@
 //! A post that comes or goes, or a user, touches at once those who follow the author or did something to their posts.
 //! Counts touch the same readers softly. Of both, whose feed is full is touched only if the post is in it or reaches its floor. What trends is in everybody's feed: its posts that come or go touch every
 //! active reader, and their counts and the list itself those who are online, together, a while later; the others are
-//! ranked at their next read or grid time, and the reader's row knows nothing of it.
+//! ranked at their next read or grid time, and the reader's row knows nothing of it. Words of a post touch at once those who mute words and may have it.
 
 use millstream::{ChangedKey, Result, Timestamp};
-use schemas::{PostId, PostLine, TRENDING_KEY, TrendingKey, UserId};
+use schemas::{PostId, PostLine, Preferences, TRENDING_KEY, TrendingKey, UserId};
 
 use super::reader::{ReaderContext, ReaderProcessor};
 use super::{
@@ -110,8 +110,8 @@ impl ReaderProcessor {
         })
     }
 
-    /// A post says something else. As a rule that is known before its line is; where it comes after it, and somebody here mutes
-    /// words, whoever may have the post is ranked anew.
+    /// A post says something else. As a rule that is known before its line is; where it comes after it, whoever mutes words and may
+    /// have the post is ranked anew.
     pub(super) fn words_changed(
         &mut self,
         post: ChangedKey<'_, PostId>,
@@ -123,10 +123,26 @@ impl ReaderProcessor {
         let ChangedKey::Key(post) = post else { return self.touch_everybody_softly(cx) };
         let view = cx.view(self.broadcasts.posts)?;
         let Some(author) = view.get(post).map(|line| line.author) else { return Ok(()) };
-        match self.trends(post) {
-            true => self.touch_everybody(cx),
-            false => self.touch_audience(&author, Class::Urgent, cx),
+        let trends = self.trends(post);
+        if cx.is_lagging() {
+            return match trends {
+                true => self.put_off_everybody(Class::Urgent, cx),
+                false => self.put_off_audience(&author, Class::Urgent, cx),
+            };
         }
+        let users = if trends { Vec::new() } else { self.audience(&author, cx)? };
+        let (chosen, mut muting) = (cx.store(self.stores.preferences)?, Vec::new());
+        let mutes = |chosen: &Preferences| !chosen.muted_words.is_empty();
+        if trends {
+            chosen.scan_prefix(&[], |user, of| {
+                muting.extend(mutes(of).then_some(*user));
+                true
+            })?;
+        }
+        for user in users {
+            muting.extend(chosen.get(&user)?.is_some_and(mutes).then_some(user));
+        }
+        muting.iter().try_for_each(|user| self.touch(user, Class::Urgent, cx))
     }
 
     /// Touches those of an author's audience whose feeds a post may concern, being what it is.

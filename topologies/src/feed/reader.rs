@@ -172,8 +172,10 @@ impl ReaderProcessor {
 
     /// When this task ranks a reader whom it has not ranked since its start, if it must: one who is online, or everybody.
     fn first_ranking(&self, user: &UserId, reader: &ReaderStatus, now: i64) -> Option<i64> {
-        let must = (reader.presence.is_online(now) || self.ranks_all)
-            && ranked_before(reader, self.started_at);
+        // Who was never ranked has nothing that is to be made good.
+        let ranks = self.ranks_all && reader.schedule.ranked.is_some();
+        let must =
+            (reader.presence.is_online(now) || ranks) && ranked_before(reader, self.started_at);
         must.then(|| self.started_at.saturating_add(place_of(user, self.settings.spread_ms)))
     }
 

@@ -4,8 +4,14 @@ use std::fmt;
 
 use super::{AffinitySource, FollowSource, Stage, TrendingSource};
 
-fn hours(ms: i64) -> f64 {
-    ms as f64 / 3_600_000.0
+/// A time in the unit in which it is not nothing.
+fn span(ms: i64) -> String {
+    match ms {
+        ..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{} s", ms / 1_000),
+        60_000..3_600_000 => format!("{} min", ms / 60_000),
+        3_600_000.. => format!("{:.1} h", ms as f64 / 3_600_000.0),
+    }
 }
 
 impl fmt::Display for Stage {
@@ -15,8 +21,8 @@ impl fmt::Display for Stage {
             Self::Deleted => f.write_str("it was deleted"),
             Self::OutOfReach { age_ms } => write!(
                 f,
-                "it is {:.1} h old: older than any source takes, and it does not trend",
-                hours(*age_ms)
+                "it is {} old: older than any source takes, and it does not trend",
+                span(*age_ms)
             ),
             Self::ReaderGone => f.write_str("the reader was deleted"),
             Self::Own => f.write_str("the reader wrote it"),
@@ -54,7 +60,7 @@ impl fmt::Display for FollowSource {
         match self {
             Self::NotFollowed => f.write_str("its author is not followed"),
             Self::TooOld { by_ms } => {
-                write!(f, "for one who is followed it is {:.1} h too old", hours(*by_ms))
+                write!(f, "for one who is followed it is {} too old", span(*by_ms))
             }
             Self::BeyondCap { newer, cap } => {
                 write!(f, "{newer} of those who are followed are newer, and {cap} are taken")
@@ -75,7 +81,7 @@ impl fmt::Display for AffinitySource {
         match self {
             Self::NoAffinity => f.write_str("the reader did nothing with posts of its author"),
             Self::TooOld { by_ms } => {
-                write!(f, "for an author with affinity it is {:.1} h too old", hours(*by_ms))
+                write!(f, "for an author with affinity it is {} too old", span(*by_ms))
             }
             Self::BeyondAuthorCap { newer, cap } => {
                 write!(f, "{newer} of its author are newer, and {cap} are taken")
@@ -85,5 +91,18 @@ impl fmt::Display for AffinitySource {
                 "authors with more affinity than {interactions} have used up all {quota} places"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_moment_too_old_is_not_nothing_too_old() {
+        let told = [40, 59_999, 3_599_999, 5_400_000].map(|by_ms| FollowSource::TooOld { by_ms });
+        let told = told.map(|of| of.to_string());
+        let told = told.map(|words| words.replace("for one who is followed it is ", ""));
+        assert_eq!(told, ["40 ms too old", "59 s too old", "59 min too old", "1.5 h too old"]);
     }
 }
