@@ -25,6 +25,8 @@ use crate::world::World;
 
 /// As long as a soft change waits for who is online: in longer ticks rankings are spared by their length alone.
 pub const TICK_MS: i64 = 2_000;
+/// In a small world most of such ticks go by without anything.
+pub const TINY_TICK_MS: i64 = 60_000;
 
 /// What came of one world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -192,7 +192,7 @@ mod tests {
             seeds: vec![1],
             size: Size::TINY,
             look_every: 4,
-            kept_tick_ms: 60_000,
+            kept_tick_ms: kept::TINY_TICK_MS,
             threads,
             contenders: contenders.collect(),
         };

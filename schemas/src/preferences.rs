@@ -26,6 +26,13 @@ pub struct Preferences {
     pub muted_words: Vec<String>,
 }
 
+impl Preferences {
+    /// Whether there is a word that the reader does not want to read.
+    pub fn mutes_words(&self) -> bool {
+        !self.muted_words.is_empty()
+    }
+}
+
 impl Default for Preferences {
     fn default() -> Self {
         Self { at_ms: 0, following_only: false, scales: UNSCALED, muted_words: Vec::new() }

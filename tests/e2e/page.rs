@@ -130,7 +130,7 @@ fn a_key_hides_and_another_takes_it_back(browser: &Browser) {
 fn all_beside_can_be_reached(browser: &Browser) {
     browser.look("scrollTo(0, 3000)");
     let seen = "(() => {
-        const [tab] = document.querySelectorAll('#tab-24h');
+        const tab = document.querySelector('#tab-24h');
         if (!tab.checkVisibility()) return true;
         document.querySelectorAll('.more').forEach(of => of.checkVisibility() && of.click());
         return [tab, document.querySelector('#post')].every(of => {

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use super::plot::{by_day, escaped, intervals};
-use super::table::cell;
+use super::table::{cell, percent};
 use super::{Report, Row};
 use crate::contender::BEST;
-use crate::metric::{Interval, Metric};
+use crate::metric::Metric;
 
 const STYLE: &str = include_str!("page.css");
 const WORLD: &str = include_str!("world.html");
@@ -116,7 +116,6 @@ impl Report {
 
     fn kept_words(&self, out: &mut String) {
         let (kept, sum) = (&self.kept, &self.kept.sum);
-        let percent = |share: Option<Interval>| cell(share.map(|share| share.times(100.0)), 2);
         let _ = write!(
             out,
             "<h2>Kept ranked</h2><p>In worlds whose feeds are kept ranked as in production, {} rankings were made because something changed, whatever it was. \

@@ -51,7 +51,6 @@ impl Report {
         let (hits, chance) = (cell(hits, 3), cell(chance, 3));
         let _ = writeln!(out, "\nsuggestions: hit rate {hits}, by chance {chance}");
         let (kept, sum) = (&self.kept, &self.kept.sum);
-        let percent = |share: Option<Interval>| cell(share.map(|share| share.times(100.0)), 2);
         let _ = writeln!(
             out,
             "{} rankings were made for changes: avoided are {} % of {} of everybody for every change of a post, {} % of {} of its audience",
@@ -106,6 +105,11 @@ fn trend_cells(row: &TrendRow) -> String {
     let cells =
         [cell(row.delay_min, 0), cell(row.found, 2), cell(row.false_alarms, 2), cell(row.spam, 2)];
     cells.map(|cell| format!("{cell:>CELL$}")).concat()
+}
+
+/// A share in percent.
+pub fn percent(share: Option<Interval>) -> String {
+    cell(share.map(|share| share.times(100.0)), 2)
 }
 
 /// An interval with so many digits; a dash where nothing of the kind happened.

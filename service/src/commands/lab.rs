@@ -5,7 +5,7 @@ use std::io::{Write as _, stderr};
 use std::time::Instant;
 
 use lab::contender;
-use lab::kept::TICK_MS;
+use lab::kept::{TICK_MS, TINY_TICK_MS};
 use lab::referee::{Asked, judge};
 use lab::world::Size;
 
@@ -13,8 +13,6 @@ use crate::cli::Lab;
 
 /// Of the judged looks in the open loop one in so many is ranked by everybody.
 const LOOK_EVERY: usize = 16;
-/// In the life of a small world that is kept ranked a tick takes so long: in shorter ones most of its time goes by without anything.
-const TINY_TICK_MS: i64 = 60_000;
 /// So many lives go on at a time at most, as each takes up to two gigabytes.
 const THREADS_MAX: usize = 4;
 

@@ -132,7 +132,7 @@ impl ReaderProcessor {
             return Ok(false);
         }
         kept.put(user, chosen.clone())?;
-        self.mutes_words |= !chosen.muted_words.is_empty();
+        self.mutes_words |= chosen.mutes_words();
         Ok(true)
     }
 

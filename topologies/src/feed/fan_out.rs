@@ -130,17 +130,17 @@ impl ReaderProcessor {
                 false => self.put_off_audience(&author, Class::Urgent, cx),
             };
         }
-        let users = if trends { Vec::new() } else { self.audience(&author, cx)? };
-        let (chosen, mut muting) = (cx.store(self.stores.preferences)?, Vec::new());
-        let mutes = |chosen: &Preferences| !chosen.muted_words.is_empty();
+        let mut muting = Vec::new();
         if trends {
-            chosen.scan_prefix(&[], |user, of| {
-                muting.extend(mutes(of).then_some(*user));
+            cx.store(self.stores.preferences)?.scan_prefix(&[], |user, chosen| {
+                muting.extend(chosen.mutes_words().then_some(*user));
                 true
             })?;
-        }
-        for user in users {
-            muting.extend(chosen.get(&user)?.is_some_and(mutes).then_some(user));
+        } else {
+            for user in self.audience(&author, cx)? {
+                let chosen = cx.store(self.stores.preferences)?.get(&user)?;
+                muting.extend(chosen.is_some_and(Preferences::mutes_words).then_some(user));
+            }
         }
         muting.iter().try_for_each(|user| self.touch(user, Class::Urgent, cx))
     }

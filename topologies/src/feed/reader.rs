@@ -369,7 +369,7 @@ impl Processor for ReaderProcessor {
         let view = cx.view(self.broadcasts.trending)?;
         self.members = trending::members(view.get(&TRENDING_KEY), now);
         cx.store(self.stores.preferences)?.scan_prefix(&[], |_, chosen| {
-            self.mutes_words |= !chosen.muted_words.is_empty();
+            self.mutes_words |= chosen.mutes_words();
             !self.mutes_words
         })?;
         for user in self.readers(cx, |reader, now| reader.presence.is_active(now))? {
