@@ -40,6 +40,12 @@ pub struct Metrics {
     pub requests: IntCounterVec,
     /// Seconds a request took, by route.
     pub seconds: HistogramVec,
+    /// Connections that are open, by listener.
+    pub connections: IntGaugeVec,
+    /// Connections that were not taken or were cut off, by listener and reason.
+    pub cut_off: IntCounterVec,
+    /// Requests that were refused before a route had them, and by a limit of users, by listener and reason.
+    pub refused: IntCounterVec,
     /// Reads, by what was asked and who answered.
     pub reads: IntCounterVec,
     /// Times that a tier was passed by, by tier and reason.
@@ -74,6 +80,20 @@ impl Metrics {
                     ]),
                 &["route"],
             )?,
+            connections: IntGaugeVec::new(
+                Opts::new("feedmill_connections", "Connections that are open."),
+                &["listener"],
+            )?,
+            cut_off: counters(
+                "feedmill_connections_cut_off_total",
+                "Connections that were not taken, or cut off.",
+                &["listener", "reason"],
+            )?,
+            refused: counters(
+                "feedmill_requests_refused_total",
+                "Requests refused at the edge.",
+                &["listener", "reason"],
+            )?,
             reads: counters("feedmill_reads_total", "Reads answered.", &["algo", "source"])?,
             tier_passed: counters(
                 "feedmill_tier_passed_total",
@@ -98,6 +118,9 @@ impl Metrics {
         };
         of.registry.register(Box::new(of.requests.clone()))?;
         of.registry.register(Box::new(of.seconds.clone()))?;
+        of.registry.register(Box::new(of.connections.clone()))?;
+        of.registry.register(Box::new(of.cut_off.clone()))?;
+        of.registry.register(Box::new(of.refused.clone()))?;
         of.registry.register(Box::new(of.reads.clone()))?;
         of.registry.register(Box::new(of.tier_passed.clone()))?;
         of.registry.register(Box::new(of.events.clone()))?;

@@ -4,10 +4,12 @@
 //! and then the body, or `-` for a feed that is gone. Only the [`Sink`] writes it, by a script that compares
 //! the 34 bytes as text: Lua's numbers are doubles, and a version must not be rounded. Redis is a cache:
 //! it may lose anything at any time, and a reader judges freshness by the body, not by the key's life. `metrics:daily:<day>`
-//! is a copy of what ClickHouse has added up of a day: [`DailyCache`], `suggest:users:<user>` what was worked out: [`SuggestionCache`].
+//! is a copy of what ClickHouse has added up of a day: [`DailyCache`], `suggest:users:<user>` what was worked out: [`SuggestionCache`],
+//! `limit:user:<user>` how much a user has asked: [`RateBuckets`].
 
 mod cache;
 mod daily_metrics;
+mod rate_limit;
 mod run;
 mod sink;
 mod suggestions;
@@ -20,6 +22,7 @@ use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 pub use cache::{FeedCache, RedisFeed};
 pub use daily_metrics::DailyCache;
+pub use rate_limit::RateBuckets;
 pub use run::{Progress, Sinking, run};
 pub use sink::{Applied, Sink, Write};
 pub use suggestions::SuggestionCache;

@@ -5,6 +5,7 @@
 //! [`Config::shown`] prints what holds and where each value came from, without what is secret.
 
 mod clickhouse;
+mod http;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use topologies::trending::points::Formula;
 use warp::http::Uri;
 
 pub use clickhouse::ClickHouse;
+pub use http::{Forwarded, HEAD_BYTES_HARD, HEADERS_HARD, Http, PerAddress, TlsFiles, Waits};
 pub use registry::Registry;
 use values::ConfigValues;
 
@@ -130,23 +132,6 @@ pub struct Remote {
     pub wait: Duration,
 }
 
-/// The listeners.
-#[derive(Clone, Debug)]
-pub struct Http {
-    /// Where the public routes listen.
-    pub listen: SocketAddr,
-    /// Where health, metrics and the state of this instance listen.
-    pub internal_listen: SocketAddr,
-    /// The most connections of each listener.
-    pub connections_max: usize,
-    /// The longest body.
-    pub body_bytes_max: u64,
-    /// The most events of one request.
-    pub events_max: usize,
-    /// How long a request may take, its body included.
-    pub request_wait: Duration,
-}
-
 /// The one signature algorithm in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
@@ -224,14 +209,6 @@ impl Config {
         lacks: impl FnOnce(&Self) -> Vec<Fault>,
     ) -> Result<Self, String> {
         let mut from = ConfigValues::new(file, environment);
-        let http = Http {
-            listen: from.address("http.listen", loopback(8080)),
-            internal_listen: from.address("http.internal_listen", loopback(9901)),
-            connections_max: from.within("http.connections_max", 10_000, 1..=1_000_000),
-            body_bytes_max: from.within("http.body_bytes_max", 1 << 20, 1024..=16 << 20),
-            events_max: from.within("http.events_max", 100, 1..=1000),
-            request_wait: from.millis("http.request_wait_ms", 5_000),
-        };
         let mut config = Self {
             app: from.name("app", "feedmill"),
             kafka: kafka(&mut from),
@@ -245,15 +222,12 @@ impl Config {
             clickhouse: ClickHouse::read(&mut from),
             registry: Registry::read(&mut from),
             events_in_avro: events_in_avro(&mut from),
-            http,
+            http: Http::read(&mut from),
             auth: auth(&mut from),
             state: state(&mut from),
             breaker: breaker(&mut from),
             shown: String::new(),
         };
-        if config.http.listen == config.http.internal_listen && config.http.listen.port() > 0 {
-            from.fault("http.internal_listen", "is where http.listen is");
-        }
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
             from.fault("state.secret_file", "is needed where http.internal_listen is not loopback");
         }

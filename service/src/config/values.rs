@@ -114,10 +114,21 @@ impl ConfigValues {
         text
     }
 
+    /// Whether it is set, in the file or in the environment.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
+    /// Texts separated by commas; none unless given.
+    pub fn list(&mut self, name: &'static str) -> Vec<String> {
+        let text = self.text(name, "");
+        let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+        texts.map(str::to_owned).collect()
+    }
+
     /// URLs separated by commas, to which a path can be appended; none unless given.
     pub fn urls(&mut self, name: &'static str) -> Vec<String> {
-        let text = self.text(name, "");
-        let urls = text.split(',').map(str::trim).filter(|url| !url.is_empty());
+        let urls = self.list(name).into_iter();
         urls.map(|url| url.trim_end_matches('/').to_owned()).collect()
     }
 
@@ -167,6 +178,15 @@ impl ConfigValues {
             self.fault(name, &format!("{words}, found {text:?}"));
             default
         })
+    }
+
+    /// The same, nowhere unless given.
+    pub fn optional_address(&mut self, name: &'static str) -> Option<SocketAddr> {
+        if self.is_given(name) {
+            return Some(self.address(name, SocketAddr::from(([127, 0, 0, 1], 0))));
+        }
+        self.text(name, "");
+        None
     }
 
     /// A value of a type that reads itself from text.

@@ -5,6 +5,7 @@
 mod probe;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use millstream::Lag;
@@ -16,6 +17,7 @@ pub use probe::Probing;
 #[derive(Debug, Default)]
 pub struct Health {
     seen: Mutex<BTreeMap<&'static str, Seen>>,
+    draining: AtomicBool,
 }
 
 /// What was last seen of one component.
@@ -75,6 +77,16 @@ impl Health {
     pub fn note(&self, component: &'static str, seen: Seen) {
         let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(component, seen);
+    }
+
+    /// The process was told to stop: nobody new is to come.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// What was seen of all.

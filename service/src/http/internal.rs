@@ -92,6 +92,9 @@ pub struct Internal {
 #[derive(Serialize)]
 struct Ready {
     ready: bool,
+    /// It was told to stop, and finishes what it has in hand.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    draining: bool,
     components: BTreeMap<&'static str, Seen>,
 }
 
@@ -107,9 +110,10 @@ pub fn internal(
     let health = warp::path!("health").and(warp::get()).map(|| "ok\n".into_response());
     let ready = warp::path!("ready").and(warp::get()).and(with(of)).map(|of: Arc<Internal>| {
         let components = of.health.seen();
-        let ready = is_ready(&components);
+        let draining = of.health.is_draining();
+        let ready = !draining && is_ready(&components);
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        json(status, &Ready { ready, components }, Uuid::new_v4())
+        json(status, &Ready { ready, draining, components }, Uuid::new_v4())
     });
     let metrics = warp::path!("metrics")
         .and(warp::get())

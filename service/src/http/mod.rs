@@ -1,6 +1,6 @@
 //! The routes: public ones for callers with a token, internal ones for operators and other instances.
 //!
-//! [`public`] and [`internal`] are values that a test can ask without a socket; [`listener`] serves them. The public ones are
+//! [`public`] and [`internal`] are values that a test can ask without a socket; [`crate::edge`] serves them. The public ones are
 //! a table, [`routes`]; the files of the page, for a browser, stand beside it ([`feed_page`]). A handler answers a [`Response`] or a [`Refusal`], and every refusal has the one JSON form of the API.
 
 pub mod auth;
@@ -15,7 +15,6 @@ mod explain;
 mod feed;
 pub mod feed_page;
 pub mod internal;
-pub mod listener;
 mod openapi;
 mod page;
 mod parameter;
@@ -47,11 +46,12 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::daily::Daily;
 use crate::event_format::EventFormat;
+use crate::limits::{Level, Rate, UserLimit};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::read::Reads;
 use crate::weights::WeightSets;
-use auth::Verifier;
+use auth::{Caller, Verifier};
 use cursor::Cursors;
 use feed_page::FeedPage;
 pub use refusal::{Fault, Refusal, recover};
@@ -61,6 +61,8 @@ use routes::{Match, Request, Route};
 pub struct Api {
     /// Who callers are.
     pub verifier: Verifier,
+    /// How often they may ask.
+    pub limit: Option<UserLimit>,
     /// Answers reads.
     pub reads: Arc<Reads>,
     /// Knows the metrics of days.
@@ -150,10 +152,31 @@ impl Api {
         let authorization = routes::header(&headers, AUTHORIZATION.as_str())?;
         let caller = self.verifier.caller(authorization);
         let caller = caller.map_err(|_| Refusal::unauthenticated())?;
+        let level = self.level(route, &caller).await;
         let body = parts.map_ok(|mut part| part.copy_to_bytes(part.remaining())).boxed();
         let parameters = route.parameters;
         let request = Request { caller, segment, query, parameters, headers, body };
-        (route.handler)(self, request).await
+        let Some((rate, level)) = level else { return (route.handler)(self, request).await };
+        let answered = match level.is_taken {
+            true => (route.handler)(self, request).await,
+            false => {
+                self.metrics.refused.with_label_values(&["public", "user"]).inc();
+                Err(Refusal::too_often(level.wait_s()))
+            }
+        };
+        let mut answer = answered.unwrap_or_else(Refusal::into_response);
+        tell_level(&rate, &level, answer.headers_mut());
+        Ok(answer)
+    }
+
+    /// What is left of what a caller may ask. Who tells of others' events does so for as many, and is bounded by
+    /// what Kafka takes.
+    async fn level(&self, route: &Route, caller: &Caller) -> Option<(Rate, Level)> {
+        let limit = self.limit.as_ref()?;
+        if caller.ingest && route.name == "events" {
+            return None;
+        }
+        Some((limit.rate().clone(), limit.take(caller.user).await))
     }
 
     /// Counts a request and makes its refusal an answer.
@@ -167,6 +190,17 @@ impl Api {
         self.metrics.seconds.with_label_values(&[route]).observe(began.elapsed().as_secs_f64());
         self.metrics.requests.with_label_values(&[route, answer.status().as_str()]).inc();
         answer
+    }
+}
+
+/// Tells how much a caller may ask: draft-ietf-httpapi-ratelimit-headers.
+fn tell_level(rate: &Rate, level: &Level, headers: &mut HeaderMap) {
+    let policy = format!("\"user\";q={};w={}", rate.requests, rate.window_s);
+    let left = format!("\"user\";r={};t={}", level.remaining, level.wait_s());
+    for (name, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
     }
 }
 

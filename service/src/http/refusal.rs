@@ -155,6 +155,18 @@ impl Refusal {
         Self::new(StatusCode::MISDIRECTED_REQUEST, "not_owner", message)
     }
 
+    /// 429, to be tried again after so many seconds.
+    pub fn too_often(retry_after_s: u32) -> Self {
+        let message = "too many requests";
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message);
+        Self { retry_after_s: Some(retry_after_s), ..refusal }
+    }
+
+    /// 431: the head.
+    pub fn head_too_large(message: String) -> Self {
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", message)
+    }
+
     /// 503, to be tried again.
     pub fn unavailable(message: &'static str) -> Self {
         let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);

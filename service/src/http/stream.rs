@@ -26,10 +26,10 @@ use warp::Reply;
 use warp::reply::Response;
 use warp::sse::{self, Event};
 
-use super::listener::stopped;
 use super::patch::{LiveItem, Operation, between};
 use super::routes::{Request, header};
 use super::{Api, Refusal, feed};
+use crate::edge::stopped;
 use crate::metrics::Metrics;
 use crate::read::{Algo, Found};
 

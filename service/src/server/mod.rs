@@ -10,25 +10,28 @@ mod tests;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use connectors::postgres::{Database, Limits};
-use connectors::redis::{FeedCache, SuggestionCache};
+use connectors::redis::{FeedCache, RateBuckets, SuggestionCache};
 use millstream::broker::Broker;
 use millstream::{Clock, Ended, Exit, SystemClock};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 use crate::config::{self, Config, Remote};
 use crate::daily::{Daily, DailyJob};
+use crate::edge::{Bounds, Listener};
 use crate::event_format::EventFormat;
 use crate::health::{CLICKHOUSE_SINK, Health, POSTGRES_SINK, Probing, REDIS_SINK};
 use crate::http::auth::Verifier;
-use crate::http::body::Bounds;
+use crate::http::body;
 use crate::http::cursor::Cursors;
 use crate::http::feed_page::FeedPage;
 use crate::http::internal::{Internal, digest, internal};
-use crate::http::listener::Listener;
 use crate::http::{Api, public};
+use crate::limits::{Shared, UserLimit};
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::needs;
@@ -55,11 +58,20 @@ pub struct Server {
     /// Where the internal ones do.
     pub internal: SocketAddr,
     supervisor: Supervisor,
+    /// Ends the public listener, and those who follow a feed live.
     stop: watch::Sender<bool>,
+    /// Ends the internal one, the last of all: it tells that the process is not ready, and lets others read its state.
+    close: watch::Sender<bool>,
     stopping: Arc<AtomicBool>,
+    health: Arc<Health>,
+    unready: Duration,
     probes: Vec<JoinHandle<()>>,
-    listeners: Vec<JoinHandle<()>>,
+    serving: Option<JoinHandle<()>>,
+    looked_at: Option<JoinHandle<()>>,
 }
+
+/// How long others may take to hear what they asked the internal listener.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 fn failed(why: String) -> Ended {
     Ended { exit: Exit::Failed, why }
@@ -100,16 +112,21 @@ impl Server {
         let supervisor = Supervisor::start(config, Arc::clone(&parts.broker), roles.worker);
         let supervisor = supervisor.await?;
         let (stop, stopped) = watch::channel(false);
+        let (close, closed) = watch::channel(false);
         let mut server = Self {
             public: None,
             internal: config.http.internal_listen,
             supervisor,
             stop,
+            close,
             stopping: Arc::new(AtomicBool::new(false)),
+            health: Arc::default(),
+            unready: config.http.waits.unready,
             probes: Vec::new(),
-            listeners: Vec::new(),
+            serving: None,
+            looked_at: None,
         };
-        if let Err(why) = server.listen(&parts, roles, bound, stopped) {
+        if let Err(why) = server.listen(&parts, (roles, bound), (stopped, closed)) {
             // What started is given back; why it did not go on is the reason, however it ends.
             let _ = server.stop().await;
             return Err(failed(why));
@@ -120,13 +137,11 @@ impl Server {
     fn listen(
         &mut self,
         parts: &Parts<'_>,
-        roles: Roles,
-        bound: Bound,
-        stopped: watch::Receiver<bool>,
+        (roles, bound): (Roles, Bound),
+        (stopped, closed): (watch::Receiver<bool>, watch::Receiver<bool>),
     ) -> Result<(), String> {
-        let health = Arc::new(Health::default());
         let probing = Probing {
-            health: Arc::clone(&health),
+            health: Arc::clone(&self.health),
             metrics: Arc::clone(&parts.metrics),
             clock: Arc::clone(&parts.clock),
         };
@@ -136,7 +151,7 @@ impl Server {
         let daily = DailyJob::of(parts.config)?;
         let state = roles.worker.then(|| self.follow_worker(parts, &probing, daily));
         let of = Arc::new(Internal {
-            health,
+            health: Arc::clone(&self.health),
             metrics: Arc::clone(&parts.metrics),
             state: state.clone(),
             secret: parts.secret.as_deref().map(digest),
@@ -156,10 +171,12 @@ impl Server {
             self.public = listener.address().ok();
             let api = parts.api(verifier, state, (format, stopped.clone(), &self.stopping))?;
             self.probes.push(tokio::spawn(probing.clone().tiers(Arc::clone(&api.reads))));
-            self.listeners.push(tokio::spawn(listener.serve(public(&api), stopped.clone())));
+            let metrics = Arc::clone(&parts.metrics);
+            self.serving = Some(tokio::spawn(listener.serve(public(&api), metrics, stopped)));
         }
         self.internal = bound.internal.address().unwrap_or(self.internal);
-        self.listeners.push(tokio::spawn(bound.internal.serve(internal(&of), stopped)));
+        let serving = bound.internal.serve(internal(&of), Arc::clone(&parts.metrics), closed);
+        self.looked_at = Some(tokio::spawn(serving));
         Ok(())
     }
 
@@ -199,16 +216,24 @@ impl Server {
         self.supervisor.supervised().is_running()
     }
 
-    /// Lets requests in hand finish, then stops the worker.
+    /// Tells that it is not ready, takes nobody new a little later, lets requests in hand finish, then stops the worker.
     pub async fn stop(self) -> Result<(), Ended> {
-        self.stopping.store(true, Ordering::Relaxed);
-        let _ = self.stop.send(true);
-        self.probes.iter().for_each(JoinHandle::abort);
-        for listener in self.listeners {
-            let _ = listener.await;
+        self.health.drain();
+        if let Some(serving) = self.serving {
+            // Whoever sends requests here has to see it first.
+            sleep(self.unready).await;
+            let _ = self.stop.send(true);
+            let _ = serving.await;
         }
+        self.stopping.store(true, Ordering::Relaxed);
+        self.probes.iter().for_each(JoinHandle::abort);
         let supervisor = self.supervisor;
         let stopped = tokio::task::spawn_blocking(move || supervisor.stop()).await;
+        let _ = self.close.send(true);
+        if let Some(looked_at) = self.looked_at {
+            // Nobody is promised anything by it.
+            let _ = timeout(LAST_WORDS, looked_at).await;
+        }
         stopped.map_err(|e| failed(e.to_string()))?
     }
 }
@@ -217,15 +242,23 @@ impl Parts<'_> {
     async fn bound(&self, roles: Roles) -> Result<Bound, String> {
         let http = &self.config.http;
         let public = match roles.api {
-            true => Some((self.bind(http.listen).await?, needs::verifier(&self.config.auth)?)),
+            true => {
+                let listener = Listener::bind(http.listen, "public", Bounds::public(http)?).await?;
+                Some((listener, needs::verifier(&self.config.auth)?))
+            }
             false => None,
         };
-        Ok(Bound { public, internal: self.bind(http.internal_listen).await? })
+        let bounds = Bounds::internal(http);
+        let internal = Listener::bind(http.internal_listen, "internal", bounds).await?;
+        Ok(Bound { public, internal })
     }
 
-    async fn bind(&self, address: SocketAddr) -> Result<Listener, String> {
-        let http = &self.config.http;
-        Listener::bind(address, http.connections_max, http.request_wait).await
+    /// How often users may ask, counted by all processes together where there is Redis.
+    fn limit(&self) -> Result<Option<UserLimit>, String> {
+        let redis = self.config.redis.as_ref().map(|Remote { url, wait }| {
+            RateBuckets::open(url, *wait).map(Shared::new).map_err(|e| e.to_string())
+        });
+        Ok(UserLimit::new(self.config.http.user_per_minute, redis.transpose()?))
     }
 
     /// How events are written by a process that takes them.
@@ -257,6 +290,7 @@ impl Parts<'_> {
         weights.follow(of, Arc::clone(stopping)).map_err(|e| format!("spawn: {e}"))?;
         Ok(Arc::new(Api {
             verifier,
+            limit: self.limit()?,
             reads: Arc::new(Reads::new(self.tiers(state)?, log.clone(), clock, metrics)),
             daily: Daily::of(self.config)?,
             suggestions: self.config.suggestions,
@@ -269,10 +303,10 @@ impl Parts<'_> {
             page: self.page.clone(),
             metrics: Arc::clone(&self.metrics),
             events_max: self.config.http.events_max,
-            body: Bounds {
+            body: body::Bounds {
                 bytes_max: self.config.http.body_bytes_max,
                 // What follows the body has a quarter of the request's time.
-                wait: self.config.http.request_wait * 3 / 4,
+                wait: self.config.http.waits.request * 3 / 4,
             },
             stopped,
         }))

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::world::{ME, NOW, World, held};
-use crate::http::listener::Listener;
+use crate::edge::tests::listening;
 use crate::http::public;
 
 const POST: &str = "d0000000-0000-4000-8000-000000000001";
@@ -29,12 +29,11 @@ impl Served {
     async fn start() -> Self {
         let world = World::new();
         world.hold(ME, held(1));
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = Listener::bind(any, 8, Duration::from_secs(30)).await.unwrap();
+        let listener = listening(&[]).await;
         let address = listener.address().unwrap();
         let (stop, stopped) = watch::channel(false);
         let routes = public(&Arc::clone(&world.api));
-        tokio::spawn(listener.serve(routes, stopped));
+        tokio::spawn(listener.serve(routes, Arc::clone(&world.metrics), stopped));
         Self { world, address, _stop: stop }
     }
 

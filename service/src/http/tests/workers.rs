@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 use super::world::held;
 use crate::config;
+use crate::edge::tests::listening;
 use crate::health::Health;
 use crate::http::internal::{Internal, digest, internal};
-use crate::http::listener::Listener;
 use crate::metrics::Metrics;
 use crate::read::{
     Held, Items, PostKnown, RankedTier, RemoteState, StateFault, StateFeeds, TierFault, Why,
@@ -112,11 +112,12 @@ impl Listening {
             secret: Some(digest("open sesame")),
             clock: Arc::new(ManualClock::at(Timestamp(0))),
         });
-        let any = ([127, 0, 0, 1], 0).into();
-        let listener = Listener::bind(any, 64, Duration::from_secs(5)).await.unwrap();
+        let listener = listening(&[]).await;
         let url = format!("http://{}", listener.address().unwrap());
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(async move { listener.serve(internal(&of), stopped).await });
+        let metrics = Arc::clone(&of.metrics);
+        let task =
+            tokio::spawn(async move { listener.serve(internal(&of), metrics, stopped).await });
         Self { state, url, stop, task }
     }
 

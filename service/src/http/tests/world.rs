@@ -166,6 +166,7 @@ impl World {
         let pem = std::fs::read(&auth.key_file).unwrap();
         let stop = watch::Sender::new(false);
         let api = Arc::new(Api {
+            limit: None,
             verifier: Verifier::new(&auth, &pem).unwrap(),
             reads: Arc::new(Reads::new(tiers, log.clone(), time, Arc::clone(&metrics))),
             daily: Daily::default(),
