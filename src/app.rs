@@ -23,8 +23,8 @@ use crate::store::{BroadcastStore, StateReader, Stores};
 use crate::task::Lag;
 use crate::topology::Topology;
 use crate::worker::{
-    Activity, BroadcastLoader, GroupMember, Instance, PartitionWatch, RestoreThread, Stop, Worker,
-    create_topics, prepare,
+    Activity, BroadcastLoader, GroupMember, Instance, PartitionWatch, RestoreThread, StartPlan,
+    Stop, Worker, create_topics, plan, prepare,
 };
 
 /// How long a thread without work waits for something to arrive.
@@ -113,6 +113,16 @@ impl Streams {
     ) -> Result<(), Ended> {
         let config = Config { create_topics: true, ..config.clone() };
         create_topics(topology, &config, broker).map_err(ended)
+    }
+
+    /// What a start of `topology` would do to what is there, part by part. It does nothing, and decides by what a start
+    /// decides by.
+    pub fn plan(
+        topology: &Topology,
+        config: &Config,
+        broker: &dyn Broker,
+    ) -> Result<StartPlan, Ended> {
+        plan(topology, config, broker).map_err(ended)
     }
 
     fn spawn(

@@ -69,7 +69,7 @@ pub enum Command {
     /// The captured tables: delete the rows that a TRUNCATE took.
     #[command(subcommand)]
     Cdc(Cdc),
-    /// The topology: describe it.
+    /// The topology: describe it, plan a change of it.
     #[command(subcommand)]
     Topology(Topology),
     /// Feeds: show one, say why a post is in it or not.
@@ -369,6 +369,13 @@ fn position(text: &str) -> Result<u64, String> {
 pub enum Topology {
     /// Print its sub-topologies, stores and topics.
     Describe,
+    /// What a start of this version would do to the application that runs, for each store and topic; 1 if stores would
+    /// begin empty, 5 if it would refuse. Nothing is changed.
+    Plan {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[cfg(test)]

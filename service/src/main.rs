@@ -5,7 +5,7 @@
 //! | code | why |
 //! | --- | --- |
 //! | 0 | done, or stopped as it was told |
-//! | 1 | a fault that no other code names; what was verified differs |
+//! | 1 | a fault that no other code names; what was verified differs; what was checked has faults; stores would begin empty |
 //! | 2 | wrong usage or configuration: every fault of it is said at once, and nothing was started |
 //! | 4 | another process has the identity or the state directory of this one |
 //! | 5 | state, topics and offsets do not fit together, or a schema and those that are registered: a person must decide |
@@ -116,11 +116,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         }
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
         Command::Token(asked) => say(&signed(&config, &asked)?),
-        Command::Topics(Topics::Create) => {
-            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            let created = commands::topics::create_all(&*broker, &config)?;
-            say(&created)
-        }
+        Command::Topics(asked) => topics(&asked, &config),
         Command::Schema(asked) => say(&match asked {
             Schema::List => commands::schema::list(&config)?,
             Schema::Show(of) => commands::schema::show(&of.topic)?,
@@ -142,7 +138,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&told)?;
             fault.map_or(Ok(()), |words| Err(Failed(Exit::Failed, words)))
         }
-        Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
+        Command::Topology(asked) => topology(&asked, &config),
         Command::Metrics(asked) => {
             say(&runtime()?.block_on(commands::metrics::show(&config, &asked))?)
         }
@@ -188,6 +184,27 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
         .map_err(|faults| format!("the configuration is faulty\n{faults}"))
 }
 
+/// The topology, described or planned.
+fn topology(asked: &Topology, config: &Config) -> Result<(), Failed> {
+    match *asked {
+        Topology::Describe => say(&worker::describe(config)?),
+        Topology::Plan { json } => {
+            let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+            let (told, failed) = commands::topology::plan(&*broker, config, json)?;
+            say(&told)?;
+            failed.map_or(Ok(()), Err)
+        }
+    }
+}
+
+/// Topics, created.
+fn topics(asked: &Topics, config: &Config) -> Result<(), Failed> {
+    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    match asked {
+        Topics::Create => say(&commands::topics::create_all(&*broker, config)?),
+    }
+}
+
 /// Weight sets, asked about or put.
 fn weights(asked: &Weights, config: &Config) -> Result<(), Failed> {
     let remembers_shown = config.remembers_shown;
@@ -224,9 +241,13 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]
         }
-        Some(Command::Weights(Weights::Check { .. }) | Command::Topology(_) | Command::Lab(_))
+        Some(
+            Command::Weights(Weights::Check { .. })
+            | Command::Topology(Topology::Describe)
+            | Command::Lab(_),
+        )
         | None => &[],
-        Some(Command::Weights(_)) => &[Need::Kafka],
+        Some(Command::Weights(_) | Command::Topology(Topology::Plan { .. })) => &[Need::Kafka],
     }
 }
 

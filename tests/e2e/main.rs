@@ -15,6 +15,7 @@ mod forgetting;
 mod load;
 mod log;
 mod metrics;
+mod operating;
 mod page;
 mod poison;
 mod preferences;

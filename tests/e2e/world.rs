@@ -242,10 +242,18 @@ impl World {
 
     /// Runs a command as [`Self::run`] does; the code it ended with, what it told, and what it complained of.
     pub fn ended(&self, words: &[&str]) -> (Option<i32>, String, String) {
-        let output = self.command(words).output().unwrap();
-        let [told, complained] =
-            [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned());
-        (output.status.code(), told, complained)
+        ended(&mut self.command(words))
+    }
+
+    /// The same, with these settings beside those of the processes.
+    pub fn ended_with(
+        &self,
+        settings: &[(&str, &str)],
+        words: &[&str],
+    ) -> (Option<i32>, String, String) {
+        let mut command = self.command(words);
+        command.envs(settings.iter().map(|(name, value)| (format!("FEEDMILL_{name}"), value)));
+        ended(&mut command)
     }
 
     /// Runs a command of the binary to its end, configured as the processes are; whether it succeeded, and what it said.
@@ -469,6 +477,13 @@ impl World {
         };
         format!("--- worker\n{}\n--- serve\n{}", tail("worker.log"), tail("serve.log"))
     }
+}
+
+fn ended(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let [told, complained] =
+        [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned());
+    (output.status.code(), told, complained)
 }
 
 fn metric(port: u16, name: &str) -> f64 {

@@ -1,5 +1,5 @@
 //! The commands that do one thing and end: create the topics, put weight sets into force, register schemas, show a feed, as it is and as it was, and the metrics of a
-//! day, load a world, delete what a TRUNCATE deleted, compare what servers have, compare
+//! day, tell what a start would do, load a world, delete what a TRUNCATE deleted, compare what servers have, compare
 //! rankings.
 
 pub mod clickhouse;
@@ -13,6 +13,7 @@ pub mod replay;
 pub mod schema;
 pub mod show;
 pub mod topics;
+pub mod topology;
 pub mod truncate;
 pub mod verify;
 pub mod weights;

@@ -7,7 +7,7 @@ use millstream::broker::Broker;
 use millstream::store::Stores;
 use millstream::{
     Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, MemoryPlan, MemoryUse,
-    Metrics, Query, QueryError, Streams,
+    Metrics, Query, QueryError, StartPlan, Streams,
 };
 use schemas::{FeedBody, NoRegistry, PostId, SchemaById, Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, Publication, feed};
@@ -155,6 +155,7 @@ fn engine(config: &Config) -> EngineConfig {
     EngineConfig {
         partitions: config.kafka.partitions,
         create_topics: config.kafka.create_topics,
+        rebuild_stores: config.worker.rebuild_stores,
         state_dir: config.worker.state_dir.clone(),
         ..EngineConfig::within(config.worker.memory, config.worker.threads)
     }
@@ -181,6 +182,12 @@ fn stores(_config: &Config) -> Result<Arc<dyn Stores>, String> {
 pub fn create_topics(config: &Config, broker: &dyn Broker) -> Result<(), Ended> {
     let feed = feed(&settings(config)).map_err(|fault| failed(&fault))?;
     Streams::create_topics(&feed.topology, &engine(config), broker)
+}
+
+/// What a start would do to the application that runs; nothing is done.
+pub fn plan(config: &Config, broker: &dyn Broker) -> Result<StartPlan, Ended> {
+    let feed = feed(&settings(config)).map_err(|fault| failed(&fault))?;
+    Streams::plan(&feed.topology, &engine(config), broker)
 }
 
 /// The topology in words.
