@@ -99,8 +99,11 @@ fn kept(
     logs: Vec<Topic>,
     admin: &mut dyn Admin,
 ) -> Result<BTreeMap<Topic, Option<Duration>>, Failure> {
-    match retry_at_startup(|| admin.delete_retention(&logs)) {
-        Ok(kept) => Ok(logs.into_iter().zip(kept).collect()),
+    match retry_at_startup(|| admin.describe(&logs)) {
+        Ok(found) => {
+            let found = logs.into_iter().zip(found);
+            Ok(found.filter_map(|(log, of)| Some((log, of?.delete_retention()))).collect())
+        }
         Err(failure) if matches!(failure.code, Code::Denied | Code::Unsupported) => {
             let names = logs.join(", ");
             tracing::warn!(%failure, names, "DescribeConfigs: not known whether changelogs keep what they must");
