@@ -56,7 +56,7 @@ pub enum Command {
     Verify(Verify),
     /// Sign a token with the local key, for trying things; makes the key pair if there is none.
     Token(Token),
-    /// The topics of the contract: create them.
+    /// The topics of the application: create them, check them, collect those that nothing names any more.
     #[command(subcommand)]
     Topics(Topics),
     /// The schemas by which others write and read our topics: list, show, check, register them.
@@ -326,6 +326,41 @@ pub struct Token {
 pub enum Topics {
     /// Create those that are missing; leave the others as they are.
     Create,
+    /// Compare them with what is needed of them: partitions, retention, compaction, copies, sizes; 1 if there is an error.
+    Check(Check),
+    /// Find the changelogs and repartition topics of the application that nothing names any more; delete them with --yes.
+    Gc(Gc),
+}
+
+/// Topics against what is needed of them.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Print the commands, too, that let a principal do what is needed, on a cluster with access control.
+    #[arg(long)]
+    pub acls: bool,
+    /// Whom these commands are for.
+    #[arg(long, default_value = "User:feedmill")]
+    pub principal: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Topics that nothing names any more.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Every topic that an application of this name made for itself, instead: one that ran before and does not any more.
+    #[arg(long)]
+    pub left_by: Option<String>,
+    /// Delete them. Without it they are told, and nothing is changed.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub yes: bool,
+    /// Change nothing, as without --yes.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The captured tables.

@@ -21,6 +21,7 @@ mod commands;
 mod config;
 mod daily;
 mod demo;
+mod doctor;
 mod event_format;
 mod failed;
 mod health;
@@ -197,11 +198,17 @@ fn topology(asked: &Topology, config: &Config) -> Result<(), Failed> {
     }
 }
 
-/// Topics, created.
+/// Topics, created, checked, collected.
 fn topics(asked: &Topics, config: &Config) -> Result<(), Failed> {
     let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
     match asked {
         Topics::Create => say(&commands::topics::create_all(&*broker, config)?),
+        Topics::Check(asked) => {
+            let (told, failed) = commands::topics::check::check(&*broker, config, asked)?;
+            say(&told)?;
+            failed.map_or(Ok(()), Err)
+        }
+        Topics::Gc(asked) => say(&commands::topics::gc::collect(&*broker, config, asked)?),
     }
 }
 

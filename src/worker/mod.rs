@@ -14,6 +14,7 @@ mod instance;
 mod manifest;
 mod memory;
 mod opening;
+pub(crate) mod orphans;
 mod ownership;
 mod partition_watch;
 mod purge;

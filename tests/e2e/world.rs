@@ -148,6 +148,17 @@ impl World {
         self.workers.borrow_mut().insert(number, worker);
     }
 
+    /// The same, with these settings beside those of the processes.
+    pub fn start_worker_with(&self, number: usize, settings: &[(&str, &str)]) {
+        let port = self.ports.workers[number];
+        let mut command = self.feedmill(port, &format!("state-{number}"));
+        command.arg("worker");
+        command.envs(settings.iter().map(|(name, value)| (format!("FEEDMILL_{name}"), value)));
+        let worker = Process::spawn(&mut command, self.dir.path().join("worker.log")).unwrap();
+        wait_for(port, "/health", &worker);
+        self.workers.borrow_mut().insert(number, worker);
+    }
+
     /// The connector as users get it, with this stack's addresses.
     fn register_connector(&self) {
         let text = fs::read_to_string(repository().join("connectors/debezium/postgres.json"));

@@ -7,7 +7,7 @@ use millstream::broker::Broker;
 use millstream::store::Stores;
 use millstream::{
     Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, MemoryPlan, MemoryUse,
-    Metrics, Query, QueryError, StartPlan, Streams,
+    Metrics, Query, QueryError, StartPlan, Streams, Topic, Topology,
 };
 use schemas::{FeedBody, NoRegistry, PostId, SchemaById, Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, Publication, feed};
@@ -188,6 +188,30 @@ pub fn create_topics(config: &Config, broker: &dyn Broker) -> Result<(), Ended> 
 pub fn plan(config: &Config, broker: &dyn Broker) -> Result<StartPlan, Ended> {
     let feed = feed(&settings(config)).map_err(|fault| failed(&fault))?;
     Streams::plan(&feed.topology, &engine(config), broker)
+}
+
+/// The topology itself.
+pub fn topology(config: &Config) -> Result<Topology, String> {
+    let feed = feed(&settings(config)).map_err(|fault| fault.to_string())?;
+    Ok(feed.topology)
+}
+
+/// A longer record is not sent.
+pub fn sent_bytes_max(config: &Config) -> usize {
+    engine(config).sent_bytes_max
+}
+
+/// The topics that nothing names any more; or all that an application of another name made for itself.
+pub fn orphans(
+    config: &Config,
+    left_by: Option<&str>,
+    broker: &dyn Broker,
+) -> Result<Vec<Topic>, Ended> {
+    let feed = feed(&settings(config)).map_err(|fault| failed(&fault))?;
+    match left_by {
+        None => Streams::orphans(&feed.topology, broker),
+        Some(app) => Streams::topics_left_by(app, &feed.topology, broker),
+    }
 }
 
 /// The topology in words.

@@ -1,0 +1,6 @@
+//! What is not as it should be on the servers that a feed stands on, and the command that mends each thing.
+//!
+//! A judge is pure: what a server said of itself in, findings out. Who asks the servers decides nothing.
+
+pub mod finding;
+pub mod topics;
