@@ -54,6 +54,13 @@ pub enum Command {
     Lab(Lab),
     /// Whether PostgreSQL, ClickHouse, the workers' state and Redis say the same; 1 if not, with each difference.
     Verify(Verify),
+    /// Ask every server how it is: settings, clocks, lag, sizes, slots, schemas; each fault with the command that mends it;
+    /// 1 if there is an error.
+    Doctor {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Sign a token with the local key, for trying things; makes the key pair if there is none.
     Token(Token),
     /// The topics of the application: create them, check them, collect those that nothing names any more.

@@ -139,6 +139,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&told)?;
             fault.map_or(Ok(()), |words| Err(Failed(Exit::Failed, words)))
         }
+        Command::Doctor { json } => doctor(&config, json),
         Command::Topology(asked) => topology(&asked, &config),
         Command::Metrics(asked) => {
             say(&runtime()?.block_on(commands::metrics::show(&config, &asked))?)
@@ -183,6 +184,15 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Config::read(file, environment, |config| Need::lacks(needs, config))
         .map_err(|faults| format!("the configuration is faulty\n{faults}"))
+}
+
+/// Every server, asked how it is.
+fn doctor(config: &Config, as_json: bool) -> Result<(), Failed> {
+    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let told = commands::doctor::tell(&*broker, config, as_json);
+    let (told, failed) = runtime()?.block_on(told);
+    say(&told)?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// The topology, described or planned.
@@ -255,6 +265,7 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         )
         | None => &[],
         Some(Command::Weights(_) | Command::Topology(Topology::Plan { .. })) => &[Need::Kafka],
+        Some(Command::Doctor { .. }) => &[Need::Kafka, Need::RegistryCa],
     }
 }
 

@@ -83,7 +83,10 @@ fn topics_are_found_as_they_must_be_and_each_fault_with_the_command_that_mends_i
     let another = [("APP", "app2"), ("KAFKA__CREATE_TOPICS", "false")];
     let (code, told, words) = world.ended_with(&another, &["topics", "check"]);
     assert_eq!(code, Some(1), "{told}{words}");
-    assert!(told.contains("app2-tasks") && told.contains("feedmill topics create"), "{told}");
+    assert!(
+        told.contains("app2-ingest-users-changelog") && told.contains("feedmill topics create"),
+        "{told}"
+    );
     let (_, told, _) = world.ended(&["topics", "check", "--acls", "--principal", "User:feed"]);
     let line = "--allow-principal User:feed --operation Read --operation Describe \
                 --operation DescribeConfigs --topic cdc.users";

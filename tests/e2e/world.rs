@@ -419,7 +419,7 @@ impl World {
     }
 
     /// Redis does what it is told, and says that it is well.
-    fn redis(&self, command: &[u8]) {
+    pub fn redis(&self, command: &[u8]) {
         let address = self.stack.redis().trim_start_matches("redis://");
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(command).unwrap();

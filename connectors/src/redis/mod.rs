@@ -11,6 +11,7 @@ mod daily_metrics;
 mod run;
 mod sink;
 mod suggestions;
+mod vitals;
 
 use std::fmt;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use daily_metrics::DailyCache;
 pub use run::{Progress, Sinking, run};
 pub use sink::{Applied, Sink, Write};
 pub use suggestions::SuggestionCache;
+pub use vitals::RedisVitals;
 
 use crate::outage;
 

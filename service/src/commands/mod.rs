@@ -3,6 +3,7 @@
 //! rankings.
 
 pub mod clickhouse;
+pub mod doctor;
 pub mod explain;
 mod known_schemas;
 pub mod lab;

@@ -4,6 +4,9 @@ use std::fmt::{self, Write};
 
 use serde_json::{Value, json};
 
+/// How many names a line holds.
+const NAMES: usize = 4;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -44,6 +47,11 @@ impl Finding {
         Self { severity: Severity::Error, of: of.into(), words: words.into(), command: None }
     }
 
+    /// It works, and will not for ever.
+    pub fn warning(of: impl Into<String>, words: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(of, words) }
+    }
+
     /// To know.
     pub fn note(of: impl Into<String>, words: impl Into<String>) -> Self {
         Self { severity: Severity::Note, ..Self::error(of, words) }
@@ -61,12 +69,23 @@ pub fn told(findings: &[Finding]) -> String {
     sorted.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let mut out = String::new();
     for Finding { severity, of, words, command } in sorted {
-        let _ = writeln!(out, "{severity:<8} {of}: {words}");
+        let _ = writeln!(out, "{severity:<8} {}: {words}", in_short(of));
         if let Some(command) = command {
             let _ = writeln!(out, "{:<8}   {command}", "");
         }
     }
     out
+}
+
+/// A line holds the names of a few topics, not of all.
+fn in_short(of: &str) -> String {
+    let names: Vec<_> = of.split(", ").collect();
+    match names.get(..NAMES) {
+        Some(few) if names.len() > NAMES => {
+            format!("{} and {} more", few.join(", "), names.len() - NAMES)
+        }
+        Some(_) | None => of.to_owned(),
+    }
 }
 
 /// The same for a program.
@@ -94,6 +113,8 @@ mod tests {
         let expected = "error    topic a: is not there\n           feedmill topics create\n\
                         note     kafka: has one broker\n";
         assert_eq!(told(&findings), expected);
+        let many = Finding::note("topics a, b, c, d, e, f", "are small");
+        assert_eq!(told(&[many]), "note     topics a, b, c, d and 2 more: are small\n");
         assert_eq!(errors(&findings).as_deref(), Some("1 of 2 findings are errors"));
         assert_eq!(errors(&findings[..1]), None);
         let expected = json!([

@@ -2,5 +2,12 @@
 //!
 //! A judge is pure: what a server said of itself in, findings out. Who asks the servers decides nothing.
 
+mod clickhouse;
+mod clock;
+pub mod examination;
 pub mod finding;
+mod kafka;
+mod postgres;
+mod redis;
+mod registry;
 pub mod topics;

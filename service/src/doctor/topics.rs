@@ -203,14 +203,14 @@ fn command(mend: &Mend, topics: &[&str], bootstrap: &str) -> String {
             "kafka-configs --bootstrap-server {bootstrap} --alter --topic {topic} --add-config {set}"
         ),
         Mend::Replicate => format!(
-            "kafka-reassign-partitions --bootstrap-server {bootstrap} --reassignment-json-file {topic}.json --execute"
+            "kafka-reassign-partitions --bootstrap-server {bootstrap} --reassignment-json-file more-copies.json --execute"
         ),
         Mend::Anew(_) => format!(
             "kafka-topics --bootstrap-server {bootstrap} --delete --topic {topic} && feedmill topics create"
         ),
     };
     match (mend, topics) {
-        (Mend::Create, _) => one(""),
+        (Mend::Create | Mend::Replicate, _) => one(""),
         (_, [topic]) => one(topic),
         (_, topics) => format!("for t in {}; do {}; done", topics.join(" "), one("$t")),
     }
