@@ -172,6 +172,9 @@ mod tests {
 
     use super::*;
 
+    /// What is changed, and what is told of it.
+    type Row = (fn(&mut PostgresVitals), &'static str);
+
     fn sound() -> PostgresVitals {
         let tables = ["users", "posts", "likes", "mutes"].map(|name| TableVitals {
             name: name.into(),
@@ -220,7 +223,7 @@ mod tests {
 
     #[test]
     fn each_fault_of_capture_is_found() {
-        let rows: [(fn(&mut PostgresVitals), &str); 9] = [
+        let rows: [Row; 9] = [
             (|of| of.version = 120_009, "error postgres: version 12: 13 or later is needed"),
             (
                 |of| of.wal_level = "replica".into(),
@@ -256,7 +259,7 @@ mod tests {
 
     #[test]
     fn each_fault_of_slots_is_found() {
-        let rows: [(fn(&mut PostgresVitals), &str); 7] = [
+        let rows: [Row; 7] = [
             (
                 |of| of.slots[0].is_active = false,
                 "error postgres slot feedmill: nobody reads from it, and it holds 100 B of the log",
@@ -298,7 +301,7 @@ mod tests {
             told(|of| of.slow.push(slow)),
             ["warning postgres: takes 812 ms on average of 7 calls: SELECT x"]
         );
-        let rows: [(fn(&mut PostgresVitals), &str); 3] = [
+        let rows: [Row; 3] = [
             (|of| of.connections = 80, "warning postgres: 80 of 100 connections are taken"),
             (|of| of.connections = 95, "error postgres: 95 of 100 connections are taken"),
             (

@@ -85,6 +85,9 @@ fn memory(of: &RedisVitals) -> Vec<Finding> {
 mod tests {
     use super::*;
 
+    /// What is changed, and what is told of it.
+    type Row = (fn(&mut RedisVitals), &'static str);
+
     fn sound() -> RedisVitals {
         RedisVitals {
             version: "7.2.4".into(),
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn each_fault_is_found_and_one_as_it_must_be_has_none() {
         assert_eq!(judge(&sound()), []);
-        let rows: [(fn(&mut RedisVitals), &str); 10] = [
+        let rows: [Row; 10] = [
             (|of| of.version = "5.0.7".into(), "error version 5.0.7: 6 or later is needed"),
             (|of| of.role = "slave".into(), "error is a slave: it takes no writes"),
             (

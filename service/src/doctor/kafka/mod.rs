@@ -160,7 +160,10 @@ fn hot(topic: &Topic, written: &[i64]) -> Option<Finding> {
 mod tests {
     use super::*;
 
-    fn group(behind: &[(&str, i64, Option<i64>)]) -> KafkaVitals {
+    /// Topics, how many records, and how old.
+    type Behind<'a> = &'a [(&'a str, i64, Option<i64>)];
+
+    fn group(behind: Behind<'_>) -> KafkaVitals {
         let behind = behind.iter().map(|(topic, records, age_ms)| PartitionLag {
             of: TopicPartition::new(*topic, 1),
             records: *records,
@@ -180,7 +183,7 @@ mod tests {
 
     #[test]
     fn lag_is_told_by_its_time() {
-        let rows: [(&[(&str, i64, Option<i64>)], &[&str]); 6] = [
+        let rows: [(Behind<'_>, &[&str]); 6] = [
             (&[], &[]),
             (&[("a", 5, Some(59_999))], &[]),
             (&[("a", 5, None)], &[]),
