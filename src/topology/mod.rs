@@ -19,7 +19,7 @@ pub use builder::{Builder, Internal, InvalidTopology, Use};
 pub(crate) use change::{ANEW, changes};
 pub use change::{Change, Subject, Verdict};
 pub(crate) use plan::{HandleKind, Plan, TopicKind};
-pub(crate) use shape::Shape;
+pub(crate) use shape::{Role, Shape};
 pub use stream::Stream;
 
 use crate::processor::MakeSource;

@@ -2,17 +2,17 @@
 //!
 //! It is read and nothing else: what it means is decided in [`StartPlan`](super::StartPlan).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::retry::retry_at_startup;
 use super::{manifest, topics};
-use crate::broker::{Admin, Broker, Code, Consumer, Failure, Isolation};
-use crate::record::{Topic, TopicPartition};
+use crate::broker::{Admin, Broker, Call, Code, Consumer, Failure, Isolation};
+use crate::record::{Offset, RawRecord, Topic, TopicPartition};
 use crate::task::genesis;
-use crate::topology::{Shape, Topology, changelog_named};
+use crate::topology::{Role, Shape, Topology, changelog_named};
 
-/// How often a changelog is asked for its first record, and how long at a time.
+/// How often a log is asked for its first record, and how long at a time.
 const LOOKS: usize = 100;
 const ROUND: Duration = Duration::from_millis(100);
 
@@ -25,6 +25,8 @@ pub(crate) struct Found {
     pub kept: BTreeMap<Topic, Option<Duration>>,
     /// What the manifest says, if there is one.
     pub manifest: Option<String>,
+    /// Topics of the application's own that `topology` does not read, and in which records lie that were not worked off.
+    pub unread: BTreeSet<Topic>,
     /// How changelogs begin; only whoever asks for a plan looks so closely, as each task does when it opens.
     pub beginnings: BTreeMap<Topic, Beginnings>,
 }
@@ -55,6 +57,7 @@ impl Found {
             let subs = subs.chain(before.gone.iter().map(|(sub, _)| sub));
             let logs: Vec<_> = subs.map(|sub| changelog_named(topology.app(), sub)).collect();
             found.count(&logs, &mut *admin)?;
+            found.unread = unread(&before, topology, &mut *admin, broker)?;
         }
         let logs = topology.changelogs().into_iter().map(|(log, _)| log);
         let logs: Vec<_> = logs.filter(|log| found.partitions.contains_key(log)).collect();
@@ -118,20 +121,57 @@ fn begins_with_genesis(
     log: &TopicPartition,
     consumer: &mut dyn Consumer,
 ) -> Result<Option<bool>, Failure> {
-    let bounds = retry_at_startup(|| consumer.bounds(log))?;
-    if bounds.start >= bounds.end {
+    let start = retry_at_startup(|| consumer.bounds(log))?.start;
+    first_record(log, start, consumer, |first| genesis::is(&first))
+}
+
+/// Of the topics between sub-topologies those that nobody would go on reading, and that were not read to their ends.
+fn unread(
+    before: &Shape,
+    topology: &Topology,
+    admin: &mut dyn Admin,
+    broker: &dyn Broker,
+) -> Result<BTreeSet<Topic>, Failure> {
+    let read = topics::named(topology);
+    let between = before.sources.iter().filter(|(_, of)| of.role == Role::Internal);
+    let left: Vec<_> = between.map(|(topic, _)| topic.clone()).collect();
+    let left: Vec<_> = left.into_iter().filter(|topic| !read.contains(topic)).collect();
+    let counts = retry_at_startup(|| admin.partitions(&left))?;
+    let mut consumer = broker.consumer(topology.app(), Isolation::ReadCommitted)?;
+    let mut unread = BTreeSet::new();
+    for (topic, count) in left.into_iter().zip(counts) {
+        for partition in 0..count.unwrap_or(0) {
+            let at = TopicPartition::new(topic.clone(), partition);
+            let committed = retry_at_startup(|| consumer.committed(std::slice::from_ref(&at)))?;
+            let start = retry_at_startup(|| consumer.bounds(&at))?.start;
+            let from = committed.first().copied().flatten().map_or(start, |at| at.max(start));
+            if first_record(&at, from, &mut *consumer, |_| ())?.is_some() {
+                unread.insert(topic.clone());
+            }
+        }
+    }
+    Ok(unread)
+}
+
+/// What `look` says of the first record from `start` on; none if there is none up to the end.
+fn first_record<T>(
+    log: &TopicPartition,
+    start: Offset,
+    consumer: &mut dyn Consumer,
+    look: impl Fn(RawRecord<'_>) -> T,
+) -> Result<Option<T>, Failure> {
+    if start >= retry_at_startup(|| consumer.bounds(log))?.end {
         return Ok(None);
     }
-    consumer.assign(&[(log.clone(), bounds.start)])?;
-    let mut found = None;
+    consumer.assign(&[(log.clone(), start)])?;
     for _ in 0..LOOKS {
         let polled = retry_at_startup(|| consumer.poll(ROUND))?;
         let mut ours = polled.batches.iter().filter(|batch| batch.source() == log);
-        found = ours.find_map(|batch| batch.get(0)).map(|first| genesis::is(&first));
+        let found = ours.find_map(|batch| batch.get(0).map(&look));
         if found.is_some() || polled.ends.iter().any(|(of, _)| of == log) {
-            break;
+            consumer.unassign(std::slice::from_ref(log))?;
+            return Ok(found);
         }
     }
-    consumer.unassign(std::slice::from_ref(log))?;
-    Ok(found)
+    Err(Failure::new(Call::Poll, Code::TimedOut, format!("{log} could not be read")))
 }

@@ -71,6 +71,7 @@ impl StartPlan {
             }
         };
         changes.extend(missing.iter().map(|spec| created(spec, config)));
+        changes.extend(found.unread.iter().map(abandoned));
         changes.extend(forgetful(found));
         changes.extend(found.beginnings.iter().map(|(log, begin)| begun(log, *begin)));
         changes.extend(misfits(topology, &partitions));
@@ -128,6 +129,13 @@ fn lost_changelogs(
         Change::blocked(Subject::Topic(log), why, ANEW)
     };
     lost.map(blocked).collect()
+}
+
+/// What lies between two sub-topologies was promised to be worked off once.
+fn abandoned(topic: &Topic) -> Change {
+    let why = "has records that were not worked off, and would be lost";
+    let remedy = "start the version before without its writers, until it has worked them off";
+    Change::blocked(Subject::Topic(topic.clone()), why, remedy)
 }
 
 /// State is known to be of a changelog by the genesis record that this begins with.

@@ -2,8 +2,8 @@
 
 use millstream::testing::{Driver, table};
 use millstream::{
-    Builder, Config, Due, I64, Processor, Rec, Result, Store, Streams, Timestamp, Topology, Utf8,
-    Verdict,
+    Builder, Bytes, Config, Due, I64, Processor, Rec, Result, Store, Streams, Timestamp, Topology,
+    Utf8, Verdict,
 };
 
 /// How a version of the application is made.
@@ -139,6 +139,35 @@ fn a_store_that_was_given_up_does_not_come_back_over_its_old_rows() -> Result<()
     assert!(
         words.starts_with("store counts/last was there once, and its changelog still has rows"),
         "{words}"
+    );
+    Ok(())
+}
+
+#[test]
+fn records_between_two_operators_are_not_left_behind() -> Result<()> {
+    let mut driver = running(FIRST)?;
+    driver.kill(0);
+    // As one operator would have left it for the other.
+    let between = driver.input::<Vec<u8>, Vec<u8>>("app-words-repartition", Bytes, Bytes);
+    let word = [&[1][..], &[0; 8], b"b"].concat();
+    between.send(&b"k".to_vec(), &word, Timestamp(1))?;
+    let elsewhere = Version { between: "terms", ..FIRST };
+    let (verdict, refused) = deployed(&mut driver, elsewhere)?;
+    let words = refused.unwrap_or_default();
+    assert_eq!(verdict, Verdict::Blocked);
+    let lost = "has records that were not worked off, and would be lost";
+    assert!(
+        words.starts_with("topic app-words-repartition is not read any more; ")
+            && words.contains(lost),
+        "{words}"
+    );
+    assert_eq!(deployed(&mut driver, FIRST)?, (Verdict::Safe, None));
+    driver.settle()?;
+    assert_eq!(driver.output("counted", Utf8, I64).latest()?, table("k 2"));
+    assert_eq!(
+        deployed(&mut driver, elsewhere)?,
+        (Verdict::Safe, None),
+        "once they are worked off"
     );
     Ok(())
 }
