@@ -14,9 +14,12 @@ const WITH_PEOPLE: &[(&str, &str)] = &[("SUGGESTIONS__ENABLED", "true")];
 #[test]
 fn a_plan_of_a_change_says_what_the_start_then_does() {
     let world = World::with(&[("SUGGESTIONS__ENABLED", "false")]);
-    let (code, told, words) = world.ended(&["topology", "plan", "--json"]);
-    let plan = json(&told);
-    assert_eq!((code, plan["verdict"].as_str()), (Some(0), Some("safe")), "{told}{words}");
+    world.poll("the worker runs as it is configured", || {
+        let (code, told, words) = world.ended(&["topology", "plan", "--json"]);
+        let plan = json(&told);
+        assert_eq!((code, plan["verdict"].as_str()), (Some(0), Some("safe")), "{told}{words}");
+        told.contains("has the topology that it had").then_some(())
+    });
 
     let (code, told, words) = world.ended_with(WITH_PEOPLE, &["topology", "plan"]);
     assert_eq!(code, Some(1), "{told}{words}");
@@ -48,6 +51,10 @@ fn topics_that_a_version_gave_up_are_found_once_it_runs_and_deleted_when_that_is
             orphans.as_array().unwrap().iter().map(|of| of["topic"].as_str().unwrap().to_owned());
         names.collect::<Vec<_>>()
     };
+    world.poll("the worker has started", || {
+        let (_, told, _) = world.ended(&["topology", "plan"]);
+        told.contains("has the topology that it had").then_some(())
+    });
     let look = ["topics", "gc", "--json"];
     assert_eq!(orphans(&look), [""; 0], "whoever runs names it");
     world.stop_worker(0);
