@@ -18,13 +18,13 @@ use crate::identity::{Identity, Refused};
 use crate::memory::MemoryUse;
 use crate::metrics::Metrics;
 use crate::query::{Query, RunningTasks};
-use crate::record::{TaskId, Timestamp};
+use crate::record::{TaskId, Timestamp, Topic};
 use crate::store::{BroadcastStore, StateReader, Stores};
 use crate::task::Lag;
 use crate::topology::Topology;
 use crate::worker::{
-    Activity, BroadcastLoader, GroupMember, Instance, PartitionWatch, RestoreThread, Stop, Worker,
-    create_topics, prepare,
+    Activity, BroadcastLoader, GroupMember, Instance, PartitionWatch, RestoreThread, StartPlan,
+    Stop, Worker, create_topics, orphans, plan, prepare,
 };
 
 /// How long a thread without work waits for something to arrive.
@@ -113,6 +113,33 @@ impl Streams {
     ) -> Result<(), Ended> {
         let config = Config { create_topics: true, ..config.clone() };
         create_topics(topology, &config, broker).map_err(ended)
+    }
+
+    /// What a start of `topology` would do to what is there, part by part. It does nothing, and decides by what a start
+    /// decides by.
+    pub fn plan(
+        topology: &Topology,
+        config: &Config,
+        broker: &dyn Broker,
+    ) -> Result<StartPlan, Ended> {
+        plan(topology, config, broker).map_err(ended)
+    }
+
+    /// The changelogs and repartition topics of the application that neither `topology` names nor whoever runs: nothing
+    /// would read them again.
+    pub fn orphans(topology: &Topology, broker: &dyn Broker) -> Result<Vec<Topic>, Ended> {
+        orphans::of_topology(topology, broker).map_err(|failure| ended(failure.into()))
+    }
+
+    /// Every topic that an application of another name, `app`, made for itself, as far as `topology` does not name it.
+    /// Whether that application still runs is for the caller to know: see [`Admin::members`](crate::broker::Admin::members).
+    pub fn topics_left_by(
+        app: &str,
+        topology: &Topology,
+        broker: &dyn Broker,
+    ) -> Result<Vec<Topic>, Ended> {
+        let left = orphans::of_application(app, topology, broker);
+        left.map_err(|failure| ended(failure.into()))
     }
 
     fn spawn(

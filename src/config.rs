@@ -34,6 +34,9 @@ pub struct Config {
     pub flush_interval: Duration,
     /// Whether missing topics are created at the start.
     pub create_topics: bool,
+    /// Whether a start may begin stores empty that the application had not when it was started before: they know nothing
+    /// of what was read until then. See [`StartPlan`](crate::StartPlan).
+    pub rebuild_stores: bool,
     /// Partitions of internal topics that are created.
     pub partitions: i32,
     /// Where this process keeps its name and its lock: one directory a process. Usually its stores lie there too.
@@ -68,6 +71,7 @@ impl Config {
             record_cache_bytes_max: plan.record_caches,
             flush_interval: Duration::from_secs(10),
             create_topics: true,
+            rebuild_stores: false,
             partitions: 12,
             state_dir: "state".into(),
             worker_stall: Duration::from_secs(60),

@@ -163,4 +163,7 @@ pub use record::{
 };
 pub use serde::{Bytes, I64, Nullable, Serde, Unit, Utf8};
 pub use task::Lag;
-pub use topology::{Builder, Internal, InvalidTopology, Stream, Topology, Use};
+pub use topology::{
+    Builder, Change, Internal, InvalidTopology, Stream, Subject, Topology, Use, Verdict,
+};
+pub use worker::StartPlan;

@@ -54,9 +54,16 @@ pub enum Command {
     Lab(Lab),
     /// Whether PostgreSQL, ClickHouse, the workers' state and Redis say the same; 1 if not, with each difference.
     Verify(Verify),
+    /// Ask every server how it is: settings, clocks, lag, sizes, slots, schemas; each fault with the command that mends it;
+    /// 1 if there is an error.
+    Doctor {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Sign a token with the local key, for trying things; makes the key pair if there is none.
     Token(Token),
-    /// The topics of the contract: create them.
+    /// The topics of the application: create them, check them, collect those that nothing names any more.
     #[command(subcommand)]
     Topics(Topics),
     /// The schemas by which others write and read our topics: list, show, check, register them.
@@ -69,7 +76,7 @@ pub enum Command {
     /// The captured tables: delete the rows that a TRUNCATE took.
     #[command(subcommand)]
     Cdc(Cdc),
-    /// The topology: describe it.
+    /// The topology: describe it, plan a change of it.
     #[command(subcommand)]
     Topology(Topology),
     /// Feeds: show one, say why a post is in it or not.
@@ -326,6 +333,41 @@ pub struct Token {
 pub enum Topics {
     /// Create those that are missing; leave the others as they are.
     Create,
+    /// Compare them with what is needed of them: partitions, retention, compaction, copies, sizes; 1 if there is an error.
+    Check(Check),
+    /// Find the changelogs and repartition topics of the application that nothing names any more; delete them with --yes.
+    Gc(Gc),
+}
+
+/// Topics against what is needed of them.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Print the commands, too, that let a principal do what is needed, on a cluster with access control.
+    #[arg(long)]
+    pub acls: bool,
+    /// Whom these commands are for.
+    #[arg(long, default_value = "User:feedmill")]
+    pub principal: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Topics that nothing names any more.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Every topic that an application of this name made for itself, instead: one that ran before and does not any more.
+    #[arg(long)]
+    pub left_by: Option<String>,
+    /// Delete them. Without it they are told, and nothing is changed.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub yes: bool,
+    /// Change nothing, as without --yes.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The captured tables.
@@ -369,6 +411,13 @@ fn position(text: &str) -> Result<u64, String> {
 pub enum Topology {
     /// Print its sub-topologies, stores and topics.
     Describe,
+    /// What a start of this version would do to the application that runs, for each store and topic; 1 if stores would
+    /// begin empty, 5 if it would refuse. Nothing is changed.
+    Plan {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[cfg(test)]

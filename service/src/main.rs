@@ -5,7 +5,7 @@
 //! | code | why |
 //! | --- | --- |
 //! | 0 | done, or stopped as it was told |
-//! | 1 | a fault that no other code names; what was verified differs |
+//! | 1 | a fault that no other code names; what was verified differs; what was checked has faults; stores would begin empty |
 //! | 2 | wrong usage or configuration: every fault of it is said at once, and nothing was started |
 //! | 4 | another process has the identity or the state directory of this one |
 //! | 5 | state, topics and offsets do not fit together, or a schema and those that are registered: a person must decide |
@@ -22,6 +22,7 @@ mod config;
 mod daily;
 mod demo;
 mod edge;
+mod doctor;
 mod event_format;
 mod failed;
 mod health;
@@ -118,11 +119,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         }
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
         Command::Token(asked) => say(&signed(&config, &asked)?),
-        Command::Topics(Topics::Create) => {
-            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            let created = commands::topics::create_all(&*broker, &config)?;
-            say(&created)
-        }
+        Command::Topics(asked) => topics(&asked, &config),
         Command::Schema(asked) => say(&match asked {
             Schema::List => commands::schema::list(&config)?,
             Schema::Show(of) => commands::schema::show(&of.topic)?,
@@ -144,7 +141,8 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&told)?;
             fault.map_or(Ok(()), |words| Err(Failed(Exit::Failed, words)))
         }
-        Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
+        Command::Doctor { json } => doctor(&config, json),
+        Command::Topology(asked) => topology(&asked, &config),
         Command::Metrics(asked) => {
             say(&runtime()?.block_on(commands::metrics::show(&config, &asked))?)
         }
@@ -190,6 +188,42 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
         .map_err(|faults| format!("the configuration is faulty\n{faults}"))
 }
 
+/// Every server, asked how it is.
+fn doctor(config: &Config, as_json: bool) -> Result<(), Failed> {
+    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let told = commands::doctor::tell(&*broker, config, as_json);
+    let (told, failed) = runtime()?.block_on(told);
+    say(&told)?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// The topology, described or planned.
+fn topology(asked: &Topology, config: &Config) -> Result<(), Failed> {
+    match *asked {
+        Topology::Describe => say(&worker::describe(config)?),
+        Topology::Plan { json } => {
+            let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+            let (told, failed) = commands::topology::plan(&*broker, config, json)?;
+            say(&told)?;
+            failed.map_or(Ok(()), Err)
+        }
+    }
+}
+
+/// Topics, created, checked, collected.
+fn topics(asked: &Topics, config: &Config) -> Result<(), Failed> {
+    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    match asked {
+        Topics::Create => say(&commands::topics::create_all(&*broker, config)?),
+        Topics::Check(asked) => {
+            let (told, failed) = commands::topics::check::check(&*broker, config, asked)?;
+            say(&told)?;
+            failed.map_or(Ok(()), Err)
+        }
+        Topics::Gc(asked) => say(&commands::topics::gc::collect(&*broker, config, asked)?),
+    }
+}
+
 /// Weight sets, asked about or put.
 fn weights(asked: &Weights, config: &Config) -> Result<(), Failed> {
     let remembers_shown = config.remembers_shown;
@@ -226,9 +260,14 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]
         }
-        Some(Command::Weights(Weights::Check { .. }) | Command::Topology(_) | Command::Lab(_))
+        Some(
+            Command::Weights(Weights::Check { .. })
+            | Command::Topology(Topology::Describe)
+            | Command::Lab(_),
+        )
         | None => &[],
-        Some(Command::Weights(_)) => &[Need::Kafka],
+        Some(Command::Weights(_) | Command::Topology(Topology::Plan { .. })) => &[Need::Kafka],
+        Some(Command::Doctor { .. }) => &[Need::Kafka, Need::RegistryCa],
     }
 }
 

@@ -10,6 +10,7 @@ mod failure;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -327,6 +328,35 @@ pub enum Created {
     Existed,
 }
 
+/// A topic as the cluster has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// How many partitions.
+    pub partitions: i32,
+    /// On how many brokers each partition lies; of the one that lies on fewest.
+    pub replicas: i32,
+    /// Its settings by Kafka's names, the broker's defaults among them.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl TopicDescription {
+    /// A setting that is a number.
+    pub fn number(&self, setting: &str) -> Option<i64> {
+        self.settings.get(setting)?.parse().ok()
+    }
+
+    /// Whether the last value of each key stays, and nothing goes by age.
+    pub fn is_compacted(&self) -> bool {
+        self.settings.get("cleanup.policy").is_some_and(|policy| policy == "compact")
+    }
+
+    /// How long it shows deletions; `None` if records go by age too, or are not compacted at all.
+    pub fn delete_retention(&self) -> Option<Duration> {
+        let kept = self.number("delete.retention.ms").filter(|_| self.is_compacted())?;
+        Some(Duration::from_millis(u64::try_from(kept).unwrap_or(0)))
+    }
+}
+
 /// The administrative calls.
 pub trait Admin: Send {
     /// Creates what is missing.
@@ -335,8 +365,17 @@ pub trait Admin: Send {
     /// How many partitions each has; `None` if there is no such topic.
     fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure>;
 
-    /// How long each shows deletions; `None` if records go by age too, or are not compacted at all.
-    fn delete_retention(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure>;
+    /// The topics that there are, by name, as far as they may be seen and but for the cluster's own.
+    fn topics(&mut self) -> Result<Vec<Topic>, Failure>;
+
+    /// Each as it is; `None` if there is no such topic. [`Code::Denied`] where settings may not be looked at.
+    fn describe(&mut self, of: &[Topic]) -> Result<Vec<Option<TopicDescription>>, Failure>;
+
+    /// Deletes topics, with the positions that groups have in them; one that is not there is deleted already.
+    fn delete(&mut self, topics: &[Topic]) -> Result<(), Failure>;
+
+    /// How many members a group has; none if there is no such group.
+    fn members(&mut self, group: &str) -> Result<usize, Failure>;
 
     /// Deletes the records before these offsets.
     fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure>;

@@ -50,6 +50,11 @@ pub struct TimerQueue<K> {
     key: Vec<u8>,
 }
 
+impl<K> TimerQueue<K> {
+    /// The newest form of a deadline that is written.
+    pub(crate) const VERSION: u8 = OWED;
+}
+
 impl<K: 'static> TimerQueue<K> {
     /// The timers that `column` holds.
     pub(crate) fn open(

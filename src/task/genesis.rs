@@ -22,7 +22,7 @@ pub(super) fn make() -> (Genesis, &'static [u8], [u8; 25]) {
 }
 
 /// Whether a record is one.
-pub(super) fn is(record: &RawRecord<'_>) -> bool {
+pub(crate) fn is(record: &RawRecord<'_>) -> bool {
     record.key == Some(KEY)
 }
 

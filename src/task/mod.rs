@@ -10,7 +10,7 @@
 
 mod bisection;
 mod commit;
-mod genesis;
+pub(crate) mod genesis;
 mod lag;
 mod nodes;
 mod phase;

@@ -52,8 +52,10 @@ impl Driver {
 
     /// Creates the topics and starts the processes.
     pub(super) fn start(setup: Setup) -> Result<Self> {
-        let clock = Arc::new(ManualClock::at(setup.began));
-        let broker = Embedded::new(clock.clone());
+        let (clock, broker) = setup.cluster.clone().unwrap_or_else(|| {
+            let clock = Arc::new(ManualClock::at(setup.began));
+            (clock.clone(), Embedded::new(clock))
+        });
         broker.admin().and_then(|mut admin| admin.create(&setup.specs())).map_err(fatal)?;
         let mut driver = Self {
             clock,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::driver::Driver;
+use crate::broker::embedded::Embedded;
 use crate::broker::{Cleanup, TopicSpec};
+use crate::clock::ManualClock;
 use crate::config::Config;
 use crate::error::Result;
 use crate::record::{Timestamp, Topic};
@@ -23,6 +25,7 @@ pub struct Setup {
     pub(super) began: Timestamp,
     pub(super) seed: Option<u64>,
     pub(super) stores: MakeStores,
+    pub(super) cluster: Option<(Arc<ManualClock>, Embedded)>,
 }
 
 impl Setup {
@@ -37,6 +40,7 @@ impl Setup {
             began: Timestamp(0),
             seed: None,
             stores: Box::new(|_| Arc::new(MemoryStores::default())),
+            cluster: None,
         }
     }
 
@@ -74,6 +78,12 @@ impl Setup {
     /// Delivers broadcasts late and in another order of processes, by this seed.
     pub fn shuffled(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Runs on this cluster, whose clock it is, instead of an empty one: topics and positions are found as they lie there.
+    pub fn on(mut self, clock: Arc<ManualClock>, broker: Embedded) -> Self {
+        self.cluster = Some((clock, broker));
         self
     }
 

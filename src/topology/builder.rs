@@ -111,7 +111,9 @@ impl Builder {
         value: impl Serde<V>,
     ) -> Internal<K, V> {
         let topic: Topic = topic.into();
-        self.plan.borrow_mut().topic(&topic, TopicKind::Internal);
+        let mut plan = self.plan.borrow_mut();
+        plan.topic(&topic, TopicKind::Internal);
+        plan.versions.insert(topic.clone(), value.version());
         Internal { topic, key: Arc::new(key), value: Arc::new(value) }
     }
 
@@ -157,11 +159,12 @@ impl Builder {
         key: Arc<dyn Serde<K>>,
         value: Arc<dyn Serde<V>>,
     ) -> Store<K, V> {
+        let version = value.version();
         let kind = HandleKind::Store(Arc::new(move |column, reader, budget| {
             let (key, value) = (key.clone(), value.clone());
             Ok(Box::new(KeyValue::new(column, reader, key, value, budget)) as Box<dyn StateStore>)
         }));
-        Handle::at(self.plan.borrow_mut().handle(name, kind))
+        Handle::at(self.plan.borrow_mut().handle(name, kind, version))
     }
 
     /// Declares timers: one deadline a key, logged, due by wall time.
@@ -171,7 +174,7 @@ impl Builder {
             Ok(Box::new(TimerQueue::open(column, &*reader, key.clone(), budget)?)
                 as Box<dyn StateStore>)
         }));
-        Handle::at(self.plan.borrow_mut().handle(name, kind))
+        Handle::at(self.plan.borrow_mut().handle(name, kind, TimerQueue::<K>::VERSION))
     }
 
     /// Reads a compacted topic whole, in every process; processors see it and hear of its changes.
@@ -202,12 +205,13 @@ impl Builder {
     {
         let key: Arc<dyn Serde<K>> = Arc::new(key);
         let value: Arc<dyn Serde<V>> = Arc::new(value);
+        let version = value.version();
         let make = move || {
             Arc::new(SharedView::<K, V, I>::new(key.clone(), value.clone()))
                 as Arc<dyn BroadcastStore>
         };
         let kind = HandleKind::Broadcast { topic: topic.into(), make: Arc::new(make) };
-        Handle::at(self.plan.borrow_mut().handle(topic, kind))
+        Handle::at(self.plan.borrow_mut().handle(topic, kind, version))
     }
 
     /// Checks the whole and cuts it into sub-topologies; a fault tells every fault there is, a line each.

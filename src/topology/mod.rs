@@ -5,16 +5,21 @@
 //! from it by typed factories, once per task.
 
 mod builder;
+mod change;
 mod describe;
 mod partition;
 mod plan;
+mod shape;
 mod stream;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use builder::{Builder, Internal, InvalidTopology, Use};
+pub(crate) use change::{ANEW, changes};
+pub use change::{Change, Subject, Verdict};
 pub(crate) use plan::{HandleKind, Plan, TopicKind};
+pub(crate) use shape::{Role, Shape};
 pub use stream::Stream;
 
 use crate::processor::MakeSource;
@@ -113,6 +118,11 @@ impl Topology {
     }
 }
 
+/// The changelog of the sub-topology `sub` of `app`.
+pub(crate) fn changelog_named(app: &str, sub: &str) -> Topic {
+    format!("{app}-{sub}-changelog").into()
+}
+
 impl Built {
     /// The sub-topology that a task is of.
     pub fn sub_of(&self, task: &TaskId) -> Option<&SubTopology> {
@@ -121,7 +131,7 @@ impl Built {
 
     /// The changelog of a sub-topology, if it has anything to restore.
     pub fn changelog_of(&self, sub: &SubTopology) -> Option<Topic> {
-        sub.is_stateful().then(|| format!("{}-{}-changelog", self.app, sub.name).into())
+        sub.is_stateful().then(|| changelog_named(&self.app, &sub.name))
     }
 
     /// The names of a sub-topology's columns: its stores and timers, and last the store in which a task keeps its

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub nodes: Vec<NodePlan>,
     pub handles: Vec<HandlePlan>,
     pub topics: BTreeMap<Topic, TopicKind>,
+    /// The versions in which values of internal topics are written.
+    pub versions: BTreeMap<Topic, u8>,
     pub faults: Vec<String>,
 }
 
@@ -44,6 +46,8 @@ pub(crate) enum NodeKind {
 pub(crate) struct HandlePlan {
     pub name: Arc<str>,
     pub kind: HandleKind,
+    /// The version in which its values are written.
+    pub version: u8,
 }
 
 /// What a handle stands for.
@@ -84,10 +88,10 @@ impl Plan {
         id
     }
 
-    /// Adds a handle; answers its index.
-    pub(crate) fn handle(&mut self, name: &str, kind: HandleKind) -> u16 {
+    /// Adds a handle whose values are written in `version`; answers its index.
+    pub(crate) fn handle(&mut self, name: &str, kind: HandleKind, version: u8) -> u16 {
         let index = u16::try_from(self.handles.len()).unwrap_or(u16::MAX);
-        self.handles.push(HandlePlan { name: name.into(), kind });
+        self.handles.push(HandlePlan { name: name.into(), kind, version });
         index
     }
 

@@ -1,12 +1,14 @@
-//! Prepares an instance: creates and checks the topics, compares the manifest, builds what its tasks share.
+//! Prepares an instance: looks at what is there, decides, creates what is missing, builds what its tasks share.
 //!
-//! Nothing is processed before all of it is done.
+//! Nothing is processed before all of it is done, and nothing is changed before all of it is decided.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::found::Found;
 use super::instance::{Instance, InstanceParts};
-use super::{Stop, manifest, topics};
+use super::retry::retry_at_startup;
+use super::{StartPlan, Stop, manifest};
 use crate::broker::{Broker, Isolation, TopicIndex};
 use crate::config::Config;
 use crate::error::Exit;
@@ -28,9 +30,12 @@ pub(crate) fn prepare(
     let Some(name) = config.instance.clone() else {
         return Err(Stop::Exit(Exit::Usage, "this process has no name".into()));
     };
-    let mut admin = broker.admin()?;
-    let partitions = topics::topics(topology, &config, &mut *admin)?;
-    manifest::compare(topology, &partitions, &*broker)?;
+    let planned = decide(topology, &config, &*broker)?;
+    create(&planned, &*broker)?;
+    if let Some(text) = &planned.manifest {
+        manifest::write(topology, &*broker, text)?;
+    }
+    let partitions = planned.partitions;
     let topics: Arc<[Topic]> = sent_to(topology).into();
     let context = Arc::new(AppContext {
         topology: topology.clone(),
@@ -54,6 +59,38 @@ pub(crate) fn prepare(
         high_watermarks,
     };
     Ok(Arc::new(Instance::new(parts)))
+}
+
+/// What a start would do; nothing is done.
+pub(crate) fn plan(
+    topology: &Topology,
+    config: &Config,
+    broker: &dyn Broker,
+) -> Result<StartPlan, Stop> {
+    let found = Found::look(topology, broker)?.look_closer(topology, broker)?;
+    Ok(StartPlan::of(topology, config, &found))
+}
+
+fn decide(topology: &Topology, config: &Config, broker: &dyn Broker) -> Result<StartPlan, Stop> {
+    Ok(StartPlan::of(topology, config, &Found::look(topology, broker)?))
+}
+
+/// Creates what is missing, if `config` allows it and the rest fits.
+pub(crate) fn create_topics(
+    topology: &Topology,
+    config: &Config,
+    broker: &dyn Broker,
+) -> Result<(), Stop> {
+    create(&decide(topology, config, broker)?, broker)
+}
+
+fn create(planned: &StartPlan, broker: &dyn Broker) -> Result<(), Stop> {
+    if let Some(words) = planned.refusal() {
+        return Err(Stop::Exit(Exit::Mismatch, words));
+    }
+    let mut admin = broker.admin()?;
+    retry_at_startup(|| admin.create(&planned.missing))?;
+    Ok(())
 }
 
 /// Every topic the application sends to, in a fixed order.

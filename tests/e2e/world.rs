@@ -148,6 +148,17 @@ impl World {
         self.workers.borrow_mut().insert(number, worker);
     }
 
+    /// The same, with these settings beside those of the processes.
+    pub fn start_worker_with(&self, number: usize, settings: &[(&str, &str)]) {
+        let port = self.ports.workers[number];
+        let mut command = self.feedmill(port, &format!("state-{number}"));
+        command.arg("worker");
+        command.envs(settings.iter().map(|(name, value)| (format!("FEEDMILL_{name}"), value)));
+        let worker = Process::spawn(&mut command, self.dir.path().join("worker.log")).unwrap();
+        wait_for(port, "/health", &worker);
+        self.workers.borrow_mut().insert(number, worker);
+    }
+
     /// The connector as users get it, with this stack's addresses.
     fn register_connector(&self) {
         let text = fs::read_to_string(repository().join("connectors/debezium/postgres.json"));
@@ -242,10 +253,18 @@ impl World {
 
     /// Runs a command as [`Self::run`] does; the code it ended with, what it told, and what it complained of.
     pub fn ended(&self, words: &[&str]) -> (Option<i32>, String, String) {
-        let output = self.command(words).output().unwrap();
-        let [told, complained] =
-            [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned());
-        (output.status.code(), told, complained)
+        ended(&mut self.command(words))
+    }
+
+    /// The same, with these settings beside those of the processes.
+    pub fn ended_with(
+        &self,
+        settings: &[(&str, &str)],
+        words: &[&str],
+    ) -> (Option<i32>, String, String) {
+        let mut command = self.command(words);
+        command.envs(settings.iter().map(|(name, value)| (format!("FEEDMILL_{name}"), value)));
+        ended(&mut command)
     }
 
     /// Runs a command of the binary to its end, configured as the processes are; whether it succeeded, and what it said.
@@ -400,7 +419,7 @@ impl World {
     }
 
     /// Redis does what it is told, and says that it is well.
-    fn redis(&self, command: &[u8]) {
+    pub fn redis(&self, command: &[u8]) {
         let address = self.stack.redis().trim_start_matches("redis://");
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(command).unwrap();
@@ -469,6 +488,13 @@ impl World {
         };
         format!("--- worker\n{}\n--- serve\n{}", tail("worker.log"), tail("serve.log"))
     }
+}
+
+fn ended(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().unwrap();
+    let [told, complained] =
+        [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned());
+    (output.status.code(), told, complained)
 }
 
 fn metric(port: u16, name: &str) -> f64 {

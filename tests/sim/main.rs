@@ -7,6 +7,7 @@ mod broadcasts;
 mod calls;
 mod counters;
 mod damage;
+mod deployment;
 mod disk;
 mod fairness;
 mod faults;

@@ -22,6 +22,7 @@ mod run;
 mod sink;
 mod stretch;
 mod trouble;
+mod vitals;
 
 use std::fmt;
 use std::future::Future;
@@ -43,6 +44,7 @@ pub use ranking::{Ranking, RankingNumbers};
 pub use run::{Sinking, run};
 pub use sink::{Reading, Sink};
 pub use stretch::Stretch;
+pub use vitals::ClickHouseVitals;
 
 use crate::causes::deepest;
 use crate::outage;

@@ -10,6 +10,7 @@ mod rows;
 mod run;
 mod snapshot;
 mod timeline;
+mod vitals;
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,6 +28,7 @@ pub use rows::{Rows, Write};
 pub use run::{Progress, Sinking, run};
 pub use snapshot::{Snapshot, Standing};
 pub use timeline::{Timeline, TimelinePost};
+pub use vitals::{PostgresVitals, Slot, SlowStatement, TableVitals};
 
 /// Why PostgreSQL did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

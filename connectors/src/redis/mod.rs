@@ -13,6 +13,7 @@ mod rate_limit;
 mod run;
 mod sink;
 mod suggestions;
+mod vitals;
 
 use std::fmt;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use rate_limit::RateBuckets;
 pub use run::{Progress, Sinking, run};
 pub use sink::{Applied, Sink, Write};
 pub use suggestions::SuggestionCache;
+pub use vitals::RedisVitals;
 
 use crate::outage;
 

@@ -152,7 +152,7 @@ impl Subjects {
     }
 
     /// What `subject` is held to, if anything was said of it or of all.
-    fn level(&self, subject: &str) -> Result<Option<String>, SubjectFault> {
+    pub fn level(&self, subject: &str) -> Result<Option<String>, SubjectFault> {
         let level = self.ask::<Level>(Method::GET, &format!("config/{subject}"), None)?;
         Ok(level.map(|level| level.level))
     }

@@ -1,8 +1,9 @@
 //! The commands that do one thing and end: create the topics, put weight sets into force, register schemas, show a feed, as it is and as it was, and the metrics of a
-//! day, load a world, delete what a TRUNCATE deleted, compare what servers have, compare
+//! day, tell what a start would do, load a world, delete what a TRUNCATE deleted, compare what servers have, compare
 //! rankings.
 
 pub mod clickhouse;
+pub mod doctor;
 pub mod explain;
 mod known_schemas;
 pub mod lab;
@@ -13,6 +14,7 @@ pub mod replay;
 pub mod schema;
 pub mod show;
 pub mod topics;
+pub mod topology;
 pub mod truncate;
 pub mod verify;
 pub mod weights;

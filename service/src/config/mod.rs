@@ -117,6 +117,8 @@ pub struct Worker {
     pub threads: usize,
     /// Bytes for rows, blocks, queues and open transactions: see [`MemoryPlan`].
     pub memory: usize,
+    /// Whether a start may begin stores empty that the application had not before.
+    pub rebuild_stores: bool,
     /// Raised by hand when reader state is rebuilt from topics.
     pub feeds_epoch: u32,
     /// Raised by hand when the database was restored from a backup.
@@ -291,6 +293,7 @@ fn worker(from: &mut ConfigValues) -> Worker {
         state_dir: from.filled("worker.state_dir", "state").into(),
         threads: from.within("worker.threads", cores.min(256), 1..=256),
         memory: from.size("worker.memory", ByteSize::gib(1), ByteSize::mib(64)..=ByteSize::tib(1)),
+        rebuild_stores: from.parsed("worker.rebuild_stores", false),
         feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=u32::MAX),
         cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=u32::MAX),
     }

@@ -7,7 +7,7 @@ use millstream::broker::Broker;
 use millstream::store::Stores;
 use millstream::{
     Config as EngineConfig, Ended, Environment, Exit, FailPoints, Lag, MemoryPlan, MemoryUse,
-    Metrics, Query, QueryError, Streams,
+    Metrics, Query, QueryError, StartPlan, Streams, Topic, Topology,
 };
 use schemas::{FeedBody, NoRegistry, PostId, SchemaById, Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, Publication, feed};
@@ -155,6 +155,7 @@ fn engine(config: &Config) -> EngineConfig {
     EngineConfig {
         partitions: config.kafka.partitions,
         create_topics: config.kafka.create_topics,
+        rebuild_stores: config.worker.rebuild_stores,
         state_dir: config.worker.state_dir.clone(),
         ..EngineConfig::within(config.worker.memory, config.worker.threads)
     }
@@ -181,6 +182,36 @@ fn stores(_config: &Config) -> Result<Arc<dyn Stores>, String> {
 pub fn create_topics(config: &Config, broker: &dyn Broker) -> Result<(), Ended> {
     let feed = feed(&settings(config)).map_err(|fault| failed(&fault))?;
     Streams::create_topics(&feed.topology, &engine(config), broker)
+}
+
+/// What a start would do to the application that runs; nothing is done.
+pub fn plan(config: &Config, broker: &dyn Broker) -> Result<StartPlan, Ended> {
+    let feed = feed(&settings(config)).map_err(|fault| failed(&fault))?;
+    Streams::plan(&feed.topology, &engine(config), broker)
+}
+
+/// The topology itself.
+pub fn topology(config: &Config) -> Result<Topology, String> {
+    let feed = feed(&settings(config)).map_err(|fault| fault.to_string())?;
+    Ok(feed.topology)
+}
+
+/// A longer record is not sent.
+pub fn sent_bytes_max(config: &Config) -> usize {
+    engine(config).sent_bytes_max
+}
+
+/// The topics that nothing names any more; or all that an application of another name made for itself.
+pub fn orphans(
+    config: &Config,
+    left_by: Option<&str>,
+    broker: &dyn Broker,
+) -> Result<Vec<Topic>, Ended> {
+    let feed = feed(&settings(config)).map_err(|fault| failed(&fault))?;
+    match left_by {
+        None => Streams::orphans(&feed.topology, broker),
+        Some(app) => Streams::topics_left_by(app, &feed.topology, broker),
+    }
 }
 
 /// The topology in words.

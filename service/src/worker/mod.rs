@@ -18,7 +18,9 @@ use millstream::{Clock, Ended, Exit, SystemClock};
 use crate::config::Config;
 use crate::metrics::WorkerReport;
 pub use clickhouse_sink::ClickHouseSunk;
-pub use engine::{Engine, create_topics, describe, settings};
+pub use engine::{
+    Engine, create_topics, describe, orphans, plan, sent_bytes_max, settings, topology,
+};
 pub use postgres_sink::PostgresSunk;
 pub use redis_sink::RedisSunk;
 pub use sink::Sunk;

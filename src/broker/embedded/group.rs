@@ -128,6 +128,11 @@ impl Group {
         self.rebalance();
     }
 
+    /// How many members it has.
+    pub fn members(&self) -> usize {
+        self.members.len()
+    }
+
     /// Rebalances if anybody subscribes to the new topic.
     pub fn topic_created(&mut self, topic: &Topic) {
         if self.members.values().any(|member| member.subscription.topics.contains(topic)) {

@@ -29,6 +29,14 @@ impl Groups {
         }
     }
 
+    /// Whoever subscribes to a topic that is gone shares out the others; nobody has a position in it.
+    pub fn topic_deleted(&mut self, topic: &Topic) {
+        for group in self.0.values_mut() {
+            group.offsets.forget(topic);
+            group.topic_created(topic);
+        }
+    }
+
     /// When the next member will have been silent for too long.
     pub fn due(&self) -> Option<Timestamp> {
         self.0.values().filter_map(Group::due).min()

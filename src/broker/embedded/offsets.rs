@@ -40,6 +40,12 @@ impl Offsets {
         }
     }
 
+    /// Forgets the positions in a topic.
+    pub fn forget(&mut self, topic: &str) {
+        self.committed.retain(|of, _| *of.topic != *topic);
+        self.pending.values_mut().for_each(|pending| pending.retain(|of, _| *of.topic != *topic));
+    }
+
     /// The partition among `of` that an open transaction would move.
     pub fn unstable<'a>(&self, of: &'a [TopicPartition]) -> Option<&'a TopicPartition> {
         of.iter().find(|of| self.pending.values().any(|pending| pending.contains_key(of)))

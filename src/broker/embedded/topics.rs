@@ -1,6 +1,7 @@
 //! The topics of the cluster and their logs, by name and by number.
 //!
-//! A topic is never deleted, so its number stays good for as long as the cluster lives.
+//! A number is given once: that of a topic that was deleted stays good for whoever still holds it, and leads to logs
+//! that have no name any more.
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,16 @@ impl Topics {
         let logs = (0..spec.partitions).map(|_| Log::default()).collect();
         self.topics.push(TopicLogs { cleanup: spec.cleanup, logs });
         Ok(Created::New)
+    }
+
+    /// Forgets the name of a topic.
+    pub fn delete(&mut self, topic: &str) {
+        self.numbers.remove(topic);
+    }
+
+    /// The topics that have a name.
+    pub fn names(&self) -> impl Iterator<Item = &Topic> {
+        self.numbers.keys()
     }
 
     pub fn number(&self, topic: &str) -> Option<usize> {

@@ -21,7 +21,7 @@ use super::heard::Heard;
 use super::settings::{KafkaSettings, config};
 use crate::broker::{
     Admin, Call, Cleanup, Code, Created, DELETE_RETENTION, DELETE_RETENTION_SOON, Failure,
-    TopicSpec,
+    TopicDescription, TopicSpec,
 };
 use crate::record::{Offset, Topic, TopicPartition};
 
@@ -72,8 +72,8 @@ impl KafkaAdmin {
         AdminOptions::new().request_timeout(wait).operation_timeout(wait)
     }
 
-    /// How many partitions `topic` has; `None` if there is no such topic.
-    fn count(&self, topic: &str) -> Result<Option<i32>, Failure> {
+    /// How many partitions `topic` has, and on how many brokers each lies at least; `None` if there is no such topic.
+    fn size(&self, topic: &str) -> Result<Option<(i32, i32)>, Failure> {
         let metadata = self.client.inner().fetch_metadata(Some(topic), self.timeout);
         let metadata = metadata.map_err(|error| told(Call::Admin, error));
         let metadata = self.explained(metadata)?;
@@ -81,7 +81,11 @@ impl KafkaAdmin {
         // Its partitions are only looked at without an error: with one the crate makes a slice of a null pointer.
         let failed = topic.error().map(|err| failure(Call::Admin, err, words_of(err)));
         match failed {
-            None => Ok(i32::try_from(topic.partitions().len()).ok()),
+            None => {
+                let replicas = topic.partitions().iter().map(|of| of.replicas().len()).min();
+                let narrow = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+                Ok(Some((narrow(topic.partitions().len()), narrow(replicas.unwrap_or(0)))))
+            }
             Some(failed) if failed.code == Code::UnknownTopic => Ok(None),
             Some(failed) => Err(failed),
         }
@@ -90,9 +94,22 @@ impl KafkaAdmin {
     /// Waits until the broker itself tells of the topic: the controller answers a little earlier.
     fn see(&self, topic: &TopicSpec) -> Result<(), Failure> {
         let deadline = Instant::now() + self.timeout;
-        while self.count(&topic.name)?.is_none() {
+        while self.size(&topic.name)?.is_none() {
             if Instant::now() >= deadline {
                 let words = format!("{} was created and is not seen", topic.name);
+                return Err(Failure::new(Call::Admin, Code::TimedOut, words).retriable());
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+
+    /// Waits until the broker itself does not tell of the topic any more.
+    fn miss(&self, topic: &str) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.timeout;
+        while self.size(topic)?.is_some() {
+            if Instant::now() >= deadline {
+                let words = format!("{topic} was deleted and is still seen");
                 return Err(Failure::new(Call::Admin, Code::TimedOut, words).retriable());
             }
             thread::sleep(LOOK_AGAIN);
@@ -130,6 +147,17 @@ fn created(result: TopicResult) -> Result<Created, Failure> {
     match result {
         Ok(_) => Ok(Created::New),
         Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(Created::Existed),
+        Err((name, code)) => {
+            let failed = numbered(Call::Admin, code);
+            Err(Failure { detail: format!("{name}: {}", failed.detail), ..failed })
+        }
+    }
+}
+
+/// What became of a topic that was to be deleted.
+fn deleted(result: TopicResult) -> Result<(), Failure> {
+    match result {
+        Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => Ok(()),
         Err((name, code)) => {
             let failed = numbered(Call::Admin, code);
             Err(Failure { detail: format!("{name}: {}", failed.detail), ..failed })
@@ -178,17 +206,46 @@ impl Admin for KafkaAdmin {
     }
 
     fn partitions(&mut self, of: &[Topic]) -> Result<Vec<Option<i32>>, Failure> {
-        of.iter().map(|topic| self.count(topic)).collect()
+        let count = |topic: &Topic| Ok(self.size(topic)?.map(|(partitions, _)| partitions));
+        of.iter().map(count).collect()
     }
 
-    fn delete_retention(&mut self, of: &[Topic]) -> Result<Vec<Option<Duration>>, Failure> {
-        let settings = self.explained(configs_of(self.client.inner(), of, self.timeout))?;
-        let kept = |topic: &Topic| {
-            let set = settings.get(&**topic)?;
-            set.get(POLICY).filter(|policy| *policy == "compact")?;
-            set.get(DELETIONS)?.parse().ok().map(Duration::from_millis)
+    fn topics(&mut self) -> Result<Vec<Topic>, Failure> {
+        let metadata = self.client.inner().fetch_metadata(None, self.timeout);
+        let metadata = self.explained(metadata.map_err(|error| told(Call::Admin, error)))?;
+        let names = metadata.topics().iter().map(|topic| topic.name());
+        Ok(names.filter(|name| !name.starts_with("__")).map(Topic::from).collect())
+    }
+
+    fn describe(&mut self, of: &[Topic]) -> Result<Vec<Option<TopicDescription>>, Failure> {
+        let sizes = of.iter().map(|topic| self.size(topic)).collect::<Result<Vec<_>, _>>()?;
+        let there = of.iter().zip(&sizes).filter(|(_, size)| size.is_some());
+        let there: Vec<_> = there.map(|(topic, _)| topic.clone()).collect();
+        let mut settings = self.explained(configs_of(self.client.inner(), &there, self.timeout))?;
+        let described = |(topic, size): (&Topic, Option<(i32, i32)>)| {
+            let (partitions, replicas) = size?;
+            let settings = settings.remove(&**topic).unwrap_or_default();
+            Some(TopicDescription { partitions, replicas, settings })
         };
-        Ok(of.iter().map(kept).collect())
+        Ok(of.iter().zip(sizes).map(described).collect())
+    }
+
+    fn delete(&mut self, topics: &[Topic]) -> Result<(), Failure> {
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = topics.iter().map(|topic| &**topic).collect();
+        let asked = self.client.delete_topics(&names, &self.options());
+        let results = self.explained(answer(asked, self.timeout))?;
+        results.into_iter().try_for_each(deleted)?;
+        topics.iter().try_for_each(|topic| self.miss(topic))
+    }
+
+    fn members(&mut self, group: &str) -> Result<usize, Failure> {
+        let listed = self.client.inner().fetch_group_list(Some(group), self.timeout);
+        let listed = self.explained(listed.map_err(|error| told(Call::Admin, error)))?;
+        let ours = listed.groups().iter().filter(|listed| listed.name() == group);
+        Ok(ours.map(|listed| listed.members().len()).sum())
     }
 
     fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure> {

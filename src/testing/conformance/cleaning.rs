@@ -1,10 +1,13 @@
-//! What compaction keeps.
+//! What topics are set to, what compaction keeps, what a deletion takes.
 
 use std::time::Duration;
 
 use super::Cluster;
 use super::world::{Outcome, Row, World, out, row, same};
-use crate::broker::{Cleanup, DELETE_RETENTION, DELETE_RETENTION_SOON, Isolation};
+use crate::broker::{
+    Cleanup, DELETE_RETENTION, DELETE_RETENTION_SOON, Isolation, TopicDescription, TopicSpec,
+};
+use crate::record::{Offset, Topic};
 
 pub(super) fn a_compacted_topic_tells_how_long_it_shows_deletions_and_another_does_not(
     cluster: &dyn Cluster,
@@ -18,11 +21,46 @@ pub(super) fn a_compacted_topic_tells_how_long_it_shows_deletions_and_another_do
     for (cleanup, _) in at_least {
         topics.push(World::with(cluster, 1, cleanup)?.first().topic);
     }
-    let told = cluster.broker().admin()?.delete_retention(&topics)?;
-    let is_kept = |(told, (_, wanted)): (&Option<Duration>, &(_, Duration))| {
-        told.is_some_and(|kept| kept >= *wanted)
+    let told = cluster.broker().admin()?.describe(&topics)?;
+    let is_kept = |(told, (_, wanted)): (Option<TopicDescription>, &(_, Duration))| {
+        told.and_then(|of| of.delete_retention()).is_some_and(|kept| kept >= *wanted)
     };
-    same(told.iter().zip(&at_least).map(is_kept).collect(), vec![true, true, false])
+    same(told.into_iter().zip(&at_least).map(is_kept).collect(), vec![true, true, false])
+}
+
+pub(super) fn a_topic_is_described_as_it_was_made_and_one_that_is_not_there_is_not(
+    cluster: &dyn Cluster,
+) -> Outcome {
+    let kept = Duration::from_secs(3600);
+    let world = World::with(cluster, 3, Cleanup::Delete(Some(kept)))?;
+    let missing = Topic::from(cluster.fresh("missing"));
+    let told = cluster.broker().admin()?.describe(&[missing, world.topic.clone()])?;
+    let of = |setting: &str| told.get(1)?.as_ref()?.settings.get(setting).cloned();
+    let sizes = told.iter().map(|of| of.as_ref().map(|of| (of.partitions, of.replicas >= 1)));
+    same(sizes.collect(), vec![None, Some((3, true))])?;
+    same(of("retention.ms"), Some("3600000".to_owned()))?;
+    same(of("cleanup.policy"), Some("delete".to_owned()))?;
+    same(["min.insync.replicas", "max.message.bytes"].map(|name| of(name).is_some()), [true; 2])
+}
+
+pub(super) fn a_topic_that_was_deleted_is_gone_with_the_positions_in_it(
+    cluster: &dyn Cluster,
+) -> Outcome {
+    let world = World::new(cluster)?;
+    let mut producer = world.producer(&world.id)?;
+    producer.begin()?;
+    producer.send_offsets(&[(world.first(), Offset(0))], &world.nobody())?;
+    producer.commit()?;
+    same(world.position()?, Some(0))?;
+    let mut admin = cluster.broker().admin()?;
+    same(admin.topics()?.contains(&world.topic), true)?;
+    let names = [world.topic.clone(), cluster.fresh("missing").into()];
+    admin.delete(&names)?;
+    same(admin.partitions(&names)?, vec![None, None])?;
+    same(admin.topics()?.contains(&world.topic), false)?;
+    let cleanup = Cleanup::Delete(None);
+    admin.create(&[TopicSpec { name: world.topic.clone(), partitions: 1, cleanup }])?;
+    world.until("the position is gone", || Ok(world.position()?.is_none().then_some(())))
 }
 
 pub(super) fn compaction_keeps_latest_values_and_tombstones_at_their_offsets(

@@ -96,6 +96,7 @@ macro_rules! every_check {
             fencing::a_rebalance_in_mid_transaction_refuses_the_old_owners_commit,
             fencing::a_second_process_of_a_static_name_fences_the_first,
             ownership::a_lone_member_owns_every_partition,
+            ownership::a_group_has_as_many_members_as_joined_it,
             ownership::a_partition_is_given_up_before_another_member_owns_it,
             ownership::a_partition_never_has_two_owners,
             ownership::a_silent_members_partitions_go_to_the_others,
@@ -118,6 +119,8 @@ macro_rules! every_check {
             reading::a_position_beyond_the_end_is_out_of_range,
             reading::creating_a_topic_again_finds_it_as_it_is,
             cleaning::a_compacted_topic_tells_how_long_it_shows_deletions_and_another_does_not,
+            cleaning::a_topic_is_described_as_it_was_made_and_one_that_is_not_there_is_not,
+            cleaning::a_topic_that_was_deleted_is_gone_with_the_positions_in_it,
             cleaning::compaction_keeps_latest_values_and_tombstones_at_their_offsets,
             cleaning::compaction_leaves_what_an_open_transaction_holds_back,
         }

@@ -18,6 +18,15 @@ pub(super) fn a_lone_member_owns_every_partition(cluster: &dyn Cluster) -> Outco
     same(given, vec![Rebalance::Revoked(vec![0, 1, 2])])
 }
 
+pub(super) fn a_group_has_as_many_members_as_joined_it(cluster: &dyn Cluster) -> Outcome {
+    let world = World::new(cluster)?;
+    let mut admin = cluster.broker().admin()?;
+    same(admin.members(&world.group)?, 0)?;
+    let mut member = world.member("a")?;
+    member.until_owns(1)?;
+    same(admin.members(&world.group)?, 1)
+}
+
 pub(super) fn a_partition_is_given_up_before_another_member_owns_it(
     cluster: &dyn Cluster,
 ) -> Outcome {

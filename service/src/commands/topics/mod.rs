@@ -1,5 +1,9 @@
 //! Creates the topics that the contract declares and the cluster lacks.
 
+mod acls;
+pub mod check;
+pub mod gc;
+
 use std::fmt::Write;
 
 use millstream::broker::{Admin, Broker, Cleanup, Created, Failure, TopicSpec};
