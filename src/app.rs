@@ -19,6 +19,7 @@ use crate::memory::MemoryUse;
 use crate::metrics::Metrics;
 use crate::query::{Query, RunningTasks};
 use crate::record::{TaskId, Timestamp};
+use crate::standing::{Role, Standing};
 use crate::store::{BroadcastStore, StateReader, Stores};
 use crate::task::Lag;
 use crate::topology::Topology;
@@ -153,7 +154,7 @@ impl Streams {
 
     /// How many tasks with state run here: those that can be asked.
     pub fn stateful_tasks(&self) -> usize {
-        self.instance.readable()
+        self.instance.shown.running()
     }
 
     /// The tasks of this process that a fault has stopped, with its words; they are opened again by the next start, or
@@ -279,7 +280,11 @@ impl Drop for Streams {
 
 impl RunningTasks for Instance {
     fn reader(&self, id: &TaskId) -> Option<Arc<dyn StateReader>> {
-        Instance::reader(self, id)
+        self.shown.reader(id)
+    }
+
+    fn shown(&self, id: &TaskId) -> Option<(Arc<dyn StateReader>, Role, Standing)> {
+        self.shown.shown(id)
     }
 
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>> {

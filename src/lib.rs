@@ -134,8 +134,10 @@ mod outgoing;
 mod partitioner;
 mod processor;
 mod query;
+mod readable;
 mod record;
 mod serde;
+mod standing;
 pub mod store;
 mod task;
 #[cfg(feature = "testing")]
@@ -156,11 +158,13 @@ pub use processor::{
     Broadcast, BroadcastChange, ChangedKey, Context, Due, Emit, Handle, Out, Processor, Store,
     Timers,
 };
-pub use query::{Query, QueryError};
+pub use query::{Unanswered, Found, Query, QueryError, Row, Scan, Scanned, StoreFacts, StoreKind};
 pub use record::{
     Header, Headers, Offset, RawRecord, Rec, TaskId, Timestamp, Topic, TopicPartition,
     encode_header,
 };
+pub use readable::{Prefix, Readable, hex_prefix};
 pub use serde::{Bytes, I64, Nullable, Serde, Unit, Utf8};
+pub use standing::{NoPosition, Position, Role, Standing};
 pub use task::Lag;
 pub use topology::{Builder, Internal, InvalidTopology, Stream, Topology, Use};

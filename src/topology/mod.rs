@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use builder::{Builder, Internal, InvalidTopology, Use};
-pub(crate) use plan::{HandleKind, Plan, TopicKind};
+pub(crate) use plan::{HandleKind, HandlePlan, Plan, TopicKind};
 pub use stream::Stream;
 
 use crate::processor::MakeSource;

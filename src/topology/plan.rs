@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::processor::MakeSource;
 use crate::record::Topic;
-use crate::store::{BroadcastStore, CacheBudget, Column, StateReader, StateStore};
+use crate::store::{
+    BroadcastStore, CacheBudget, Column, ColumnForm, StateReader, StateStore,
+};
 
 /// Makes the typed face of a store over a task's bytes. Its cache takes a share of the budget.
 pub(crate) type MakeState =
@@ -44,12 +46,14 @@ pub(crate) enum NodeKind {
 pub(crate) struct HandlePlan {
     pub name: Arc<str>,
     pub kind: HandleKind,
+    /// How many bytes of its keys are the key of the records that change it, if that is known.
+    pub placed_by: Option<usize>,
 }
 
 /// What a handle stands for.
 pub(crate) enum HandleKind {
-    Store(MakeState),
-    Timers(MakeState),
+    Store(MakeState, Arc<dyn ColumnForm>),
+    Timers(MakeState, Arc<dyn ColumnForm>),
     Broadcast { topic: Topic, make: MakeBroadcast },
 }
 
@@ -62,10 +66,18 @@ pub(crate) enum TopicKind {
 }
 
 impl HandlePlan {
+    /// Its form for whoever does not know its types; a broadcast has none.
+    pub(crate) fn form(&self) -> Option<&Arc<dyn ColumnForm>> {
+        match &self.kind {
+            HandleKind::Store(_, form) | HandleKind::Timers(_, form) => Some(form),
+            HandleKind::Broadcast { .. } => None,
+        }
+    }
+
     pub(crate) fn broadcast_topic(&self) -> Option<Topic> {
         match &self.kind {
             HandleKind::Broadcast { topic, .. } => Some(topic.clone()),
-            HandleKind::Store(_) | HandleKind::Timers(_) => None,
+            HandleKind::Store(..) | HandleKind::Timers(..) => None,
         }
     }
 }
@@ -87,7 +99,7 @@ impl Plan {
     /// Adds a handle; answers its index.
     pub(crate) fn handle(&mut self, name: &str, kind: HandleKind) -> u16 {
         let index = u16::try_from(self.handles.len()).unwrap_or(u16::MAX);
-        self.handles.push(HandlePlan { name: name.into(), kind });
+        self.handles.push(HandlePlan { name: name.into(), kind, placed_by: None });
         index
     }
 
