@@ -158,12 +158,12 @@ pub use processor::{
     Broadcast, BroadcastChange, ChangedKey, Context, Due, Emit, Handle, Out, Processor, Store,
     Timers,
 };
-pub use query::{Unanswered, Found, Query, QueryError, Row, Scan, Scanned, StoreFacts, StoreKind};
+pub use query::{Found, Query, QueryError, Row, Scan, Scanned, StoreFacts, StoreKind, Unanswered};
+pub use readable::{Prefix, Readable, hex_prefix};
 pub use record::{
     Header, Headers, Offset, RawRecord, Rec, TaskId, Timestamp, Topic, TopicPartition,
     encode_header,
 };
-pub use readable::{Prefix, Readable, hex_prefix};
 pub use serde::{Bytes, I64, Nullable, Serde, Unit, Utf8};
 pub use standing::{NoPosition, Position, Role, Standing};
 pub use task::Lag;

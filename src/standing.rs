@@ -126,7 +126,9 @@ mod tests {
 
     #[test]
     fn what_is_no_position_is_none() {
-        for text in ["", "events", "events-1", "events-1@", "-1@5", "events-x@5", "events-1@-5", "a-1@5,"] {
+        for text in
+            ["", "events", "events-1", "events-1@", "-1@5", "events-x@5", "events-1@-5", "a-1@5,"]
+        {
             assert_eq!(text.parse::<Position>(), Err(NoPosition), "{text:?}");
         }
     }

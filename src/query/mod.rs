@@ -20,7 +20,7 @@ use crate::store::{
 };
 use crate::topology::{HandleKind, Topology};
 
-pub use stores::{Unanswered, Found, Row, Scan, Scanned, StoreFacts, StoreKind};
+pub use stores::{Found, Row, Scan, Scanned, StoreFacts, StoreKind, Unanswered};
 
 /// Finds what runs in this process.
 pub(crate) trait RunningTasks: Send + Sync {

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Query, QueryError};
 use crate::error::Fault;
 use crate::partitioner::partition_of;
-use crate::record::TaskId;
+use crate::record::{TaskId, Topic};
 use crate::standing::{Role, Standing};
 use crate::store::{Column, ColumnForm, StateReader};
 use crate::topology::{HandleKind, HandlePlan, SubTopology};
@@ -37,6 +37,8 @@ pub struct StoreFacts {
     pub sub_topology: String,
     /// What it keeps.
     pub kind: StoreKind,
+    /// The topics whose records change it: a position in others says nothing of it.
+    pub inputs: Vec<Topic>,
     /// How many partitions it has.
     pub partitions: i32,
     /// Whether its keys and values have a form of their own; else they are shown as bytes.
@@ -46,7 +48,7 @@ pub struct StoreFacts {
 }
 
 /// A row as it is shown.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Its key.
     pub key: String,
@@ -150,14 +152,23 @@ impl Query {
     }
 
     /// The partition that all keys are in whose text begins so, if that can be told.
-    pub fn partition_of_prefix(&self, store: &str, prefix: &str) -> Result<Option<i32>, Unanswered> {
+    pub fn partition_of_prefix(
+        &self,
+        store: &str,
+        prefix: &str,
+    ) -> Result<Option<i32>, Unanswered> {
         let store = self.find(store)?;
         let prefix = store.form.prefix(prefix).ok_or(Unanswered::Unreadable("prefix"))?;
         Ok(store.place(&prefix))
     }
 
     /// The row of a key in one partition, which can be read here.
-    pub fn row(&self, store: &str, key: &str, partition: i32) -> Result<Found<Option<Row>>, Unanswered> {
+    pub fn row(
+        &self,
+        store: &str,
+        key: &str,
+        partition: i32,
+    ) -> Result<Found<Option<Row>>, Unanswered> {
         let store = self.find(store)?;
         let bytes = store.form.key(key).ok_or(Unanswered::Unreadable("key"))?;
         let (reader, role, standing) = self.shown(&store, partition)?;
@@ -170,7 +181,12 @@ impl Query {
     }
 
     /// Rows of one partition, which can be read here.
-    pub fn rows(&self, store: &str, scan: &Scan, partition: i32) -> Result<Found<Scanned>, Unanswered> {
+    pub fn rows(
+        &self,
+        store: &str,
+        scan: &Scan,
+        partition: i32,
+    ) -> Result<Found<Scanned>, Unanswered> {
         let store = self.find(store)?;
         let bounds = store.bounds(scan)?;
         let (reader, role, standing) = self.shown(&store, partition)?;
@@ -207,6 +223,7 @@ impl Query {
                 HandleKind::Timers(..) => StoreKind::Timers,
                 HandleKind::Store(..) | HandleKind::Broadcast { .. } => StoreKind::KeyValue,
             },
+            inputs: store.sub.sources.iter().map(|source| source.topic.clone()).collect(),
             partitions: store.partitions,
             is_readable: store.form.is_readable(),
             here: (0..store.partitions).filter_map(shown).collect(),
@@ -233,7 +250,7 @@ impl Named<'_> {
 
     /// The partition of what begins so, if that says it.
     fn place(&self, key: &[u8]) -> Option<i32> {
-        let by = key.get(..self.plan.placed_by?)?;
+        let by = key.get(self.plan.placed_by.clone()?)?;
         (self.partitions > 0).then(|| partition_of(by, self.partitions))
     }
 
@@ -281,15 +298,18 @@ impl Named<'_> {
             }
             Ok(true)
         };
-        reader.scan(self.column, &bounds.from, bounds.to.as_deref(), &mut |key, stored| {
-            match visit(key, stored) {
+        reader.scan(
+            self.column,
+            &bounds.from,
+            bounds.to.as_deref(),
+            &mut |key, stored| match visit(key, stored) {
                 Ok(goes_on) => goes_on,
                 Err(fault) => {
                     outcome = Err(fault);
                     false
                 }
-            }
-        })?;
+            },
+        )?;
         outcome.map(|()| scanned)
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::hash::Hash;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use crate::processor::{Broadcast, Decoded, Edge, Extractor, Handle, Store, Timer
 use crate::record::{RawRecord, Timestamp, Topic};
 use crate::serde::Serde;
 use crate::store::{
-    BroadcastStore, Index, KeyValue, RowForm, SharedView, StateReader, StateStore, TimerForm, TimerQueue,
+    BroadcastStore, Index, KeyValue, RowForm, SharedView, StateReader, StateStore, TimerForm,
+    TimerQueue,
 };
 
 /// Collects a topology; cheap to clone, single-threaded.
@@ -180,9 +182,9 @@ impl Builder {
         Handle::at(self.plan.borrow_mut().handle(name, kind))
     }
 
-    /// Tells that the first `bytes` bytes of a key are the key of the records that change its row, so that whoever asks
-    /// for a row by name knows its partition. What is not placed is looked for in all partitions.
-    pub fn placed<T>(&self, handle: Handle<T>, bytes: usize) -> Handle<T> {
+    /// Tells that these bytes of a key are the key of the records that change its row, so that whoever asks for a row by
+    /// name knows its partition. What is not placed is looked for in all partitions.
+    pub fn placed<T>(&self, handle: Handle<T>, bytes: Range<usize>) -> Handle<T> {
         if let Some(plan) = self.plan.borrow_mut().handles.get_mut(usize::from(handle.index())) {
             plan.placed_by = Some(bytes);
         }

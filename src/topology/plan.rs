@@ -1,13 +1,12 @@
 //! The builder's notes: nodes, stores, topics and the faults found on the way.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::processor::MakeSource;
 use crate::record::Topic;
-use crate::store::{
-    BroadcastStore, CacheBudget, Column, ColumnForm, StateReader, StateStore,
-};
+use crate::store::{BroadcastStore, CacheBudget, Column, ColumnForm, StateReader, StateStore};
 
 /// Makes the typed face of a store over a task's bytes. Its cache takes a share of the budget.
 pub(crate) type MakeState =
@@ -46,8 +45,8 @@ pub(crate) enum NodeKind {
 pub(crate) struct HandlePlan {
     pub name: Arc<str>,
     pub kind: HandleKind,
-    /// How many bytes of its keys are the key of the records that change it, if that is known.
-    pub placed_by: Option<usize>,
+    /// Which bytes of its keys are the key of the records that change it, if that is known.
+    pub placed_by: Option<Range<usize>>,
 }
 
 /// What a handle stands for.

@@ -25,16 +25,23 @@ struct ShownTask {
     kept: Option<Kept>,
 }
 
-/// The state of a task that was given up.
+/// The state of a task that was given up, open until it is closed.
 struct Kept {
     since: Timestamp,
-    /// Open as long as it is here.
-    _store: Box<dyn TaskStore>,
+    store: Box<dyn TaskStore>,
 }
 
 impl ShownTask {
     fn role(&self) -> Role {
         if self.kept.is_some() { Role::LastCommitted } else { Role::Active }
+    }
+}
+
+fn close(kept: impl IntoIterator<Item = (TaskId, ShownTask)>) {
+    for (id, task) in kept {
+        if let Some(Err(fault)) = task.kept.map(|kept| kept.store.close()) {
+            tracing::warn!(task = %id, %fault, "state was not flushed; its tail will be restored");
+        }
     }
 }
 
@@ -59,15 +66,18 @@ impl ShownTasks {
 
     /// Shows it no more; what was kept of it is closed.
     pub(super) fn hide(&self, id: &TaskId) {
-        // Closing may wait for a reader, who asks for this lock.
-        let hidden = self.lock().remove(id);
-        drop(hidden);
+        // Closing waits for the disk and for readers, who ask for this lock.
+        let hidden = self.lock().remove_entry(id);
+        close(hidden);
     }
 
     /// A task that was shown is given up: its store stays open and is shown as it is.
     pub(super) fn keep(&self, id: &TaskId, store: Box<dyn TaskStore>, now: Timestamp) {
         if let Some(task) = self.lock().get_mut(id) {
-            task.kept = Some(Kept { since: now, _store: store });
+            // How far it is behind it will never know again.
+            task.standing =
+                Standing { position: task.standing.position.clone(), ..Standing::default() };
+            task.kept = Some(Kept { since: now, store });
         }
     }
 
@@ -77,13 +87,13 @@ impl ShownTasks {
             task.kept.as_ref().is_some_and(|kept| now.has_passed(kept.since, KEPT))
         };
         let over: Vec<_> = self.lock().extract_if(.., is_over).collect();
-        drop(over);
+        close(over);
     }
 
     /// Closes everything that was kept.
     pub(crate) fn close_all_kept(&self) {
         let over: Vec<_> = self.lock().extract_if(.., |_, task| task.kept.is_some()).collect();
-        drop(over);
+        close(over);
     }
 
     /// The state of a task that runs.

@@ -24,7 +24,10 @@ fn a_row_is_found_by_the_text_of_its_key_with_where_its_task_stood() -> Result<(
     let query = driver.query(0)?;
     let found = query.row("counts", "be", 0).unwrap();
     let row = Row { key: "be".into(), at: at(0).0, value: json!(2) };
-    assert_eq!((found.role, found.what.as_ref().map(|row| &row.value)), (Role::Active, Some(&row.value)));
+    assert_eq!(
+        (found.role, found.what.as_ref().map(|row| &row.value)),
+        (Role::Active, Some(&row.value))
+    );
     let read: Position = "word-count-words-repartition-0@6".parse().unwrap();
     assert_eq!((found.standing.position, found.standing.behind_records), (read, Some(0)));
     assert_eq!(query.row("counts", "been", 0).unwrap().what, None);
@@ -53,7 +56,8 @@ fn a_scan_goes_on_where_it_ended_and_a_prefix_bounds_it() -> Result<()> {
 }
 
 #[test]
-fn what_was_given_up_is_shown_as_it_was_until_its_time_is_over_or_it_is_opened_here_again() -> Result<()> {
+fn what_was_given_up_is_shown_as_it_was_until_its_time_is_over_or_it_is_opened_here_again()
+-> Result<()> {
     let mut driver = Driver::of(word_count(Emit::OnCommit)?).partitions(3).instances(2).start()?;
     driver.kill(0);
     say(&driver, "a", "to be or not to be")?;
@@ -68,7 +72,10 @@ fn what_was_given_up_is_shown_as_it_was_until_its_time_is_over_or_it_is_opened_h
     let given_up: Vec<_> = old.iter().filter(|(role, _)| *role == Role::LastCommitted).collect();
     assert!(!given_up.is_empty() && given_up.len() == new.len(), "{new:?} {old:?}");
     for (_, rows) in given_up {
-        assert!(everything.contains(&(Role::Active, rows.clone())), "{rows:?} is what was committed");
+        assert!(
+            everything.contains(&(Role::Active, rows.clone())),
+            "{rows:?} is what was committed"
+        );
     }
     // Its own go on, those of the other were given up.
     driver.advance(Duration::from_secs(61))?;
