@@ -31,6 +31,7 @@ mod needs;
 mod pour;
 mod read;
 mod server;
+mod stores;
 mod token;
 mod verify;
 mod weights;

@@ -23,6 +23,7 @@ mod patch;
 mod preferences;
 mod refusal;
 mod routes;
+mod stores;
 mod stream;
 #[cfg(test)]
 mod tests;
