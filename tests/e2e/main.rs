@@ -22,6 +22,7 @@ mod producers;
 mod scaling;
 mod secured;
 mod silences;
+mod stores;
 mod stream;
 mod suggestions;
 mod tiers;

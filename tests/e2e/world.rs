@@ -428,6 +428,33 @@ impl World {
         curl(&[&url], None, None).1["components"][name].clone()
     }
 
+    /// Sends something that is taken, and tells the position at which it was put down.
+    pub fn position_of(&self, method: &str, path: &str, token: &str, body: &Value) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.ports.public);
+        let mut command = Command::new("curl");
+        command.args(["-sS", "-o", "/dev/null", "-w", "%{http_code} %header{x-feed-position}"]);
+        command.args(["-X", method, "-H", &format!("authorization: Bearer {token}")]);
+        command.args(["-H", "content-type: application/json", "-d", &body.to_string(), &url]);
+        let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        said.strip_prefix("202 ").unwrap_or_else(|| panic!("{said}")).to_owned()
+    }
+
+    /// What the worker of this number says of stores.
+    pub fn ask_store(&self, number: usize, path: &str) -> (u16, Value) {
+        curl(&[&self.store_url(number, path)], Some("between-ourselves"), None)
+    }
+
+    /// The same of a question that another worker has passed on.
+    pub fn ask_store_passed_on(&self, number: usize, path: &str) -> (u16, Value) {
+        let url = self.store_url(number, path);
+        curl(&["-H", "x-feed-hop: 1", &url], Some("between-ourselves"), None)
+    }
+
+    fn store_url(&self, number: usize, path: &str) -> String {
+        let between = if path.is_empty() { "" } else { "/" };
+        format!("http://127.0.0.1:{}/state/v1/stores{between}{path}", self.ports.workers[number])
+    }
+
     /// Whether the worker of this number still runs.
     pub fn is_worker_alive(&self, number: usize) -> bool {
         self.workers.borrow_mut().get_mut(&number).unwrap().is_alive().unwrap()

@@ -144,9 +144,10 @@ impl Stores {
         let own = asking.own(question.clone(), partition).await;
         let may_go_on = match &own {
             Ok((part, _)) => !part.is_active(),
-            Err(Unanswered::NotOwner | Unanswered::NotReady(_) | Unanswered::Lagging(_)) => true,
+            Err(Unanswered::NotOwner | Unanswered::NotReady(_)) => true,
             // Who runs the task says so, and nobody knows better.
-            Err(Unanswered::NoStore | Unanswered::Unreadable(..) | Unanswered::Behind(_)) => false,
+            Err(Unanswered::Lagging(_) | Unanswered::Behind(_)) => false,
+            Err(Unanswered::NoStore | Unanswered::Unreadable(..)) => false,
         };
         if asking.reach == Reach::Own || !may_go_on {
             return own;
@@ -255,7 +256,11 @@ impl Asking {
                 (Part::of(&self.instance, found, |scanned: Scanned| scanned.rows), next)
             }
         };
-        question.fresh.look(&part)?;
-        Ok((part, next))
+        match question.fresh.look(&part) {
+            Ok(()) => Ok((part, next)),
+            // What was given up gets no fresher here.
+            Err(_) if !part.is_active() => Err(Unanswered::NotOwner),
+            Err(why) => Err(why),
+        }
     }
 }

@@ -30,6 +30,15 @@ pub struct Peers {
     secret: Option<String>,
 }
 
+/// Where a question comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goes {
+    /// From whoever asks.
+    First,
+    /// From another instance.
+    On,
+}
+
 /// An answer that is none.
 #[derive(Deserialize)]
 struct Refused {
@@ -58,15 +67,8 @@ impl Peers {
     async fn call(&self, url: &str, path: &str) -> Result<Answer, Unanswered> {
         let failed =
             |fault: &dyn std::fmt::Display| Unanswered::NotReady(format!("{url}: {fault}"));
-        let mut request = Request::get(format!("{url}{path}")).header(HOP, "1");
-        if let Some(secret) = &self.secret {
-            request = request.header(AUTHORIZATION, format!("Bearer {secret}"));
-        }
-        let request = request.body(Empty::new()).map_err(|e| failed(&e))?;
-        let answer = self.client.request(request).await.map_err(|e| failed(&e))?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|e| failed(&e))?.to_bytes();
+        let sent = self.send(url, path, Goes::On).await;
+        let (status, body) = sent.map_err(Unanswered::NotReady)?;
         if status == StatusCode::OK {
             return serde_json::from_slice(&body).map_err(|e| failed(&e));
         }
@@ -78,5 +80,27 @@ impl Peers {
             "lagging" => Unanswered::Lagging(message),
             _ => failed(&message),
         })
+    }
+
+    /// Status and body of the answer of whoever listens at `url`.
+    pub async fn send(
+        &self,
+        url: &str,
+        path: &str,
+        goes: Goes,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let failed = |fault: &dyn std::fmt::Display| format!("{url}: {fault}");
+        let mut request = Request::get(format!("{url}{path}"));
+        if goes == Goes::On {
+            request = request.header(HOP, "1");
+        }
+        if let Some(secret) = &self.secret {
+            request = request.header(AUTHORIZATION, format!("Bearer {secret}"));
+        }
+        let request = request.body(Empty::new()).map_err(|e| failed(&e))?;
+        let answer = self.client.request(request).await.map_err(|e| failed(&e))?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        Ok((status, body.map_err(|e| failed(&e))?.to_bytes()))
     }
 }
