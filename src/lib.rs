@@ -113,7 +113,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! [`Streams::query`] reads state while it runs; [`broker::embedded`] is a whole cluster in the process, for tests and
+//! [`Streams::query`] reads state while it runs, by its types or by names and texts; [`broker::embedded`] is a whole cluster in the process, for tests and
 //! demonstrations.
 #![warn(missing_docs)]
 

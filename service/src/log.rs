@@ -68,7 +68,7 @@ impl Job {
     }
 
     /// Each of them: its topic, its key, its value.
-    fn each(&self, each: &mut dyn FnMut(TopicIndex, &[u8], &[u8])) {
+    fn each(&self, mut each: impl FnMut(TopicIndex, &[u8], &[u8])) {
         match self {
             Self::Events(entries, _) => {
                 for Entry { user, value } in entries {
@@ -90,7 +90,7 @@ impl Placed {
     /// The position that holds all of a job, and what the batch had after it in the same partitions.
     fn position(&self, job: &Job) -> Position {
         let mut position = Position::default();
-        job.each(&mut |topic, key, _| {
+        job.each(|topic, key, _| {
             let Some(name) = TOPICS.get(usize::from(topic.0)) else { return };
             let at = TopicPartition::new(*name, partition_in(&self.partitions, topic, key));
             if let Some((_, last)) = self.acknowledged.iter().find(|(held, _)| *held == at) {
@@ -227,7 +227,7 @@ impl Appending {
     }
 
     fn push(&self, job: &Job, partitions: Partitions, outgoing: &mut Outgoing) {
-        job.each(&mut |topic, key, value| {
+        job.each(|topic, key, value| {
             outgoing.push(OutRecord {
                 topic,
                 partition: partition_in(&partitions, topic, key),

@@ -174,3 +174,71 @@ fn again_and_again(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ::tests::poll_until;
+    use millstream::broker::embedded::Embedded;
+    use millstream::testing::Driver;
+    use millstream::{Builder, I64, Query, SystemClock, Utf8};
+
+    use super::*;
+    use crate::commands::topics;
+    use crate::read::StateFault;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    struct Own(Query, &'static str);
+
+    impl OwnStores for Own {
+        fn stores(&self) -> Result<(Query, String), StateFault> {
+            Ok((self.0.clone(), self.1.to_owned()))
+        }
+    }
+
+    /// Starts to announce under this name, signed by this secret; what it hears goes to the directory.
+    fn announce(
+        broker: &Embedded,
+        driver: &Driver,
+        (name, secret): (&'static str, &str),
+    ) -> (Arc<Directory>, Arc<AtomicBool>) {
+        let (directory, stop) = (Arc::<Directory>::default(), Arc::<AtomicBool>::default());
+        let announcing = Announcing {
+            broker: Arc::new(broker.clone()),
+            app: "feedmill".into(),
+            own: Arc::new(Own(driver.query(0).unwrap(), name)),
+            directory: Arc::clone(&directory),
+            url: Some(format!("http://{name}")),
+            signer: Signer::of(Some(secret)),
+            clock: Arc::new(SystemClock),
+        };
+        announcing.start(&stop).unwrap();
+        (directory, stop)
+    }
+
+    fn names(directory: &Directory) -> Vec<String> {
+        let there = directory.instances(SystemClock.now());
+        there.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn instances_hear_of_each_other_and_of_a_stop_and_of_nobody_who_has_another_secret() {
+        let builder = Builder::new("app");
+        builder.stream("words", Utf8, Utf8).count("counts", Utf8).to("out", Utf8, I64);
+        let mut driver = Driver::of(builder.build().unwrap()).partitions(2).start().unwrap();
+        driver.settle().unwrap();
+        let broker = Embedded::new(Arc::new(SystemClock));
+        topics::create(&mut *broker.admin().unwrap(), "feedmill", 1).unwrap();
+        let (hears, _rogue) = announce(&broker, &driver, ("rogue", "guess"));
+        poll_until(LONG, || (names(&hears) == ["rogue"]).then_some(())).unwrap();
+        let (one, _stop) = announce(&broker, &driver, ("one", "open sesame"));
+        let (two, stop) = announce(&broker, &driver, ("two", "open sesame"));
+        let knows = |of: &Directory, known: &[&str]| (names(of) == known).then_some(());
+        poll_until(LONG, || knows(&one, &["one", "two"]).and(knows(&two, &["one", "two"])))
+            .unwrap();
+        let at = one.urls(("counts", 1), "one", SystemClock.now());
+        assert_eq!(at, ["http://two"], "the rogue shows it too");
+        stop.store(true, Ordering::Relaxed);
+        poll_until(LONG, || knows(&one, &["one"])).unwrap();
+    }
+}
