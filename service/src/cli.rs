@@ -77,7 +77,7 @@ pub enum Command {
     /// Feeds: show one, say why a post is in it or not.
     #[command(subcommand)]
     Feed(Feed),
-    /// The stores of the running workers: list them, read a row, scan rows; 6 if nobody shows them.
+    /// The stores of the running workers: list them, read a row, scan rows, compare two; 6 if nobody shows them.
     #[command(subcommand)]
     State(State),
     /// Weight sets and experiments: check a file, put it into force, list what was put, go back.

@@ -86,6 +86,11 @@ fn a_row_is_read_at_any_worker_and_at_the_one_that_is_left_when_its_owner_was_ki
         (true, 2),
         "{said}"
     );
+    let with = world.worker_url(left);
+    let (is_equal, said) = world.run(&["state", "diff", "user-rows", "--with", &with]);
+    assert!(is_equal && said.trim().is_empty(), "{said}");
+    let (code, _, said) = world.ended(&["state", "get", "user-rows", "c0"]);
+    assert!(code == Some(1) && said.contains("key: is no key of this store"), "{said}");
 }
 
 #[test]

@@ -450,9 +450,14 @@ impl World {
         curl(&["-H", "x-feed-hop: 1", &url], Some("between-ourselves"), None)
     }
 
+    /// Where the worker of this number listens.
+    pub fn worker_url(&self, number: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ports.workers[number])
+    }
+
     fn store_url(&self, number: usize, path: &str) -> String {
         let between = if path.is_empty() { "" } else { "/" };
-        format!("http://127.0.0.1:{}/state/v1/stores{between}{path}", self.ports.workers[number])
+        format!("{}/state/v1/stores{between}{path}", self.worker_url(number))
     }
 
     /// Whether the worker of this number still runs.

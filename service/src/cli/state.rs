@@ -42,6 +42,17 @@ pub enum State {
         #[command(flatten)]
         asked: Asked,
     },
+    /// The rows of a store that are not the same in another application, one rebuilt beside this one, say; 1 if there are any.
+    Diff {
+        /// The store.
+        store: String,
+        /// A worker of the other application, http://host:port; several, separated by commas. It is shown this one's secret.
+        #[arg(long, required = true, value_delimiter = ',')]
+        with: Vec<String>,
+        /// Print JSON, a row a line.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// How an answer must be.

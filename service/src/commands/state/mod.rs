@@ -2,21 +2,22 @@
 //!
 //! Any of them answers, so the next is asked where one does not; what one refuses the others would refuse too.
 
+mod diff;
+mod workers;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use form_urlencoded::Serializer;
-use hyper::StatusCode;
-use millstream::{Exit, Row};
+use millstream::Row;
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::workers::Workers;
 use crate::cli::{Asked, State};
 use crate::config::Config;
 use crate::failed::Failed;
-use crate::needs;
 use crate::stores::answer::{Answer, Lag, Part};
-use crate::stores::peers::{Goes, Peers};
 use crate::stores::question::{ROWS_MAX, escaped};
 
 /// Answers what is asked; rows of a scan as they come.
@@ -53,6 +54,10 @@ pub async fn run(
                 }
             }
             scan(&workers, (store, &query.finish()), (*limit, asked.json), say).await
+        }
+        State::Diff { store, with, json } => {
+            let other = workers.at(with.clone());
+            diff::compare((&workers, &other), store, *json, say).await
         }
     }
 }
@@ -103,76 +108,6 @@ fn fresh(asked: &Asked) -> Serializer<'static, String> {
         query.append_pair("min_position", &position.to_string());
     }
     query
-}
-
-/// Who is asked.
-struct Workers {
-    urls: Vec<String>,
-    peers: Peers,
-}
-
-/// A refusal, as far as it is told here.
-#[derive(Deserialize)]
-struct Refused {
-    error: Why,
-}
-
-#[derive(Deserialize)]
-struct Why {
-    message: String,
-    fields: Vec<Named>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    field: String,
-    message: String,
-}
-
-impl Workers {
-    fn of(config: &Config) -> Result<Self, Failed> {
-        let named = &config.state.workers;
-        let here = || vec![format!("http://{}", config.http.internal_listen)];
-        let urls = if named.is_empty() { here() } else { named.clone() };
-        let secret = needs::secret(config).map_err(|words| Failed(Exit::Usage, words))?;
-        Ok(Self { urls, peers: Peers::new(secret) })
-    }
-
-    async fn ask(&self, path: &str) -> Result<Value, Failed> {
-        let mut last = Failed(Exit::Unavailable, "no worker is named".to_owned());
-        for url in &self.urls {
-            let (status, body) = match self.peers.send(url, path, Goes::First).await {
-                Ok(answer) => answer,
-                Err(words) => {
-                    last = Failed(Exit::Unavailable, words);
-                    continue;
-                }
-            };
-            if status == StatusCode::OK {
-                return serde_json::from_slice(&body).map_err(|e| format!("{url}: {e}").into());
-            }
-            let words = match serde_json::from_slice(&body) {
-                Ok(Refused { error }) => error.words(),
-                Err(_) => status.to_string(),
-            };
-            let may_be_elsewhere =
-                [StatusCode::SERVICE_UNAVAILABLE, StatusCode::MISDIRECTED_REQUEST]
-                    .contains(&status);
-            if !may_be_elsewhere {
-                return Err(Failed(Exit::Failed, words));
-            }
-            last = Failed(Exit::Unavailable, format!("{url}: {words}"));
-        }
-        Err(last)
-    }
-}
-
-impl Why {
-    fn words(self) -> String {
-        let fields = self.fields.into_iter();
-        let fields: Vec<_> = fields.map(|of| format!("{}: {}", of.field, of.message)).collect();
-        if fields.is_empty() { self.message } else { fields.join("; ") }
-    }
 }
 
 fn read<T: for<'a> Deserialize<'a>>(answer: Value) -> Result<T, Failed> {
