@@ -233,6 +233,8 @@ impl Streams {
             let _ = thread.join();
         }
         drop(threads);
+        // A thread that failed has closed nothing, and whoever asks state holds the instance for longer.
+        self.instance.shown.close_all_kept();
         drop(self.identity.lock().unwrap_or_else(PoisonError::into_inner).take());
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ended.unwrap_or(Ended { exit: Exit::Done, why: "stopped".into() })
