@@ -19,6 +19,7 @@ use crate::memory::MemoryUse;
 use crate::metrics::Metrics;
 use crate::query::{Query, RunningTasks};
 use crate::record::{TaskId, Timestamp, Topic};
+use crate::standing::{Role, Standing};
 use crate::store::{BroadcastStore, StateReader, Stores};
 use crate::task::Lag;
 use crate::topology::Topology;
@@ -180,7 +181,7 @@ impl Streams {
 
     /// How many tasks with state run here: those that can be asked.
     pub fn stateful_tasks(&self) -> usize {
-        self.instance.readable()
+        self.instance.shown.running()
     }
 
     /// The tasks of this process that a fault has stopped, with its words; they are opened again by the next start, or
@@ -259,6 +260,8 @@ impl Streams {
             let _ = thread.join();
         }
         drop(threads);
+        // A thread that failed has closed nothing, and whoever asks state holds the instance for longer.
+        self.instance.shown.close_all_kept();
         drop(self.identity.lock().unwrap_or_else(PoisonError::into_inner).take());
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ended.unwrap_or(Ended { exit: Exit::Done, why: "stopped".into() })
@@ -306,7 +309,11 @@ impl Drop for Streams {
 
 impl RunningTasks for Instance {
     fn reader(&self, id: &TaskId) -> Option<Arc<dyn StateReader>> {
-        Instance::reader(self, id)
+        self.shown.reader(id)
+    }
+
+    fn shown(&self, id: &TaskId) -> Option<(Arc<dyn StateReader>, Role, Standing)> {
+        self.shown.shown(id)
     }
 
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>> {

@@ -113,7 +113,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! [`Streams::query`] reads state while it runs; [`broker::embedded`] is a whole cluster in the process, for tests and
+//! [`Streams::query`] reads state while it runs, by its types or by names and texts; [`broker::embedded`] is a whole cluster in the process, for tests and
 //! demonstrations.
 #![warn(missing_docs)]
 
@@ -134,8 +134,10 @@ mod outgoing;
 mod partitioner;
 mod processor;
 mod query;
+mod readable;
 mod record;
 mod serde;
+mod standing;
 pub mod store;
 mod task;
 #[cfg(feature = "testing")]
@@ -156,12 +158,14 @@ pub use processor::{
     Broadcast, BroadcastChange, ChangedKey, Context, Due, Emit, Handle, Out, Processor, Store,
     Timers,
 };
-pub use query::{Query, QueryError};
+pub use query::{Found, Query, QueryError, Row, Scan, Scanned, StoreFacts, StoreKind, Unanswered};
+pub use readable::{Prefix, Readable, hex_prefix};
 pub use record::{
     Header, Headers, Offset, RawRecord, Rec, TaskId, Timestamp, Topic, TopicPartition,
     encode_header,
 };
 pub use serde::{Bytes, I64, Nullable, Serde, Unit, Utf8};
+pub use standing::{NoPosition, Position, Role, Standing};
 pub use task::Lag;
 pub use topology::{
     Builder, Change, Internal, InvalidTopology, Stream, Subject, Topology, Use, Verdict,

@@ -4,6 +4,7 @@
 //! every value in changelog and repartition topics; a serde decodes each version it ever wrote.
 
 use crate::error::{Fault, Result};
+use crate::readable::Readable;
 
 /// Encodes and decodes values of `T`.
 ///
@@ -40,6 +41,11 @@ pub trait Serde<T>: Send + Sync + 'static {
     fn weight(&self, value: &T) -> usize {
         size_of_val(value)
     }
+
+    /// How it reads for whoever does not know `T`; unless told, as bytes.
+    fn readable(&self) -> Readable<T> {
+        Readable::default()
+    }
 }
 
 /// Text in UTF-8.
@@ -62,6 +68,11 @@ impl Serde<String> for Utf8 {
 
     fn weight(&self, value: &String) -> usize {
         value.len()
+    }
+
+    fn readable(&self) -> Readable<String> {
+        let key = Readable::key().by_prefix(|text| Some(text.as_bytes().to_vec()));
+        key.or_value(Readable::value())
     }
 }
 
@@ -102,6 +113,10 @@ impl Serde<i64> for I64 {
         *slot = Some((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed());
         Ok(())
     }
+
+    fn readable(&self) -> Readable<i64> {
+        Readable::key().or_value(Readable::value())
+    }
 }
 
 /// Nothing, in no bytes.
@@ -117,6 +132,10 @@ impl Serde<()> for Unit {
         }
         *slot = Some(());
         Ok(())
+    }
+
+    fn readable(&self) -> Readable<()> {
+        Readable::value()
     }
 }
 

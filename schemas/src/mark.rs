@@ -5,11 +5,13 @@
 //! first the epoch, which a person raises when the database was restored from a backup (positions in
 //! its log then start again), then the position in the log.
 
+use serde::Serialize;
+
 use crate::poison::Poison;
 use crate::wire::Cursor;
 
 /// The age of a row's image: a higher mark is newer. Equal marks are the same change, delivered again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Mark {
     /// The configured `cdc.epoch`.
     pub epoch: u32,

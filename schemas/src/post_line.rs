@@ -3,6 +3,8 @@
 //! A tombstone means the post is gone or out of the horizon. Counts, never scores: a score ages, a count
 //! does not. 49 bytes: format, author, created_at i64, L C S E u32, content_hash u64.
 
+use serde::Serialize;
+
 use crate::ids::UserId;
 use crate::poison::Poison;
 use crate::wire::{Cursor, Wire};
@@ -10,7 +12,7 @@ use crate::wire::{Cursor, Wire};
 const FORMAT: u8 = 1;
 
 /// A live post in one line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PostLine {
     /// Who wrote it.
     pub author: UserId,

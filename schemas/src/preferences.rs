@@ -3,6 +3,8 @@
 //! Format u8, at i64, flags u8 (1 following only), the three scales u16 in hundredths, the number of muted words u16, and each with
 //! its length u8 before it. Words are told as they are compared: [`one_word`](crate::one_word).
 
+use serde::Serialize;
+
 use crate::poison::Poison;
 use crate::wire::{Cursor, Wire};
 
@@ -14,7 +16,7 @@ pub type Scales = [u16; 3];
 pub const UNSCALED: Scales = [100; 3];
 
 /// All that a reader chose.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Preferences {
     /// When, ms UTC.
     pub at_ms: i64,

@@ -1,5 +1,7 @@
 //! A row of `users` as others see the user: name, picture and a line about them.
 
+use serde::{Serialize, Serializer};
+
 use crate::column::{Column, Scalar};
 use crate::ids::UserId;
 use crate::poison::{FieldFault, Poison};
@@ -20,6 +22,12 @@ pub enum Text {
     None,
     /// This one.
     Some(Box<str>),
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_deref().serialize(serializer)
+    }
 }
 
 impl Text {
@@ -79,7 +87,7 @@ fn cut(text: &str) -> &str {
 }
 
 /// How a user is seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Profile {
     /// What they are called.
     pub username: Text,

@@ -8,6 +8,8 @@
 //! * 2 `Row`: user, kind u8 (1 like, 2 comment), at i64, delta i8 (1, -1, or 0: never live).
 //! * 3 `Event`: user, action u8, at i64, event id.
 
+use serde::Serialize;
+
 use crate::action::Action;
 use crate::ids::{EventId, UserId};
 use crate::mark::Mark;
@@ -58,7 +60,7 @@ pub enum RowKind {
 }
 
 /// What is known of a post beside its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PostImage {
     /// Who wrote it.
     pub author: UserId,

@@ -241,6 +241,15 @@ pub fn dead_letters(app: &str) -> String {
     format!("{app}-dead-letters")
 }
 
+/// The topic in which the instances of application `app` say where each is asked and what it shows: `<app>-instances`. One
+/// partition; a key is an instance's name, a value JSON, null when it has stopped.
+pub fn instances(app: &str) -> String {
+    format!("{app}-instances")
+}
+
+/// Only the last word of an instance is of any use, and there is one a second.
+pub const INSTANCES_CLEANUP: Cleanup = Cleanup::CompactSoon;
+
 /// How long dead letters are kept.
 pub const DEAD_LETTERS_CLEANUP: Cleanup = keep_days(30);
 

@@ -7,6 +7,12 @@
 //! Layout: format u8, as_of i64, posts u32 x {post, author, created_at i64, L C S u32} (52 bytes), lists u32 x
 //! {window u8, bucket i64, entries u32 x {place u16, score u32}}.
 
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+use serde::Serialize;
+
 use crate::ids::{PostId, UserId};
 use crate::poison::Poison;
 use crate::wire::{Cursor, Wire};
@@ -21,7 +27,7 @@ pub const TRENDING_KEY: TrendingKey = TrendingKey(0);
 pub const TRENDING_MAX: usize = 200;
 
 /// Over which time posts trend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[repr(u8)]
 pub enum TrendingWindow {
     /// 12 buckets of 5 minutes.
@@ -84,7 +90,7 @@ impl TrendingWindow {
 }
 
 /// A post in one of the lists, with its lifetime counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TrendingPost {
     /// Which.
     pub post: PostId,
@@ -101,7 +107,7 @@ pub struct TrendingPost {
 }
 
 /// A post's place in a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct TrendingEntry {
     /// The post, by its place in [`Trending::posts`].
     pub place: u16,
@@ -110,7 +116,7 @@ pub struct TrendingEntry {
 }
 
 /// The list of one window as of one bucket, the best first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrendingList {
     /// Over which time.
     pub window: TrendingWindow,
@@ -121,7 +127,7 @@ pub struct TrendingList {
 }
 
 /// Trending posts, in every window and as of some buckets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Trending {
     /// When it was put together, in ms UTC.
     pub as_of_ms: i64,
@@ -258,6 +264,20 @@ impl Wire for TrendingPart {
 /// task keeps the parts it is the task that sent one. 4 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrendingKey(pub u32);
+
+impl fmt::Display for TrendingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for TrendingKey {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        text.parse().map(Self)
+    }
+}
 
 impl Wire for TrendingKey {
     fn encode(&self, out: &mut Vec<u8>) {

@@ -2,6 +2,7 @@
 
 mod feed;
 mod lab;
+mod state;
 mod weights;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use crate::commands::load::Rate;
 pub use feed::{Feed, Replay};
 pub use lab::Lab;
+pub use state::{Asked, State};
 pub use weights::Weights;
 
 /// A real-time personalised feed, from change streams and behaviour events.
@@ -82,6 +84,9 @@ pub enum Command {
     /// Feeds: show one, say why a post is in it or not.
     #[command(subcommand)]
     Feed(Feed),
+    /// The stores of the running workers: list them, read a row, scan rows, compare two; 6 if nobody shows them.
+    #[command(subcommand)]
+    State(State),
     /// Weight sets and experiments: check a file, put it into force, list what was put, go back.
     #[command(subcommand)]
     Weights(Weights),

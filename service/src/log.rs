@@ -10,9 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use millstream::broker::{
-    Broker, Call, Code, Failure, OutRecord, Outgoing, Producer, TopicIndex, partition_of,
+    Acknowledged, Broker, Call, Code, Failure, OutRecord, Outgoing, Producer, TopicIndex,
+    partition_of,
 };
-use millstream::{Clock, Headers, Topic};
+use millstream::{Clock, Headers, Position, Topic, TopicPartition};
 use schemas::topic::{DISMISSALS, EVENTS, PREFERENCES, READS};
 use schemas::{Dismissal, Preferences, Read, UserId, Wire};
 use tokio::sync::oneshot;
@@ -23,6 +24,8 @@ const QUEUE_MAX: usize = 4096;
 const BATCH_MAX: usize = 256;
 const IDLE: Duration = Duration::from_secs(1);
 const TOPICS: [&str; 4] = [EVENTS.name, READS.name, DISMISSALS.name, PREFERENCES.name];
+/// How many partitions each of them has.
+type Partitions = [i32; TOPICS.len()];
 const TO_EVENTS: TopicIndex = TopicIndex(0);
 const TO_READS: TopicIndex = TopicIndex(1);
 const TO_DISMISSALS: TopicIndex = TopicIndex(2);
@@ -47,7 +50,7 @@ pub struct Entry {
 }
 
 /// Whoever waits until something is appended.
-type Waiting = oneshot::Sender<Result<(), Unappended>>;
+type Waiting = oneshot::Sender<Result<Position, Unappended>>;
 
 enum Job {
     Events(Vec<Entry>, Waiting),
@@ -63,6 +66,43 @@ impl Job {
             Self::Said(..) => 1,
         }
     }
+
+    /// Each of them: its topic, its key, its value.
+    fn each(&self, mut each: impl FnMut(TopicIndex, &[u8], &[u8])) {
+        match self {
+            Self::Events(entries, _) => {
+                for Entry { user, value } in entries {
+                    each(TO_EVENTS, user.to_string().as_bytes(), value);
+                }
+            }
+            Self::Said(to, Entry { user, value }, _) => each(*to, &user.0, value),
+        }
+    }
+}
+
+/// Where a batch was put down.
+struct Placed {
+    partitions: Partitions,
+    acknowledged: Acknowledged,
+}
+
+impl Placed {
+    /// The position that holds all of a job, and what the batch had after it in the same partitions.
+    fn position(&self, job: &Job) -> Position {
+        let mut position = Position::default();
+        job.each(|topic, key, _| {
+            let Some(name) = TOPICS.get(usize::from(topic.0)) else { return };
+            let at = TopicPartition::new(*name, partition_in(&self.partitions, topic, key));
+            if let Some((_, last)) = self.acknowledged.iter().find(|(held, _)| *held == at) {
+                position.extend(at, last.next());
+            }
+        });
+        position
+    }
+}
+
+fn partition_in(partitions: &Partitions, topic: TopicIndex, key: &[u8]) -> i32 {
+    partition_of(key, partitions.get(usize::from(topic.0)).copied().unwrap_or(1))
 }
 
 /// Takes records for the log; cheap to clone. The thread ends when the last one is dropped.
@@ -91,26 +131,26 @@ impl Log {
         Ok(Self { queue })
     }
 
-    /// Appends events, all of them; answers when Kafka has acknowledged them.
-    pub async fn events(&self, entries: Vec<Entry>) -> Result<(), Unappended> {
+    /// Appends events, all of them; answers when Kafka has acknowledged them, with where they are.
+    pub async fn events(&self, entries: Vec<Entry>) -> Result<Position, Unappended> {
         self.append(|answer| Job::Events(entries, answer)).await
     }
 
     /// Appends that somebody is not to be suggested; answers when Kafka has acknowledged it.
-    pub async fn dismiss(&self, user: UserId, said: Dismissal) -> Result<(), Unappended> {
+    pub async fn dismiss(&self, user: UserId, said: Dismissal) -> Result<Position, Unappended> {
         self.say(TO_DISMISSALS, Entry { user, value: said.to_bytes() }).await
     }
 
     /// Appends what a reader chose; answers when Kafka has acknowledged it.
-    pub async fn choose(&self, user: UserId, chosen: Preferences) -> Result<(), Unappended> {
+    pub async fn choose(&self, user: UserId, chosen: Preferences) -> Result<Position, Unappended> {
         self.say(TO_PREFERENCES, Entry { user, value: chosen.to_bytes() }).await
     }
 
-    async fn say(&self, to: TopicIndex, entry: Entry) -> Result<(), Unappended> {
+    async fn say(&self, to: TopicIndex, entry: Entry) -> Result<Position, Unappended> {
         self.append(|answer| Job::Said(to, entry, Some(answer))).await
     }
 
-    async fn append(&self, job: impl FnOnce(Waiting) -> Job) -> Result<(), Unappended> {
+    async fn append(&self, job: impl FnOnce(Waiting) -> Job) -> Result<Position, Unappended> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_send(job(answer)).map_err(|refused| match refused {
             TrySendError::Full(_) => Unappended::Full,
@@ -129,7 +169,7 @@ impl Log {
 
 struct Open {
     producer: Box<dyn Producer>,
-    partitions: [i32; TOPICS.len()],
+    partitions: Partitions,
 }
 
 impl Appending {
@@ -154,12 +194,14 @@ impl Appending {
             }
             let answer = appended.map_err(|failure| Unappended::Refused(failure.to_string()));
             for job in batch {
+                let answer = answer.as_ref().map(|placed| placed.position(&job));
+                let answer = answer.map_err(Clone::clone);
                 let waiting = match job {
                     Job::Events(_, waiting) => Some(waiting),
                     Job::Said(_, _, waiting) => waiting,
                 };
                 if let Some(waiting) = waiting {
-                    let _ = waiting.send(answer.clone());
+                    let _ = waiting.send(answer);
                 }
             }
         }
@@ -170,7 +212,7 @@ impl Appending {
         open: &mut Option<Open>,
         batch: &[Job],
         outgoing: &mut Outgoing,
-    ) -> Result<(), Failure> {
+    ) -> Result<Placed, Failure> {
         outgoing.clear();
         let open = match open {
             Some(open) => open,
@@ -180,30 +222,23 @@ impl Appending {
             self.push(job, open.partitions, outgoing);
         }
         open.producer.send(outgoing)?;
-        open.producer.flush(self.wait).map(drop)
+        let acknowledged = open.producer.flush(self.wait)?;
+        Ok(Placed { partitions: open.partitions, acknowledged })
     }
 
-    fn push(&self, job: &Job, partitions: [i32; TOPICS.len()], outgoing: &mut Outgoing) {
-        let mut push = |topic: TopicIndex, key: &[u8], value: &[u8]| {
-            let partitions = partitions.get(usize::from(topic.0)).copied().unwrap_or(1);
+    fn push(&self, job: &Job, partitions: Partitions, outgoing: &mut Outgoing) {
+        job.each(|topic, key, value| {
             outgoing.push(OutRecord {
                 topic,
-                partition: partition_of(key, partitions),
-                logged: false,
+                partition: partition_in(&partitions, topic, key),
+                // Its offset is wanted; it bears the time at which it is sent.
+                logged: true,
                 timestamp: self.clock.now(),
                 key: Some(key),
                 value: Some(value),
                 headers: Headers::default(),
             });
-        };
-        match job {
-            Job::Events(entries, _) => {
-                for Entry { user, value } in entries {
-                    push(TO_EVENTS, user.to_string().as_bytes(), value);
-                }
-            }
-            Job::Said(to, Entry { user, value }, _) => push(*to, &user.0, value),
-        }
+        });
     }
 
     fn open(&self) -> Result<Open, Failure> {
@@ -249,7 +284,8 @@ mod tests {
             assert_eq!(metrics.unappended.get(), unappended);
         }
         topics::create(&mut *broker.admin().unwrap(), "feedmill", 1).unwrap();
-        assert_eq!(log.events(vec![entry(1)]).await, Ok(()));
+        let position = log.events(vec![entry(1), entry(2)]).await.unwrap();
+        assert_eq!(position.to_string(), "events-0@2");
         assert_eq!(metrics.unappended.get(), 4);
     }
 }

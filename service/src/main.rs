@@ -21,8 +21,8 @@ mod commands;
 mod config;
 mod daily;
 mod demo;
-mod edge;
 mod doctor;
+mod edge;
 mod event_format;
 mod failed;
 mod health;
@@ -34,6 +34,7 @@ mod needs;
 mod pour;
 mod read;
 mod server;
+mod stores;
 mod token;
 mod verify;
 mod weights;
@@ -146,6 +147,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Metrics(asked) => {
             say(&runtime()?.block_on(commands::metrics::show(&config, &asked))?)
         }
+        Command::State(asked) => runtime()?.block_on(commands::state::run(&config, &asked, say)),
         Command::Weights(asked) => weights(&asked, &config),
         Command::Feed(Feed::Show { user, limit }) => {
             // Most feeds are of v1, for which nobody need be asked.
@@ -253,7 +255,7 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Load(_) | Command::Topics(_)) => &[Need::Kafka],
         Some(Command::Cdc(_) | Command::Feed(Feed::Replay(_))) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(Feed::Show { .. })) => &[Need::Redis],
-        Some(Command::Feed(Feed::Explain { .. })) => &[Need::Secret],
+        Some(Command::Feed(Feed::Explain { .. }) | Command::State(_)) => &[Need::Secret],
         Some(Command::ClickHouse(_) | Command::Metrics(_)) => &[Need::ClickHouse],
         Some(Command::Verify(_)) => &[Need::Kafka, Need::Secret],
         Some(Command::Schema(Schema::Show(_))) => &[],

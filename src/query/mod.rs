@@ -1,7 +1,10 @@
 //! Reads the state of running tasks from outside, while the engine writes.
 //!
 //! An answer is the last committed state; the open transaction does not show. Two calls may see two commits.
-//! A task that does not run here has no answer: its owner must be asked.
+//! A task that does not run here has no answer: its owner must be asked. Only [`stores`], which say in what right they answer,
+//! go on showing for a while what a task committed last before it was given up.
+
+mod stores;
 
 use std::any::Any;
 use std::rc::Rc;
@@ -11,15 +14,21 @@ use crate::error::{Fault, Result};
 use crate::partitioner::partition_of;
 use crate::processor::{Broadcast, Store};
 use crate::record::TaskId;
+use crate::standing::{Role, Standing};
 use crate::store::{
     BroadcastStore, CacheBudget, Column, KeyValue, ReadOnlyStore, Snapshot, StateReader, StateStore,
 };
 use crate::topology::{HandleKind, Topology};
 
+pub use stores::{Found, Row, Scan, Scanned, StoreFacts, StoreKind, Unanswered};
+
 /// Finds what runs in this process.
 pub(crate) trait RunningTasks: Send + Sync {
     /// The committed state of a task, if it runs here.
     fn reader(&self, id: &TaskId) -> Option<Arc<dyn StateReader>>;
+
+    /// The committed state of a task that runs here, or ran here lately, and where it stood before this was asked.
+    fn shown(&self, id: &TaskId) -> Option<(Arc<dyn StateReader>, Role, Standing)>;
 
     /// A broadcast's shared store.
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>>;
@@ -48,7 +57,7 @@ pub struct Query {
 pub enum QueryError {
     /// The task runs elsewhere, or nowhere at the moment.
     NotHere(TaskId),
-    /// The task is this process's and does not run yet: its state is being restored. Ask again.
+    /// The task is this process's and does not run yet: its state is being restored. Unanswered again.
     Opening(TaskId),
     /// The state could not be read.
     Failed(Fault),
@@ -92,10 +101,10 @@ impl Query {
         let id = TaskId { sub_topology: sub.name.clone(), partition };
         let reader = self.running.reader(&id).ok_or_else(|| self.missed(id))?;
         match built.plan.handles.get(handle as usize).map(|handle| &handle.kind) {
-            Some(HandleKind::Store(make)) => {
+            Some(HandleKind::Store(make, _)) => {
                 Ok(make(Column(column as u16), reader, &CacheBudget::new(0))?)
             }
-            Some(HandleKind::Timers(_) | HandleKind::Broadcast { .. }) | None => Err(unknown()),
+            Some(HandleKind::Timers(..) | HandleKind::Broadcast { .. }) | None => Err(unknown()),
         }
     }
 
@@ -141,6 +150,10 @@ mod tests {
 
     impl RunningTasks for Restoring {
         fn reader(&self, _id: &TaskId) -> Option<Arc<dyn StateReader>> {
+            None
+        }
+
+        fn shown(&self, _id: &TaskId) -> Option<(Arc<dyn StateReader>, Role, Standing)> {
             None
         }
 

@@ -13,6 +13,7 @@
 mod broadcast;
 mod cache_budget;
 mod checkpoint;
+mod column_form;
 mod entries;
 mod envelope;
 mod key_bytes;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 pub use broadcast::{BroadcastSnapshot, BroadcastStore, Rejected, SharedView, Snapshot};
 pub(crate) use cache_budget::{CacheBudget, Reservation};
 pub use checkpoint::Checkpoint;
+pub(crate) use column_form::{ColumnForm, RowForm, TimerForm};
 pub use envelope::{Envelope, seal};
 pub use key_value::KeyValue;
 pub use logged_key::LoggedKey;
@@ -150,6 +152,12 @@ pub trait Stores: Send + Sync {
     fn memory(&self) -> Vec<MemoryUse> {
         Vec::new()
     }
+}
+
+/// The first key after all keys that begin with `prefix`, if there is one.
+pub(crate) fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = Vec::new();
+    key_bytes::prefix_end(prefix, &mut end).then_some(end)
 }
 
 /// What timers wait for.

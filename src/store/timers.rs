@@ -27,9 +27,9 @@ const CHANGE_BYTES: usize = 32;
 
 /// One key's deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Deadline {
-    at: Timestamp,
-    is_owed: bool,
+pub(super) struct Deadline {
+    pub(super) at: Timestamp,
+    pub(super) is_owed: bool,
 }
 
 /// The timers of one column.
@@ -226,7 +226,7 @@ impl<K: 'static> TimerQueue<K> {
 }
 
 /// Reads what `stage` wrote.
-fn deadline(bytes: &[u8]) -> Result<Deadline> {
+pub(super) fn deadline(bytes: &[u8]) -> Result<Deadline> {
     let held = Envelope::open(bytes)?;
     let mut slot = None;
     I64.decode(held.value, held.version, &mut slot)?;

@@ -18,6 +18,7 @@ mod progress;
 mod restore;
 mod run;
 mod staging;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,6 +86,8 @@ pub(crate) struct Task {
     bisection: Bisection,
     phase: Phase,
     lag: LagClock,
+    /// When it was told last where it stands.
+    told: Option<Timestamp>,
     processed: u64,
     unflushed_bytes: usize,
     flushed_at: Timestamp,
@@ -169,6 +172,7 @@ impl Task {
             bisection: Bisection::default(),
             phase: Phase::first(history),
             lag: LagClock::default(),
+            told: None,
             processed: 0,
             unflushed_bytes: 0,
             flushed_at: Timestamp::MIN,
@@ -191,7 +195,7 @@ impl Task {
         let plan = &self.context.topology.built().plan;
         for (column, handle) in (0..).zip(&spec.columns) {
             let make = match plan.handles.get(*handle as usize).map(|handle| &handle.kind) {
-                Some(HandleKind::Store(make) | HandleKind::Timers(make)) => make,
+                Some(HandleKind::Store(make, _) | HandleKind::Timers(make, _)) => make,
                 Some(HandleKind::Broadcast { .. }) | None => continue,
             };
             let state = make(Column(column), reader.clone(), caches)?;

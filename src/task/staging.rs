@@ -77,6 +77,7 @@ impl Task {
             store.apply(&self.changes, &self.checkpoint, &Committed::mint())?;
         }
         self.phase = Phase::Idle;
+        self.told = None;
         self.unflushed_bytes += self.changes.bytes();
         self.core.stores.iter_mut().flatten().for_each(|state| state.settle());
         self.progress.iter_mut().for_each(|progress| progress.settle());

@@ -341,7 +341,7 @@ impl Driver {
     pub fn readers(&self) -> BTreeMap<TaskId, Arc<dyn StateReader>> {
         let mut readers = BTreeMap::new();
         for process in self.processes.iter().flatten() {
-            readers.extend(process.instance.readers());
+            readers.extend(process.instance.shown.readers());
         }
         readers
     }

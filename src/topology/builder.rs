@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::hash::Hash;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,7 +13,10 @@ use crate::error::{Fault, Result};
 use crate::processor::{Broadcast, Decoded, Edge, Extractor, Handle, Store, Timers, source};
 use crate::record::{RawRecord, Timestamp, Topic};
 use crate::serde::Serde;
-use crate::store::{BroadcastStore, Index, KeyValue, SharedView, StateStore, TimerQueue};
+use crate::store::{
+    BroadcastStore, Index, KeyValue, RowForm, SharedView, StateReader, StateStore, TimerForm,
+    TimerQueue,
+};
 
 /// Collects a topology; cheap to clone, single-threaded.
 #[derive(Clone)]
@@ -160,21 +164,34 @@ impl Builder {
         value: Arc<dyn Serde<V>>,
     ) -> Store<K, V> {
         let version = value.version();
-        let kind = HandleKind::Store(Arc::new(move |column, reader, budget| {
+        let form = Arc::new(RowForm { keys: key.clone(), values: value.clone() });
+        let make = move |column, reader, budget: &_| {
             let (key, value) = (key.clone(), value.clone());
             Ok(Box::new(KeyValue::new(column, reader, key, value, budget)) as Box<dyn StateStore>)
-        }));
+        };
+        let kind = HandleKind::Store(Arc::new(make), form);
         Handle::at(self.plan.borrow_mut().handle(name, kind, version))
     }
 
     /// Declares timers: one deadline a key, logged, due by wall time.
     pub fn timers<K: 'static>(&self, name: &str, key: impl Serde<K>) -> Timers<K> {
         let key: Arc<dyn Serde<K>> = Arc::new(key);
-        let kind = HandleKind::Timers(Arc::new(move |column, reader, budget| {
+        let form = Arc::new(TimerForm { keys: key.clone() });
+        let make = move |column, reader: Arc<dyn StateReader>, budget: &_| {
             Ok(Box::new(TimerQueue::open(column, &*reader, key.clone(), budget)?)
                 as Box<dyn StateStore>)
-        }));
+        };
+        let kind = HandleKind::Timers(Arc::new(make), form);
         Handle::at(self.plan.borrow_mut().handle(name, kind, TimerQueue::<K>::VERSION))
+    }
+
+    /// Tells that these bytes of a key are the key of the records that change its row, so that whoever asks for a row by
+    /// name knows its partition. What is not placed is looked for in all partitions.
+    pub fn placed<T>(&self, handle: Handle<T>, bytes: Range<usize>) -> Handle<T> {
+        if let Some(plan) = self.plan.borrow_mut().handles.get_mut(usize::from(handle.index())) {
+            plan.placed_by = Some(bytes);
+        }
+        handle
     }
 
     /// Reads a compacted topic whole, in every process; processors see it and hear of its changes.

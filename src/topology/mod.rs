@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use builder::{Builder, Internal, InvalidTopology, Use};
 pub(crate) use change::{ANEW, changes};
 pub use change::{Change, Subject, Verdict};
-pub(crate) use plan::{HandleKind, Plan, TopicKind};
+pub(crate) use plan::{HandleKind, HandlePlan, Plan, TopicKind};
 pub(crate) use shape::{Role, Shape};
 pub use stream::Stream;
 

@@ -82,7 +82,7 @@ fn sub_topology(plan: &Plan, nodes: &[usize]) -> SubTopology {
         }
         for used in &node.uses {
             match plan.handles.get(*used as usize).map(|handle| &handle.kind) {
-                Some(HandleKind::Store(_) | HandleKind::Timers(_)) => columns.insert(*used),
+                Some(HandleKind::Store(..) | HandleKind::Timers(..)) => columns.insert(*used),
                 Some(HandleKind::Broadcast { .. }) => broadcasts.insert(*used),
                 None => false,
             };
@@ -161,8 +161,8 @@ fn check_stores(plan: &Plan, subs: &[SubTopology], faults: &mut Vec<String>) {
     for (index, handle) in plan.handles.iter().enumerate() {
         if !used.contains(&(index as u16)) {
             let kind = match handle.kind {
-                HandleKind::Store(_) => "store",
-                HandleKind::Timers(_) => "timers",
+                HandleKind::Store(..) => "store",
+                HandleKind::Timers(..) => "timers",
                 HandleKind::Broadcast { .. } => "broadcast",
             };
             faults.push(format!("no operator uses the {kind} {}", handle.name));
@@ -197,7 +197,7 @@ fn check_timers(plan: &Plan, faults: &mut Vec<String>) {
     for (index, handle) in plan.handles.iter().enumerate() {
         let users = plan.nodes.iter().filter(|node| node.uses.contains(&(index as u16)));
         let users: Vec<_> = users.map(|node| &*node.name).collect();
-        if matches!(handle.kind, HandleKind::Timers(_)) && users.len() > 1 {
+        if matches!(handle.kind, HandleKind::Timers(..)) && users.len() > 1 {
             let (name, users) = (&handle.name, users.join(", "));
             faults.push(format!("timers {name} are attached to {users}: a deadline rings at one"));
         }

@@ -1,11 +1,12 @@
 //! The builder's notes: nodes, stores, topics and the faults found on the way.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::processor::MakeSource;
 use crate::record::Topic;
-use crate::store::{BroadcastStore, CacheBudget, Column, StateReader, StateStore};
+use crate::store::{BroadcastStore, CacheBudget, Column, ColumnForm, StateReader, StateStore};
 
 /// Makes the typed face of a store over a task's bytes. Its cache takes a share of the budget.
 pub(crate) type MakeState =
@@ -48,12 +49,14 @@ pub(crate) struct HandlePlan {
     pub kind: HandleKind,
     /// The version in which its values are written.
     pub version: u8,
+    /// Which bytes of its keys are the key of the records that change it, if that is known.
+    pub placed_by: Option<Range<usize>>,
 }
 
 /// What a handle stands for.
 pub(crate) enum HandleKind {
-    Store(MakeState),
-    Timers(MakeState),
+    Store(MakeState, Arc<dyn ColumnForm>),
+    Timers(MakeState, Arc<dyn ColumnForm>),
     Broadcast { topic: Topic, make: MakeBroadcast },
 }
 
@@ -66,10 +69,18 @@ pub(crate) enum TopicKind {
 }
 
 impl HandlePlan {
+    /// Its form for whoever does not know its types; a broadcast has none.
+    pub(crate) fn form(&self) -> Option<&Arc<dyn ColumnForm>> {
+        match &self.kind {
+            HandleKind::Store(_, form) | HandleKind::Timers(_, form) => Some(form),
+            HandleKind::Broadcast { .. } => None,
+        }
+    }
+
     pub(crate) fn broadcast_topic(&self) -> Option<Topic> {
         match &self.kind {
             HandleKind::Broadcast { topic, .. } => Some(topic.clone()),
-            HandleKind::Store(_) | HandleKind::Timers(_) => None,
+            HandleKind::Store(..) | HandleKind::Timers(..) => None,
         }
     }
 }
@@ -91,7 +102,7 @@ impl Plan {
     /// Adds a handle whose values are written in `version`; answers its index.
     pub(crate) fn handle(&mut self, name: &str, kind: HandleKind, version: u8) -> u16 {
         let index = u16::try_from(self.handles.len()).unwrap_or(u16::MAX);
-        self.handles.push(HandlePlan { name: name.into(), kind, version });
+        self.handles.push(HandlePlan { name: name.into(), kind, version, placed_by: None });
         index
     }
 

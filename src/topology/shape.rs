@@ -259,8 +259,8 @@ fn sub_shape(built: &Built, sub: &SubTopology) -> SubShape {
     };
     let store = |handle: &super::plan::HandlePlan| {
         let kind = match handle.kind {
-            HandleKind::Timers(_) => StoreKind::Timers,
-            HandleKind::Store(_) | HandleKind::Broadcast { .. } => StoreKind::KeyValue,
+            HandleKind::Timers(..) => StoreKind::Timers,
+            HandleKind::Store(..) | HandleKind::Broadcast { .. } => StoreKind::KeyValue,
         };
         (handle.name.clone(), StoreShape { kind, version: handle.version })
     };

@@ -100,9 +100,9 @@ impl<K: 'static, V: 'static> Stream<K, V> {
         let mut sorted = Uses::default();
         for index in uses {
             match plan.handles.get(*index as usize).map(|handle| &handle.kind) {
-                Some(HandleKind::Timers(_)) => sorted.timers.push(*index),
+                Some(HandleKind::Timers(..)) => sorted.timers.push(*index),
                 Some(HandleKind::Broadcast { .. }) => sorted.broadcasts.push(*index),
-                Some(HandleKind::Store(_)) | None => {}
+                Some(HandleKind::Store(..)) | None => {}
             }
         }
         sorted

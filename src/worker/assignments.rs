@@ -8,6 +8,7 @@ use super::ownership::{Assignment, AssignmentEpoch};
 use super::{Stop, Worker};
 use crate::fail_points::FailPoint;
 use crate::record::{TaskId, Timestamp};
+use crate::store::TaskStore;
 use crate::task::Reason;
 
 impl Worker {
@@ -31,7 +32,7 @@ impl Worker {
                 self.instance.fail_points.pass(FailPoint::Revoked)?;
                 self.commit(Reason::Revoked, now)?;
             }
-            self.release(&gone)?;
+            self.release(&gone, now)?;
         }
         let mut taken = false;
         for Assignment { partition, epoch, .. } in
@@ -62,8 +63,9 @@ impl Worker {
         true
     }
 
-    /// Closes the tasks of these partitions; what they have not committed is undone by the abort.
-    pub(super) fn release(&mut self, partitions: &[i32]) -> Result<(), Stop> {
+    /// Closes the tasks of these partitions; what they have not committed is undone by the abort. What they have committed is
+    /// shown for a while longer, unless the process stops.
+    pub(super) fn release(&mut self, partitions: &[i32], now: Timestamp) -> Result<(), Stop> {
         let of_those = |id: &TaskId| partitions.contains(&id.partition);
         if self.running().any(|(id, task)| of_those(id) && task.has_worked()) {
             self.abort()?;
@@ -77,7 +79,14 @@ impl Worker {
             self.delayed.remove(&id);
             self.instance.ailments.delayed.clear(&id);
             self.instance.ailments.stopped.clear(&id);
-            self.close(&id, state)?;
+            match self.give_up(&id, state)? {
+                Some(store) if !self.instance.is_stopping() => {
+                    // Should it be closed before, its tail will be restored.
+                    self.instance.flush_later(store.flusher());
+                    self.instance.shown.keep(&id, store, now);
+                }
+                store => self.close(&id, store),
+            }
         }
         for partition in partitions {
             self.assigned.remove(partition);
@@ -89,22 +98,30 @@ impl Worker {
     /// Puts a task into this state, and closes it if it runs.
     pub(super) fn replace(&mut self, id: &TaskId, by: TaskState) -> Result<(), Stop> {
         let state = self.tasks.insert(id.clone(), by);
-        self.close(id, state)
+        let store = self.give_up(id, state)?;
+        self.close(id, store);
+        Ok(())
     }
 
-    fn close(&mut self, id: &TaskId, state: Option<TaskState>) -> Result<(), Stop> {
-        self.instance.publish(id, None);
+    /// Has a task run no more; answers its store.
+    fn give_up(
+        &mut self,
+        id: &TaskId,
+        state: Option<TaskState>,
+    ) -> Result<Option<Box<dyn TaskStore>>, Stop> {
         // Its sources are resumed where it is opened again: who stayed marked as full would never be paused.
         self.full.remove(id);
         // A store that was restored for this task must not stay open: nobody else could open it.
         drop(self.instance.take_restored(id));
-        let Some(TaskState::Running(task)) = state else { return Ok(()) };
+        let Some(TaskState::Running(task)) = state else { return Ok(None) };
         self.consumer.unassign(&task.sources()).map_err(|failure| self.died(&failure))?;
-        if let Some(store) = task.into_store()
-            && let Err(fault) = store.close()
-        {
+        Ok(task.into_store())
+    }
+
+    fn close(&self, id: &TaskId, store: Option<Box<dyn TaskStore>>) {
+        self.instance.shown.hide(id);
+        if let Some(Err(fault)) = store.map(TaskStore::close) {
             tracing::warn!(task = %id, %fault, "state was not flushed; its tail will be restored");
         }
-        Ok(())
     }
 }

@@ -11,12 +11,13 @@ use std::time::Duration;
 use super::ailments::Ailments;
 use super::memory::WorkerMemory;
 use super::ownership::{AssignmentEpoch, Ownership};
+use super::shown::ShownTasks;
 use crate::broker::{Broker, Consumer, GroupMetadata, Producer};
 use crate::config::Config;
 use crate::fail_points::FailPoints;
 use crate::metrics::Metrics;
 use crate::record::{TaskId, Timestamp, Topic};
-use crate::store::{StateReader, Stores};
+use crate::store::Stores;
 use crate::task::{AppContext, Lag, RestoreError, RestoreJob, Restored};
 
 /// See the module.
@@ -42,7 +43,8 @@ pub(crate) struct Instance {
     flushes: Mutex<Vec<Flush>>,
     has_flush: Condvar,
     restored: Mutex<BTreeMap<TaskId, Result<Restored, RestoreError>>>,
-    readers: Mutex<BTreeMap<TaskId, Arc<dyn StateReader>>>,
+    /// The tasks whose state can be read.
+    pub shown: ShownTasks,
     /// What ails tasks and workers.
     pub ailments: Ailments,
     heartbeats: Vec<AtomicI64>,
@@ -133,7 +135,7 @@ impl Instance {
             flushes: Mutex::default(),
             has_flush: Condvar::new(),
             restored: Mutex::default(),
-            readers: Mutex::default(),
+            shown: ShownTasks::default(),
             ailments: Ailments::default(),
             heartbeats,
             lags,
@@ -232,29 +234,6 @@ impl Instance {
 
     pub(crate) fn take_restored(&self, id: &TaskId) -> Option<Result<Restored, RestoreError>> {
         lock(&self.restored).remove(id)
-    }
-
-    /// Lets others read a task's committed state; `None` ends it.
-    pub(crate) fn publish(&self, id: &TaskId, reader: Option<Arc<dyn StateReader>>) {
-        let mut readers = lock(&self.readers);
-        match reader {
-            Some(reader) => readers.insert(id.clone(), reader),
-            None => readers.remove(id),
-        };
-    }
-
-    pub(crate) fn reader(&self, id: &TaskId) -> Option<Arc<dyn StateReader>> {
-        lock(&self.readers).get(id).cloned()
-    }
-
-    /// Every task that can be read.
-    #[cfg(feature = "testing")]
-    pub(crate) fn readers(&self) -> BTreeMap<TaskId, Arc<dyn StateReader>> {
-        lock(&self.readers).clone()
-    }
-
-    pub(crate) fn readable(&self) -> usize {
-        lock(&self.readers).len()
     }
 
     pub(crate) fn heartbeat(&self, worker: usize, now: Timestamp) {

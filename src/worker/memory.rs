@@ -53,6 +53,7 @@ impl Worker {
             return;
         }
         self.tended = now;
+        self.instance.shown.close_kept(now);
         let mut queued = 0;
         for state in self.tasks.values_mut() {
             if let TaskState::Running(task) = state {

@@ -22,6 +22,7 @@ mod recovery;
 mod restore_thread;
 mod retry;
 mod scheduling;
+mod shown;
 mod start_plan;
 mod startup;
 mod topics;
@@ -252,10 +253,17 @@ impl Worker {
     /// Tells the process how far the tasks are behind, whether some open, and whether all is done. Neither those that open
     /// nor those that rest count in how far the others are: nothing that others do would wait for them.
     fn tell_progress(&mut self, now: Timestamp) {
-        let (consumer, paused) = (&self.consumer, &self.paused);
+        let (consumer, paused, shown) = (&self.consumer, &self.paused, &self.instance.shown);
+        let end_of = |source: &TopicPartition| consumer.end_seen(source);
         let lags = self.tasks.iter_mut().filter(|(id, _)| !paused.contains_key(id));
-        let lags = lags.filter_map(|(_, state)| match state {
-            TaskState::Running(task) => Some(task.lag(now, |source| consumer.end_seen(source))),
+        let lags = lags.filter_map(|(id, state)| match state {
+            TaskState::Running(task) => {
+                let lag = task.lag(now, end_of);
+                if let Some(standing) = task.moved(now, end_of) {
+                    shown.moved(id, standing);
+                }
+                Some(lag)
+            }
             TaskState::Waiting(_) | TaskState::Restoring(_) | TaskState::Stopped => None,
         });
         let lag = lags.max().unwrap_or(Lag::Behind(Duration::ZERO));
@@ -359,7 +367,9 @@ impl Worker {
     pub(crate) fn close_all(&mut self, now: Timestamp) -> Result<(), Stop> {
         self.commit(Reason::Closing, now)?;
         let assigned: Vec<_> = self.assigned.keys().copied().collect();
-        self.release(&assigned)
+        self.release(&assigned, now)?;
+        self.instance.shown.close_all_kept();
+        Ok(())
     }
 }
 

@@ -153,6 +153,8 @@ impl Worker {
     fn open(&mut self, id: &TaskId, now: Timestamp) -> Result<(), OpenError> {
         // What was restored for an earlier opening: its store would be in the way.
         drop(self.instance.take_restored(id));
+        // And what was kept of it when it was given up here.
+        self.instance.shown.hide(id);
         self.transaction.init_producer()?;
         let sources = self.sources_of(id);
         let committed = match self.consumer.committed(&sources) {
@@ -340,7 +342,9 @@ impl Worker {
         self.consumer.assign(&task.offsets())?;
         self.delayed.remove(id);
         self.instance.ailments.delayed.clear(id);
-        self.instance.publish(id, reader);
+        if let Some(reader) = reader {
+            self.instance.shown.show(id, reader, task.standing());
+        }
         self.tasks.insert(id.clone(), TaskState::Running(Box::new(task)));
         Ok(())
     }

@@ -123,7 +123,7 @@ fn broadcasts(topology: &Topology) -> BTreeMap<u16, Arc<dyn BroadcastStore>> {
     let handles = topology.built().plan.handles.iter().enumerate();
     let made = handles.filter_map(|(index, handle)| match &handle.kind {
         HandleKind::Broadcast { make, .. } => Some((index as u16, make())),
-        HandleKind::Store(_) | HandleKind::Timers(_) => None,
+        HandleKind::Store(..) | HandleKind::Timers(..) => None,
     });
     made.collect()
 }

@@ -24,6 +24,7 @@ mod producers;
 mod scaling;
 mod secured;
 mod silences;
+mod stores;
 mod stream;
 mod suggestions;
 mod tiers;

@@ -120,7 +120,10 @@ impl World {
             .env("FEEDMILL_STATE__SECRET_FILE", self.dir.path().join("secret"))
             .env("FEEDMILL_STATE__WORKERS", urls.join(","))
             .env("FEEDMILL_HTTP__LISTEN", format!("127.0.0.1:{}", self.ports.public))
-            .env("FEEDMILL_HTTP__INTERNAL_LISTEN", format!("127.0.0.1:{internal}"));
+            .env("FEEDMILL_HTTP__INTERNAL_LISTEN", format!("127.0.0.1:{internal}"))
+            // Facts are polled for, and nobody stands before it who had to see that it goes.
+            .env("FEEDMILL_LIMITS__USER_PER_MINUTE", "0")
+            .env("FEEDMILL_HTTP__UNREADY_WAIT_MS", "0");
         if !stack.registry().is_empty() {
             command.env("FEEDMILL_REGISTRY__URLS", stack.registry());
         }
@@ -445,6 +448,38 @@ impl World {
     pub fn component_of_worker(&self, number: usize, name: &str) -> Value {
         let url = format!("http://127.0.0.1:{}/ready", self.ports.workers[number]);
         curl(&[&url], None, None).1["components"][name].clone()
+    }
+
+    /// Sends something that is taken, and tells the position at which it was put down.
+    pub fn position_of(&self, method: &str, path: &str, token: &str, body: &Value) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.ports.public);
+        let mut command = Command::new("curl");
+        command.args(["-sS", "-o", "/dev/null", "-w", "%{http_code} %header{x-feed-position}"]);
+        command.args(["-X", method, "-H", &format!("authorization: Bearer {token}")]);
+        command.args(["-H", "content-type: application/json", "-d", &body.to_string(), &url]);
+        let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        said.strip_prefix("202 ").unwrap_or_else(|| panic!("{said}")).to_owned()
+    }
+
+    /// What the worker of this number says of stores.
+    pub fn ask_store(&self, number: usize, path: &str) -> (u16, Value) {
+        curl(&[&self.store_url(number, path)], Some("between-ourselves"), None)
+    }
+
+    /// The same of a question that another worker has passed on.
+    pub fn ask_store_passed_on(&self, number: usize, path: &str) -> (u16, Value) {
+        let url = self.store_url(number, path);
+        curl(&["-H", "x-feed-hop: 1", &url], Some("between-ourselves"), None)
+    }
+
+    /// Where the worker of this number listens.
+    pub fn worker_url(&self, number: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ports.workers[number])
+    }
+
+    fn store_url(&self, number: usize, path: &str) -> String {
+        let between = if path.is_empty() { "" } else { "/" };
+        format!("{}/state/v1/stores{between}{path}", self.worker_url(number))
     }
 
     /// Whether the worker of this number still runs.

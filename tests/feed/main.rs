@@ -8,6 +8,7 @@ mod comparison;
 mod counters;
 mod dead_letters;
 mod floor;
+mod named_stores;
 mod on_demand;
 mod on_engine;
 mod past;

@@ -21,6 +21,7 @@ mod restore;
 mod seeded;
 mod settled;
 mod sinks;
+mod stores;
 mod timers;
 mod topology;
 mod waiting;

@@ -192,7 +192,8 @@ impl TaskStore for CountedStore {
 }
 
 #[test]
-fn the_store_of_a_task_that_goes_elsewhere_is_closed() -> Result<()> {
+fn the_store_of_a_task_that_goes_elsewhere_is_closed_when_its_last_state_was_shown_for_long_enough()
+-> Result<()> {
     let builder = Builder::new("app");
     builder.stream("lines", Utf8, Utf8).count("counts", Utf8).to("out", Utf8, I64);
     let closed: Arc<AtomicUsize> = Arc::default();
@@ -209,6 +210,8 @@ fn the_store_of_a_task_that_goes_elsewhere_is_closed() -> Result<()> {
     driver.restart(1)?;
     driver.settle()?;
     assert_eq!((driver.tasks(0), driver.tasks(1)), (1, 1));
+    assert_eq!(closed.load(Ordering::SeqCst) - before, 0);
+    driver.advance(Duration::from_secs(61))?;
     assert_eq!(closed.load(Ordering::SeqCst) - before, 1);
     Ok(())
 }

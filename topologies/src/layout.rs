@@ -4,10 +4,19 @@
 //! [`WireSerde`], serves both. Ids keep their order as bytes, and so do pairs of ids: a scan by the first
 //! half finds all seconds, ascending.
 
+use std::fmt::{self, Display};
+use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use millstream::{Fault, Result, Serde};
-use schemas::{Cursor, Payload, Poison, SchemaById, Wire};
+use millstream::{Fault, Readable, Result, Serde, hex_prefix};
+use schemas::{Cursor, Payload, Poison, SchemaById, TrendingKey, Wire};
+use serde::Serialize;
+
+/// The bytes of a key's first id. Where that is the key of the records that change the row, they say its partition.
+pub const FIRST_ID: Range<usize> = 0..16;
+/// The same of a pair's second id.
+pub const SECOND_ID: Range<usize> = 16..32;
 
 /// The serde of everything that has a wire form.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +33,77 @@ impl<T: Wire + 'static> Serde<T> for WireSerde {
 
     fn weight(&self, value: &T) -> usize {
         size_of::<T>() + value.heap_bytes()
+    }
+}
+
+/// The serde of a store's keys, which have a text too.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySerde;
+
+/// The serde of a store's values, which can be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct RowSerde;
+
+/// What a key of a store is.
+pub trait Key: Wire + Display + FromStr + 'static {
+    /// The bytes that keys begin with whose text begins so.
+    fn prefix(text: &str) -> Option<Vec<u8>> {
+        hex_prefix(text)
+    }
+}
+
+impl Key for schemas::UserId {}
+impl Key for schemas::PostId {}
+impl Key for schemas::CommentId {}
+impl Key for schemas::LikeId {}
+impl<A: Id, B: Id> Key for Pair<A, B> {}
+
+impl Key for TrendingKey {
+    /// Digits of a number say nothing of how its bytes begin.
+    fn prefix(_text: &str) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// One of the ids that pairs are made of.
+pub trait Id: Wire + Display + FromStr + 'static {}
+impl Id for schemas::UserId {}
+impl Id for schemas::PostId {}
+impl Id for schemas::EventId {}
+
+impl<T: Key> Serde<T> for KeySerde {
+    fn encode(&self, value: &T, out: &mut Vec<u8>) {
+        value.encode(out);
+    }
+
+    fn decode(&self, bytes: &[u8], version: u8, slot: &mut Option<T>) -> Result<()> {
+        WireSerde.decode(bytes, version, slot)
+    }
+
+    fn weight(&self, value: &T) -> usize {
+        Serde::weight(&WireSerde, value)
+    }
+
+    fn readable(&self) -> Readable<T> {
+        Readable::key().by_prefix(T::prefix)
+    }
+}
+
+impl<T: Wire + Serialize + 'static> Serde<T> for RowSerde {
+    fn encode(&self, value: &T, out: &mut Vec<u8>) {
+        value.encode(out);
+    }
+
+    fn decode(&self, bytes: &[u8], version: u8, slot: &mut Option<T>) -> Result<()> {
+        WireSerde.decode(bytes, version, slot)
+    }
+
+    fn weight(&self, value: &T) -> usize {
+        Serde::weight(&WireSerde, value)
+    }
+
+    fn readable(&self) -> Readable<T> {
+        Readable::value()
     }
 }
 
@@ -68,6 +148,23 @@ impl<A: Wire, B: Wire> Wire for Pair<A, B> {
         let (first, second) = (fields.bytes::<16>("first")?, fields.bytes::<16>("second")?);
         fields.end()?;
         Ok(Self(A::decode(&first)?, B::decode(&second)?))
+    }
+}
+
+/// As text both have a colon between.
+impl<A: Display, B: Display> Display for Pair<A, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0, self.1)
+    }
+}
+
+impl<A: FromStr, B: FromStr> FromStr for Pair<A, B> {
+    /// What it is nobody asks: there is only one way to write a pair.
+    type Err = ();
+
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        let (first, second) = text.split_once(':').ok_or(())?;
+        Ok(Self(first.parse().map_err(|_| ())?, second.parse().map_err(|_| ())?))
     }
 }
 

@@ -24,6 +24,7 @@
 //! | `hidden` | one a user and post of which something was said in 90 days; as `seen` | 16 |
 
 use schemas::{Cursor, Mark, Poison, PostId, PostImage, PostLine, Profile, UserId, Wire};
+use serde::Serialize;
 
 use crate::engagement::interactions::{Interactions, Less, Tally};
 use crate::engagement::line::{Sent, Unsent};
@@ -53,7 +54,7 @@ pub const INTERACTIONS_BYTES_MAX: usize = 2 + 3 * (1 + 4 + 12 * entries_max(90))
 pub const DAYS_BYTES_MAX: usize = 4 + 8 * DAYS_MAX;
 
 /// A time as a value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Time(pub i64);
 
 impl Wire for Time {
@@ -67,7 +68,7 @@ impl Wire for Time {
 }
 
 /// How many rows there are; below zero while a deletion has come before its insertion.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Count(pub i64);
 
 impl Wire for Count {

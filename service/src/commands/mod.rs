@@ -1,4 +1,4 @@
-//! The commands that do one thing and end: create the topics, put weight sets into force, register schemas, show a feed, as it is and as it was, and the metrics of a
+//! The commands that do one thing and end: create the topics, put weight sets into force, register schemas, show a feed, as it is and as it was, the stores of workers, and the metrics of a
 //! day, tell what a start would do, load a world, delete what a TRUNCATE deleted, compare what servers have, compare
 //! rankings.
 
@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod replay;
 pub mod schema;
 pub mod show;
+pub mod state;
 pub mod topics;
 pub mod topology;
 pub mod truncate;

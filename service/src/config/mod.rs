@@ -167,6 +167,8 @@ pub struct State {
     pub workers: Vec<String>,
     /// The file with the secret that instances show each other.
     pub secret_file: Option<PathBuf>,
+    /// Where the other instances reach this one's internal listener; at its own address unless told.
+    pub advertise: Option<String>,
     /// How long a read waits for a worker.
     pub wait: Duration,
 }
@@ -395,8 +397,14 @@ fn state(from: &mut ConfigValues) -> State {
         from.fault("state.workers", &format!("{words}, found {url:?}"));
     }
     let secret = from.text("state.secret_file", "");
+    let advertise = Some(from.text("state.advertise", "")).filter(|url| !url.is_empty());
+    if let Some(url) = advertise.as_ref().filter(|url| !is_http_server(url)) {
+        let words = "is a URL such as http://worker-1:9901";
+        from.fault("state.advertise", &format!("{words}, found {url:?}"));
+    }
     State {
         workers,
+        advertise,
         secret_file: (!secret.is_empty()).then(|| secret.into()),
         wait: from.millis("state.wait_ms", 200),
     }

@@ -12,7 +12,7 @@ use warp::reply::Response;
 
 use super::parameter::{Number, Parameter};
 use super::routes::Request;
-use super::{Api, Fault, Refusal, body, json};
+use super::{Api, Fault, Refusal, at, body, json};
 use crate::read::suggestions::{LeftOutShown, SUGGESTED_MAX, SuggestedUser};
 
 /// How many.
@@ -98,6 +98,7 @@ pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
     let (user, whom) = (UserId(caller.user.into_bytes()), UserId(user_id.into_bytes()));
     let said = Dismissal { whom, at_ms: api.reads.now().0 };
     let stored = api.log.dismiss(user, said).await;
-    stored.map_err(|_| Refusal::unavailable("the dismissal could not be stored"))?;
-    Ok(json(StatusCode::ACCEPTED, &Dismissed { dismissed: user_id }, Uuid::new_v4()))
+    let position = stored.map_err(|_| Refusal::unavailable("the dismissal could not be stored"))?;
+    let answer = json(StatusCode::ACCEPTED, &Dismissed { dismissed: user_id }, Uuid::new_v4());
+    Ok(at(answer, &position))
 }

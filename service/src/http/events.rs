@@ -17,7 +17,7 @@ use warp::reply::Response;
 
 use super::auth::Caller;
 use super::routes::Request;
-use super::{Api, Fault, Refusal, body, json};
+use super::{Api, Fault, Refusal, at, body, json};
 use crate::event_format::EventFormat;
 use crate::log::{Entry, Unappended};
 
@@ -77,13 +77,14 @@ pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
         return Err(Refusal::forbidden(checked.foreign));
     }
     let accepted = checked.entries.len();
-    api.log.events(checked.entries).await.map_err(|unappended| match unappended {
+    let appended = api.log.events(checked.entries).await;
+    let position = appended.map_err(|unappended| match unappended {
         Unappended::Full => Refusal::unavailable("too many events are waiting"),
         Unappended::Refused(_) => Refusal::unavailable("the events could not be stored"),
     })?;
     api.metrics.events.inc_by(accepted as u64);
     let answer = Answer { received, accepted, duplicates: checked.duplicates };
-    Ok(json(StatusCode::ACCEPTED, &answer, Uuid::new_v4()))
+    Ok(at(json(StatusCode::ACCEPTED, &answer, Uuid::new_v4()), &position))
 }
 
 fn check(

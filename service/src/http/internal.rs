@@ -10,17 +10,21 @@ use std::sync::Arc;
 use schemas::{PostId, RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
-use warp::http::{HeaderValue, Method, StatusCode};
+use warp::http::header::AUTHORIZATION;
+use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::path::Tail;
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::parameter::{Given, Number, Parameter, Text, number};
-use super::{READING, Refusal, json, none_of, raw_query, recover, with};
+use super::{READING, Refusal, json, none_of, raw_query, recover, stores, with};
 use crate::health::{Health, Seen, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, Asked, PUBLISHED, StateFault, StateFeeds};
+use crate::stores::peers::HOP;
+use crate::stores::{Reach, Stores};
 
 /// As of which time state ranks; the current one unless told.
 static AS_OF: Parameter<Text<i64>> = Parameter {
@@ -83,6 +87,8 @@ pub struct Internal {
     pub metrics: Arc<Metrics>,
     /// The state of this process, if it has any.
     pub state: Option<Arc<dyn StateFeeds>>,
+    /// The stores of the application, if this process has any.
+    pub stores: Option<Arc<Stores>>,
     /// The digest of what other instances show; without one nobody is asked for it.
     pub secret: Option<[u8; 32]>,
     /// The time by which state ranks.
@@ -124,11 +130,11 @@ pub fn internal(
         .and(warp::method())
         .and(raw_query())
         .and(with(of))
-        .and(warp::header::optional("authorization"))
+        .and(warp::header::headers_cloned())
         .then(
-            |path: Tail, method, query: String, of: Arc<Internal>, shown: Option<String>| async move {
+            |path: Tail, method, query: String, of: Arc<Internal>, headers: HeaderMap| async move {
                 let path: Vec<_> = path.as_str().split('/').collect();
-                let answer = of.state(&method, (&path, &query), shown.as_deref()).await;
+                let answer = of.state(&method, (&path, &query), &headers).await;
                 answer.unwrap_or_else(Refusal::into_response)
             },
         );
@@ -149,17 +155,24 @@ impl Internal {
         &self,
         method: &Method,
         (path, query): (&[&str], &str),
-        shown: Option<&str>,
+        headers: &HeaderMap,
     ) -> Result<Response, Refusal> {
         match path {
             ["feed" | "trending" | "post" | "items", _] | ["why", _, _] | ["people"] => {}
+            ["stores"] | ["stores", _] | ["stores", _, _] => {}
             _ => return Err(Refusal::not_found()),
         }
         if !READING.0.contains(method) {
             return Err(Refusal::not_allowed(READING.1));
         }
+        let shown = headers.get(AUTHORIZATION).and_then(|shown| shown.to_str().ok());
         self.admit(shown)?;
         match *path {
+            ["stores", ref rest @ ..] => {
+                let stores = self.stores.as_ref().ok_or_else(Refusal::not_shown)?;
+                let reach = if headers.contains_key(HOP) { Reach::Own } else { Reach::Anybody };
+                stores::answer(stores, (rest, query), reach).await
+            }
             ["feed", user] => self.feed(user, query).await,
             ["trending", window] => self.trending(window).await,
             ["why", user, post] => self.why(user, post).await,
@@ -176,7 +189,7 @@ impl Internal {
         let shown = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let shown = shown.map(|(_, secret)| secret);
         if let Some(secret) = &self.secret
-            && shown.is_none_or(|shown| digest(shown) != *secret)
+            && shown.is_none_or(|shown| !bool::from(digest(shown).ct_eq(secret)))
         {
             return Err(Refusal::unauthenticated());
         }

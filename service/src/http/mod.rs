@@ -22,6 +22,7 @@ mod patch;
 mod preferences;
 mod refusal;
 mod routes;
+mod stores;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use millstream::Position;
 use serde::Serialize;
 use tokio::sync::watch;
 use topologies::suggestions::SuggestionWeights;
@@ -56,6 +58,9 @@ use cursor::Cursors;
 use feed_page::FeedPage;
 pub use refusal::{Fault, Refusal, recover};
 use routes::{Match, Request, Route};
+
+/// The header that says where a write was put down.
+const POSITION: &str = "x-feed-position";
 
 /// What the public routes need.
 pub struct Api {
@@ -124,6 +129,15 @@ pub fn public(
         },
     );
     document().or(answered).unify().recover(move |rejection| recover(rejection, bytes_max))
+}
+
+/// An answer to a write, with where it was put down: whoever asks a store for that position reads it. What the writer need
+/// not know is not in the way of who does not ask.
+fn at(mut answer: Response, position: &Position) -> Response {
+    if let Ok(position) = HeaderValue::from_str(&position.to_string()) {
+        answer.headers_mut().insert(POSITION, position);
+    }
+    answer
 }
 
 /// What the routes are, for whoever asks.

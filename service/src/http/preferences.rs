@@ -9,7 +9,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::routes::Request;
-use super::{Api, Fault, Refusal, body, json};
+use super::{Api, Fault, Refusal, at, body, json};
 
 /// So many words may be muted.
 const WORDS_MAX: usize = 200;
@@ -59,8 +59,9 @@ pub async fn put(api: &Api, request: Request) -> Result<Response, Refusal> {
     let user = UserId(caller.user.into_bytes());
     let chosen = Chosen::of(&kept);
     let stored = api.log.choose(user, kept).await;
-    stored.map_err(|_| Refusal::unavailable("the preferences could not be stored"))?;
-    Ok(json(StatusCode::ACCEPTED, &chosen, Uuid::new_v4()))
+    let position =
+        stored.map_err(|_| Refusal::unavailable("the preferences could not be stored"))?;
+    Ok(at(json(StatusCode::ACCEPTED, &chosen, Uuid::new_v4()), &position))
 }
 
 impl Chosen {

@@ -167,6 +167,18 @@ impl Refusal {
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", message)
     }
 
+    /// 421 of a store: only another instance shows what was asked for.
+    pub fn not_shown() -> Self {
+        let message = "another instance shows this";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "not_owner", message)
+    }
+
+    /// 503: what was found is not as fresh as was asked for, with how fresh it is.
+    pub fn not_fresh(code: &'static str, found: String) -> Self {
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, found);
+        Self { retry_after_s: Some(1), ..refusal }
+    }
+
     /// 503, to be tried again.
     pub fn unavailable(message: &'static str) -> Self {
         let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);

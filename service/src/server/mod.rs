@@ -10,7 +10,8 @@ mod tests;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use connectors::postgres::{Database, Limits};
 use connectors::redis::{FeedCache, RateBuckets, SuggestionCache};
@@ -39,8 +40,15 @@ use crate::read::{
     Guard, Guarded, LocalState, RankedByClickHouse, RankedTier, Reads, RemoteState, Source,
     StateFeeds, Tiers, Workers,
 };
+use crate::stores::announcement::Signer;
+use crate::stores::directory::Directory;
+use crate::stores::peers::Peers;
+use crate::stores::{Announcing, OwnStores, Stores};
 use crate::weights::WeightSets;
 use crate::worker::Supervisor;
+
+/// How long a stop waits until that is said.
+const ANNOUNCER_WAIT: Duration = Duration::from_secs(1);
 
 /// What this process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +76,8 @@ pub struct Server {
     probes: Vec<JoinHandle<()>>,
     serving: Option<JoinHandle<()>>,
     looked_at: Option<JoinHandle<()>>,
+    /// Says what this process shows, and at its end that it stops.
+    announcer: Option<thread::JoinHandle<()>>,
 }
 
 /// How long others may take to hear what they asked the internal listener.
@@ -125,6 +135,7 @@ impl Server {
             probes: Vec::new(),
             serving: None,
             looked_at: None,
+            announcer: None,
         };
         if let Err(why) = server.listen(&parts, (roles, bound), (stopped, closed)) {
             // What started is given back; why it did not go on is the reason, however it ends.
@@ -149,11 +160,14 @@ impl Server {
         let broker = Arc::clone(&parts.broker);
         probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
         let daily = DailyJob::of(parts.config)?;
+        let address = bound.internal.address().unwrap_or(self.internal);
+        let stores = roles.worker.then(|| self.stores(parts, address)).transpose()?;
         let state = roles.worker.then(|| self.follow_worker(parts, &probing, daily));
         let of = Arc::new(Internal {
             health: Arc::clone(&self.health),
             metrics: Arc::clone(&parts.metrics),
             state: state.clone(),
+            stores,
             secret: parts.secret.as_deref().map(digest),
             clock: Arc::clone(&parts.clock),
         });
@@ -178,6 +192,36 @@ impl Server {
         let serving = bound.internal.serve(internal(&of), Arc::clone(&parts.metrics), closed);
         self.looked_at = Some(tokio::spawn(serving));
         Ok(())
+    }
+
+    /// The stores of the application, of which this process announces its own.
+    fn stores(&mut self, parts: &Parts<'_>, address: SocketAddr) -> Result<Arc<Stores>, String> {
+        let of = &parts.config.state;
+        let own = Arc::clone(self.supervisor.supervised()) as Arc<dyn OwnStores>;
+        let directory = Arc::<Directory>::default();
+        let at_address = (!address.ip().is_unspecified()).then(|| format!("http://{address}"));
+        let url = of.advertise.clone().or(at_address);
+        if url.is_none() {
+            tracing::warn!("state.advertise is not set: other instances cannot ask this one");
+        }
+        let announcing = Announcing {
+            broker: Arc::clone(&parts.broker),
+            app: parts.config.app.clone(),
+            own: Arc::clone(&own),
+            directory: Arc::clone(&directory),
+            url,
+            signer: Signer::of(parts.secret.as_deref()),
+            clock: Arc::clone(&parts.clock),
+        };
+        let announcer = announcing.start(&self.stopping).map_err(|e| format!("spawn: {e}"))?;
+        self.announcer = Some(announcer);
+        Ok(Arc::new(Stores {
+            own,
+            directory,
+            peers: Peers::new(parts.secret.clone()),
+            workers: of.workers.clone(),
+            clock: Arc::clone(&parts.clock),
+        }))
     }
 
     /// Looks at the worker and tells what it counts, whenever one runs, and adds up days beside it; answers its state.
@@ -227,6 +271,9 @@ impl Server {
         }
         self.stopping.store(true, Ordering::Relaxed);
         self.probes.iter().for_each(JoinHandle::abort);
+        if let Some(announcer) = self.announcer {
+            leave(&announcer).await;
+        }
         let supervisor = self.supervisor;
         let stopped = tokio::task::spawn_blocking(move || supervisor.stop()).await;
         let _ = self.close.send(true);
@@ -235,6 +282,14 @@ impl Server {
             let _ = timeout(LAST_WORDS, looked_at).await;
         }
         stopped.map_err(|e| failed(e.to_string()))?
+    }
+}
+
+/// Waits a little for what is said last: without it the others hear nothing more, and find that out themselves.
+async fn leave(announcer: &thread::JoinHandle<()>) {
+    let began = Instant::now();
+    while !announcer.is_finished() && began.elapsed() < ANNOUNCER_WAIT {
+        sleep(Duration::from_millis(10)).await;
     }
 }
 

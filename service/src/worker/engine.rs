@@ -54,6 +54,11 @@ impl Engine {
         }
     }
 
+    /// Its stores, to be asked by name.
+    pub fn query(&self) -> Query {
+        self.streams.query()
+    }
+
     /// The name that this worker keeps over restarts, and that no other has.
     pub fn name(&self) -> &str {
         self.streams.name()

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use connectors::backoff::Backoff;
 use millstream::broker::Broker;
-use millstream::{Ended, Exit, Lag};
+use millstream::{Ended, Exit, Lag, Query};
 use schemas::{PostId, Trending, UserId};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
@@ -21,6 +21,7 @@ use crate::commands::topics;
 use crate::config::Config;
 use crate::metrics::WorkerReport;
 use crate::read::{Asked, Held, Items, People, PostKnown, StateFault, StateFeeds, Why};
+use crate::stores::OwnStores;
 
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -271,6 +272,20 @@ impl Supervised {
     fn state(&self) -> Result<Arc<dyn StateFeeds>, StateFault> {
         match &*self.now() {
             Now::Running(Some(worker)) => Ok(Arc::clone(&worker.engine.state)),
+            Now::Running(None) => Err(StateFault::NotOwner),
+            Now::Starting(why) => Err(StateFault::NotReady(why.clone())),
+            Now::Closing => Err(StateFault::NotReady("the topology stops".to_owned())),
+            Now::Ended(ended) => Err(StateFault::NotReady(ended.why.clone())),
+        }
+    }
+}
+
+impl OwnStores for Supervised {
+    fn stores(&self) -> Result<(Query, String), StateFault> {
+        match &*self.now() {
+            Now::Running(Some(worker)) => {
+                Ok((worker.engine.query(), worker.engine.name().to_owned()))
+            }
             Now::Running(None) => Err(StateFault::NotOwner),
             Now::Starting(why) => Err(StateFault::NotReady(why.clone())),
             Now::Closing => Err(StateFault::NotReady("the topology stops".to_owned())),

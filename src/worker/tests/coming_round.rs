@@ -167,8 +167,9 @@ fn tasks_can_be_read_from_their_opening_until_they_are_given_back() {
     let mut world = World::with(counts(), 2, |_| {});
     let task = |partition| TaskId { sub_topology: "counts".into(), partition };
     let read = |world: &World| {
-        let readers = [0, 1, 2].map(|partition| world.instance.reader(&task(partition)).is_some());
-        (readers, world.instance.readable())
+        let readers =
+            [0, 1, 2].map(|partition| world.instance.shown.reader(&task(partition)).is_some());
+        (readers, world.instance.shown.running())
     };
     assert_eq!(read(&world), ([true, true, false], 2));
     world.instance.ownership().remove(&[0]);

@@ -5,6 +5,7 @@
 //! counts at its own. What is taken back is taken back at the time at which it was counted.
 
 use schemas::{Action, Delta, RowKind};
+use serde::Serialize;
 
 use super::times::{AsOf, Times};
 
@@ -31,7 +32,7 @@ pub struct CountChange {
 }
 
 /// What is known of one user's likes, or comments, of one post: from events until a row of the database is seen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// Whether a row was ever seen.
     pub from_database: bool,
@@ -40,7 +41,7 @@ pub struct Tally {
 }
 
 /// What one user did to one post.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Interactions {
     /// Likes.
     pub likes: Tally,
@@ -53,7 +54,7 @@ pub struct Interactions {
 }
 
 /// When less of a post's author was wished for last, and taken back last, ms UTC: each the latest, in whatever order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Less {
     /// The wish.
     pub said_at: Option<i64>,

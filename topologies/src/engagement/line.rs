@@ -5,6 +5,7 @@
 //! of the score before.
 
 use schemas::PostLine;
+use serde::Serialize;
 
 use crate::ranking::{Weights, score};
 
@@ -31,7 +32,7 @@ impl Default for LinePolicy {
 }
 
 /// The line last sent, and since when it is not the truth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sent {
     /// The line; none if nothing was sent, or a null.
     pub line: Option<PostLine>,
@@ -40,7 +41,7 @@ pub struct Sent {
 }
 
 /// Changes that were not sent yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Unsent {
     /// When the first came, ms UTC.
     pub first_ms: i64,

@@ -5,6 +5,7 @@
 //! 7 days after the last of it, then all of it is dropped.
 
 use schemas::{Action, Mark, PostImage, PostLine, UserId};
+use serde::Serialize;
 
 use super::interactions::{CountChange, Kind};
 use super::line::{self, LinePolicy, Sent};
@@ -14,7 +15,7 @@ use crate::ingest::row::{RowVersion, is_newer};
 pub const WAIT_MS: i64 = 7 * 86_400_000;
 
 /// A post's lifetime counts, of everything that counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// L.
     pub likes: u32,
@@ -29,7 +30,7 @@ pub struct Counts {
 }
 
 /// What is kept of a post.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Post {
     /// Its newest change; none until one came.
     pub version: Option<RowVersion>,

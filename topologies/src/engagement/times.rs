@@ -8,6 +8,8 @@
 //! changes its width at once, so every time is found in its bucket later. All that lies more than 2 days
 //! ahead is one bucket, too; ingest refuses such times. So there are never more than [`entries_max`].
 
+use serde::Serialize;
+
 const MINUTES_5_MS: i64 = 300_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 86_400_000;
@@ -59,7 +61,7 @@ impl AsOf {
 }
 
 /// The times, ascending, each with how often.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Times {
     /// Whether they are starts of buckets.
     bucketed: bool,

@@ -16,7 +16,7 @@ use crate::engagement::line::{LinePolicy, Step};
 use crate::engagement::post::{AuthorChange, Post};
 use crate::engagement::times::AsOf;
 use crate::engagement::{reattributions, user_updates};
-use crate::layout::{Pair, WireSerde};
+use crate::layout::{FIRST_ID, KeySerde, Pair, RowSerde, WireSerde};
 use crate::ranking::Weights;
 
 /// What engagement emits.
@@ -36,9 +36,9 @@ pub(super) fn attach(
     settings: &FeedSettings,
     (between, gone): (&Between, UsersGone),
 ) -> Store<PostId, Post> {
-    let posts = builder.store("posts", WireSerde, WireSerde);
-    let interactions = builder.store("acts", WireSerde, WireSerde);
-    let due = builder.timers("posts-due", WireSerde);
+    let posts = builder.placed(builder.store("posts", KeySerde, RowSerde), FIRST_ID);
+    let interactions = builder.placed(builder.store("acts", KeySerde, RowSerde), FIRST_ID);
+    let due = builder.placed(builder.timers("posts-due", KeySerde), FIRST_ID);
     let trending = TrendingStores::declare(builder, gone);
     let settings = settings.clone();
     let uses = [&[posts.into(), interactions.into(), due.into()][..], &trending.uses()].concat();

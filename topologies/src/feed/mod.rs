@@ -37,7 +37,7 @@ use self::ingest::{Ingest, IngestEvents, IngestPosts, IngestProfiles};
 use crate::engagement::line::LinePolicy;
 use crate::engagement::post::Post;
 use crate::ingest::Routed;
-use crate::layout::{PayloadSerde, WireSerde};
+use crate::layout::{KeySerde, PayloadSerde, RowSerde, WireSerde};
 use crate::live::{GoneUsers, PostsByAuthor};
 use crate::ranking::{Policies, Policy, Weights};
 use crate::trending::points::Formula;
@@ -204,7 +204,7 @@ type Raw = Stream<Option<Payload>, Option<Payload>>;
 fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
     let epoch = settings.cdc_epoch;
     let source = |of| raw(builder, settings, of);
-    let users = builder.store("user-rows", WireSerde, WireSerde);
+    let users = builder.store("user-rows", KeySerde, RowSerde);
     let rows = source(topic::CDC_USERS);
     let routed = rows.process("ingest-users", &[users.into()], move || {
         Ingest::<schemas::User>::new(users, epoch)
@@ -230,7 +230,7 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
     }
     route(&routed, "ingest-posts", between);
 
-    let follows = builder.store("follow-rows", WireSerde, WireSerde);
+    let follows = builder.store("follow-rows", KeySerde, RowSerde);
     let routed =
         source(topic::CDC_FOLLOWS).process("ingest-follows", &[follows.into()], move || {
             Ingest::<schemas::Follow>::new(follows, epoch)
@@ -240,14 +240,14 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
         route_to_people(&routed, between);
     }
 
-    let comments = builder.store("comment-rows", WireSerde, WireSerde);
+    let comments = builder.store("comment-rows", KeySerde, RowSerde);
     let routed =
         source(topic::CDC_COMMENTS).process("ingest-comments", &[comments.into()], move || {
             Ingest::<schemas::Comment>::new(comments, epoch)
         });
     route(&routed, "ingest-comments", between);
 
-    let likes = builder.store("like-rows", WireSerde, WireSerde);
+    let likes = builder.store("like-rows", KeySerde, RowSerde);
     let routed = source(topic::CDC_LIKES).process("ingest-likes", &[likes.into()], move || {
         Ingest::<schemas::Like>::new(likes, epoch)
     });
@@ -255,8 +255,8 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
 
     silences(builder, settings, between);
 
-    let events = builder.store("event-ids", WireSerde, WireSerde);
-    let expiry = builder.timers("event-ids-due", WireSerde);
+    let events = builder.store("event-ids", KeySerde, RowSerde);
+    let expiry = builder.timers("event-ids-due", KeySerde);
     let uses = [events.into(), expiry.into()];
     let remembers_shown = settings.remembers_shown;
     let routed = source(topic::EVENTS).process("ingest-events", &uses, move || {
@@ -290,7 +290,7 @@ fn route_to_people(routed: &Stream<(), Routed>, between: &Between) {
 /// Who wants to see nothing of whom.
 fn silences(builder: &Builder, settings: &FeedSettings, between: &Between) {
     let epoch = settings.cdc_epoch;
-    let mutes = builder.store("mute-rows", WireSerde, WireSerde);
+    let mutes = builder.store("mute-rows", KeySerde, RowSerde);
     let routed = raw(builder, settings, topic::CDC_MUTES).process(
         "ingest-mutes",
         &[mutes.into()],
@@ -298,7 +298,7 @@ fn silences(builder: &Builder, settings: &FeedSettings, between: &Between) {
     );
     route_to_users(&routed, "ingest-mutes", between);
 
-    let blocks = builder.store("block-rows", WireSerde, WireSerde);
+    let blocks = builder.store("block-rows", KeySerde, RowSerde);
     let routed = raw(builder, settings, topic::CDC_BLOCKS).process(
         "ingest-blocks",
         &[blocks.into()],

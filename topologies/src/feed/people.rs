@@ -6,7 +6,7 @@ use millstream::{Builder, Context, Processor, Rec, Result, Store, Unit};
 use schemas::{Delta, ToPerson, UserId};
 
 use super::Between;
-use crate::layout::{Pair, WireSerde};
+use crate::layout::{FIRST_ID, KeySerde, Pair, RowSerde};
 use crate::suggestions::person::Person;
 
 /// The stores of people.
@@ -21,8 +21,8 @@ pub struct PeopleStores {
 /// Reads `by-person`.
 pub(super) fn attach(builder: &Builder, between: &Between) -> PeopleStores {
     let stores = PeopleStores {
-        people: builder.store("people", WireSerde, WireSerde),
-        followers: builder.store("followers", WireSerde, Unit),
+        people: builder.placed(builder.store("people", KeySerde, RowSerde), FIRST_ID),
+        followers: builder.placed(builder.store("followers", KeySerde, Unit), FIRST_ID),
     };
     let uses = [stores.people.into(), stores.followers.into()];
     builder.from(&between.people).process("people-kept", &uses, move || People { stores });

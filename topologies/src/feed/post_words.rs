@@ -12,7 +12,7 @@ use schemas::{Cdc, Payload, PostId, PostText, Words, topic};
 use super::Raw;
 use crate::engagement::line::LinePolicy;
 use crate::ingest::row::{RowVersion, is_newer};
-use crate::layout::WireSerde;
+use crate::layout::{KeySerde, RowSerde, WireSerde};
 
 /// Words stay for so long beyond the line.
 const SLACK_MS: i64 = 3_600_000;
@@ -22,8 +22,8 @@ type WordsContext<'a> = Context<'a, PostId, Option<Words>>;
 
 /// Adds them to the sub-topology that reads `rows`.
 pub(super) fn attach(builder: &Builder, rows: &Raw, (epoch, policy): (u32, LinePolicy)) {
-    let versions = builder.store("word-rows", WireSerde, WireSerde);
-    let ends = builder.timers("word-rows-end", WireSerde);
+    let versions = builder.store("word-rows", KeySerde, RowSerde);
+    let ends = builder.timers("word-rows-end", KeySerde);
     let age_ms_max = policy.age_ms_max.saturating_add(SLACK_MS);
     rows.process("ingest-words", &[versions.into(), ends.into()], move || IngestWords {
         versions,

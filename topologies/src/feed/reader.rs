@@ -20,7 +20,7 @@ use super::{
     RERANKS_REACHED, ReaderStores, SHADOW_IN_PLACE, SHADOW_RANKINGS, SHADOW_SHARED, trending,
     weighting,
 };
-use crate::layout::{Pair, WireSerde};
+use crate::layout::{FIRST_ID, KeySerde, Pair, SECOND_ID, WireSerde};
 use crate::ranking::{Ranker, ReaderState, validity};
 use crate::reader::ReaderStatus;
 use crate::reader::floor::Floor;
@@ -34,9 +34,9 @@ pub(super) fn attach(
 ) -> ReaderStores {
     let Broadcasts { posts, gone, trending, weights, words } = broadcasts;
     let stores = ReaderStores::of(builder);
-    let audience = builder.store("audience", WireSerde, Unit);
-    let due = builder.timers("readers-due", WireSerde);
-    let everybody_due = builder.timers("everybody-due", WireSerde);
+    let audience = builder.placed(builder.store("audience", KeySerde, Unit), SECOND_ID);
+    let due = builder.placed(builder.timers("readers-due", KeySerde), FIRST_ID);
+    let everybody_due = builder.timers("everybody-due", KeySerde);
     let mut uses = vec![
         stores.readers.into(),
         stores.follows.into(),

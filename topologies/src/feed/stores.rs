@@ -3,7 +3,7 @@
 use millstream::{Builder, Store};
 use schemas::{PostId, Preferences, UserId};
 
-use crate::layout::{Pair, WireSerde};
+use crate::layout::{FIRST_ID, KeySerde, Pair, RowSerde};
 use crate::ranking::Shown;
 use crate::reader::ReaderStatus;
 use crate::reader::days::Days;
@@ -38,15 +38,15 @@ impl ReaderStores {
     /// Declares them.
     pub(super) fn of(builder: &Builder) -> Self {
         Self {
-            readers: builder.store("readers", WireSerde, WireSerde),
-            follows: builder.store("follows", WireSerde, WireSerde),
-            affinity: builder.store("affinity", WireSerde, WireSerde),
-            seen: builder.store("seen", WireSerde, WireSerde),
-            silences: builder.store("silences", WireSerde, WireSerde),
-            hidden: builder.store("hidden", WireSerde, WireSerde),
-            shown: builder.store("shown", WireSerde, WireSerde),
-            preferences: builder.store("preferences", WireSerde, WireSerde),
-            dismissed: builder.store("dismissed", WireSerde, WireSerde),
+            readers: builder.placed(builder.store("readers", KeySerde, RowSerde), FIRST_ID),
+            follows: builder.placed(builder.store("follows", KeySerde, RowSerde), FIRST_ID),
+            affinity: builder.placed(builder.store("affinity", KeySerde, RowSerde), FIRST_ID),
+            seen: builder.placed(builder.store("seen", KeySerde, RowSerde), FIRST_ID),
+            silences: builder.placed(builder.store("silences", KeySerde, RowSerde), FIRST_ID),
+            hidden: builder.placed(builder.store("hidden", KeySerde, RowSerde), FIRST_ID),
+            shown: builder.placed(builder.store("shown", KeySerde, RowSerde), FIRST_ID),
+            preferences: builder.placed(builder.store("preferences", KeySerde, RowSerde), FIRST_ID),
+            dismissed: builder.placed(builder.store("dismissed", KeySerde, RowSerde), FIRST_ID),
         }
     }
 }

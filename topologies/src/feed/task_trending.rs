@@ -13,7 +13,7 @@ use super::engagement::Emitted;
 use super::{FeedSettings, UsersGone};
 use crate::engagement::interactions::{CountChange, Interactions};
 use crate::engagement::post::Post;
-use crate::layout::WireSerde;
+use crate::layout::{FIRST_ID, KeySerde, RowSerde};
 use crate::ranking::weights::Points;
 use crate::trending::hot::Hot;
 use crate::trending::lists;
@@ -36,8 +36,8 @@ pub(super) struct TrendingStores {
 
 impl TrendingStores {
     pub(super) fn declare(builder: &Builder, gone: UsersGone) -> Self {
-        let points = builder.store("trending-points", WireSerde, WireSerde);
-        let due = builder.timers("trending-parts-due", WireSerde);
+        let points = builder.placed(builder.store("trending-points", KeySerde, RowSerde), FIRST_ID);
+        let due = builder.timers("trending-parts-due", KeySerde);
         Self { points, due, gone }
     }
 

@@ -11,7 +11,7 @@ use millstream::{
 use schemas::{PostId, TRENDING_KEY, Trending, TrendingKey, TrendingPart, TrendingWindow, topic};
 
 use super::Between;
-use crate::layout::WireSerde;
+use crate::layout::{KeySerde, RowSerde, WireSerde};
 use crate::trending::lists;
 
 /// Between two publications that differ lies at least this.
@@ -24,8 +24,8 @@ pub type TrendingPosts = Broadcast<TrendingKey, Trending>;
 
 /// Reads `trending-parts`; writes the broadcast `trending`.
 pub(super) fn attach(builder: &Builder, between: &Between) {
-    let parts = builder.store("trending-lists", WireSerde, WireSerde);
-    let due = builder.timers("trending-due", WireSerde);
+    let parts = builder.store("trending-lists", KeySerde, RowSerde);
+    let due = builder.timers("trending-due", KeySerde);
     builder
         .from(&between.trending)
         .process("trending-merge", &[parts.into(), due.into()], move || Merge {

@@ -5,12 +5,13 @@
 //! without either: from then on the database decides about its user, post and kind.
 
 use schemas::{Delta, PostId, RowKind, ToPost, ToUser, UserId};
+use serde::Serialize;
 
 use super::row::{RowVersion, is_newer};
 use super::{Effect, Routed};
 
 /// The columns that matter, as of the last trusted image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct InteractionImage {
     /// The post it is on.
     pub post: PostId,
@@ -21,7 +22,7 @@ pub struct InteractionImage {
 }
 
 /// What is kept of a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct InteractionRow {
     /// Its newest change.
     pub version: RowVersion,

@@ -3,9 +3,10 @@
 //! Marks order the changes of one row. Of a deletion and an image with equal marks the deletion wins.
 
 use schemas::{Delta, Mark};
+use serde::Serialize;
 
 /// The mark of a row's last change, and whether the row lives since.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RowVersion {
     /// The newest change that counted.
     pub mark: Mark,

@@ -4,6 +4,7 @@
 //! times are kept as they are, and judged as of the ranking.
 
 use schemas::{MutedWord, PostId, Preferences, Scales, UNSCALED, UserId};
+use serde::Serialize;
 
 use super::weights::DAY_MS;
 
@@ -40,7 +41,7 @@ pub struct ReaderState {
 pub const SHOWN_MS: i64 = 7 * DAY_MS;
 
 /// How often a post was shown to a reader, and when last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Shown {
     /// It was in so many answers; no more are counted.
     pub served: u8,

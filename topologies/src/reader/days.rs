@@ -4,11 +4,13 @@
 //! [`DAYS_MAX`] those furthest ahead: ingest refuses rows that are more than a day ahead. Counts may pass below
 //! zero on the way, when a minus comes from another post's task before a plus; they end where they must.
 
+use serde::Serialize;
+
 /// So many days are kept at most.
 pub const DAYS_MAX: usize = 512;
 
 /// Counts by day, ascending; no count is zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Days(Vec<(i32, i32)>);
 
 impl Days {

@@ -9,6 +9,7 @@
 //! A weight set with an arm has no floor, for its scores rise and fall with what others do, and neither has a reader who weighs terms otherwise.
 
 use schemas::{FeedBody, PostId, Rule};
+use serde::{Serialize, Serializer};
 
 use crate::ranking::weights::Arms;
 use crate::ranking::{Scorer, Weights};
@@ -19,13 +20,20 @@ const PLACES: u64 = 5;
 const LOOKED_AT_MAX: usize = 200;
 
 /// See the module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Floor {
     /// The bits of the least score.
+    #[serde(serialize_with = "as_number")]
     score: u64,
     /// The time of the ranking, ms UTC.
     as_of: i64,
+    /// Bits that say nothing to anybody who reads them.
+    #[serde(skip)]
     looked_at: [u64; WORDS],
+}
+
+fn as_number<S: Serializer>(bits: &u64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(f64::from_bits(*bits))
 }
 
 impl Floor {

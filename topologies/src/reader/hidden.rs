@@ -1,7 +1,9 @@
 //! What a reader said against a post: it is hidden while the last word is not that this was taken back.
 
+use serde::Serialize;
+
 /// When it was said last, and taken back last, ms UTC; each the latest, in whatever order they come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Hidden {
     /// That it is not to be shown.
     pub said_at: i64,

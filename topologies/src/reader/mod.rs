@@ -16,9 +16,10 @@ use floor::Floor;
 use presence::Presence;
 use publish::Published;
 use schedule::Schedule;
+use serde::Serialize;
 
 /// What is kept of a reader beside follows, affinity and seen posts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ReaderStatus {
     /// Until when the reader is active and online.
     pub presence: Presence,

@@ -3,13 +3,15 @@
 //! Whatever a user did makes them active for 7 days after it; only a read makes them online, for 10
 //! minutes. Only active readers are kept ranked; online ones hear soonest.
 
+use serde::Serialize;
+
 /// An interaction keeps its user active so long.
 pub const ACTIVE_MS: i64 = 7 * 86_400_000;
 /// A read keeps its reader online so long.
 pub const ONLINE_MS: i64 = 600_000;
 
 /// Until when a reader is there; both times are the first at which they are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Presence {
     /// Until when active, ms UTC.
     pub active_until: i64,

@@ -4,9 +4,10 @@
 //! are not part of what it says. Each publication has the next number of its reader's own sequence.
 
 use schemas::{FeedBody, Wire};
+use serde::Serialize;
 
 /// What was last published of a reader.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Published {
     /// The reader's publish sequence: how many went out.
     pub version: u64,

@@ -6,6 +6,8 @@
 //! The clock makes two more: the feed's `valid_until`, and the refresh grid, which nothing stops. What the
 //! clock makes due is ranked as of the time it was due, so that a late timer gives the same feed as one in time.
 
+use serde::Serialize;
+
 use super::presence::Presence;
 
 /// Between two urgent rankings lies at least this.
@@ -68,7 +70,7 @@ pub enum Why {
 }
 
 /// What is due for a reader.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Schedule {
     /// The next time of the grid, ms UTC.
     pub grid: Option<i64>,

@@ -1,9 +1,11 @@
 //! Why a reader sees nothing of an author: a mute, a block by either of them, or the wish for less.
 
+use serde::Serialize;
+
 use super::days::Days;
 
 /// What is kept of a reader and an author; counts may pass below zero while a deletion comes before its insertion.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Silence {
     /// How many live rows say that the reader mutes the author.
     pub mutes: i64,

@@ -1,6 +1,7 @@
 //! What is kept of a person whom others may be suggested through, or who may be suggested.
 
 use schemas::{Mark, Profile, UserId};
+use serde::Serialize;
 
 /// Who stands beside a person in the graph of follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Neighbours {
 }
 
 /// What is kept of a person beside who follows them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Person {
     /// The newest change of their row that came; none if none did.
     pub mark: Option<Mark>,

@@ -6,6 +6,7 @@
 //! counted at all.
 
 use schemas::TrendingWindow;
+use serde::Serialize;
 
 /// Lists are made as of so many buckets before the current one: who ranks as of a time just past finds its list.
 pub const BEFORE: i64 = 1;
@@ -18,7 +19,7 @@ const AFTER_MS_MAX: i64 = 86_400_000 + 3_600_000;
 type Row = Vec<(i64, u32)>;
 
 /// The points of one post.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Buckets([Row; 3]);
 
 impl Buckets {

@@ -4,11 +4,12 @@
 //! bucket; so a task finds all candidates of its lists by one scan of a small store.
 
 use schemas::UserId;
+use serde::Serialize;
 
 use super::buckets::Buckets;
 
 /// What is kept of a post with points.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Hot {
     /// Its author and when it was created, in ms UTC; none while the post is unknown, or deleted.
     pub live: Option<(UserId, i64)>,

@@ -32,7 +32,8 @@ use crate::config::Config;
 use crate::token;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-const ASK_EVERY: Duration = Duration::from_millis(500);
+/// A reader may ask 60 times in a minute, unless that is set otherwise.
+const ASK_EVERY: Duration = Duration::from_millis(1_200);
 const TOKEN_SECONDS: u64 = 86_400;
 /// A millisecond of ranking lies within the second of its answer.
 const WITHIN_MS: [i64; 2] = [0, 999];

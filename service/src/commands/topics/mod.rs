@@ -61,5 +61,6 @@ pub fn specs(app: &str, partitions: i32) -> Vec<TopicSpec> {
     };
     let declared = topic::ALL.iter().map(|topic| spec(topic.name, topic.cleanup, topic.partitions));
     let letters = spec(&topic::dead_letters(app), topic::DEAD_LETTERS_CLEANUP, None);
-    declared.chain([letters]).collect()
+    let instances = spec(&topic::instances(app), topic::INSTANCES_CLEANUP, Some(1));
+    declared.chain([letters, instances]).collect()
 }

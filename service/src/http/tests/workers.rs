@@ -109,6 +109,7 @@ impl Listening {
             health: Arc::new(Health::default()),
             metrics: Arc::new(Metrics::new().unwrap()),
             state: Some(state.clone() as Arc<dyn StateFeeds>),
+            stores: None,
             secret: Some(digest("open sesame")),
             clock: Arc::new(ManualClock::at(Timestamp(0))),
         });

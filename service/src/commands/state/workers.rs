@@ -1,0 +1,100 @@
+//! The workers of an application, of which any answers for all.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use millstream::Exit;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::failed::Failed;
+use crate::needs;
+use crate::stores::peers::{Goes, Peers};
+
+/// Who is asked.
+pub(super) struct Workers {
+    urls: Vec<String>,
+    peers: Arc<Peers>,
+}
+
+/// A refusal, as far as it is told here.
+#[derive(Deserialize)]
+struct Refused {
+    error: Why,
+}
+
+#[derive(Deserialize)]
+struct Why {
+    message: String,
+    fields: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    field: String,
+    message: String,
+}
+
+impl Workers {
+    /// Those that are named, else the process of this machine as it is configured.
+    pub(super) fn of(config: &Config) -> Result<Self, Failed> {
+        let named = &config.state.workers;
+        let here = || vec![format!("http://{}", config.http.internal_listen)];
+        let urls = if named.is_empty() { here() } else { named.clone() };
+        let secret = needs::secret(config).map_err(|words| Failed(Exit::Usage, words))?;
+        Ok(Self { urls, peers: Arc::new(Peers::new(secret)) })
+    }
+
+    /// Others, who are shown the same secret.
+    pub(super) fn at(&self, urls: Vec<String>) -> Self {
+        Self { urls, peers: Arc::clone(&self.peers) }
+    }
+
+    /// What the first of them says that can.
+    pub(super) async fn ask(&self, path: &str) -> Result<Value, Failed> {
+        let nothing = || Failed(Exit::Failed, "there is nothing here".to_owned());
+        self.find(path).await?.ok_or_else(nothing)
+    }
+
+    /// The same; none where there is nothing.
+    pub(super) async fn find(&self, path: &str) -> Result<Option<Value>, Failed> {
+        let mut last = Failed(Exit::Unavailable, "no worker is named".to_owned());
+        for url in &self.urls {
+            let (status, body) = match self.peers.send(url, path, Goes::First).await {
+                Ok(answer) => answer,
+                Err(words) => {
+                    last = Failed(Exit::Unavailable, words);
+                    continue;
+                }
+            };
+            if status == StatusCode::OK {
+                let answer = serde_json::from_slice(&body);
+                return answer.map(Some).map_err(|e| format!("{url}: {e}").into());
+            }
+            if status == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            let words = match serde_json::from_slice(&body) {
+                Ok(Refused { error }) => error.words(),
+                Err(_) => status.to_string(),
+            };
+            let may_be_elsewhere =
+                [StatusCode::SERVICE_UNAVAILABLE, StatusCode::MISDIRECTED_REQUEST]
+                    .contains(&status);
+            if !may_be_elsewhere {
+                return Err(Failed(Exit::Failed, words));
+            }
+            last = Failed(Exit::Unavailable, format!("{url}: {words}"));
+        }
+        Err(last)
+    }
+}
+
+impl Why {
+    fn words(self) -> String {
+        let fields = self.fields.into_iter();
+        let fields: Vec<_> = fields.map(|of| format!("{}: {}", of.field, of.message)).collect();
+        if fields.is_empty() { self.message } else { fields.join("; ") }
+    }
+}
