@@ -20,6 +20,7 @@ mod cli;
 mod commands;
 mod config;
 mod daily;
+mod dead_letters;
 mod demo;
 mod event_format;
 mod failed;
@@ -135,6 +136,12 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             say(&commands::truncate::run(&*broker, &config, &asked)?)
         }
+        Command::Dlq(asked) => {
+            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            let (told, fault) = commands::dlq::run(&*broker, &config, &asked)?;
+            say(&told)?;
+            fault.map_or(Ok(()), |words| Err(Failed(Exit::Failed, words)))
+        }
         Command::Verify(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             let verified = commands::verify::verify(&asked, &config, &*broker);
@@ -214,7 +221,7 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Demo(_)) => &[Need::Secret],
         Some(Command::Token(_)) => &[Need::SigningKey],
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
-        Some(Command::Load(_) | Command::Topics(_)) => &[Need::Kafka],
+        Some(Command::Load(_) | Command::Topics(_) | Command::Dlq(_)) => &[Need::Kafka],
         Some(Command::Cdc(_) | Command::Feed(Feed::Replay(_))) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(Feed::Show { .. })) => &[Need::Redis],
         Some(Command::Feed(Feed::Explain { .. })) => &[Need::Secret],

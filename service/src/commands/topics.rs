@@ -57,5 +57,10 @@ pub fn specs(app: &str, partitions: i32) -> Vec<TopicSpec> {
     };
     let declared = topic::ALL.iter().map(|topic| spec(topic.name, topic.cleanup, topic.partitions));
     let letters = spec(&topic::dead_letters(app), topic::DEAD_LETTERS_CLEANUP, None);
-    declared.chain([letters]).collect()
+    let done = spec(
+        &topic::dead_letters_done(app),
+        topic::DEAD_LETTERS_DONE_CLEANUP,
+        Some(topic::DEAD_LETTERS_DONE_PARTITIONS),
+    );
+    declared.chain([letters, done]).collect()
 }
