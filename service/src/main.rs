@@ -138,16 +138,12 @@ fn run(cli: Cli) -> Result<(), Failed> {
         }
         Command::Dlq(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            let (told, fault) = commands::dlq::run(&*broker, &config, &asked)?;
-            say(&told)?;
-            fault.map_or(Ok(()), |words| Err(Failed(Exit::Failed, words)))
+            conclude(commands::dlq::run(&*broker, &config, &asked)?)
         }
         Command::Verify(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             let verified = commands::verify::verify(&asked, &config, &*broker);
-            let (told, fault) = runtime()?.block_on(verified)?;
-            say(&told)?;
-            fault.map_or(Ok(()), |words| Err(Failed(Exit::Failed, words)))
+            conclude(runtime()?.block_on(verified)?)
         }
         Command::Topology(Topology::Describe) => say(&worker::describe(&config)?),
         Command::Metrics(asked) => {
@@ -239,6 +235,12 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
 
 fn say(text: &str) -> Result<(), Failed> {
     std::io::stdout().write_all(text.as_bytes()).map_err(|e| e.to_string().into())
+}
+
+/// Says what was found; what is not as it should be makes the code 1.
+fn conclude((told, fault): (String, Option<String>)) -> Result<(), Failed> {
+    say(&told)?;
+    fault.map_or(Ok(()), |words| Err(Failed(Exit::Failed, words)))
 }
 
 fn runtime() -> Result<Runtime, String> {

@@ -9,6 +9,7 @@ mod clickhouse;
 mod client;
 mod compose;
 mod configuration;
+mod dead_letters;
 mod failing;
 mod feed;
 mod forgetting;

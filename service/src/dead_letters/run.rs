@@ -87,6 +87,8 @@ pub struct Run {
     log: LogReader,
     waiting: VecDeque<Taken>,
     out: Outgoing,
+    /// The first letter of the open batch.
+    first: Option<Place>,
     pace: Pace,
     began: Instant,
     /// Not before this time the next batch goes.
@@ -120,6 +122,7 @@ impl Run {
             log: of.open()?,
             waiting: VecDeque::new(),
             out: Outgoing::default(),
+            first: None,
             pace,
             began: now,
             next: now,
@@ -201,6 +204,7 @@ impl Run {
     /// Makes the next transaction's records; answers of how many letters.
     fn fill(&mut self) -> usize {
         self.out.clear();
+        self.first = self.waiting.front().map(|taken| taken.place);
         let mut letters = 0;
         while letters < self.pace.batch_max() && self.out.bytes() < BATCH_BYTES {
             let Some(Taken { place, note, again }) = self.waiting.pop_front() else { break };
@@ -254,9 +258,11 @@ impl Run {
             let _ = self.producer.abort();
             let (done, all) = (self.done, self.plan.planned.len());
             let words = format!("{done} of {all} letters are done; begin again to go on");
+            let at =
+                self.first.map_or_else(|| "notes".to_owned(), |first| format!("from {first} on"));
             match failure.code == Code::Fenced {
                 true => Failed(Exit::Mismatch, format!("another run has begun: {words}")),
-                false => Failed(failure.exit(), format!("dead letters: {failure}; {words}")),
+                false => Failed(failure.exit(), format!("dead letters {at}: {failure}; {words}")),
             }
         })
     }

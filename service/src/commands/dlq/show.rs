@@ -19,12 +19,11 @@ const HEX_BYTES: usize = 32;
 /// See the module.
 pub fn show(letters: DeadLetters<'_>, place: Place, json: bool) -> Result<String, Failed> {
     let done = letters.done()?;
-    let told = letters.at(place, |letter| {
+    letters.at(place, |letter| {
         let letter = letter.map_err(|unreadable| Failed::from(unreadable.to_string()))?;
         let done = done.of(&letter);
         if json { pretty(&object(&letter, done)) } else { Ok(words(&letter, done)) }
-    })?;
-    told
+    })?
 }
 
 fn words(letter: &Letter<'_>, done: Option<Note>) -> String {
