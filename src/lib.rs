@@ -123,7 +123,7 @@ pub mod broker;
 mod capacity;
 mod clock;
 mod config;
-mod dead_letter;
+pub mod dead_letter;
 mod error;
 mod fail_points;
 mod histogram;

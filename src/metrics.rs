@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::dead_letter::Origin;
 use crate::histogram::{Durations, Histogram};
 use crate::record::Topic;
 
@@ -20,6 +21,7 @@ pub struct Metrics {
     rebuilds: AtomicU64,
     stopped_tasks: AtomicU64,
     broadcast_rejects: AtomicU64,
+    dead_letters_by: Mutex<BTreeMap<Origin, u64>>,
     named: Mutex<BTreeMap<&'static str, u64>>,
     open: Histogram,
     commit: Histogram,
@@ -62,12 +64,11 @@ pub enum Counter {
 }
 
 impl Counter {
-    /// Every counter, with its Prometheus name.
-    pub const ALL: [(Self, &'static str); 9] = [
+    /// Every counter but that of dead letters, which has labels ([`Metrics::dead_letters`]), with its Prometheus name.
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Records, "millstream_records_total"),
         (Self::Commits, "millstream_commits_total"),
         (Self::Aborts, "millstream_aborts_total"),
-        (Self::DeadLetters, "millstream_dead_letters_total"),
         (Self::Restored, "millstream_restored_records_total"),
         (Self::CommitMicros, "millstream_commit_microseconds_total"),
         (Self::Rebuilds, "millstream_producer_rebuilds_total"),
@@ -94,6 +95,22 @@ impl Metrics {
     /// Adds `n`.
     pub(crate) fn add(&self, counter: Counter, n: u64) {
         self.cell(counter).fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Counts dead letters; 0 makes their origin appear.
+    pub(crate) fn add_dead_letters(&self, counts: &BTreeMap<Origin, u64>) {
+        if counts.is_empty() {
+            return;
+        }
+        self.add(Counter::DeadLetters, counts.values().sum());
+        let mut by = self.dead_letters_by.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().for_each(|(origin, n)| *by.entry(origin.clone()).or_default() += n);
+    }
+
+    /// Records that were dead-lettered, by where they come from and why; every origin that the topology has from the start.
+    pub fn dead_letters(&self) -> Vec<(Origin, u64)> {
+        let by = self.dead_letters_by.lock().unwrap_or_else(PoisonError::into_inner);
+        by.iter().map(|(origin, n)| (origin.clone(), *n)).collect()
     }
 
     /// Adds to what processors count, by name.

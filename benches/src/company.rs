@@ -126,6 +126,7 @@ impl Company {
                 .env("FEEDMILL_REDIS__WAIT_MS", "1000")
                 .env("FEEDMILL_STATE__SECRET_FILE", dir.path().join("secret"))
                 .env("FEEDMILL_STATE__WORKERS", format!("http://{worker_internal}"))
+                .env("FEEDMILL_LIMITS__USER_PER_MINUTE", "0")
                 .env("FEEDMILL_HTTP__LISTEN", public.to_string())
                 .env("FEEDMILL_HTTP__INTERNAL_LISTEN", internal.to_string());
             Process::spawn(&mut command, dir.path().join(format!("{role}.log"))).map_err(broken)

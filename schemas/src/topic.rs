@@ -253,6 +253,16 @@ pub const INSTANCES_CLEANUP: Cleanup = Cleanup::CompactSoon;
 /// How long dead letters are kept.
 pub const DEAD_LETTERS_CLEANUP: Cleanup = keep_days(30);
 
+/// The topic that tells which dead letters of `app` were re-driven or dropped, under the place of each: `<app>-dead-letters-done`.
+pub fn dead_letters_done(app: &str) -> String {
+    format!("{app}-dead-letters-done")
+}
+
+/// A note is deleted by whoever finds that its letter is.
+pub const DEAD_LETTERS_DONE_CLEANUP: Cleanup = Cleanup::Compact;
+/// In one partition, so that a transaction of many notes ends in one place.
+pub const DEAD_LETTERS_DONE_PARTITIONS: i32 = 1;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,5 +309,6 @@ mod tests {
     #[test]
     fn dead_letters_are_named_after_their_application() {
         assert_eq!(dead_letters("feed"), "feed-dead-letters");
+        assert_eq!(dead_letters_done("feed"), "feed-dead-letters-done");
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: what may be asked of the binary, and how it is spelled.
 
+mod dlq;
 mod feed;
 mod lab;
 mod state;
@@ -14,6 +15,7 @@ use schemas::Day;
 use uuid::Uuid;
 
 use crate::commands::load::Rate;
+pub use dlq::{Chosen, Dlq, Ls, Redrive, Work};
 pub use feed::{Feed, Replay};
 pub use lab::Lab;
 pub use state::{Asked, State};
@@ -78,6 +80,9 @@ pub enum Command {
     /// The captured tables: delete the rows that a TRUNCATE took.
     #[command(subcommand)]
     Cdc(Cdc),
+    /// Dead letters, what could not be read or processed: list, show, append again, drop them.
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// The topology: describe it, plan a change of it.
     #[command(subcommand)]
     Topology(Topology),

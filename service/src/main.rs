@@ -20,6 +20,7 @@ mod cli;
 mod commands;
 mod config;
 mod daily;
+mod dead_letters;
 mod demo;
 mod doctor;
 mod edge;
@@ -135,12 +136,14 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             say(&commands::truncate::run(&*broker, &config, &asked)?)
         }
+        Command::Dlq(asked) => {
+            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            conclude(commands::dlq::run(&*broker, &config, &asked)?)
+        }
         Command::Verify(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             let verified = commands::verify::verify(&asked, &config, &*broker);
-            let (told, fault) = runtime()?.block_on(verified)?;
-            say(&told)?;
-            fault.map_or(Ok(()), |words| Err(Failed(Exit::Failed, words)))
+            conclude(runtime()?.block_on(verified)?)
         }
         Command::Doctor { json } => doctor(&config, json),
         Command::Topology(asked) => topology(&asked, &config),
@@ -252,7 +255,7 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Demo(_)) => &[Need::Secret],
         Some(Command::Token(_)) => &[Need::SigningKey],
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
-        Some(Command::Load(_) | Command::Topics(_)) => &[Need::Kafka],
+        Some(Command::Load(_) | Command::Topics(_) | Command::Dlq(_)) => &[Need::Kafka],
         Some(Command::Cdc(_) | Command::Feed(Feed::Replay(_))) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(Feed::Show { .. })) => &[Need::Redis],
         Some(Command::Feed(Feed::Explain { .. }) | Command::State(_)) => &[Need::Secret],
@@ -275,6 +278,12 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
 
 fn say(text: &str) -> Result<(), Failed> {
     std::io::stdout().write_all(text.as_bytes()).map_err(|e| e.to_string().into())
+}
+
+/// Says what was found; what is not as it should be makes the code 1.
+fn conclude((told, fault): (String, Option<String>)) -> Result<(), Failed> {
+    say(&told)?;
+    fault.map_or(Ok(()), |words| Err(Failed(Exit::Failed, words)))
 }
 
 fn runtime() -> Result<Runtime, String> {

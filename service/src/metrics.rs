@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use millstream::dead_letter::Origin;
 use millstream::{Counter, Durations, MemoryUse, Metrics as EngineMetrics, Part};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -160,6 +161,7 @@ fn write_worker(report: &WorkerReport, out: &mut Vec<u8>) {
     Counter::ALL.iter().for_each(|(counter, name)| tell(name, engine.read(*counter)));
     engine.named().into_iter().for_each(|(name, value)| tell(name, value));
     sunk.iter().for_each(|(name, value)| tell(name, *value));
+    write_dead_letters(&engine.dead_letters(), out);
     write_way(&engine.durations(), out);
     if let Some(took) = &report.redis_took {
         write_type("feedmill_redis_sink_seconds", "histogram", out);
@@ -180,6 +182,17 @@ fn write_worker(report: &WorkerReport, out: &mut Vec<u8>) {
 
 fn write_type(name: &str, kind: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("# TYPE {name} {kind}\n").as_bytes());
+}
+
+/// Where letters come from and why; the topology has all of these names.
+fn write_dead_letters(counts: &[(Origin, u64)], out: &mut Vec<u8>) {
+    let name = "millstream_dead_letters_total";
+    write_type(name, "counter", out);
+    for (Origin { topic, node, reason }, count) in counts {
+        let reason = reason.name();
+        let labels = format!("topic=\"{topic}\",node=\"{node}\",reason=\"{reason}\"");
+        out.extend_from_slice(format!("{name}{{{labels}}} {count}\n").as_bytes());
+    }
 }
 
 /// The parts of a record's way through the engine, one metric each; of hops one series a topic.

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::source::RecordQueues;
-use crate::dead_letter::{DeadLetter, Sent};
+use crate::dead_letter::{DeadLetter, Reason, Sent};
 use crate::error::{Fault, Result};
 use crate::outgoing::{OutRecord, Outgoing, TopicIndex};
 use crate::partitioner::partition_of;
@@ -195,13 +195,13 @@ impl Core {
     }
 
     /// Sends the record in hand to the dead letters, with where it came from and why.
-    pub(crate) fn dead_letter(&mut self, why: &str) -> Result<()> {
+    pub(crate) fn dead_letter(&mut self, reason: Reason, why: &str) -> Result<()> {
         let in_hand = self.in_hand.then(|| self.queue.current()).flatten();
         let Some((source, record)) = in_hand else {
             return Err(Fault::Fatal(format!("dead letter without a record in hand: {why}")));
         };
         let node = &*self.task.sub_topology;
-        let letter = DeadLetter { source, record, node, error: why };
+        let letter = DeadLetter { source, record, node, reason, error: why };
         let to = (self.dead_letters.topic, self.dead_letters.partitions);
         letter.send(to, self.wall_time, &mut self.out);
         self.dead_lettered.note(&letter);

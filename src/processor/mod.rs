@@ -28,6 +28,7 @@ pub(crate) use self::source::{
 };
 pub use self::wiring::Edge;
 pub(crate) use self::wiring::{BroadcastListener, EmitOnCommit, FireTimers, Wiring};
+use crate::dead_letter::Reason;
 use crate::error::Result;
 use crate::record::{RawRecord, Rec, TaskId, Timestamp};
 use crate::store::{KeyValue, Snapshot, TimerQueue};
@@ -203,9 +204,14 @@ impl<'a, K, V> Context<'a, K, V> {
         self.core.view(handle)
     }
 
-    /// Sends the record in hand to the dead letters, with the reason, and keeps its effects.
+    /// Sends the record in hand to the dead letters, as rejected and with these words, and keeps its effects.
     pub fn dead_letter(&mut self, why: &str) -> Result<()> {
-        self.core.dead_letter(why)
+        self.dead_letter_for(Reason::Rejected, why)
+    }
+
+    /// The same for another reason: where a processor decodes by itself.
+    pub fn dead_letter_for(&mut self, reason: Reason, why: &str) -> Result<()> {
+        self.core.dead_letter(reason, why)
     }
 
     /// Counts `n` more under `name`, a Prometheus counter's name, once the transaction is committed; 0 makes it appear.

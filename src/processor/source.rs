@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::wiring::Wiring;
 use super::{Core, Edge, Next};
 use crate::batch::Batch;
+use crate::dead_letter::Reason;
 use crate::error::{Fault, Result};
 use crate::record::{RawRecord, Rec, Timestamp, TopicPartition};
 use crate::serde::Serde;
@@ -193,11 +194,12 @@ struct SourceNode<K, V> {
 
 impl<K: 'static, V: 'static> SourceNode<K, V> {
     /// Fills the slots; answers the record's time.
-    fn decode(&mut self, record: RawRecord<'_>, now: Timestamp) -> Result<Timestamp> {
+    fn decode(&mut self, record: RawRecord<'_>, now: Timestamp) -> Result<Timestamp, Undecoded> {
         let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
         if size > self.record_bytes_max {
             let max = self.record_bytes_max;
-            return Err(Fault::Reject(format!("record of {size} bytes, at most {max} are taken")));
+            let words = format!("record of {size} bytes, at most {max} are taken");
+            return Err(Undecoded(Reason::TooLarge, Fault::Reject(words)));
         }
         match record.key {
             Some(key) => self.form.key.decode(key, self.form.key.version(), &mut self.key),
@@ -222,7 +224,8 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
         };
         if at > now.plus(FUTURE_MAX) {
             let ahead = at.since(now).as_secs();
-            return Err(Fault::Reject(format!("its time lies {ahead} s ahead of the clock")));
+            let words = format!("its time lies {ahead} s ahead of the clock");
+            return Err(Undecoded(Reason::Timestamp, Fault::Reject(words)));
         }
         Ok(at)
     }
@@ -234,13 +237,24 @@ impl<K: 'static, V: 'static> Source for SourceNode<K, V> {
         let Some((_, record)) = core.queue.current() else { return Ok(Taken::Done) };
         let at = match self.decode(record, now) {
             Ok(at) => at,
-            Err(Fault::Reject(why)) => return core.dead_letter(&why).map(|()| Taken::Done),
-            Err(Fault::Retry(why)) => return Ok(Taken::NotYet(why)),
-            Err(fault @ Fault::Fatal(_)) => return Err(fault),
+            Err(Undecoded(reason, Fault::Reject(why))) => {
+                return core.dead_letter(reason, &why).map(|()| Taken::Done);
+            }
+            Err(Undecoded(_, Fault::Retry(why))) => return Ok(Taken::NotYet(why)),
+            Err(Undecoded(_, fault @ Fault::Fatal(_))) => return Err(fault),
         };
         core.advance_stream_time(at);
         let (Some(key), Some(value)) = (&self.key, &self.value) else { return Ok(Taken::Done) };
         self.next.push(Rec { key, value, at }, core).map(|()| Taken::Done)
+    }
+}
+
+/// Why a record was not decoded; the reason is that of its letter, if it becomes one.
+struct Undecoded(Reason, Fault);
+
+impl From<Fault> for Undecoded {
+    fn from(fault: Fault) -> Self {
+        Self(Reason::Decode, fault)
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) use restore::{RestoreError, RestoreJob, Restored, Restorer};
 pub(crate) use run::{TaskFailure, TimeSlice};
 
 use crate::batch::Batch;
-use crate::dead_letter::Sent;
+use crate::dead_letter::{self, Sent};
 use crate::error::{Fault, Result};
 use crate::outgoing::{OutRecord, Outgoing};
 use crate::processor::{Core, Destination, RecordQueues};
@@ -82,7 +82,7 @@ pub(crate) struct Task {
     /// The key of the changelog record in hand.
     logged_key: Vec<u8>,
     /// Records that are dead-lettered instead of processed, with the reason.
-    skips: BTreeMap<(TopicPartition, Offset), String>,
+    skips: BTreeMap<(TopicPartition, Offset), (dead_letter::Reason, String)>,
     bisection: Bisection,
     phase: Phase,
     lag: LagClock,
@@ -235,8 +235,12 @@ impl Task {
         self.bisection.is_on() && self.phase.has_worked()
     }
 
-    /// Dead-letters this record, with this reason, when it comes again.
-    pub(crate) fn skip(&mut self, record: (TopicPartition, Offset), why: String) {
+    /// Dead-letters this record, for this reason, when it comes again.
+    pub(crate) fn skip(
+        &mut self,
+        record: (TopicPartition, Offset),
+        why: (dead_letter::Reason, String),
+    ) {
         self.skips.insert(record, why);
     }
 

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::{Blame, Phase, Task};
+use crate::dead_letter;
 use crate::error::{Fault, Result};
 use crate::processor::Taken;
 use crate::record::Timestamp;
@@ -18,7 +19,29 @@ const BETWEEN_BATCHES_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct TaskFailure {
     pub fault: Fault,
+    /// That of the letter, if a record is to blame.
+    pub reason: dead_letter::Reason,
     pub blame: Blame,
+}
+
+/// How a user's code ended that could not go on.
+#[derive(Debug)]
+pub(crate) struct BrokenOff {
+    pub fault: Fault,
+    pub reason: dead_letter::Reason,
+}
+
+impl BrokenOff {
+    /// On whom the failure falls.
+    pub(crate) fn blamed_on(self, blame: Blame) -> TaskFailure {
+        TaskFailure { fault: self.fault, reason: self.reason, blame }
+    }
+}
+
+impl From<Fault> for BrokenOff {
+    fn from(fault: Fault) -> Self {
+        Self { fault, reason: dead_letter::Reason::Rejected }
+    }
 }
 
 /// How much a task may do before the next one runs.
@@ -69,7 +92,7 @@ impl Task {
         self.core.views.iter_mut().for_each(|view| *view = None);
         let failure = match outcome {
             Ok(Ok(())) => return Ok((self.processed - before) as usize),
-            Ok(Err(fault)) => fault,
+            Ok(Err(fault)) => fault.into(),
             Err(panic) => panicked(&*panic),
         };
         // Whatever it had done, a timer taken out perhaps, must be undone.
@@ -78,7 +101,7 @@ impl Task {
         let blame = in_hand.map_or(Blame::NoRecord, |(source, record)| {
             Blame::Record(source.clone(), record.offset)
         });
-        Err(TaskFailure { fault: failure, blame })
+        Err(failure.blamed_on(blame))
     }
 
     /// The group forgets positions that nobody commits: an idle task commits them again.
@@ -228,15 +251,16 @@ impl Task {
         let place = current.map(|(source, record)| (source.clone(), record.offset));
         let why = place.and_then(|place| self.skips.get(&place).cloned());
         match (why, self.nodes.sources.get_mut(lane)) {
-            (Some(why), _) => self.core.dead_letter(&why).map(|()| Taken::Done),
+            (Some((reason, why)), _) => self.core.dead_letter(reason, &why).map(|()| Taken::Done),
             (None, Some(source)) => source.process(&mut self.core),
             (None, None) => Ok(Taken::Done),
         }
     }
 }
 
-pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Fault {
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> BrokenOff {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Fault::Reject(format!("the processor panicked: {}", text.unwrap_or("without words")))
+    let words = format!("the processor panicked: {}", text.unwrap_or("without words"));
+    BrokenOff { fault: Fault::Reject(words), reason: dead_letter::Reason::Panicked }
 }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::run::panicked;
+use super::run::{BrokenOff, panicked};
 use super::{History, Nodes, Phase, Task};
 use crate::broker::Acknowledged;
 use crate::dead_letter::Sent;
@@ -13,7 +13,7 @@ use crate::store::{Committed, LoggedKey, StateChange, StateStore};
 
 impl Task {
     /// Emits what waits for the commit, and turns dirty state into changelog records.
-    pub(crate) fn stage(&mut self) -> Result<()> {
+    pub(crate) fn stage(&mut self) -> Result<(), BrokenOff> {
         if matches!(self.phase, Phase::Staged(_)) {
             return Ok(());
         }
@@ -25,7 +25,7 @@ impl Task {
             emitters.try_for_each(|(_, node)| node.emit_on_commit(core))?;
             core.stores.iter_mut().flatten().try_for_each(|state| state.stage(changes))
         };
-        catch_unwind(AssertUnwindSafe(flush)).unwrap_or_else(|panic| Err(panicked(&*panic)))?;
+        catch_unwind(AssertUnwindSafe(flush)).map_err(|panic| panicked(&*panic))??;
         self.save_progress()?;
         self.log_changes()?;
         self.phase.stage();

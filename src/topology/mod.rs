@@ -22,6 +22,7 @@ pub(crate) use plan::{HandleKind, HandlePlan, Plan, TopicKind};
 pub(crate) use shape::{Role, Shape};
 pub use stream::Stream;
 
+use crate::dead_letter::{Origin, Reason};
 use crate::processor::MakeSource;
 use crate::record::{TaskId, Topic};
 
@@ -99,6 +100,23 @@ impl Topology {
     pub fn broadcasts(&self) -> Vec<Topic> {
         let handles = self.0.plan.handles.iter();
         handles.filter_map(|handle| handle.broadcast_topic()).collect()
+    }
+
+    /// What dead letters may be counted by, at zero: a reader of counters that appear with their first one misses it.
+    pub(crate) fn dead_letter_origins(&self) -> BTreeMap<Origin, u64> {
+        let of = |sub: &SubTopology, reason| {
+            let node = sub.name.clone();
+            let origin = move |source: &SourceSpec| Origin {
+                topic: source.topic.clone(),
+                node: node.clone(),
+                reason,
+            };
+            sub.sources.iter().map(origin).collect::<Vec<_>>()
+        };
+        let by_engine = Reason::ALL.into_iter().filter(|reason| *reason != Reason::Refused);
+        let all =
+            by_engine.flat_map(|reason| self.0.subs.iter().flat_map(move |sub| of(sub, reason)));
+        all.map(|origin| (origin, 0)).collect()
     }
 
     /// The changelog of every sub-topology that has state, with its name: one for all its stores.

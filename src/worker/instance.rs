@@ -116,6 +116,8 @@ impl Instance {
         let without = context.broadcasts.is_empty();
         let broadcasts_known = AtomicI64::new(if without { i64::MAX } else { i64::MIN });
         let broadcasts_loaded = AtomicBool::new(without);
+        let metrics = Metrics::default();
+        metrics.add_dead_letters(&context.topology.dead_letter_origins());
         Self {
             name,
             transaction_timeout: broker.transaction_timeout(),
@@ -125,7 +127,7 @@ impl Instance {
             stores,
             topics,
             fail_points,
-            metrics: Arc::default(),
+            metrics: Arc::new(metrics),
             high_watermarks: Mutex::new(high_watermarks),
             ownership: Mutex::default(),
             released: Condvar::new(),

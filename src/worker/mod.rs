@@ -49,7 +49,7 @@ use crate::broker::{Batch, Consumer, Failure, Isolation, Reaction, classify};
 use crate::error::{Exit, Fault};
 use crate::fail_points::{Crashed, FailPoint};
 use crate::record::{TaskId, Timestamp, TopicPartition};
-use crate::task::{Lag, Open, Reason, Task, TaskFailure};
+use crate::task::{Lag, Open, Reason, Task};
 
 /// A worker that knows everything there was so long ago, and has done it, is settled: ends are noted ten times a second.
 const SETTLED_WITHIN: Lag = Lag::Behind(Duration::from_secs(1));
@@ -318,9 +318,9 @@ impl Worker {
         }
         let epochs = &self.assigned;
         for (id, task) in &mut working {
-            if let Err(fault) = task.stage() {
-                let (id, blame) = ((*id).clone(), task.blame());
-                return self.failed(&id, TaskFailure { fault, blame }, now);
+            if let Err(broken_off) = task.stage() {
+                let (id, failure) = ((*id).clone(), broken_off.blamed_on(task.blame()));
+                return self.failed(&id, failure, now);
             }
         }
         tracing::debug!(?why, tasks = working.len(), "committing");

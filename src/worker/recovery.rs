@@ -33,7 +33,7 @@ impl Worker {
         match (failed.fault, failed.blame) {
             (Fault::Reject(why), Blame::Record(source, offset)) => {
                 tracing::warn!(task = %id, at = %source, %offset, why, "record dead-lettered");
-                task.skip((source, offset), why);
+                task.skip((source, offset), (failed.reason, why));
             }
             (Fault::Reject(why), Blame::Bisect) => {
                 tracing::warn!(task = %id, why, "a commit failed; bisecting the record to blame");

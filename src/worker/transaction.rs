@@ -271,13 +271,17 @@ impl Transaction {
         let metrics = &self.instance.metrics;
         metrics.add(Counter::Commits, 1);
         metrics.add(Counter::Records, self.records);
-        metrics.add(Counter::DeadLetters, self.dead_letters.count);
+        metrics.add_dead_letters(&self.dead_letters.counts);
         metrics.add_named(&self.counted);
         metrics.add(Counter::CommitMicros, took.as_micros() as u64);
         self.mean_commit = (self.mean_commit * 7 + took) / 8;
         self.last = now;
         if let Some(sent) = self.telling.due(std::mem::take(&mut self.dead_letters), now) {
-            tracing::warn!(records = sent.count, last = sent.last, "records are dead letters now");
+            tracing::warn!(
+                records = sent.count(),
+                last = sent.last,
+                "records are dead letters now"
+            );
         }
         self.reset();
     }

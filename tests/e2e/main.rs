@@ -9,6 +9,7 @@ mod clickhouse;
 mod client;
 mod compose;
 mod configuration;
+mod dead_letters;
 mod doctor;
 mod failing;
 mod feed;

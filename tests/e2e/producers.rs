@@ -30,7 +30,7 @@ fn the_examples_of_producers_write_events_that_count_all_of_a_user_in_one_partit
     assert_eq!(counts(&world, &written), BTreeMap::from([("like", 3), ("share", 3), ("view", 3)]));
     // A user's likes of a post are one.
     world.feed_when(READER, |feed| feed.shares(POST) == 3 && feed.likes(POST) == 1);
-    assert_eq!(world.worker_metric(0, "millstream_dead_letters_total "), 0.0);
+    assert_eq!(world.worker_sum(0, "millstream_dead_letters_total{"), 0.0);
 
     // What the examples warn of: one of them without its `partitioner`.
     let told = fs::read_to_string(repository().join("examples/producers/python/produce.py"));

@@ -366,6 +366,13 @@ impl World {
         metric(self.ports.workers[number], name)
     }
 
+    /// The sum of all series of a counter of a worker whose lines begin like this.
+    pub fn worker_sum(&self, number: usize, name: &str) -> f64 {
+        let text = metrics(self.ports.workers[number]);
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    }
+
     pub fn stop_server(&self, part: Part) {
         self.stack.stop(part).unwrap();
     }
@@ -532,10 +539,14 @@ fn ended(command: &mut Command) -> (Option<i32>, String, String) {
     (output.status.code(), told, complained)
 }
 
-fn metric(port: u16, name: &str) -> f64 {
+fn metrics(port: u16) -> String {
     let url = format!("http://127.0.0.1:{port}/metrics");
     let output = Command::new("curl").args(["-sS", &url]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn metric(port: u16, name: &str) -> f64 {
+    let text = metrics(port);
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.map_or(0.0, |value| value.trim().parse().unwrap())
 }

@@ -73,9 +73,10 @@ fn said(driver: &Driver) -> Result<Vec<String>> {
     Ok(history(driver, "said", Utf8)?.remove("k").unwrap_or_default())
 }
 
-fn letter(value: &str, offset: i64, error: &str) -> (String, String) {
-    let headers =
-        format!("error={error} node=obedient offset={offset} partition=0 timestamp=7 topic=lines");
+fn letter(value: &str, offset: i64, (reason, error): (&str, &str)) -> (String, String) {
+    let headers = format!(
+        "error={error} node=obedient offset={offset} partition=0 reason={reason} timestamp=7 topic=lines"
+    );
     (value.into(), headers)
 }
 
@@ -84,7 +85,7 @@ fn a_rejected_record_is_set_aside_without_its_effects() -> Result<()> {
     let mut driver = Driver::of(obedient(0)?).start()?;
     lines(&mut driver, &["a", "reject", "b"])?;
     assert_eq!(said(&driver)?, ["a 1", "b 2"]);
-    assert_eq!(dead_letters(&driver)?, [letter("reject", 1, "not this one")]);
+    assert_eq!(dead_letters(&driver)?, [letter("reject", 1, ("rejected", "not this one"))]);
     Ok(())
 }
 
@@ -106,7 +107,7 @@ fn a_record_that_makes_the_processor_panic_is_set_aside_without_its_effects() ->
     let mut driver = Driver::of(obedient(0)?).start()?;
     lines(&mut driver, &["a", "panic", "panic", "b"])?;
     assert_eq!(said(&driver)?, ["a 1", "b 2"]);
-    let panicked = "the processor panicked: asked to";
+    let panicked = ("panicked", "the processor panicked: asked to");
     assert_eq!(
         dead_letters(&driver)?,
         [letter("panic", 1, panicked), letter("panic", 2, panicked)]
@@ -119,7 +120,7 @@ fn a_processor_that_sets_a_record_aside_itself_keeps_its_effects() -> Result<()>
     let mut driver = Driver::of(obedient(0)?).start()?;
     lines(&mut driver, &["a", "keep", "b"])?;
     assert_eq!(said(&driver)?, ["a 1", "keep 2", "b 3"]);
-    assert_eq!(dead_letters(&driver)?, [letter("keep", 1, "kept too")]);
+    assert_eq!(dead_letters(&driver)?, [letter("keep", 1, ("rejected", "kept too"))]);
     Ok(())
 }
 
@@ -136,9 +137,9 @@ fn bytes_that_do_not_decode_are_set_aside_and_nothing_else_is_undone() -> Result
     assert_eq!(said(&driver)?, ["a 1", "b 2"]);
     let utf8 = "decode value: text is not UTF-8: invalid utf-8 sequence of 1 bytes from index 0";
     let expected = [
-        letter("\u{fffd}x", 1, utf8),
-        letter("no key", 2, "decode key: null where a value is required"),
-        letter("", 3, "decode value: null where a value is required"),
+        letter("\u{fffd}x", 1, ("decode", utf8)),
+        letter("no key", 2, ("decode", "decode key: null where a value is required")),
+        letter("", 3, ("decode", "decode value: null where a value is required")),
     ];
     assert_eq!(dead_letters(&driver)?, expected);
     assert_eq!((driver.counted(Counter::DeadLetters), driver.counted(Counter::Aborts)), (3, 0));
@@ -189,7 +190,7 @@ fn a_value_of_another_type_is_set_aside() -> Result<()> {
     driver.settle()?;
     assert_eq!(driver.output("out", Utf8, I64).latest()?, table("k 1"));
     let headers = "error=decode value: i64 has 8 bytes, found 5 node=counts offset=0 partition=0 \
-                   timestamp=7 topic=numbers";
+                   reason=decode timestamp=7 topic=numbers";
     assert_eq!(dead_letters(&driver)?, [("seven".into(), headers.into())]);
     Ok(())
 }
@@ -227,7 +228,7 @@ fn a_record_beyond_the_largest_size_is_set_aside() -> Result<()> {
     lines(&mut driver, &["12345678", "1234567"])?;
     assert_eq!(said(&driver)?, ["1234567 1"]);
     let why = "record of 9 bytes, at most 8 are taken";
-    assert_eq!(dead_letters(&driver)?, [letter("12345678", 0, why)]);
+    assert_eq!(dead_letters(&driver)?, [letter("12345678", 0, ("too_large", why))]);
     Ok(())
 }
 
@@ -243,7 +244,7 @@ fn a_record_far_ahead_of_the_clock_is_set_aside_and_moves_no_time() -> Result<()
     lines(&mut driver, &["a"])?;
     assert_eq!(said(&driver)?, ["a 1"]);
     let headers = "error=its time lies 7200 s ahead of the clock node=obedient offset=0 \
-                   partition=0 timestamp=7200000 topic=lines";
+                   partition=0 reason=timestamp timestamp=7200000 topic=lines";
     assert_eq!(dead_letters(&driver)?, [("soon".into(), headers.into())]);
     Ok(())
 }

@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use millstream::broker::{Failure, Outgoing, Producer, TopicIndex};
+use millstream::dead_letter::Reason;
 use millstream::{Clock, DeadLetter, RawRecord, SystemClock, TopicPartition};
 
 /// Who gives them up, as their header says.
-const NODE: &str = "clickhouse";
+pub const LETTERS_NODE: &str = "clickhouse";
 /// How long Kafka may take to acknowledge one.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -34,7 +35,8 @@ impl Letters {
         error: &str,
     ) -> Result<(), Failure> {
         self.out.clear();
-        let letter = DeadLetter { source, record, node: NODE, error };
+        let letter =
+            DeadLetter { source, record, node: LETTERS_NODE, reason: Reason::Refused, error };
         letter.send((TopicIndex(0), self.partitions), SystemClock.now(), &mut self.out);
         self.producer.send(&self.out)?;
         self.producer.flush(ACKNOWLEDGED_WITHIN).map(drop)

@@ -36,7 +36,7 @@ use tokio::time::{sleep, timeout};
 pub use daily_metrics::DailyQuality;
 pub use lane::Limits;
 pub use last_feeds::{LastFeeds, PublishedFeed};
-pub use letters::Letters;
+pub use letters::{LETTERS_NODE, Letters};
 pub use live_rows::{Image, LiveRows, Version};
 pub use migrations::{Migration, MigrationFault, Migrator};
 pub use progress::Progress;

@@ -2,11 +2,11 @@
 //!
 //! What is still open in a transaction then is not waited for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use millstream::broker::{Broker, Consumer, Failure, Flow, Isolation, Polled};
-use millstream::{Exit, TopicPartition};
+use millstream::broker::{Bounds, Broker, Consumer, Failure, Flow, Isolation, Polled};
+use millstream::{Exit, Topic, TopicPartition};
 use schemas::topic::Topic as Declared;
 
 use crate::failed::Failed;
@@ -18,8 +18,8 @@ pub struct LogReader {
     consumer: Box<dyn Consumer>,
     /// The partitions whose end was not reached.
     unread: BTreeSet<TopicPartition>,
-    /// How many offsets lie between their beginnings and ends: some of them have no record.
-    offsets: u64,
+    /// Where each began and ended.
+    bounds: BTreeMap<TopicPartition, Bounds>,
     /// The topics whose first records are not there any more.
     cut: BTreeSet<&'static str>,
 }
@@ -33,8 +33,7 @@ impl LogReader {
             Ok((broker.consumer(app, Isolation::ReadCommitted)?, counts))
         };
         let (consumer, counts) = opened().map_err(|failure| failed(&failure))?;
-        let mut reader =
-            Self { consumer, unread: BTreeSet::new(), offsets: 0, cut: BTreeSet::new() };
+        let mut reader = Self::of(consumer);
         for (topic, count) in topics.iter().zip(counts) {
             let missing = || {
                 Failed(
@@ -42,25 +41,45 @@ impl LogReader {
                     format!("there is no topic {}; `feedmill topics create` makes it", topic.name),
                 )
             };
-            reader
-                .assign(*topic, count.ok_or_else(missing)?)
+            let is_cut = reader
+                .assign(&topic.name.into(), count.ok_or_else(missing)?)
                 .map_err(|failure| failed(&failure))?;
+            if is_cut {
+                reader.cut.insert(topic.name);
+            }
         }
         Ok(reader)
     }
 
-    fn assign(&mut self, topic: Declared, partitions: i32) -> Result<(), Failure> {
+    /// Opens all partitions of a topic that the contract names after the application; none if there is no such topic.
+    pub fn of_one(broker: &dyn Broker, app: &str, topic: &Topic) -> Result<Option<Self>, Failed> {
+        let opened = || -> Result<_, Failure> {
+            let counts = broker.admin()?.partitions(std::slice::from_ref(topic))?;
+            let Some(partitions) = counts.first().copied().flatten() else { return Ok(None) };
+            let mut reader = Self::of(broker.consumer(app, Isolation::ReadCommitted)?);
+            reader.assign(topic, partitions)?;
+            Ok(Some(reader))
+        };
+        opened().map_err(|failure| failed(&failure))
+    }
+
+    fn of(consumer: Box<dyn Consumer>) -> Self {
+        let (unread, bounds, cut) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        Self { consumer, unread, bounds, cut }
+    }
+
+    /// Answers whether its first records are not there any more.
+    fn assign(&mut self, topic: &Topic, partitions: i32) -> Result<bool, Failure> {
+        let mut is_cut = false;
         for partition in 0..partitions {
-            let partition = TopicPartition::new(topic.name, partition);
+            let partition = TopicPartition::new(topic.clone(), partition);
             let bounds = self.consumer.bounds(&partition)?;
-            if bounds.start.0 > 0 {
-                self.cut.insert(topic.name);
-            }
-            self.offsets += u64::try_from(bounds.end.0 - bounds.start.0).unwrap_or(0);
+            is_cut |= bounds.start.0 > 0;
             self.consumer.assign(&[(partition.clone(), bounds.start)])?;
-            self.unread.insert(partition);
+            self.unread.insert(partition.clone());
+            self.bounds.insert(partition, bounds);
         }
-        Ok(())
+        Ok(is_cut)
     }
 
     /// What has come; waits a little if nothing has.
@@ -82,9 +101,15 @@ impl LogReader {
         &self.unread
     }
 
-    /// How many offsets there were to read.
+    /// How many offsets there were to read: some of them have no record.
     pub fn offsets(&self) -> u64 {
-        self.offsets
+        let of = |bounds: &Bounds| u64::try_from(bounds.end.0 - bounds.start.0).unwrap_or(0);
+        self.bounds.values().map(of).sum()
+    }
+
+    /// Where each partition began and ended when it was opened.
+    pub fn bounds(&self) -> &BTreeMap<TopicPartition, Bounds> {
+        &self.bounds
     }
 
     /// The topics whose first records were deleted.

@@ -1,8 +1,9 @@
-//! The commands that do one thing and end: create the topics, put weight sets into force, register schemas, show a feed, as it is and as it was, the stores of workers, and the metrics of a
-//! day, tell what a start would do, load a world, delete what a TRUNCATE deleted, compare what servers have, compare
-//! rankings.
+//! The commands that do one thing and end: create the topics, put weight sets into force, register schemas, show a feed, as it is
+//! and as it was, the stores of workers, and the metrics of a day, tell what a start would do, load a world, delete what a TRUNCATE
+//! deleted, look after dead letters, compare what servers have, compare rankings.
 
 pub mod clickhouse;
+pub mod dlq;
 pub mod doctor;
 pub mod explain;
 mod known_schemas;

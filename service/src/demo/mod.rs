@@ -106,6 +106,8 @@ fn settle(asked: &Demo, mut config: Config, dir: &Path) -> Config {
     config.postgres = remote(&asked.postgres, 500);
     // No other tier answers where the machine is busy with other things too.
     config.state.wait = config.state.wait.max(STATE_WAIT);
+    // Whoever tries things asks more often than a reader.
+    config.http.user_per_minute = 0;
     config.http.listen = free(config.http.listen);
     config.http.internal_listen = free(config.http.internal_listen);
     config

@@ -3,6 +3,7 @@
 //! This is the only place that decodes what others wrote, and the only one that dead-letters it: bytes
 //! that give no record go there with the reason, and the next record is taken.
 
+use millstream::dead_letter::Reason;
 use millstream::{Context, Due, Processor, Rec, Result, Store, Timers, Timestamp};
 use schemas::{
     Block, Cdc, Change, Comment, CommentId, Event, EventId, Follow, Like, LikeId, Mute, Payload,
@@ -100,7 +101,7 @@ impl<R: Table + 'static> Processor for Ingest<R> {
             Err(poison) => return dead_letter(&poison, cx),
         };
         if let Some(poison) = change.implausible(record.at.0) {
-            return dead_letter(&poison, cx);
+            return implausible(&poison, cx);
         }
         // A delete that names no row deletes nothing.
         let Some(key) = change.key else {
@@ -142,7 +143,7 @@ impl Processor for IngestPosts {
         match Cdc::<Post>::decode(record.key.as_ref(), record.value.as_ref()) {
             Ok(Cdc::Change(change)) => {
                 if let Some(poison) = change.implausible(record.at.0) {
-                    return dead_letter(&poison, cx);
+                    return implausible(&poison, cx);
                 }
                 self.out.clear();
                 let effect = posts::change(&change, self.epoch, &mut self.out);
@@ -220,7 +221,7 @@ impl Processor for IngestEvents {
             Err(poison) => return dead_letter(&poison, cx),
         };
         if let Some(fault) = event.implausible(record.at.0) {
-            return dead_letter(&fault.of("event"), cx);
+            return implausible(&fault.of("event"), cx);
         }
         let id = Pair(event.user, event.id);
         let first = cx.store(self.first)?;
@@ -273,7 +274,12 @@ fn forward_all(routed: &[Routed], cx: &mut IngestContext<'_>) -> Result<()> {
 }
 
 fn dead_letter(poison: &Poison, cx: &mut IngestContext<'_>) -> Result<()> {
-    cx.dead_letter(&poison.to_string())
+    cx.dead_letter_for(Reason::Decode, &poison.to_string())
+}
+
+/// What is readable, and cannot have been at this time.
+fn implausible(poison: &Poison, cx: &mut IngestContext<'_>) -> Result<()> {
+    cx.dead_letter_for(Reason::Timestamp, &poison.to_string())
 }
 
 #[cfg(test)]

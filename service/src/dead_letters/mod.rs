@@ -1,0 +1,165 @@
+//! The dead letters of an application: found, appended again to where they came from, or given up.
+//!
+//! A letter is never changed and never deleted before its time. That it was re-driven or dropped is a note in the topic
+//! `<app>-dead-letters-done` under the letter's place, written in one Kafka transaction with the record that is appended again:
+//! see [`Run`]. Whoever asks names letters by a [`Filter`]; what may become of each is decided by [`plan`], which asks nobody.
+
+mod done;
+mod filter;
+mod group;
+mod open_transactions;
+mod plan;
+mod progress;
+mod run;
+
+use std::time::Duration;
+
+use millstream::broker::{Broker, Consumer, Failure, Isolation};
+use millstream::dead_letter::{Letter, Place, Unreadable};
+use millstream::{Clock, SystemClock, Topic, TopicPartition};
+use schemas::topic;
+
+use crate::commands::log_reader::LogReader;
+use crate::failed::Failed;
+pub use done::{Done, Note, What};
+pub use filter::Filter;
+pub use group::{Groups, reason};
+use plan::Targets;
+pub use plan::{Aim, Plan};
+pub use progress::Progress;
+pub use run::{Pace, Run};
+
+const POLL: Duration = Duration::from_millis(200);
+
+/// Where they are.
+#[derive(Clone, Copy)]
+pub struct DeadLetters<'a> {
+    /// The cluster.
+    pub broker: &'a dyn Broker,
+    /// The application.
+    pub app: &'a str,
+}
+
+impl DeadLetters<'_> {
+    fn topic(&self) -> Topic {
+        topic::dead_letters(self.app).into()
+    }
+
+    fn done_topic(&self) -> Topic {
+        topic::dead_letters_done(self.app).into()
+    }
+
+    /// Hands over every letter that there is, those of one partition in order; and what lies there and is none.
+    pub fn each(
+        &self,
+        take: impl FnMut(Result<Letter<'_>, Unreadable>) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        Self::each_of(self.open()?, take)
+    }
+
+    fn each_of(
+        mut log: LogReader,
+        mut take: impl FnMut(Result<Letter<'_>, Unreadable>) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        while !log.is_at_end() {
+            for batch in &log.poll()?.batches {
+                let partition = batch.source().partition;
+                batch.iter().try_for_each(|record| take(Letter::read(partition, record)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> Result<LogReader, Failed> {
+        let topic = self.topic();
+        let missing = || format!("there is no topic {topic}; `feedmill topics create` makes it");
+        LogReader::of_one(self.broker, self.app, &topic)?.ok_or_else(|| missing().into())
+    }
+
+    /// What was done to letters before; nothing if there is no topic of it yet.
+    pub fn done(&self) -> Result<Done, Failed> {
+        let mut done = Done::default();
+        let log = LogReader::of_one(self.broker, self.app, &self.done_topic())?;
+        let Some(mut log) = log else { return Ok(done) };
+        while !log.is_at_end() {
+            for batch in &log.poll()?.batches {
+                batch.iter().for_each(|record| done.take(record.key, record.value));
+            }
+        }
+        Ok(done)
+    }
+
+    /// Plans what is to become of the letters that are meant and not done with.
+    pub fn plan(&self, filter: &Filter, aim: Aim) -> Result<Plan, Failed> {
+        let (targets, done) = (self.targets()?, self.done()?);
+        let absent = filter.places.iter().copied().collect();
+        let mut plan = Plan { absent, ..Plan::default() };
+        let log = self.open()?;
+        let logs = log.bounds().iter().map(|(of, bounds)| (of.partition, *bounds)).collect();
+        plan.forgotten = done.behind(&logs);
+        Self::each_of(log, |letter| {
+            let meant = letter.ok().filter(|letter| filter.fits(letter));
+            if let Some(letter) = meant.filter(|letter| done.of(letter).is_none()) {
+                plan.add(&letter, aim, &targets);
+            }
+            Ok(())
+        })?;
+        Ok(plan)
+    }
+
+    fn targets(&self) -> Result<Targets, Failed> {
+        let names = topic::ALL.map(|topic| Topic::from(topic.name));
+        let counts = self.broker.admin().and_then(|mut admin| admin.partitions(&names));
+        let counts = names.into_iter().zip(counts.map_err(failed)?);
+        let partitions = counts.filter_map(|(name, count)| Some((name, count?))).collect();
+        Ok(Targets { partitions, now: SystemClock.now() })
+    }
+
+    /// Hands over the letter at a place; says which there are if there is none.
+    pub fn at<T>(
+        &self,
+        place: Place,
+        take: impl FnOnce(Result<Letter<'_>, Unreadable>) -> T,
+    ) -> Result<T, Failed> {
+        let of = TopicPartition::new(self.topic(), place.partition);
+        let mut consumer =
+            self.broker.consumer(self.app, Isolation::ReadCommitted).map_err(failed)?;
+        let bounds = consumer.bounds(&of).map_err(failed)?;
+        let absent = || {
+            let (start, end) = (bounds.start, bounds.end);
+            Failed::from(format!(
+                "{place}: no letter lies there; {of} has offsets {start} to {end}"
+            ))
+        };
+        if !(bounds.start..bounds.end).contains(&place.offset) {
+            return Err(absent());
+        }
+        consumer.assign(&[(of.clone(), place.offset)]).map_err(failed)?;
+        read_one(&mut *consumer, place, take)?.ok_or_else(absent)
+    }
+}
+
+/// The record at this offset, of the only partition that is assigned; none if what follows has come.
+fn read_one<T>(
+    consumer: &mut dyn Consumer,
+    place: Place,
+    take: impl FnOnce(Result<Letter<'_>, Unreadable>) -> T,
+) -> Result<Option<T>, Failed> {
+    loop {
+        let polled = consumer.poll(POLL).map_err(failed)?;
+        if let Some(record) = polled.batches.iter().find_map(|batch| batch.iter().next()) {
+            let is_it = record.offset == place.offset;
+            return Ok(is_it.then(|| take(Letter::read(place.partition, record))));
+        }
+        if !polled.ends.is_empty() || !polled.out_of_range.is_empty() {
+            return Ok(None);
+        }
+    }
+}
+
+fn failed(failure: Failure) -> Failed {
+    Failed(failure.exit(), format!("dead letters: {failure}"))
+}
+
+#[cfg(test)]
+mod tests;
