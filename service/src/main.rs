@@ -115,6 +115,9 @@ fn run(cli: Cli) -> Result<(), Failed> {
             commands::load::run(&asked, &config, &*broker)
         }
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
+        Command::Health(asked) => {
+            say(&runtime()?.block_on(commands::health::ask(&config, asked.ready))?)
+        }
         Command::Token(asked) => say(&signed(&config, &asked)?),
         Command::Topics(Topics::Create) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
@@ -224,7 +227,12 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]
         }
-        Some(Command::Weights(Weights::Check { .. }) | Command::Topology(_) | Command::Lab(_))
+        Some(
+            Command::Weights(Weights::Check { .. })
+            | Command::Topology(_)
+            | Command::Lab(_)
+            | Command::Health(_),
+        )
         | None => &[],
         Some(Command::Weights(_)) => &[Need::Kafka],
     }

@@ -4,6 +4,7 @@
 
 pub mod clickhouse;
 pub mod explain;
+pub mod health;
 mod known_schemas;
 pub mod lab;
 pub mod load;
