@@ -65,6 +65,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Whether the process that is configured so answers: 0 if it does, 1 if it says no, 6 if nobody is there.
+    Health(Health),
     /// Sign a token with the local key, for trying things; makes the key pair if there is none.
     Token(Token),
     /// The topics of the application: create them, check them, collect those that nothing names any more.
@@ -105,6 +107,14 @@ pub struct Serving {
     /// Show feeds in a browser too, at /page of http.listen: whoever has a token sees their own move.
     #[arg(long)]
     pub page: bool,
+}
+
+/// Whether a process answers.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Health {
+    /// Ask for readiness instead of liveness: whether it can answer requests, component by component.
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// The metrics of a day.

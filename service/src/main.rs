@@ -120,6 +120,9 @@ fn run(cli: Cli) -> Result<(), Failed> {
             commands::load::run(&asked, &config, &*broker)
         }
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
+        Command::Health(asked) => {
+            say(&runtime()?.block_on(commands::health::ask(&config, asked.ready))?)
+        }
         Command::Token(asked) => say(&signed(&config, &asked)?),
         Command::Topics(asked) => topics(&asked, &config),
         Command::Schema(asked) => say(&match asked {
@@ -268,7 +271,8 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(
             Command::Weights(Weights::Check { .. })
             | Command::Topology(Topology::Describe)
-            | Command::Lab(_),
+            | Command::Lab(_)
+            | Command::Health(_),
         )
         | None => &[],
         Some(Command::Weights(_) | Command::Topology(Topology::Plan { .. })) => &[Need::Kafka],
