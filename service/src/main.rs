@@ -28,6 +28,7 @@ mod event_format;
 mod failed;
 mod health;
 mod http;
+mod identity;
 mod limits;
 mod log;
 mod metrics;

@@ -8,7 +8,7 @@ use std::path::Path;
 use connectors::registry::RegistrySettings;
 
 use crate::config::{Auth, Config, Fault};
-use crate::http::auth::Verifier;
+use crate::identity::Verifier;
 use crate::token;
 
 /// One thing that a command needs.
@@ -73,7 +73,7 @@ fn or_made(config: &Config, look: impl FnOnce() -> Result<(), String>) -> Result
 
 /// What tokens are checked by.
 pub fn verifier(auth: &Auth) -> Result<Verifier, String> {
-    Verifier::new(auth, &read(&auth.key_file)?)
+    Verifier::new(auth)
 }
 
 /// The secret that instances show each other, if a file of it is named.

@@ -97,6 +97,7 @@ struct Claims<'a> {
     iss: &'a str,
     aud: &'a str,
     nbf: u64,
+    iat: u64,
     exp: u64,
     roles: &'a [String],
 }
@@ -107,6 +108,7 @@ pub fn signing_key(auth: &Auth) -> Result<(jsonwebtoken::Algorithm, EncodingKey)
     let pem = fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let (algorithm, key) = match auth.algorithm {
         Algorithm::EdDsa => (jsonwebtoken::Algorithm::EdDSA, EncodingKey::from_ed_pem(&pem)),
+        Algorithm::Es256 => (jsonwebtoken::Algorithm::ES256, EncodingKey::from_ec_pem(&pem)),
         Algorithm::Rs256 => (jsonwebtoken::Algorithm::RS256, EncodingKey::from_rsa_pem(&pem)),
     };
     let key = key.map_err(|e| format!("{}: {e}", path.display()))?;
@@ -122,6 +124,7 @@ pub fn sign(auth: &Auth, user: Uuid, roles: &[String], seconds: u64) -> Result<S
         iss: &auth.issuer,
         aud: &auth.audience,
         nbf: now,
+        iat: now,
         exp: now.saturating_add(seconds),
         roles,
     };
@@ -131,10 +134,10 @@ pub fn sign(auth: &Auth, user: Uuid, roles: &[String], seconds: u64) -> Result<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::auth::{Caller, Verifier};
+    use crate::identity::{Caller, Roles, Verifier};
 
-    #[test]
-    fn a_token_of_the_local_key_is_accepted_and_the_key_is_made_once() {
+    #[tokio::test]
+    async fn a_token_of_the_local_key_is_accepted_and_the_key_is_made_once() {
         let folder = tempfile::tempdir().unwrap();
         let auth = Auth {
             algorithm: Algorithm::EdDsa,
@@ -142,6 +145,8 @@ mod tests {
             signing_key_file: folder.path().join("keys/token.pem"),
             issuer: "us".to_owned(),
             audience: "feed".to_owned(),
+            jwks_url: None,
+            others: Vec::new(),
             leeway_s: 0,
         };
         ensure_keys(&auth).unwrap();
@@ -150,8 +155,9 @@ mod tests {
         assert_eq!(fs::read(&auth.key_file).unwrap(), public);
         let user = Uuid::from_bytes([7; 16]);
         let token = sign(&auth, user, &["ingest".to_owned()], 60).unwrap();
-        let caller =
-            Verifier::new(&auth, &public).unwrap().caller(Some(&format!("Bearer {token}")));
-        assert_eq!(caller, Ok(Caller { user, ingest: true }));
+        let verifier = Verifier::new(&auth).unwrap();
+        let caller = verifier.caller(Some(&format!("Bearer {token}"))).await;
+        let roles = Roles::named(["ingest"].into_iter());
+        assert_eq!(caller, Ok(Caller { user, roles }));
     }
 }

@@ -4,6 +4,7 @@
 //! server, a name that nobody knows, and what the command at hand lacks. Nothing is read anywhere else, and
 //! [`Config::shown`] prints what holds and where each value came from, without what is secret.
 
+mod auth;
 mod clickhouse;
 mod http;
 mod registry;
@@ -26,6 +27,7 @@ use topologies::suggestions::SuggestionWeights;
 use topologies::trending::points::Formula;
 use warp::http::Uri;
 
+pub use auth::{Algorithm, Auth, IssuerSettings, KeyPlace};
 pub use clickhouse::ClickHouse;
 pub use http::{Forwarded, HEAD_BYTES_HARD, HEADERS_HARD, Http, PerAddress, TlsFiles, Waits};
 pub use registry::Registry;
@@ -134,32 +136,6 @@ pub struct Remote {
     pub wait: Duration,
 }
 
-/// The one signature algorithm in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// Ed25519.
-    EdDsa,
-    /// RSA with SHA-256.
-    Rs256,
-}
-
-/// Who callers are.
-#[derive(Clone, Debug)]
-pub struct Auth {
-    /// The algorithm; a token does not choose it.
-    pub algorithm: Algorithm,
-    /// The public key, PEM.
-    pub key_file: PathBuf,
-    /// The private key that `feedmill token` signs with, PEM.
-    pub signing_key_file: PathBuf,
-    /// Who issues tokens.
-    pub issuer: String,
-    /// Whom they are for.
-    pub audience: String,
-    /// How far clocks may differ.
-    pub leeway_s: u64,
-}
-
 /// Reading state between instances.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -227,7 +203,7 @@ impl Config {
             registry: Registry::read(&mut from),
             events_in_avro: events_in_avro(&mut from),
             http: Http::read(&mut from),
-            auth: auth(&mut from),
+            auth: Auth::read(&mut from),
             state: state(&mut from),
             breaker: breaker(&mut from),
             shown: String::new(),
@@ -352,25 +328,6 @@ fn events_in_avro(from: &mut ConfigValues) -> bool {
             from.fault("events.format", &format!("is json or avro, found {other:?}"));
             false
         }
-    }
-}
-
-fn auth(from: &mut ConfigValues) -> Auth {
-    let algorithm = match from.text("auth.algorithm", "EdDSA").as_str() {
-        "EdDSA" => Algorithm::EdDsa,
-        "RS256" => Algorithm::Rs256,
-        other => {
-            from.fault("auth.algorithm", &format!("is EdDSA or RS256, found {other:?}"));
-            Algorithm::EdDsa
-        }
-    };
-    Auth {
-        algorithm,
-        key_file: from.text("auth.key_file", "keys/token.pub.pem").into(),
-        signing_key_file: from.text("auth.signing_key_file", "keys/token.pem").into(),
-        issuer: from.text("auth.issuer", "feedmill"),
-        audience: from.text("auth.audience", "feedmill"),
-        leeway_s: from.within("auth.leeway_s", 30, 0..=300),
     }
 }
 

@@ -160,6 +160,29 @@ impl ConfigValues {
         texts
     }
 
+    /// The tables below `table`, by their names, each with the texts in it. Only `known` ones may be given.
+    pub fn tables(
+        &mut self,
+        table: &str,
+        known: &[&str],
+    ) -> BTreeMap<String, BTreeMap<String, String>> {
+        let prefix = format!("{table}.");
+        let mut tables: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        let below = |name: &String, _: &mut Setting| name.starts_with(&prefix);
+        for (name, Setting { text, origin }) in self.given.extract_if(.., below).collect::<Vec<_>>()
+        {
+            let rest = name.strip_prefix(&prefix).unwrap_or_default();
+            let Some((of, short)) = rest.split_once('.').filter(|(_, short)| known.contains(short))
+            else {
+                self.fault(&name, "is none of the options that may be set");
+                continue;
+            };
+            tables.entry(of.to_owned()).or_default().insert(short.to_owned(), text.clone());
+            self.shown.insert(name, (text, origin));
+        }
+        tables
+    }
+
     /// A text that may be part of a Kafka name.
     pub fn name(&mut self, name: &'static str, default: &str) -> String {
         let text = self.text(name, default);

@@ -15,10 +15,10 @@ use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::auth::Caller;
 use super::routes::Request;
 use super::{Api, Fault, Refusal, at, body, json};
 use crate::event_format::EventFormat;
+use crate::identity::{Caller, Role};
 use crate::log::{Entry, Unappended};
 
 #[derive(Deserialize)]
@@ -114,7 +114,7 @@ fn check(
         if checked.faults.len() > before {
             continue;
         }
-        if event.user != sender && !caller.ingest {
+        if event.user != sender && !caller.roles.have(Role::Ingest) {
             let message = "is not the caller".to_owned();
             let field = "user_id".to_owned();
             checked.foreign.push(Fault { index: Some(index), field, message });

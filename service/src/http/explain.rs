@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use schemas::{PostId, UserId};
+use schemas::PostId;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::KnownFormat;
@@ -43,10 +43,9 @@ pub struct Answer {
 /// Answers with the reason.
 pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let began = Instant::now();
-    request.given()?;
+    let user = request.reader(&request.given()?)?;
     let wrong = || Refusal::invalid(vec![fault(&POST, Some(&request.segment))]);
     let post = POST.takes.read(&request.segment).ok_or_else(wrong)?;
-    let user = UserId(request.caller.user.into_bytes());
     let why = api.reads.why(user, post).await;
     let why = why.map_err(|_| Refusal::unavailable("no worker answers, and only state knows"))?;
     let response_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -161,7 +161,7 @@ pub static CURSOR: Parameter<Text<String>> = Parameter {
 pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let began = Instant::now();
     let given = request.given()?;
-    let (user, now_ms) = (UserId(request.caller.user.into_bytes()), api.reads.now().0);
+    let (user, now_ms) = (request.reader(&given)?, api.reads.now().0);
     let mut asked =
         Asked { limit: given.get(&LIMIT), algo: given.get(&ALGO), explain: given.get(&EXPLAIN) };
     let cursor = given.told(&CURSOR).map(|text| api.cursors.read(&text, user, now_ms));

@@ -3,7 +3,6 @@
 //! [`public`] and [`internal`] are values that a test can ask without a socket; [`crate::edge`] serves them. The public ones are
 //! a table, [`routes`]; the files of the page, for a browser, stand beside it ([`feed_page`]). A handler answers a [`Response`] or a [`Refusal`], and every refusal has the one JSON form of the API.
 
-pub mod auth;
 pub mod body;
 pub mod cast;
 pub mod cursor;
@@ -48,12 +47,12 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::daily::Daily;
 use crate::event_format::EventFormat;
+use crate::identity::{Caller, Role, Verifier};
 use crate::limits::{Level, Rate, UserLimit};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::read::Reads;
 use crate::weights::WeightSets;
-use auth::{Caller, Verifier};
 use cursor::Cursors;
 use feed_page::FeedPage;
 pub use refusal::{Fault, Refusal, recover};
@@ -164,7 +163,7 @@ impl Api {
         ),
     ) -> Result<Response, Refusal> {
         let authorization = routes::header(&headers, AUTHORIZATION.as_str())?;
-        let caller = self.verifier.caller(authorization);
+        let caller = self.verifier.caller(authorization).await;
         let caller = caller.map_err(|_| Refusal::unauthenticated())?;
         let level = self.level(route, &caller).await;
         let body = parts.map_ok(|mut part| part.copy_to_bytes(part.remaining())).boxed();
@@ -187,7 +186,7 @@ impl Api {
     /// what Kafka takes.
     async fn level(&self, route: &Route, caller: &Caller) -> Option<(Rate, Level)> {
         let limit = self.limit.as_ref()?;
-        if caller.ingest && route.name == "events" {
+        if caller.roles.have(Role::Ingest) && route.name == "events" {
             return None;
         }
         Some((limit.rate().clone(), limit.take(caller.user).await))

@@ -5,17 +5,30 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use schemas::UserId;
 use utoipa::ToSchema;
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::{KnownFormat, RefOr, Schema};
 use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::hyper::body::Bytes;
 use warp::reply::Response;
 
-use super::auth::Caller;
-use super::parameter::{Described, Given};
+use super::parameter::{Described, Given, Parameter, Text};
 use super::{
     Api, Fault, Refusal, daily_metrics, discover, event_shape, events, explain, feed, preferences,
     stream, trending,
+};
+use crate::identity::{Caller, Role};
+
+/// Whose feed.
+pub static USER: Parameter<Text<UserId>> = Parameter {
+    name: "user",
+    about: "Whose feed, for the role support; the caller's own unless told",
+    takes: Text {
+        is_required: false,
+        expected: "a UUID",
+        format: Some(KnownFormat::Uuid),
+        read: |text| text.parse().ok(),
+    },
 };
 
 /// A request of a caller who is known.
@@ -35,6 +48,17 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whose feed is asked for: the caller's, or another's by who may.
+    pub fn reader(&self, given: &Given<'_>) -> Result<UserId, Refusal> {
+        let reader = given.told(&USER).unwrap_or(UserId(self.caller.user.into_bytes()));
+        let is_own = reader.0 == self.caller.user.into_bytes();
+        if !is_own && !self.caller.roles.have(Role::Support) {
+            let words = "is another's feed, which takes the role support";
+            return Err(Refusal::forbidden(vec![Fault::of(USER.name, words)]));
+        }
+        Ok(reader)
+    }
+
     /// What the query gives.
     pub fn given(&self) -> Result<Given<'_>, Refusal> {
         Given::read(&self.query, self.parameters).map_err(Refusal::invalid)
@@ -106,7 +130,7 @@ pub static ROUTES: [Route; 9] = [
         path: "/api/v1/feed",
         segment: None,
         about: "The caller's feed",
-        parameters: &[&feed::LIMIT, &feed::ALGO, &feed::EXPLAIN, &feed::CURSOR],
+        parameters: &[&feed::LIMIT, &feed::ALGO, &feed::EXPLAIN, &feed::CURSOR, &USER],
         body: None,
         answer: (200, Shape::of::<feed::Feed>()),
         media: JSON,
@@ -130,7 +154,7 @@ pub static ROUTES: [Route; 9] = [
         path: "/api/v1/feed/explain/{post_id}",
         segment: Some(&explain::POST),
         about: "Why a post stands in the caller's feed, or does not",
-        parameters: &[],
+        parameters: &[&USER],
         body: None,
         answer: (200, Shape::of::<explain::Answer>()),
         media: JSON,

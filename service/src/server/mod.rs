@@ -26,12 +26,12 @@ use crate::daily::{Daily, DailyJob};
 use crate::edge::{Bounds, Listener};
 use crate::event_format::EventFormat;
 use crate::health::{CLICKHOUSE_SINK, Health, POSTGRES_SINK, Probing, REDIS_SINK};
-use crate::http::auth::Verifier;
 use crate::http::body;
 use crate::http::cursor::Cursors;
 use crate::http::feed_page::FeedPage;
 use crate::http::internal::{Internal, digest, internal};
 use crate::http::{Api, public};
+use crate::identity::Verifier;
 use crate::limits::{Shared, UserLimit};
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
@@ -182,6 +182,7 @@ impl Server {
             self.probes.push(tokio::spawn(probing.clone().registry(look)));
         }
         if let Some((listener, verifier)) = bound.public {
+            self.probes.push(tokio::spawn(verifier.clone().follow()));
             self.public = listener.address().ok();
             let api = parts.api(verifier, state, (format, stopped.clone(), &self.stopping))?;
             self.probes.push(tokio::spawn(probing.clone().tiers(Arc::clone(&api.reads))));

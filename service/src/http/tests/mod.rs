@@ -7,6 +7,7 @@ mod feed_page;
 mod internal;
 mod openapi;
 mod preferences;
+mod roles;
 mod stores;
 mod tiers;
 mod trending;

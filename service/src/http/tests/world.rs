@@ -24,11 +24,11 @@ use crate::commands::topics;
 use crate::config::{self, Algorithm, Auth};
 use crate::daily::Daily;
 use crate::event_format::EventFormat;
-use crate::http::auth::Verifier;
 use crate::http::body::Bounds;
 use crate::http::cursor::Cursors;
 use crate::http::feed_page::FeedPage;
 use crate::http::{Api, public};
+use crate::identity::Verifier;
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::read::{
@@ -125,6 +125,8 @@ impl World {
             signing_key_file: keys.path().join("token.pem"),
             issuer: "us".to_owned(),
             audience: "feed".to_owned(),
+            jwks_url: None,
+            others: Vec::new(),
             leeway_s: 30,
         };
         token::ensure_keys(&auth).unwrap();
@@ -163,11 +165,10 @@ impl World {
             metrics: Arc::clone(&metrics),
         });
         let log = log.unwrap();
-        let pem = std::fs::read(&auth.key_file).unwrap();
         let stop = watch::Sender::new(false);
         let api = Arc::new(Api {
             limit: None,
-            verifier: Verifier::new(&auth, &pem).unwrap(),
+            verifier: Verifier::new(&auth).unwrap(),
             reads: Arc::new(Reads::new(tiers, log.clone(), time, Arc::clone(&metrics))),
             daily: Daily::default(),
             suggestions: Some(SuggestionWeights::default()),
