@@ -67,7 +67,8 @@ pub(super) async fn serve<S, R>(
         let busy = asked.request(request.version());
         let (of, routes) = (Arc::clone(&of), routes.clone());
         async move {
-            let answer = of.answer(request, peer, routes).await;
+            // hyper keeps room for this as long as the connection lasts; what it takes to answer is given back.
+            let answer = Box::pin(of.answer(request, peer, routes)).await;
             Ok::<_, Infallible>(answer.map(|body| Answering { body, _busy: busy }))
         }
     });

@@ -205,7 +205,8 @@ async fn handled<R>(
         return connection::serve((stream, peer), shared, routes, stop).await;
     };
     match timeout(shared.bounds.waits.first_byte, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => connection::serve((stream, peer), shared, routes, stop).await,
+        // Who speaks TLS needs more memory: not everybody is to have room for it.
+        Ok(Ok(stream)) => Box::pin(connection::serve((stream, peer), shared, routes, stop)).await,
         Ok(Err(fault)) => tracing::debug!(%fault, "no handshake"),
         Err(_) => shared.metrics.cut_off.with_label_values(&[shared.name, "handshake"]).inc(),
     }

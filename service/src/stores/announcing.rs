@@ -75,6 +75,7 @@ impl Announcing {
     /// Says what this process shows, until it stops, and then that.
     fn say(&self, stop: &AtomicBool) -> Result<(), Failure> {
         let Some(url) = &self.url else { return Ok(()) };
+        self.wait_for_worker(stop);
         let mut producer = self.broker.producer(None, Arc::from([self.topic()]))?;
         let mut said: Option<Said> = None;
         while !stop.load(Ordering::Relaxed) {
@@ -95,6 +96,13 @@ impl Announcing {
         match said {
             Some(Said { name, .. }) => self.send(&mut *producer, &name, None),
             None => Ok(()),
+        }
+    }
+
+    /// Waits for the worker: as long as Kafka keeps it from starting, it is the worker that says so.
+    fn wait_for_worker(&self, stop: &AtomicBool) {
+        while self.own.stores().is_err() && !stop.load(Ordering::Relaxed) {
+            thread::park_timeout(LOOK_EVERY);
         }
     }
 
@@ -120,6 +128,7 @@ impl Announcing {
 
     /// Hears what is said, from the beginning on: the topic keeps the last word of each.
     fn hear(&self, stop: &AtomicBool) -> Result<(), Failure> {
+        self.wait_for_worker(stop);
         let topic = self.topic();
         let found = self.broker.admin()?.partitions(std::slice::from_ref(&topic))?;
         if found.first().copied().flatten().is_none() {
