@@ -62,7 +62,7 @@ fn the_servers_are_of_the_versions_that_the_tests_run_on() {
         ("apache/kafka", of_the_stack("kafka")),
         ("apicurio/apicurio-registry", of_the_stack("apicurio")),
         ("clickhouse/clickhouse-server", of_the_stack("clickhouse")),
-        // No test of this machine shows it: the newest that is known to be there.
+        // No test runs it.
         ("grafana/grafana", "11.6.0".to_owned()),
         // Debian's: script/setup installs PostgreSQL 15, Redis 7, and these of Prometheus.
         ("postgres", "15".to_owned()),

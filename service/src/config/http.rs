@@ -17,8 +17,6 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Where health, metrics and the state of this instance listen.
     pub internal_listen: SocketAddr,
-    /// Where the routes of operators listen, if they do.
-    pub admin_listen: Option<SocketAddr>,
     /// The most connections of each listener.
     pub connections_max: usize,
     /// The most of one address; unless set, loopback may have all of them.
@@ -101,11 +99,9 @@ impl Http {
     pub(super) fn read(from: &mut ConfigValues) -> Self {
         let listen = from.address("http.listen", loopback(8080));
         let internal_listen = from.address("http.internal_listen", loopback(9901));
-        let admin_listen = from.optional_address("http.admin_listen");
         let of = Self {
             listen,
             internal_listen,
-            admin_listen,
             connections_max: from.within("http.connections_max", 10_000, 1..=1_000_000),
             connections_per_address_max: per_address(
                 from,
@@ -130,15 +126,8 @@ impl Http {
 
     /// Notes what of it does not fit together.
     fn judge(&self, from: &mut ConfigValues) {
-        let taken = |address: SocketAddr, other: SocketAddr| address == other && other.port() > 0;
-        if taken(self.listen, self.internal_listen) {
+        if self.listen == self.internal_listen && self.listen.port() > 0 {
             from.fault("http.internal_listen", "is where http.listen is");
-        }
-        if self.admin_listen.is_some_and(|admin| taken(admin, self.listen)) {
-            from.fault("http.admin_listen", "is where http.listen is");
-        }
-        if self.admin_listen.is_some_and(|admin| taken(admin, self.internal_listen)) {
-            from.fault("http.admin_listen", "is where http.internal_listen is");
         }
         if self.forwarded != Forwarded::Nothing && self.trusted_proxies.is_empty() {
             from.fault("http.trusted_proxies", "is needed where http.forwarded is not none");

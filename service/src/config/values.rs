@@ -203,15 +203,6 @@ impl ConfigValues {
         })
     }
 
-    /// The same, nowhere unless given.
-    pub fn optional_address(&mut self, name: &'static str) -> Option<SocketAddr> {
-        if self.is_given(name) {
-            return Some(self.address(name, SocketAddr::from(([127, 0, 0, 1], 0))));
-        }
-        self.text(name, "");
-        None
-    }
-
     /// A value of a type that reads itself from text.
     pub fn parsed<T>(&mut self, name: &'static str, default: T) -> T
     where
