@@ -159,7 +159,7 @@ pub use processor::{
     Timers,
 };
 pub use query::{Found, Query, QueryError, Row, Scan, Scanned, StoreFacts, StoreKind, Unanswered};
-pub use readable::{Prefix, Readable, hex_prefix};
+pub use readable::{Prefix, Readable, hex, hex_prefix};
 pub use record::{
     Header, Headers, Offset, RawRecord, Rec, TaskId, Timestamp, Topic, TopicPartition,
     encode_header,

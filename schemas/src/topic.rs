@@ -247,21 +247,33 @@ pub fn instances(app: &str) -> String {
     format!("{app}-instances")
 }
 
-/// Only the last word of an instance is of any use, and there is one a second.
-pub const INSTANCES_CLEANUP: Cleanup = Cleanup::CompactSoon;
-
-/// How long dead letters are kept.
-pub const DEAD_LETTERS_CLEANUP: Cleanup = keep_days(30);
-
 /// The topic that tells which dead letters of `app` were re-driven or dropped, under the place of each: `<app>-dead-letters-done`.
 pub fn dead_letters_done(app: &str) -> String {
     format!("{app}-dead-letters-done")
 }
 
-/// A note is deleted by whoever finds that its letter is.
-pub const DEAD_LETTERS_DONE_CLEANUP: Cleanup = Cleanup::Compact;
-/// In one partition, so that a transaction of many notes ends in one place.
-pub const DEAD_LETTERS_DONE_PARTITIONS: i32 = 1;
+/// A topic that is named after its application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnTopic {
+    /// Its name.
+    pub name: String,
+    /// What becomes of old records.
+    pub cleanup: Cleanup,
+    /// How many partitions it has, if that is fixed.
+    pub partitions: Option<i32>,
+}
+
+/// The topics that are named after application `app`, beside those in which it keeps its state.
+pub fn own(app: &str) -> [OwnTopic; 3] {
+    let own = |name, cleanup, partitions| OwnTopic { name, cleanup, partitions };
+    [
+        own(dead_letters(app), keep_days(30), None),
+        // A note is deleted by whoever finds that its letter is; in one partition a transaction of many notes ends in one place.
+        own(dead_letters_done(app), Cleanup::Compact, Some(1)),
+        // Only the last word of an instance is of any use, and there is one a second.
+        own(instances(app), Cleanup::CompactSoon, Some(1)),
+    ]
+}
 
 #[cfg(test)]
 mod tests {
@@ -296,7 +308,8 @@ mod tests {
         assert_eq!(purged, ["by-post", "by-user", "by-person", "trending-parts"]);
         assert_eq!(READS.cleanup.retention(), Some(7 * DAY));
         assert_eq!(EVENTS.cleanup.retention(), Some(100 * DAY));
-        assert_eq!(DEAD_LETTERS_CLEANUP.retention(), Some(30 * DAY));
+        let [letters, _, _] = own("feed");
+        assert_eq!(letters.cleanup.retention(), Some(30 * DAY));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | 7 | a thread, or a call into librdkafka, did not come back |
 #![forbid(unsafe_code)]
 
+mod again;
 mod backlog;
 mod breaker;
 mod calendar;
@@ -26,9 +27,11 @@ mod doctor;
 mod edge;
 mod event_format;
 mod failed;
+mod followed_files;
 mod health;
 mod http;
 mod identity;
+mod instance_client;
 mod limits;
 mod log;
 mod metrics;

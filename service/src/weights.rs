@@ -8,11 +8,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
+use connectors::backoff::Backoff;
 use millstream::broker::Broker;
 use schemas::Wire;
 use schemas::topic::WEIGHTS;
 use topologies::ranking::{Policies, Policy};
 
+use crate::again;
 use crate::commands::log_reader::LogReader;
 use crate::failed::Failed;
 
@@ -41,15 +43,9 @@ impl WeightSets {
     ) -> std::io::Result<()> {
         let of = self.clone();
         let follow = move || {
-            let mut last = String::new();
-            while !stop.load(Ordering::Relaxed) {
-                let Err(Failed(_, words)) = of.read_on((&*broker, &app), &stop) else { return };
-                if words != last {
-                    tracing::warn!(%words, "weight sets are not followed; tried again");
-                    last = words;
-                }
-                thread::park_timeout(AGAIN);
-            }
+            let once = || of.read_on((&*broker, &app), &stop).map_err(|Failed(_, words)| words);
+            let pauses = Backoff::new(AGAIN, AGAIN);
+            again::until_done(&stop, "weight sets are not followed", pauses, once);
         };
         thread::Builder::new().name("weights".to_owned()).spawn(follow).map(drop)
     }

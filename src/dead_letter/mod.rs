@@ -20,6 +20,7 @@ pub use sent::Origin;
 pub(crate) use sent::{Sent, Telling};
 
 use crate::outgoing::{OutRecord, Outgoing, TopicIndex};
+use crate::readable::hex;
 use crate::record::{Header, Headers, RawRecord, Timestamp, TopicPartition, encode_header};
 
 /// The longest key, value, and headers in all, that a dead letter carries.
@@ -100,7 +101,7 @@ impl DeadLetter<'_> {
         }
         if full.len() > BYTES_MAX {
             tell(VALUE_LENGTH, &full.len().to_string());
-            tell(VALUE_SHA256, &sha256_hex(full));
+            tell(VALUE_SHA256, &hex(&Sha256::digest(full)));
         }
         if own > BYTES_MAX {
             tell(HEADERS_LENGTH, &own.to_string());
@@ -113,8 +114,4 @@ impl DeadLetter<'_> {
 fn encode_own(headers: Headers<'_>, out: &mut Vec<u8>) {
     let own = headers.filter(|header| !header.name.starts_with(PREFIX));
     own.for_each(|header| encode_header(header, out));
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use connectors::redis::{Applied, FeedCache, RedisFault, RedisFeed, Sink, Write};
+use connectors::redis::{Applied, FeedCache, RateBuckets, RedisFault, RedisFeed, Sink, Write};
 use schemas::{FeedBody, FeedVersion, UserId, Wire, redis_key};
 use tests::{Part, Stack};
+use uuid::Uuid;
 
 const USER: UserId = UserId([7; 16]);
 const WAIT: Duration = Duration::from_secs(5);
@@ -130,4 +131,20 @@ async fn what_somebody_else_put_in_a_feeds_place_is_replaced() {
 async fn without_a_server_a_read_fails_within_its_time() {
     let cache = FeedCache::open("redis://127.0.0.1:1", Duration::from_millis(50)).unwrap();
     assert!(matches!(cache.feed(USER).await, Err(RedisFault::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn processes_that_share_a_bucket_take_no_more_together_than_it_holds() {
+    let world = World::start();
+    let buckets = [0; 3].map(|_| RateBuckets::open(world.stack.redis(), WAIT).unwrap());
+    // What is taken comes back after an hour.
+    let (interval_us, holds) = (3_600_000_000, 10);
+    let mut taken = 0;
+    for bucket in buckets.iter().cycle().take(30) {
+        let ahead_us = bucket.take(Uuid::from_bytes(USER.0), interval_us, holds).await.unwrap();
+        taken += u32::from(ahead_us <= interval_us * u64::from(holds));
+    }
+    assert_eq!(taken, holds);
+    let other = buckets[0].take(Uuid::from_bytes([8; 16]), interval_us, holds).await.unwrap();
+    assert_eq!(other, interval_us);
 }

@@ -10,12 +10,18 @@ use crate::failed::Failed;
 use crate::needs;
 use crate::read::{RemoteState, Workers};
 
-/// Their state; each answer may take so long.
-pub fn state(config: &Config, wait: Duration) -> Result<RemoteState, Failed> {
+/// Where they are asked, and what they are shown.
+pub fn named(config: &Config) -> Result<(Vec<String>, Option<String>), Failed> {
     let named = &config.state.workers;
     let here = || vec![format!("http://{}", config.http.internal_listen)];
     let urls = if named.is_empty() { here() } else { named.clone() };
     let secret = needs::secret(config).map_err(|words| Failed(Exit::Usage, words))?;
+    Ok((urls, secret))
+}
+
+/// Their state; each answer may take so long.
+pub fn state(config: &Config, wait: Duration) -> Result<RemoteState, Failed> {
+    let (urls, secret) = named(config)?;
     let (partitions, breaker) = (config.kafka.partitions, config.breaker);
     let workers = Workers { urls, secret, partitions, wait, breaker };
     Ok(RemoteState::new(workers, Arc::new(SystemClock)))

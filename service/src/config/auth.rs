@@ -6,6 +6,9 @@ use warp::http::Uri;
 
 use super::values::ConfigValues;
 
+/// The algorithm unless told.
+const EDDSA: &str = "EdDSA";
+
 /// A signature algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
@@ -23,7 +26,7 @@ impl Algorithm {
     /// As RFC 7518 and RFC 8037 call it.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::EdDsa => "EdDSA",
+            Self::EdDsa => EDDSA,
             Self::Es256 => "ES256",
             Self::Rs256 => "RS256",
         }
@@ -38,8 +41,13 @@ impl Algorithm {
         }
     }
 
-    fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    /// The one that the setting `name` has in words.
+    fn read(from: &mut ConfigValues, (name, text): (&str, &str)) -> Self {
+        let found = Self::ALL.into_iter().find(|algorithm| algorithm.name() == text);
+        found.unwrap_or_else(|| {
+            from.fault(name, &format!("is EdDSA, ES256 or RS256, found {text:?}"));
+            Self::EdDsa
+        })
     }
 }
 
@@ -88,12 +96,8 @@ pub enum KeyPlace {
 
 impl Auth {
     pub(super) fn read(from: &mut ConfigValues) -> Self {
-        let algorithm = from.text("auth.algorithm", "EdDSA");
-        let algorithm = Algorithm::of_name(&algorithm).unwrap_or_else(|| {
-            let words = format!("is EdDSA, ES256 or RS256, found {algorithm:?}");
-            from.fault("auth.algorithm", &words);
-            Algorithm::EdDsa
-        });
+        let text = from.text("auth.algorithm", EDDSA);
+        let algorithm = Algorithm::read(from, ("auth.algorithm", &text));
         let jwks_url = from.text("auth.jwks_url", "");
         let jwks_url = (!jwks_url.is_empty()).then_some(jwks_url);
         if let Some(words) = jwks_url.as_deref().and_then(wrong_url) {
@@ -137,12 +141,8 @@ fn others(from: &mut ConfigValues, (issuer, audience): (&str, &str)) -> Vec<Issu
     for (name, mut told) in from.tables("auth.issuers", OTHER) {
         let mut told = |of: &str| told.remove(of).filter(|text| !text.is_empty());
         let named = |of: &str| format!("auth.issuers.{name}.{of}");
-        let algorithm = told("algorithm").unwrap_or_else(|| "EdDSA".to_owned());
-        let algorithm = Algorithm::of_name(&algorithm).unwrap_or_else(|| {
-            let words = format!("is EdDSA, ES256 or RS256, found {algorithm:?}");
-            from.fault(&named("algorithm"), &words);
-            Algorithm::EdDsa
-        });
+        let text = told("algorithm").unwrap_or_else(|| EDDSA.to_owned());
+        let algorithm = Algorithm::read(from, (&named("algorithm"), &text));
         let keys = match (told("key_file"), told("jwks_url")) {
             (Some(file), None) => KeyPlace::File(file.into()),
             (None, Some(url)) => {

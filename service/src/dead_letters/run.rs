@@ -15,12 +15,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use millstream::broker::{
-    Cleanup, Code, Failure, OutRecord, Outgoing, Producer, TopicIndex, TopicSpec,
-};
+use millstream::broker::{Code, Failure, OutRecord, Outgoing, Producer, TopicIndex};
 use millstream::dead_letter::{Letter, Place};
 use millstream::{Clock, Exit, Headers, SystemClock, Timestamp, Topic, TopicPartition};
-use schemas::topic::DEAD_LETTERS_DONE_PARTITIONS;
 
 use super::done::{Note, What};
 use super::filter::Filter;
@@ -28,6 +25,7 @@ use super::plan::{Aim, Plan};
 use super::progress::Progress;
 use super::{DeadLetters, failed, open_transactions};
 use crate::commands::log_reader::LogReader;
+use crate::commands::topics;
 use crate::failed::Failed;
 
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
@@ -285,12 +283,12 @@ impl Run {
 
 /// Makes the topic of notes where an older release has made the others.
 fn make(of: DeadLetters<'_>, name: &Topic) -> Result<(), Failure> {
-    let (name, partitions) = (name.clone(), DEAD_LETTERS_DONE_PARTITIONS);
     let mut admin = of.broker.admin()?;
-    if admin.partitions(std::slice::from_ref(&name))? != [None] {
+    if admin.partitions(std::slice::from_ref(name))? != [None] {
         return Ok(());
     }
-    admin.create(&[TopicSpec { name, partitions, cleanup: Cleanup::Compact }]).map(drop)
+    let specs = topics::specs(of.app, 1).into_iter().filter(|spec| spec.name == *name);
+    admin.create(&specs.collect::<Vec<_>>()).map(drop)
 }
 
 fn register(of: DeadLetters<'_>, topics: &Arc<[Topic]>) -> Result<Box<dyn Producer>, Failure> {

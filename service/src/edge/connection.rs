@@ -45,20 +45,33 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Serves what `peer` asks on `stream` by `routes`.
-pub(super) async fn serve<S, R>(
-    (stream, peer): (S, IpAddr),
-    shared: Arc<Shared>,
-    routes: R,
-    stop: watch::Receiver<bool>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    R: Service<Request<Incoming>, Response = Response, Error = Infallible>
+/// What answers the requests of a listener; each connection has a clone.
+pub(super) trait Routes:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<R> Routes for R where
+    R: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
         + Clone
         + Send
         + Sync
-        + 'static,
-    R::Future: Send,
+        + 'static
+{
+}
+
+/// Serves what `peer` asks on `stream` by `routes`.
+pub(super) async fn serve<S>(
+    (stream, peer): (S, IpAddr),
+    shared: Arc<Shared>,
+    routes: impl Routes,
+    stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::begin();
     let io = TokioIo::new(Watched::new(stream, activity.clone()));
@@ -120,30 +133,28 @@ fn builder() -> Builder<TokioExecutor> {
 
 impl Shared {
     /// The answer to a request, which pages of other origins may read if they are listed.
-    async fn answer<R>(&self, request: Request<Incoming>, peer: IpAddr, routes: R) -> Response
-    where
-        R: Service<Request<Incoming>, Response = Response, Error = Infallible>,
-    {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        routes: impl Routes,
+    ) -> Response {
         let Some(cors) = &self.cors else { return self.bounded(request, peer, routes).await };
-        let mut routes = Some(routes);
         let inner = service_fn(|request| {
-            let routes = routes.take();
-            async move {
-                Ok::<_, Infallible>(match routes {
-                    Some(routes) => self.bounded(request, peer, routes).await,
-                    None => Refusal::unavailable("the request was asked twice").into_response(),
-                })
-            }
+            let routes = routes.clone();
+            async move { Ok::<_, Infallible>(self.bounded(request, peer, routes).await) }
         });
         let answered = cors.layer(inner).oneshot(request).await;
         answered.unwrap_or_else(|never| match never {})
     }
 
     /// The answer to a request, if it is within bounds.
-    async fn bounded<R>(&self, request: Request<Incoming>, peer: IpAddr, routes: R) -> Response
-    where
-        R: Service<Request<Incoming>, Response = Response, Error = Infallible>,
-    {
+    async fn bounded(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        routes: impl Routes,
+    ) -> Response {
         let bounds = &self.bounds;
         let client = bounds.proxies.client(peer, request.headers());
         let level = bounds.addresses.as_ref().and_then(|limit| limit.take(client));

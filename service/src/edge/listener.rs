@@ -10,25 +10,22 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::Method;
 use hyper::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use hyper::{Method, Request};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tower::Service;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::addresses::{Addresses, Counted};
 use super::admission::HeadBounds;
 use super::client::Proxies;
-use super::connection::{self, Shared};
+use super::connection::{self, Routes, Shared};
 use super::tls::Certificate;
 use crate::config::{Http, PerAddress, Waits};
 use crate::limits::AddressLimit;
@@ -184,19 +181,12 @@ impl Shared {
 }
 
 /// Serves a connection, after its handshake if there is one.
-async fn handled<R>(
+async fn handled(
     (stream, peer): (TcpStream, IpAddr),
     acceptor: Option<TlsAcceptor>,
-    (shared, routes): (Arc<Shared>, R),
+    (shared, routes): (Arc<Shared>, impl Routes),
     (stop, _slot): (watch::Receiver<bool>, Slot),
-) where
-    R: Service<Request<Incoming>, Response = Response, Error = Infallible>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    R::Future: Send,
-{
+) {
     let _ = stream.set_nodelay(true);
     let open = shared.metrics.connections.with_label_values(&[shared.name]);
     open.inc();

@@ -97,7 +97,7 @@ impl Served {
 }
 
 /// Asks until there is an answer.
-async fn until<T>(mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     loop {
         ticks.tick().await;

@@ -4,7 +4,6 @@
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -12,13 +11,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, version};
-use tokio::time::interval;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::TlsFiles;
-
-/// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(5);
+use crate::followed_files;
 
 /// See the module. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug)]
@@ -61,37 +57,15 @@ impl Certificate {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// Reads the files now; tells whether there was another certificate in them.
-    pub fn reload(&self) -> Result<bool, String> {
-        let key = load(&self.files)?;
-        if key.cert == self.current.key().cert {
-            return Ok(false);
-        }
-        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
-        Ok(true)
-    }
-
-    /// Looks at the files now and then, for ever.
+    /// Shows what is in the files whenever they change, for ever.
     pub async fn follow(self) {
-        let (mut look, mut last) = (interval(LOOK), String::new());
-        loop {
-            look.tick().await;
-            let of = self.clone();
-            let words = match tokio::task::spawn_blocking(move || of.reload()).await {
-                Ok(Ok(is_new)) => {
-                    if is_new {
-                        tracing::info!(file = %self.files.cert.display(), "the certificate was read again");
-                    }
-                    String::new()
-                }
-                Ok(Err(words)) => words,
-                Err(_) => return,
-            };
-            if !words.is_empty() && words != last {
-                tracing::warn!(%words, "the certificate stays as it was");
-            }
-            last = words;
-        }
+        let files = vec![self.files.cert.clone(), self.files.key.clone()];
+        let take = || {
+            let key = Arc::new(load(&self.files)?);
+            *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = key;
+            Ok(())
+        };
+        followed_files::follow(files, take).await;
     }
 }
 

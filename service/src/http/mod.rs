@@ -169,16 +169,17 @@ impl Api {
         let body = parts.map_ok(|mut part| part.copy_to_bytes(part.remaining())).boxed();
         let parameters = route.parameters;
         let request = Request { caller, segment, query, parameters, headers, body };
-        let Some((rate, level)) = level else { return (route.handler)(self, request).await };
-        let answered = match level.is_taken {
-            true => (route.handler)(self, request).await,
-            false => {
+        let answered = match &level {
+            Some((_, level)) if !level.is_taken => {
                 self.metrics.refused.with_label_values(&["public", "user"]).inc();
                 Err(Refusal::too_often(level.wait_s()))
             }
+            Some(_) | None => (route.handler)(self, request).await,
         };
         let mut answer = answered.unwrap_or_else(Refusal::into_response);
-        tell_level(&rate, &level, answer.headers_mut());
+        if let Some((rate, level)) = &level {
+            tell_level(rate, level, answer.headers_mut());
+        }
         Ok(answer)
     }
 

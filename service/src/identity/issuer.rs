@@ -15,9 +15,8 @@ use super::fetch::Fetch;
 use super::jwks;
 use super::keys::{Key, KeySet};
 use crate::config::{Algorithm, IssuerSettings, KeyPlace};
+use crate::followed_files;
 
-/// How often a file is looked at.
-const LOOK: Duration = Duration::from_secs(5);
 /// Between two fetches at least, also for a key that nobody knows: who makes names up must not make us ask.
 const FETCH_PAUSE: Duration = Duration::from_secs(30);
 
@@ -103,35 +102,14 @@ impl Issuer {
     /// Keeps the keys as they are where they come from, for ever.
     pub(super) async fn follow(&self) {
         match &self.place {
-            Place::File(path) => self.follow_file(path).await,
+            Place::File(path) => {
+                let take = || in_file(path, self.algorithm).map(|keys| self.put(keys));
+                followed_files::follow(vec![path.clone()], take).await;
+            }
             Place::Url(fetch, _) => loop {
                 self.look_for_news().await;
                 sleep(fetch.life().max(FETCH_PAUSE)).await;
             },
-        }
-    }
-
-    async fn follow_file(&self, path: &PathBuf) {
-        let (mut seen, mut told) = (fs::read(path).ok(), String::new());
-        loop {
-            sleep(LOOK).await;
-            let found = fs::read(path).ok();
-            if found == seen {
-                continue;
-            }
-            seen = found;
-            match in_file(path, self.algorithm) {
-                Ok(keys) => {
-                    tracing::info!(issuer = %self.name, file = %path.display(), "its keys were read again");
-                    self.put(keys);
-                    told.clear();
-                }
-                Err(words) if words != told => {
-                    tracing::warn!(issuer = %self.name, %words, "its keys stay as they were");
-                    told = words;
-                }
-                Err(_) => {}
-            }
         }
     }
 

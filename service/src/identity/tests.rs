@@ -18,7 +18,7 @@ use warp::Filter;
 
 use super::{Caller, Role, Roles, Unauthenticated, Verifier};
 use crate::config::Algorithm;
-use crate::edge::tests::config;
+use crate::edge::tests::{config, until};
 
 const SUB: &str = "00000000-0000-4000-8000-000000000001";
 
@@ -136,7 +136,7 @@ fn without(name: &str) -> Value {
 struct World {
     pair: Pair,
     verifier: Verifier,
-    _files: TempDir,
+    files: TempDir,
 }
 
 impl World {
@@ -149,7 +149,7 @@ impl World {
             ("auth.algorithm", algorithm.name()),
             ("auth.key_file", path.to_str().unwrap()),
         ]);
-        Self { pair, verifier: verifier.unwrap(), _files: files }
+        Self { pair, verifier: verifier.unwrap(), files }
     }
 
     async fn caller(&self, token: &str) -> Result<Caller, Unauthenticated> {
@@ -460,6 +460,24 @@ async fn each_of_several_issuers_signs_with_its_own_keys_for_itself() {
     for (row, (token, is_taken)) in rows.into_iter().enumerate() {
         assert_eq!(bearer(&verifier, &token).await.is_ok(), is_taken, "row {row}");
     }
+}
+
+#[tokio::test]
+async fn a_key_file_is_read_again_when_it_changes_and_one_that_is_none_leaves_the_old_keys() {
+    let (world, next) = (World::new(Algorithm::EdDsa), Pair::new(Algorithm::EdDsa));
+    let following = tokio::spawn(world.verifier.clone().follow());
+    let file = world.files.path().join("key");
+    let (old, new) = (world.pair.sign(&good()), next.sign(&good()));
+    assert!(world.caller(&new).await.is_err());
+    // While one follows upon the other both stand in it.
+    std::fs::write(&file, format!("{}{}", world.pair.public_pem, next.public_pem)).unwrap();
+    until(async || world.caller(&new).await.ok()).await;
+    assert!(world.caller(&old).await.is_ok());
+    std::fs::write(&file, "no key").unwrap();
+    std::fs::write(&file, &next.public_pem).unwrap();
+    until(async || world.caller(&old).await.err()).await;
+    assert!(world.caller(&new).await.is_ok());
+    following.abort();
 }
 
 /// An issuer that publishes its keys.

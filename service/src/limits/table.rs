@@ -25,8 +25,8 @@ pub struct Table {
 impl Table {
     /// One of so many sets of eight places, 64 bytes each.
     pub fn new(sets: usize) -> Self {
-        // Zeroed memory is not touched until it is used.
-        let places = (0..sets * PLACES).map(|_| AtomicU64::new(0)).collect();
+        // Memory that the system gives zeroed is not touched until it is used: a start writes none of it.
+        let places = bytemuck::zeroed_slice_box(sets * PLACES);
         Self { places, sets: sets as u64, key: RandomState::new() }
     }
 

@@ -11,13 +11,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use http_body_util::{BodyExt, Empty, Limited};
+use hyper::StatusCode;
 use hyper::body::Bytes;
-use hyper::header::AUTHORIZATION;
-use hyper::{Request, StatusCode};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use millstream::Clock;
 use millstream::broker::partition_of;
 use schemas::{FeedBody, PostId, RedisValue, Trending, TrendingWindow, UserId, Wire};
@@ -27,6 +22,7 @@ use super::guard::{Passed, call};
 use super::{Asked, Held, Items, People, PostKnown, RankedTier, TierFault, Why};
 use crate::breaker::{Breaker, Mode};
 use crate::config;
+use crate::instance_client::InstanceClient;
 
 /// The longest answer taken from a worker: 100 items are 6 KiB.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -54,8 +50,7 @@ pub struct Workers {
 /// The state of workers elsewhere.
 pub struct RemoteState {
     workers: Vec<Worker>,
-    secret: Option<String>,
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: InstanceClient,
     /// By partition, the worker that owned it when it answered last.
     owners: Box<[AtomicUsize]>,
     wait: Duration,
@@ -93,7 +88,7 @@ impl RemoteState {
     /// The state of `workers`.
     pub fn new(workers: Workers, clock: Arc<dyn Clock>) -> Self {
         let Workers { urls, secret, partitions, wait, breaker } = workers;
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        let client = InstanceClient::new(secret, ANSWER_BYTES_MAX);
         let owners = (0..partitions.max(1)).map(|_| AtomicUsize::new(UNKNOWN)).collect();
         // Who asks this tier waits so long in all, and one that is mute must leave time for the others: their failures are
         // theirs, and not those of the own state, which may be asked by the same guard.
@@ -101,7 +96,7 @@ impl RemoteState {
         let wait = if urls.len() > 1 { wait / 2 } else { wait };
         let worker = |url| Worker { url, breaker: Breaker::new(breaker) };
         let workers = urls.into_iter().map(worker).collect();
-        Self { workers, secret, client, owners, wait, clock }
+        Self { workers, client, owners, wait, clock }
     }
 
     /// The feed of a user, as its owner has it now; `None` if the owner has none.
@@ -226,25 +221,16 @@ impl RemoteState {
     }
 
     async fn request(&self, url: &str, path: &str) -> Result<Answer, TierFault> {
-        let failed = |fault: &dyn std::fmt::Display| TierFault::Failed(format!("{url}: {fault}"));
-        let mut request = Request::get(format!("{url}{path}"));
-        if let Some(secret) = &self.secret {
-            request = request.header(AUTHORIZATION, format!("Bearer {secret}"));
-        }
-        let request = request.body(Empty::new()).map_err(|e| failed(&e))?;
-        let answer = self.client.request(request).await.map_err(|e| failed(&e))?;
-        let status = answer.status();
-        let is_published = answer.headers().contains_key(PUBLISHED);
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|e| failed(&e))?.to_bytes();
-        match status {
-            StatusCode::OK => Ok(Answer::Found(Some(Found { bytes: body, is_published }))),
+        let told = self.client.get((url, path), &[]).await.map_err(TierFault::Failed)?;
+        let is_published = told.headers.contains_key(PUBLISHED);
+        match told.status {
+            StatusCode::OK => Ok(Answer::Found(Some(Found { bytes: told.body, is_published }))),
             StatusCode::NOT_FOUND => Ok(Answer::Found(None)),
             StatusCode::MISDIRECTED_REQUEST => Ok(Answer::NotOwner),
             StatusCode::SERVICE_UNAVAILABLE => {
                 Err(TierFault::Unready(format!("{url}: its state is not ready")))
             }
-            other => Err(failed(&other)),
+            other => Err(TierFault::Failed(format!("{url}: {other}"))),
         }
     }
 }

@@ -18,6 +18,7 @@ use schemas::topic;
 use super::OwnStores;
 use super::announcement::{Announcement, Signer};
 use super::directory::Directory;
+use crate::again;
 
 /// How often it is said, and how often is looked whether tasks have moved.
 const EVERY: Duration = Duration::from_secs(1);
@@ -26,7 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const WAIT: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(200);
 /// Between two attempts after Kafka failed.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+fn pauses() -> Backoff {
+    Backoff::new(Duration::from_millis(200), Duration::from_secs(5))
+}
 
 /// What both threads work with.
 #[derive(Clone)]
@@ -60,11 +63,13 @@ impl Announcing {
         let (hearing, stopped) = (self.clone(), Arc::clone(stop));
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
         named("instances").spawn(move || {
-            again_and_again(&stopped, "instances are not heard of", || hearing.hear(&stopped));
+            let once = || hearing.hear(&stopped);
+            again::until_done(&stopped, "instances are not heard of", pauses(), once);
         })?;
         let stopped = Arc::clone(stop);
         named("announce").spawn(move || {
-            again_and_again(&stopped, "this instance is not announced", || self.say(&stopped));
+            let once = || self.say(&stopped);
+            again::until_done(&stopped, "this instance is not announced", pauses(), once);
         })
     }
 
@@ -160,27 +165,6 @@ impl Announcing {
             }
         }
         Ok(())
-    }
-}
-
-/// Does it until it ends without a failure or is to stop, ever more slowly.
-fn again_and_again(
-    stop: &AtomicBool,
-    words: &'static str,
-    mut once: impl FnMut() -> Result<(), Failure>,
-) {
-    let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
-    let mut told = String::new();
-    while let Err(failure) = once() {
-        let why = failure.to_string();
-        // What does not change is told once.
-        if why != told {
-            tracing::warn!(%failure, "{words}; tried again");
-            told = why;
-        }
-        if !backoff.pause(stop) {
-            return;
-        }
     }
 }
 

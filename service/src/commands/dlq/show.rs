@@ -6,6 +6,7 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use millstream::dead_letter::{Letter, Place};
+use millstream::hex;
 use schemas::iso_time;
 use serde_json::{Value, json};
 
@@ -89,10 +90,6 @@ fn in_lines(bytes: &[u8]) -> String {
         Ok(text) => text.lines().map(|line| format!("{}\n", printable(line))).collect(),
         Err(_) => bytes.chunks(HEX_BYTES).map(|line| format!("{}\n", hex(line))).collect(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn object(letter: &Letter<'_>, done: Option<Note>) -> Value {

@@ -7,15 +7,16 @@ use millstream::Exit;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::commands::workers;
 use crate::config::Config;
 use crate::failed::Failed;
-use crate::needs;
-use crate::stores::peers::{Goes, Peers};
+use crate::instance_client::{InstanceClient, Told};
+use crate::stores::peers::ANSWER_BYTES_MAX;
 
 /// Who is asked.
 pub(super) struct Workers {
     urls: Vec<String>,
-    peers: Arc<Peers>,
+    client: Arc<InstanceClient>,
 }
 
 /// A refusal, as far as it is told here.
@@ -39,16 +40,13 @@ struct Named {
 impl Workers {
     /// Those that are named, else the process of this machine as it is configured.
     pub(super) fn of(config: &Config) -> Result<Self, Failed> {
-        let named = &config.state.workers;
-        let here = || vec![format!("http://{}", config.http.internal_listen)];
-        let urls = if named.is_empty() { here() } else { named.clone() };
-        let secret = needs::secret(config).map_err(|words| Failed(Exit::Usage, words))?;
-        Ok(Self { urls, peers: Arc::new(Peers::new(secret)) })
+        let (urls, secret) = workers::named(config)?;
+        Ok(Self { urls, client: Arc::new(InstanceClient::new(secret, ANSWER_BYTES_MAX)) })
     }
 
     /// Others, who are shown the same secret.
     pub(super) fn at(&self, urls: Vec<String>) -> Self {
-        Self { urls, peers: Arc::clone(&self.peers) }
+        Self { urls, client: Arc::clone(&self.client) }
     }
 
     /// What the first of them says that can.
@@ -61,7 +59,7 @@ impl Workers {
     pub(super) async fn find(&self, path: &str) -> Result<Option<Value>, Failed> {
         let mut last = Failed(Exit::Unavailable, "no worker is named".to_owned());
         for url in &self.urls {
-            let (status, body) = match self.peers.send(url, path, Goes::First).await {
+            let Told { status, body, .. } = match self.client.get((url, path), &[]).await {
                 Ok(answer) => answer,
                 Err(words) => {
                     last = Failed(Exit::Unavailable, words);

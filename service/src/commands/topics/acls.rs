@@ -70,7 +70,8 @@ fn operations(topology: &Topology) -> BTreeMap<Topic, BTreeSet<Operation>> {
     let logs = topology.changelogs().into_iter().map(|(log, _)| log).collect();
     need(logs, &[Operation::Read, Operation::Write]);
     need(vec![topology.task_topic()], &[Operation::Read, Operation::Write]);
-    need(vec![topology.dead_letters()], &[Operation::Read, Operation::Write]);
+    let own = topic::own(topology.app()).map(|topic| topic.name.into()).to_vec();
+    need(own, &[Operation::Read, Operation::Write]);
     // Sinks read what the topology writes; the API and commands write what it reads.
     need(topology.outputs(), &[Operation::Read]);
     need(declared(&[EVENTS, READS, DISMISSALS, PREFERENCES, WEIGHTS]), &[Operation::Write]);
@@ -103,6 +104,8 @@ mod tests {
             ("feed-reader-changelog", "Read Write Describe DescribeConfigs"),
             ("feed-tasks", "Read Write Describe DescribeConfigs"),
             ("feed-dead-letters", "Read Write Describe DescribeConfigs"),
+            ("feed-dead-letters-done", "Read Write Describe DescribeConfigs"),
+            ("feed-instances", "Read Write Describe DescribeConfigs"),
             ("weights", "Read Write Describe DescribeConfigs"),
         ];
         for (topic, operations) in rows {

@@ -97,12 +97,13 @@ fn needs(config: &Config) -> Result<Vec<TopicNeed>, Failed> {
         sent_bytes_max: sent.filter(|_| !inputs.iter().any(|input| **input == *topic.name)),
     });
     let own =
-        |name: Topic, cleanup| TopicNeed { name, cleanup, partitions: None, sent_bytes_max: sent };
+        |name, cleanup, partitions| TopicNeed { name, cleanup, partitions, sent_bytes_max: sent };
     let logs = topology.changelogs().into_iter().map(|(log, _)| log);
-    let compacted = logs.chain([topology.task_topic()]);
-    let letters = own(topology.dead_letters(), topic::DEAD_LETTERS_CLEANUP);
-    let own = compacted.map(|name| own(name, topic::Cleanup::Compact)).chain([letters]);
-    Ok(declared.chain(own).collect())
+    let state = logs.chain([topology.task_topic()]);
+    let state = state.map(|name| own(name, topic::Cleanup::Compact, None));
+    let named = topic::own(topology.app()).into_iter();
+    let named = named.map(|topic| own(topic.name.into(), topic.cleanup, topic.partitions));
+    Ok(declared.chain(state).chain(named).collect())
 }
 
 fn lines(config: &Config, principal: &str) -> Result<Vec<String>, Failed> {

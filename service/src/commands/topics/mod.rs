@@ -60,12 +60,7 @@ pub fn specs(app: &str, partitions: i32) -> Vec<TopicSpec> {
         },
     };
     let declared = topic::ALL.iter().map(|topic| spec(topic.name, topic.cleanup, topic.partitions));
-    let letters = spec(&topic::dead_letters(app), topic::DEAD_LETTERS_CLEANUP, None);
-    let done = spec(
-        &topic::dead_letters_done(app),
-        topic::DEAD_LETTERS_DONE_CLEANUP,
-        Some(topic::DEAD_LETTERS_DONE_PARTITIONS),
-    );
-    let instances = spec(&topic::instances(app), topic::INSTANCES_CLEANUP, Some(1));
-    declared.chain([letters, done, instances]).collect()
+    let own = topic::own(app);
+    let own = own.iter().map(|topic| spec(&topic.name, topic.cleanup, topic.partitions));
+    declared.chain(own).collect()
 }
