@@ -316,6 +316,10 @@ impl RunningTasks for Instance {
         self.shown.shown(id)
     }
 
+    fn roles(&self) -> Vec<(TaskId, Role)> {
+        self.shown.roles()
+    }
+
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>> {
         self.context.broadcasts.get(&handle).cloned()
     }

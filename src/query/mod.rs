@@ -30,6 +30,9 @@ pub(crate) trait RunningTasks: Send + Sync {
     /// The committed state of a task that runs here, or ran here lately, and where it stood before this was asked.
     fn shown(&self, id: &TaskId) -> Option<(Arc<dyn StateReader>, Role, Standing)>;
 
+    /// All tasks of which that is so, in their order, each with its role.
+    fn roles(&self) -> Vec<(TaskId, Role)>;
+
     /// A broadcast's shared store.
     fn broadcast(&self, handle: u16) -> Option<Arc<dyn BroadcastStore>>;
 
@@ -155,6 +158,10 @@ mod tests {
 
         fn shown(&self, _id: &TaskId) -> Option<(Arc<dyn StateReader>, Role, Standing)> {
             None
+        }
+
+        fn roles(&self) -> Vec<(TaskId, Role)> {
+            Vec::new()
         }
 
         fn broadcast(&self, _handle: u16) -> Option<Arc<dyn BroadcastStore>> {

@@ -139,6 +139,11 @@ impl Query {
         self.named().map(|store| self.facts(&store)).collect()
     }
 
+    /// The tasks whose state is shown here, in their order, each with its role: what changes when tasks move.
+    pub fn roles(&self) -> Vec<(TaskId, Role)> {
+        self.running.roles()
+    }
+
     /// The store of this name.
     pub fn facts_of(&self, store: &str) -> Result<StoreFacts, Unanswered> {
         self.find(store).map(|store| self.facts(&store))

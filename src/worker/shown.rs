@@ -101,6 +101,11 @@ impl ShownTasks {
         self.lock().get(id).filter(|task| task.kept.is_none()).map(|task| task.reader.clone())
     }
 
+    /// All tasks that are shown, in their order, each with its role.
+    pub(crate) fn roles(&self) -> Vec<(TaskId, Role)> {
+        self.lock().iter().map(|(id, task)| (id.clone(), task.role())).collect()
+    }
+
     /// The state of a task, in what right it is shown, and where it stood before it was taken.
     pub(crate) fn shown(&self, id: &TaskId) -> Option<(Arc<dyn StateReader>, Role, Standing)> {
         let tasks = self.lock();

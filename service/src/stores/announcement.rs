@@ -73,15 +73,6 @@ impl Announcement {
         shows.retain(|_, shown| !shown.is_empty());
         Self { url: url.to_owned(), at_ms: now.0, shows }
     }
-
-    /// The partitions of each sub-topology with their roles: what changes when tasks move.
-    pub fn tasks(&self) -> Vec<(&str, i32, &str)> {
-        let mut tasks = Vec::new();
-        for (sub, shown) in &self.shows {
-            tasks.extend(shown.iter().map(|of| (sub.as_str(), of.partition, of.role.as_str())));
-        }
-        tasks
-    }
 }
 
 impl Signer {

@@ -12,7 +12,7 @@ use connectors::backoff::Backoff;
 use millstream::broker::{
     Broker, Call, Code, Consumer, Failure, Isolation, OutRecord, Outgoing, Producer, TopicIndex,
 };
-use millstream::{Clock, Headers, Timestamp, Topic, TopicPartition};
+use millstream::{Clock, Headers, Role, TaskId, Timestamp, Topic, TopicPartition};
 use schemas::topic;
 
 use super::OwnStores;
@@ -53,7 +53,7 @@ pub struct Announcing {
 /// What was said last.
 struct Said {
     name: String,
-    announcement: Announcement,
+    roles: Vec<(TaskId, Role)>,
     when: Instant,
 }
 
@@ -87,15 +87,16 @@ impl Announcing {
             thread::park_timeout(LOOK_EVERY);
             // Where no worker runs, nothing is shown: what was said grows old.
             let Ok((query, name)) = self.own.stores() else { continue };
-            let announcement = Announcement::of(url, &query.stores(), self.clock.now());
-            let is_news = said.as_ref().is_none_or(|said| {
-                said.when.elapsed() >= EVERY || said.announcement.tasks() != announcement.tasks()
-            });
+            let roles = query.roles();
+            let is_news = said
+                .as_ref()
+                .is_none_or(|said| said.when.elapsed() >= EVERY || said.roles != roles);
             if is_news {
+                let announcement = Announcement::of(url, &query.stores(), self.clock.now());
                 // What cannot be written as JSON there is none of.
                 let Ok(value) = self.signer.write(&name, &announcement) else { continue };
                 self.send(&mut *producer, &name, Some(&value))?;
-                said = Some(Said { name, announcement, when: Instant::now() });
+                said = Some(Said { name, roles, when: Instant::now() });
             }
         }
         match said {
