@@ -27,6 +27,8 @@ pub enum Key {
     Trending,
     /// [`crate::WeightsVersion`].
     Weights,
+    /// The name of a flag.
+    Flag,
 }
 
 /// What the bytes of a value are.
@@ -62,6 +64,10 @@ pub enum Value {
     Trending,
     /// Weight sets and who gets which, JSON.
     Weights,
+    /// What a flag is set to, by whom and why, JSON.
+    Flag,
+    /// A change of a flag, JSON.
+    FlagChange,
     /// [`crate::FeedBody`], with the headers of [`crate::FeedVersion`]; null: inactive or gone.
     Feed,
     /// The record as it came, cut at 256 KiB.
@@ -188,6 +194,16 @@ pub const WEIGHTS: Topic = Topic {
     ..topic("weights", Key::Weights, Value::Weights, Cleanup::Compact)
 };
 
+/// The flags, as they are set.
+pub const FLAGS: Topic =
+    Topic { partitions: Some(1), ..topic("flags", Key::Flag, Value::Flag, Cleanup::Compact) };
+
+/// Who changed which flag, when and why.
+pub const FLAGS_AUDIT: Topic = Topic {
+    partitions: Some(1),
+    ..topic("flags-audit", Key::Flag, Value::FlagChange, Cleanup::Keep)
+};
+
 /// The ranked feeds.
 pub const FEEDS: Topic = topic("feeds", Key::User, Value::Feed, Cleanup::Compact);
 
@@ -211,7 +227,7 @@ pub const HISTORY: [Topic; 11] = [
 ];
 
 /// All of them but dead letters, inputs first.
-pub const ALL: [Topic; 22] = [
+pub const ALL: [Topic; 24] = [
     CDC_USERS,
     CDC_POSTS,
     CDC_FOLLOWS,
@@ -233,6 +249,8 @@ pub const ALL: [Topic; 22] = [
     TRENDING_PARTS,
     TRENDING,
     WEIGHTS,
+    FLAGS,
+    FLAGS_AUDIT,
     FEEDS,
 ];
 
@@ -295,12 +313,13 @@ mod tests {
                 "cdc.likes",
                 "cdc.mutes",
                 "cdc.blocks",
-                "dismissals"
+                "dismissals",
+                "flags-audit"
             ]
         );
         assert_eq!(
             names(|topic| topic.cleanup == Cleanup::Compact),
-            ["preferences", "weights", "feeds"]
+            ["preferences", "weights", "flags", "feeds"]
         );
         let broadcasts = names(|topic| topic.cleanup == Cleanup::CompactSoon);
         assert_eq!(broadcasts, ["posts-live", "post-words", "gone", "trending"]);
@@ -315,7 +334,7 @@ mod tests {
     #[test]
     fn what_trends_meets_in_one_partition_and_all_else_is_divided() {
         let fixed = names(|topic| topic.partitions.is_some());
-        assert_eq!(fixed, ["trending-parts", "trending", "weights"]);
+        assert_eq!(fixed, ["trending-parts", "trending", "weights", "flags", "flags-audit"]);
         assert_eq!((TRENDING_PARTS.partitions, TRENDING.partitions), (Some(1), Some(1)));
     }
 

@@ -2,6 +2,7 @@
 
 mod dlq;
 mod feed;
+mod flags;
 mod lab;
 mod state;
 mod weights;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use crate::commands::load::Rate;
 pub use dlq::{Chosen, Dlq, Ls, Redrive, Work};
 pub use feed::{Feed, Replay};
+pub use flags::{Flags, Set as SetFlags};
 pub use lab::Lab;
 pub use state::{Asked, State};
 pub use weights::Weights;
@@ -94,6 +96,9 @@ pub enum Command {
     /// The stores of the running workers: list them, read a row, scan rows, compare two; 6 if nobody shows them.
     #[command(subcommand)]
     State(State),
+    /// What is turned on and off while everything runs: list it, set it, see who changed it.
+    #[command(subcommand)]
+    Flags(Flags),
     /// Weight sets and experiments: check a file, put it into force, list what was put, go back.
     #[command(subcommand)]
     Weights(Weights),
@@ -343,6 +348,9 @@ pub struct Token {
     /// A role of theirs; may be repeated. With "ingest" they may tell of others' events.
     #[arg(long = "role")]
     pub roles: Vec<String>,
+    /// For the routes of operators: of the audience admin.audience, with the role admin.
+    #[arg(long)]
+    pub admin: bool,
     /// For how many seconds it holds.
     #[arg(long, default_value_t = 3600)]
     pub seconds: u64,

@@ -27,7 +27,9 @@ mod doctor;
 mod edge;
 mod event_format;
 mod failed;
+mod flags;
 mod followed_files;
+mod followed_topic;
 mod health;
 mod http;
 mod identity;
@@ -38,7 +40,9 @@ mod metrics;
 mod needs;
 mod pour;
 mod read;
+mod secrets;
 mod server;
+mod sole_writer;
 mod stores;
 mod token;
 mod verify;
@@ -62,6 +66,7 @@ use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Serving, Topics, Topology
 use config::{Config, File};
 use failed::Failed;
 use http::feed_page::{self, FeedPage};
+use identity::Role;
 use needs::Need;
 use server::{Roles, Server};
 
@@ -158,12 +163,16 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&runtime()?.block_on(commands::metrics::show(&config, &asked))?)
         }
         Command::State(asked) => runtime()?.block_on(commands::state::run(&config, &asked, say)),
+        Command::Flags(asked) => {
+            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            say(&commands::flags::run(&*broker, &config.app, &asked)?)
+        }
         Command::Weights(asked) => weights(&asked, &config),
         Command::Feed(Feed::Show { user, limit }) => {
             // Most feeds are of v1, for which nobody need be asked.
             let sets = || {
                 let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-                weights::read(&*broker, &config.app)
+                followed_topic::read(&*broker, &config.app)
             };
             let shown = commands::show::show(&config, (user, limit), sets);
             say(&runtime()?.block_on(shown)?)
@@ -182,7 +191,13 @@ fn run(cli: Cli) -> Result<(), Failed> {
 /// A token, by the local key; the key pair is made if there is none.
 fn signed(config: &Config, asked: &cli::Token) -> Result<String, String> {
     token::ensure_keys(&config.auth)?;
-    let token = token::sign(&config.auth, asked.user, &asked.roles, asked.seconds)?;
+    let (mut auth, mut roles) = (config.auth.clone(), asked.roles.clone());
+    if asked.admin {
+        let admin = config.admin.as_ref().ok_or("--admin: admin.listen is not set")?;
+        auth = auth.for_audience(&admin.audience);
+        roles.push(Role::Admin.name().to_owned());
+    }
+    let token = token::sign(&auth, asked.user, &roles, asked.seconds)?;
     Ok(format!("{token}\n"))
 }
 
@@ -256,13 +271,15 @@ fn weights(asked: &Weights, config: &Config) -> Result<(), Failed> {
 fn needs(command: Option<&Command>) -> &'static [Need] {
     match command {
         Some(Command::Run(_) | Command::Serve(_)) => {
-            &[Need::Kafka, Need::Key, Need::Secret, Need::RegistryCa]
+            &[Need::Kafka, Need::Key, Need::Secret, Need::AdminSecret, Need::RegistryCa]
         }
         Some(Command::Worker) => &[Need::Kafka, Need::Secret, Need::RegistryCa],
         Some(Command::Demo(_)) => &[Need::Secret],
         Some(Command::Token(_)) => &[Need::SigningKey],
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
-        Some(Command::Load(_) | Command::Topics(_) | Command::Dlq(_)) => &[Need::Kafka],
+        Some(Command::Load(_) | Command::Topics(_) | Command::Dlq(_) | Command::Flags(_)) => {
+            &[Need::Kafka]
+        }
         Some(Command::Cdc(_) | Command::Feed(Feed::Replay(_))) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(Feed::Show { .. })) => &[Need::Redis],
         Some(Command::Feed(Feed::Explain { .. }) | Command::State(_)) => &[Need::Secret],
@@ -340,7 +357,8 @@ fn serve(config: &Config, roles: Roles, page: Option<FeedPage>) -> Result<(), Fa
             // What is under way asks much of the cluster, and none of it need be undone.
             () = asked.wait() => return Ok(()),
         };
-        tracing::info!(public = ?server.public, internal = %server.internal, "serving");
+        let (public, admin) = (server.public, server.admin);
+        tracing::info!(?public, ?admin, internal = %server.internal, "serving");
         if let Some(public) = server.public.filter(|_| has_page) {
             tracing::info!(url = %format!("http://{public}{}", feed_page::PATH), "feeds can be watched");
         }

@@ -10,6 +10,8 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use crate::flags::{Flag, FollowedFlags};
+
 /// What the worker of this process tells, as of now.
 pub struct WorkerReport {
     /// What its engine counts.
@@ -37,6 +39,7 @@ type Ask = Box<dyn Fn() -> Option<WorkerReport> + Send + Sync>;
 pub struct Metrics {
     registry: Registry,
     worker: OnceLock<Ask>,
+    set: OnceLock<FollowedFlags>,
     /// Requests, by route and status.
     pub requests: IntCounterVec,
     /// Seconds a request took, by route.
@@ -61,6 +64,8 @@ pub struct Metrics {
     pub lag: Gauge,
     /// Whether the engine catches up: 1 or 0.
     pub lagging: IntGauge,
+    /// What each flag is: 1 or 0, or the part of readers in hundredths.
+    pub flags: IntGaugeVec,
     /// Whether a component answers, as last seen: 1 or 0.
     pub up: IntGaugeVec,
 }
@@ -73,6 +78,7 @@ impl Metrics {
         let of = Self {
             registry: Registry::new(),
             worker: OnceLock::new(),
+            set: OnceLock::new(),
             requests: counters("feedmill_http_requests_total", "Requests.", &["route", "status"])?,
             seconds: HistogramVec::new(
                 HistogramOpts::new("feedmill_http_request_seconds", "Seconds a request took.")
@@ -112,6 +118,10 @@ impl Metrics {
                 "How far the engine is behind the ends of what it reads.",
             )?,
             lagging: IntGauge::new("millstream_lagging", "Whether the engine catches up.")?,
+            flags: IntGaugeVec::new(
+                Opts::new("feedmill_flag", "What a flag is: 1 or 0, or the part of readers in %."),
+                &["flag"],
+            )?,
             up: IntGaugeVec::new(
                 Opts::new("feedmill_up", "Whether a component answers."),
                 &["component"],
@@ -129,6 +139,7 @@ impl Metrics {
         of.registry.register(Box::new(of.unappended.clone()))?;
         of.registry.register(Box::new(of.lag.clone()))?;
         of.registry.register(Box::new(of.lagging.clone()))?;
+        of.registry.register(Box::new(of.flags.clone()))?;
         of.registry.register(Box::new(of.up.clone()))?;
         of.registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(of)
@@ -140,8 +151,18 @@ impl Metrics {
         let _ = self.worker.set(Box::new(worker));
     }
 
+    /// Tells what the flags of this process are, too.
+    pub fn show_flags(&self, flags: &FollowedFlags) {
+        let _ = self.set.set(flags.clone());
+    }
+
     /// All of it as text.
     pub fn text(&self) -> Vec<u8> {
+        if let Some(set) = self.set.get().map(FollowedFlags::known) {
+            for flag in Flag::ALL {
+                self.flags.with_label_values(&[flag.name()]).set(set.value(flag).number());
+            }
+        }
         let mut out = Vec::new();
         if let Err(fault) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
             tracing::error!(%fault, "metrics cannot be written");

@@ -9,6 +9,7 @@ use connectors::registry::RegistrySettings;
 
 use crate::config::{Auth, Config, Fault};
 use crate::identity::Verifier;
+use crate::secrets::Secrets;
 use crate::token;
 
 /// One thing that a command needs.
@@ -20,6 +21,8 @@ pub enum Need {
     SigningKey,
     /// The secret between instances, if a file of it is named.
     Secret,
+    /// The secret of operators' tools, if a file of it is named.
+    AdminSecret,
     /// Options that the Kafka client takes.
     Kafka,
     /// Redis.
@@ -49,7 +52,8 @@ impl Need {
             Self::SigningKey => {
                 ("auth.signing_key_file", or_made(config, || token::signing_key(auth).map(drop)))
             }
-            Self::Secret => ("state.secret_file", secret(config).map(drop)),
+            Self::Secret => ("state.secret_file", secrets(config).map(drop)),
+            Self::AdminSecret => ("admin.secret_file", admin_secrets(config).map(drop)),
             Self::Kafka => ("kafka.client", crate::cluster(config).map(drop)),
             Self::Redis => {
                 ("redis.url", config.redis.as_ref().map(drop).ok_or("is needed".to_owned()))
@@ -76,15 +80,15 @@ pub fn verifier(auth: &Auth) -> Result<Verifier, String> {
     Verifier::new(auth)
 }
 
-/// The secret that instances show each other, if a file of it is named.
-pub fn secret(config: &Config) -> Result<Option<String>, String> {
-    let Some(path) = &config.state.secret_file else { return Ok(None) };
-    let text = String::from_utf8(read(path)?);
-    let text = text.map_err(|_| format!("{}: is no UTF-8", path.display()))?;
-    match text.trim() {
-        "" => Err(format!("{}: is empty", path.display())),
-        secret => Ok(Some(secret.to_owned())),
-    }
+/// What instances show each other, if a file of it is named.
+pub fn secrets(config: &Config) -> Result<Option<Secrets>, String> {
+    config.state.secret_file.as_deref().map(Secrets::read).transpose()
+}
+
+/// What operators' tools show, if a file of it is named.
+pub fn admin_secrets(config: &Config) -> Result<Option<Secrets>, String> {
+    let path = config.admin.as_ref().and_then(|admin| admin.secret_file.as_deref());
+    path.map(Secrets::read).transpose()
 }
 
 /// The schema registry, if there is one.

@@ -6,19 +6,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use millstream::broker::{Broker, Code, Failure, OutRecord, Outgoing, Producer, TopicIndex};
-use millstream::{Clock, Exit, Headers, SystemClock, Topic};
+use millstream::broker::Broker;
+use millstream::{Clock, Exit, SystemClock, Timestamp};
 use schemas::topic::WEIGHTS;
 use schemas::{V1, WeightsVersion, Wire, iso_time};
 use topologies::ranking::{Policies, Policy, Weights, weights_file};
 
 use crate::failed::Failed;
-use crate::weights::read;
-
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
+use crate::followed_topic::read;
+use crate::sole_writer::SoleWriter;
+use crate::weights::next;
 
 /// Where versions are.
 #[derive(Clone, Copy)]
@@ -69,7 +67,7 @@ impl Versions<'_> {
 
     /// All versions, in words or as JSON.
     pub fn list(&self, json: bool) -> Result<String, Failed> {
-        let known = read(self.broker, self.app)?;
+        let known: Policies = read(self.broker, self.app)?;
         if json {
             let all: Vec<_> = known.versions().collect();
             let json = serde_json::to_string_pretty(&all).map_err(|e| e.to_string())?;
@@ -89,62 +87,28 @@ impl Versions<'_> {
     }
 }
 
-/// The only one who puts a version: another one who opens the topic after it has the first one's commit refused, so that of two
-/// at once one is told of it, and no version replaces another.
+/// Puts versions, one at a time.
 struct Writer<'a> {
     of: Versions<'a>,
-    producer: Box<dyn Producer>,
+    topic: SoleWriter,
     /// All that was put before.
     known: Policies,
 }
 
 impl<'a> Writer<'a> {
     fn open(of: Versions<'a>) -> Result<Self, Failed> {
-        let opened = || -> Result<_, Failure> {
-            let topics: Arc<[Topic]> = Arc::from([Topic::from(WEIGHTS.name)]);
-            let id = format!("{}-weights", of.app);
-            let mut producer = of.broker.producer(Some(&id), topics)?;
-            producer.init(ACKNOWLEDGED_WITHIN)?;
-            Ok(producer)
-        };
-        let producer = opened().map_err(|failure| failed(&failure))?;
-        Ok(Self { of, producer, known: read(of.broker, of.app)? })
+        let topic = SoleWriter::open(of.broker, of.app, &[WEIGHTS])?;
+        Ok(Self { of, topic, known: read(of.broker, of.app)? })
     }
 
     fn append(&mut self, policy: Policy) -> Result<String, Failed> {
-        let (version, now) = (self.known.current().version + 1, SystemClock.now());
-        let policy = Policy { version, at_ms: now.0, ..policy };
-        let mut outgoing = Outgoing::default();
-        outgoing.push(OutRecord {
-            topic: TopicIndex(0),
-            partition: 0,
-            logged: false,
-            timestamp: now,
-            key: Some(&WeightsVersion(version).to_bytes()),
-            value: Some(&policy.to_bytes()),
-            headers: Headers::default(),
-        });
-        let producer = &mut self.producer;
-        let mut sent = || -> Result<(), Failure> {
-            producer.begin()?;
-            producer.send(&outgoing)?;
-            producer.flush(ACKNOWLEDGED_WITHIN)?;
-            producer.commit().map(drop)
-        };
-        sent().map_err(|failure| match failure.code == Code::Fenced {
-            true => {
-                let words = "somebody else put a version meanwhile; look at it, and try again";
-                Failed(Exit::Mismatch, words.to_owned())
-            }
-            false => failed(&failure),
-        })?;
+        let policy = next(&self.known, policy, SystemClock.now());
+        let key = WeightsVersion(policy.version).to_bytes();
+        self.topic.push(0, (&key, &policy.to_bytes()), Timestamp(policy.at_ms));
+        self.topic.commit()?;
         let asks = asks(&policy, self.of.remembers_shown);
-        Ok(format!("version {version} is in force\n{}{asks}", told(&policy)))
+        Ok(format!("version {} is in force\n{}{asks}", policy.version, told(&policy)))
     }
-}
-
-fn failed(failure: &Failure) -> Failed {
-    Failed(failure.exit(), format!("{}: {failure}", WEIGHTS.name))
 }
 
 fn of_file(file: &Path, known: &Policies) -> Result<Policy, Failed> {
@@ -171,6 +135,9 @@ fn told(policy: &Policy) -> String {
         let share = f64::from(of.share_ppm) / 1e4;
         let parts = parts.collect::<Vec<_>>().join(" : ");
         let _ = writeln!(out, "  experiment {:?}: {share}% of readers, {parts}", of.name);
+    }
+    if policy.paused && !policy.experiments.is_empty() {
+        out.push_str("  experiments are paused: flag arms is off\n");
     }
     if let Some(shadow) = policy.shadow {
         let name = name(&shadow.set);
@@ -204,7 +171,9 @@ fn asks(policy: &Policy, remembers_shown: bool) -> String {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
 
     use ::tests::poll_until;
     use millstream::broker::embedded::Embedded;
@@ -221,6 +190,10 @@ mod tests {
 
     fn versions(broker: &dyn Broker) -> Versions<'_> {
         Versions { broker, app: "feedmill", remembers_shown: false }
+    }
+
+    fn known(broker: &dyn Broker) -> Policies {
+        read(broker, "feedmill").unwrap()
     }
 
     fn file(dir: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
@@ -262,7 +235,7 @@ mod tests {
         let Failed(exit, words) = first.append(set(2)).unwrap_err();
         assert_eq!(exit, Exit::Mismatch, "{words}");
         assert!(second.append(set(3)).unwrap().starts_with("version 1 is in force"));
-        assert_eq!(read(&broker, "feedmill").unwrap().current().default, 3);
+        assert_eq!(known(&broker).current().default, 3);
     }
 
     #[test]
@@ -272,7 +245,7 @@ mod tests {
         assert_eq!(of.roll_back(None).unwrap_err().0, Exit::Usage);
         of.put(&file(&dir, "a", "default = \"a\"\n[sets.a]\nid = 2")).unwrap();
         assert!(of.roll_back(None).unwrap().starts_with("version 2 is in force"));
-        let known = read(&broker, "feedmill").unwrap();
+        let known = known(&broker);
         assert_eq!((known.current().default, known.of_set(2).id), (V1, 2), "its set is known");
         let Failed(_, words) = of.roll_back(Some(9)).unwrap_err();
         assert!(words.contains("there are 0 (v1 alone), 1, 2"), "{words}");

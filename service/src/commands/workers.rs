@@ -15,8 +15,8 @@ pub fn named(config: &Config) -> Result<(Vec<String>, Option<String>), Failed> {
     let named = &config.state.workers;
     let here = || vec![format!("http://{}", config.http.internal_listen)];
     let urls = if named.is_empty() { here() } else { named.clone() };
-    let secret = needs::secret(config).map_err(|words| Failed(Exit::Usage, words))?;
-    Ok((urls, secret))
+    let secrets = needs::secrets(config).map_err(|words| Failed(Exit::Usage, words))?;
+    Ok((urls, secrets.map(|secrets| secrets.shown().to_owned())))
 }
 
 /// Their state; each answer may take so long.

@@ -117,6 +117,14 @@ impl Auth {
         }
     }
 
+    /// The same issuers, for tokens of another audience.
+    pub fn for_audience(&self, audience: &str) -> Self {
+        let audience = audience.to_owned();
+        let others = self.others.iter().cloned();
+        let others = others.map(|of| IssuerSettings { audience: audience.clone(), ..of }).collect();
+        Self { others, audience, ..self.clone() }
+    }
+
     /// Everyone whose tokens are taken.
     pub fn issuers(&self) -> Vec<IssuerSettings> {
         let keys = match &self.jwks_url {

@@ -4,6 +4,7 @@
 //! server, a name that nobody knows, and what the command at hand lacks. Nothing is read anywhere else, and
 //! [`Config::shown`] prints what holds and where each value came from, without what is secret.
 
+mod admin;
 mod auth;
 mod clickhouse;
 mod http;
@@ -27,6 +28,7 @@ use topologies::suggestions::SuggestionWeights;
 use topologies::trending::points::Formula;
 use warp::http::Uri;
 
+pub use admin::Admin;
 pub use auth::{Algorithm, Auth, IssuerSettings, KeyPlace};
 pub use clickhouse::ClickHouse;
 pub use http::{Forwarded, HEAD_BYTES_HARD, HEADERS_HARD, Http, PerAddress, TlsFiles, Waits};
@@ -80,6 +82,8 @@ pub struct Config {
     pub events_in_avro: bool,
     /// The listeners.
     pub http: Http,
+    /// The listener of operators, if there is one.
+    pub admin: Option<Admin>,
     /// Who callers are.
     pub auth: Auth,
     /// Reading state between instances.
@@ -189,6 +193,7 @@ impl Config {
         lacks: impl FnOnce(&Self) -> Vec<Fault>,
     ) -> Result<Self, String> {
         let mut from = ConfigValues::new(file, environment);
+        let http = Http::read(&mut from);
         let mut config = Self {
             app: from.name("app", "feedmill"),
             kafka: kafka(&mut from),
@@ -202,7 +207,8 @@ impl Config {
             clickhouse: ClickHouse::read(&mut from),
             registry: Registry::read(&mut from),
             events_in_avro: events_in_avro(&mut from),
-            http: Http::read(&mut from),
+            admin: Admin::read(&mut from, &http),
+            http,
             auth: Auth::read(&mut from),
             state: state(&mut from),
             breaker: breaker(&mut from),
@@ -210,6 +216,12 @@ impl Config {
         };
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
             from.fault("state.secret_file", "is needed where http.internal_listen is not loopback");
+        }
+        if config.admin.as_ref().is_some_and(|admin| admin.audience == config.auth.audience) {
+            from.fault(
+                "admin.audience",
+                "is auth.audience: a token of a user would be one of an operator",
+            );
         }
         if config.events_in_avro && config.registry.is_none() {
             from.fault("registry.urls", "is needed where events.format is avro");

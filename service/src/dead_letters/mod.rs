@@ -7,14 +7,17 @@
 mod done;
 mod filter;
 mod group;
+mod newest;
 mod open_transactions;
 mod plan;
 mod progress;
 mod run;
+pub mod told;
 
+use std::fmt;
 use std::time::Duration;
 
-use millstream::broker::{Broker, Consumer, Failure, Isolation};
+use millstream::broker::{Bounds, Broker, Consumer, Failure, Isolation};
 use millstream::dead_letter::{Letter, Place, Unreadable};
 use millstream::{Clock, SystemClock, Topic, TopicPartition};
 use schemas::topic;
@@ -24,6 +27,7 @@ use crate::failed::Failed;
 pub use done::{Done, Note, What};
 pub use filter::Filter;
 pub use group::{Groups, reason};
+pub use newest::Newest;
 use plan::Targets;
 pub use plan::{Aim, Plan};
 pub use progress::Progress;
@@ -49,12 +53,27 @@ impl DeadLetters<'_> {
         topic::dead_letters_done(self.app).into()
     }
 
-    /// Hands over every letter that there is, those of one partition in order; and what lies there and is none.
+    /// Hands over every letter that is meant, those of one partition in order, and what was done with it; those that are done
+    /// with only if they are wanted too.
     pub fn each(
         &self,
-        take: impl FnMut(Result<Letter<'_>, Unreadable>) -> Result<(), Failed>,
+        (filter, all): (&Filter, bool),
+        mut take: impl FnMut(&Letter<'_>, Option<Note>),
     ) -> Result<(), Failed> {
-        Self::each_of(self.open()?, take)
+        let done = self.done()?;
+        Self::each_of(self.open()?, |letter| {
+            match letter {
+                Ok(letter) if filter.fits(&letter) => {
+                    let done = done.of(&letter);
+                    if all || done.is_none() {
+                        take(&letter, done);
+                    }
+                }
+                Ok(_) => {}
+                Err(unreadable) => tracing::warn!(%unreadable, "passed over"),
+            }
+            Ok(())
+        })
     }
 
     fn each_of(
@@ -115,27 +134,37 @@ impl DeadLetters<'_> {
         Ok(Targets { partitions, now: SystemClock.now() })
     }
 
-    /// Hands over the letter at a place; says which there are if there is none.
-    pub fn at<T>(
+    /// Hands over the letter at a place, if there is one.
+    pub fn find<T>(
         &self,
         place: Place,
         take: impl FnOnce(Result<Letter<'_>, Unreadable>) -> T,
-    ) -> Result<T, Failed> {
+    ) -> Result<Result<T, Absent>, Failed> {
         let of = TopicPartition::new(self.topic(), place.partition);
         let mut consumer =
             self.broker.consumer(self.app, Isolation::ReadCommitted).map_err(failed)?;
         let bounds = consumer.bounds(&of).map_err(failed)?;
-        let absent = || {
-            let (start, end) = (bounds.start, bounds.end);
-            Failed::from(format!(
-                "{place}: no letter lies there; {of} has offsets {start} to {end}"
-            ))
-        };
+        let absent = || Absent { place, of: of.clone(), bounds };
         if !(bounds.start..bounds.end).contains(&place.offset) {
-            return Err(absent());
+            return Ok(Err(absent()));
         }
         consumer.assign(&[(of.clone(), place.offset)]).map_err(failed)?;
-        read_one(&mut *consumer, place, take)?.ok_or_else(absent)
+        Ok(read_one(&mut *consumer, place, take)?.ok_or_else(absent))
+    }
+}
+
+/// Where no letter lies, and where some do.
+#[derive(Debug)]
+pub struct Absent {
+    place: Place,
+    of: TopicPartition,
+    bounds: Bounds,
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, of, bounds: Bounds { start, end, .. } } = self;
+        write!(f, "{place}: no letter lies there; {of} has offsets {start} to {end}")
     }
 }
 
@@ -162,4 +191,4 @@ fn failed(failure: Failure) -> Failed {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -31,6 +31,8 @@ use crate::config::{Http, PerAddress, Waits};
 use crate::limits::AddressLimit;
 use crate::metrics::Metrics;
 
+/// How long what operators ask for may take.
+const ADMIN_WAIT: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For how long a browser may remember who may call.
 const CORS_AGE: Duration = Duration::from_secs(3_600);
@@ -59,6 +61,16 @@ impl Bounds {
             cors_origins: http.cors_origins.clone(),
             certificate: http.tls.as_ref().map(Certificate::read).transpose()?,
             ..Self::internal(http)
+        })
+    }
+
+    /// Those of the listener of operators, who may ask for what takes long.
+    pub fn admin(http: &Http) -> Result<Self, String> {
+        let bounds = Self::internal(http);
+        Ok(Self {
+            waits: Waits { request: ADMIN_WAIT, ..http.waits },
+            certificate: http.tls.as_ref().map(Certificate::read).transpose()?,
+            ..bounds
         })
     }
 

@@ -6,13 +6,12 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
-use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemas::{Cursor as Reader, Facts, Poison, PostId, Rule, Sources, UserId, Wire};
 
 use crate::read::Algo;
+use crate::secrets::{Secrets, SigningKeys};
 
 /// How long a cursor is good that nobody uses.
 pub const IDLE_MS_MAX: i64 = 600_000;
@@ -117,31 +116,21 @@ impl fmt::Display for CursorFault {
 
 /// Signs cursors, and reads them.
 #[derive(Clone)]
-pub struct Cursors(Key);
+pub struct Cursors(SigningKeys);
 
 impl Cursors {
     /// By what instances share; without it by a key of this process alone.
-    pub fn new(secret: Option<&str>) -> Result<Self, String> {
-        let key = match secret {
-            Some(secret) => {
-                let shared = Key::new(HMAC_SHA256, secret.as_bytes());
-                Key::new(HMAC_SHA256, sign(&shared, PURPOSE.as_bytes()).as_ref())
-            }
-            None => {
-                let mut own = [0; 32];
-                rand::fill(&mut own).map_err(|_| "no random numbers".to_owned())?;
-                Key::new(HMAC_SHA256, &own)
-            }
-        };
-        Ok(Self(key))
+    pub fn new(secrets: Option<&Secrets>) -> Result<Self, String> {
+        let keys = secrets.map(|secrets| Ok(secrets.keys(PURPOSE)));
+        Ok(Self(keys.unwrap_or_else(SigningKeys::own)?))
     }
 
     /// The text that a client gets.
     pub fn write(&self, cursor: &Cursor) -> String {
         let mut bytes = Vec::new();
         cursor.encode(&mut bytes);
-        let tag = sign(&self.0, &bytes);
-        bytes.extend_from_slice(tag.as_ref());
+        let tag = self.0.sign(&bytes);
+        bytes.extend_from_slice(&tag);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -150,7 +139,9 @@ impl Cursors {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorFault::Malformed)?;
         let end = bytes.len().checked_sub(TAG_BYTES).ok_or(CursorFault::Malformed)?;
         let (signed, tag) = bytes.split_at(end);
-        verify(&self.0, signed, tag).map_err(|_| CursorFault::Forged)?;
+        if !self.0.have_signed(signed, tag) {
+            return Err(CursorFault::Forged);
+        }
         let cursor = Cursor::decode(signed).map_err(|_| CursorFault::Malformed)?;
         if cursor.user != user {
             return Err(CursorFault::Foreign);
@@ -268,7 +259,7 @@ mod tests {
     const NOW: i64 = 1_795_216_628_500;
 
     fn cursors() -> Cursors {
-        Cursors::new(Some("open sesame")).unwrap()
+        Cursors::new(Secrets::of("open sesame").ok().as_ref()).unwrap()
     }
 
     fn cursor(posts: u8) -> Cursor {

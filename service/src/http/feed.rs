@@ -1,5 +1,6 @@
 //! `GET /api/v1/feed`: the caller's feed, scored as of the current second, and who answered; page by page where it goes on.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use schemas::{Facts, FeedItem, PostId, UserId, V1};
@@ -176,10 +177,19 @@ pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
         asked.algo = cursor.algo;
     }
     let id = Uuid::new_v4();
+    let is_ranked = api.flags.known().ranks(&user);
     let second = now_ms - now_ms.rem_euclid(1000);
     let weights = api.weights.known();
-    let answering =
-        Answering { api, weights: &weights, user, asked, issued_ms: now_ms, now_ms: second, id };
+    let answering = Answering {
+        api,
+        weights: &weights,
+        user,
+        asked,
+        is_ranked,
+        issued_ms: now_ms,
+        now_ms: second,
+        id,
+    };
     let mut feed = match &cursor {
         None => answering.first(None).await?,
         Some(Cursor { rest: Rest::Newer(known), .. }) => answering.first(Some(known)).await?,
@@ -200,6 +210,8 @@ struct Answering<'a> {
     weights: &'a Policies,
     user: UserId,
     asked: Asked,
+    /// Whether operators give this reader the ranking.
+    is_ranked: bool,
     issued_ms: i64,
     /// The current second.
     now_ms: i64,
@@ -209,8 +221,7 @@ struct Answering<'a> {
 impl Answering<'_> {
     /// The first page of the feed as it is now, or what of it stands above what is known.
     async fn first(&self, known: Option<&Known>) -> Result<Feed, Refusal> {
-        let found = self.api.reads.find(self.user, self.asked.algo).await;
-        let found = found.map_err(|_| Refusal::unavailable("no tier answers"))?;
+        let found = self.find().await.map_err(|Nobody| Refusal::unavailable("no tier answers"))?;
         let entries = match &*found {
             Found::Ranked { body, .. } => {
                 page::of_body(body, (self.weights.of_set(body.weight_set), self.now_ms))
@@ -248,6 +259,18 @@ impl Answering<'_> {
         self.fill(&mut feed, &page);
         feed.newer_cursor = Some(self.cursor(&feed, Rest::Newer(known)));
         Ok(feed)
+    }
+
+    /// What was asked for; the timeline for whom the ranking is not on yet, unless nobody has that.
+    async fn find(&self) -> Result<Arc<Found>, Nobody> {
+        let (reads, asked) = (&self.api.reads, self.asked.algo);
+        if !self.is_ranked && asked == Algo::Ranked {
+            let timeline = reads.find(self.user, Algo::Timeline).await;
+            if timeline.is_ok() {
+                return timeline;
+            }
+        }
+        reads.find(self.user, asked).await
     }
 
     /// The next page of a snapshot, of what may still be shown of it.

@@ -9,8 +9,6 @@ use std::sync::Arc;
 
 use schemas::{PostId, RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
 use warp::http::header::AUTHORIZATION;
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -23,6 +21,7 @@ use super::{READING, Refusal, json, none_of, raw_query, recover, stores, with};
 use crate::health::{Health, Seen, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, Asked, PUBLISHED, StateFault, StateFeeds};
+use crate::secrets::Secrets;
 use crate::stores::peers::HOP;
 use crate::stores::{Reach, Stores};
 
@@ -89,8 +88,8 @@ pub struct Internal {
     pub state: Option<Arc<dyn StateFeeds>>,
     /// The stores of the application, if this process has any.
     pub stores: Option<Arc<Stores>>,
-    /// The digest of what other instances show; without one nobody is asked for it.
-    pub secret: Option<[u8; 32]>,
+    /// What other instances show; without it nobody is asked for it.
+    pub secrets: Option<Secrets>,
     /// The time by which state ranks.
     pub clock: Arc<dyn millstream::Clock>,
 }
@@ -102,11 +101,6 @@ struct Ready {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     draining: bool,
     components: BTreeMap<&'static str, Seen>,
-}
-
-/// The digest that a shown secret is compared by.
-pub fn digest(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.trim().as_bytes()).into()
 }
 
 /// The internal routes.
@@ -166,7 +160,9 @@ impl Internal {
             return Err(Refusal::not_allowed(READING.1));
         }
         let shown = headers.get(AUTHORIZATION).and_then(|shown| shown.to_str().ok());
-        self.admit(shown)?;
+        if self.secrets.as_ref().is_some_and(|secrets| !secrets.admit(shown)) {
+            return Err(Refusal::unauthenticated());
+        }
         match *path {
             ["stores", ref rest @ ..] => {
                 let stores = self.stores.as_ref().ok_or_else(Refusal::not_shown)?;
@@ -181,19 +177,6 @@ impl Internal {
             ["people"] => self.people(query).await,
             _ => Err(Refusal::not_found()),
         }
-    }
-
-    /// Whether the caller showed the secret that is asked for.
-    fn admit(&self, shown: Option<&str>) -> Result<(), Refusal> {
-        let shown = shown.and_then(|value| value.split_once(' '));
-        let shown = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let shown = shown.map(|(_, secret)| secret);
-        if let Some(secret) = &self.secret
-            && shown.is_none_or(|shown| !bool::from(digest(shown).ct_eq(secret)))
-        {
-            return Err(Refusal::unauthenticated());
-        }
-        Ok(())
     }
 
     async fn trending(&self, window: &str) -> Result<Response, Refusal> {

@@ -3,6 +3,7 @@
 //! [`public`] and [`internal`] are values that a test can ask without a socket; [`crate::edge`] serves them. The public ones are
 //! a table, [`routes`]; the files of the page, for a browser, stand beside it ([`feed_page`]). A handler answers a [`Response`] or a [`Refusal`], and every refusal has the one JSON form of the API.
 
+pub mod admin;
 pub mod body;
 pub mod cast;
 pub mod cursor;
@@ -47,6 +48,7 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::daily::Daily;
 use crate::event_format::EventFormat;
+use crate::flags::{Flag, FollowedFlags};
 use crate::identity::{Caller, Role, Verifier};
 use crate::limits::{Level, Rate, UserLimit};
 use crate::log::Log;
@@ -56,7 +58,7 @@ use crate::weights::WeightSets;
 use cursor::Cursors;
 use feed_page::FeedPage;
 pub use refusal::{Fault, Refusal, recover};
-use routes::{Match, Request, Route};
+use routes::{Match, ROUTES, Request, Route, Serves};
 
 /// The header that says where a write was put down.
 const POSITION: &str = "x-feed-position";
@@ -73,6 +75,8 @@ pub struct Api {
     pub daily: Daily,
     /// By which users are suggested to each other, if they are.
     pub suggestions: Option<SuggestionWeights>,
+    /// What operators turn on and off.
+    pub flags: FollowedFlags,
     /// The numbers by which feeds were made.
     pub weights: WeightSets,
     /// Whether words can be muted.
@@ -111,23 +115,27 @@ pub fn public(
         .and(warp::body::stream());
     let answered = asked.then(
         |api: Arc<Api>, method: Method, path: FullPath, query: String, headers, parts| async move {
-            match routes::find(&method, path.as_str()) {
+            match routes::find(&ROUTES, (&method, path.as_str())) {
                 Match::Route(route, segment) => {
                     let asked =
                         Arc::clone(&api).ask((route, segment.to_owned()), (query, headers, parts));
-                    api.finish(route.name, asked).await
+                    finish(&api.metrics, route.name, asked).await
                 }
                 Match::NotAllowed(named) => Refusal::not_allowed(named).into_response(),
                 Match::Nothing => {
                     let asked = (path.as_str(), &*query);
                     let page = api.page.as_ref();
+                    let page = page.filter(|_| api.flags.known().is_on(Flag::Page));
                     let shown = page.and_then(|page| page.answer(&method, asked, &headers));
                     shown.unwrap_or_else(|| Refusal::not_found().into_response())
                 }
             }
         },
     );
-    document().or(answered).unify().recover(move |rejection| recover(rejection, bytes_max))
+    document("Feedmill", &ROUTES)
+        .or(answered)
+        .unify()
+        .recover(move |rejection| recover(rejection, bytes_max))
 }
 
 /// An answer to a write, with where it was put down: whoever asks a store for that position reads it. What the writer need
@@ -140,10 +148,12 @@ fn at(mut answer: Response, position: &Position) -> Response {
 }
 
 /// What the routes are, for whoever asks.
-fn document()
--> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+fn document<S: Serves>(
+    title: &str,
+    routes: &[Route<S>],
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + use<S> {
     // Each connection has the routes for itself: what is large in them is shared.
-    let document = Arc::new(openapi::document());
+    let document = Arc::new(openapi::document(title, routes));
     let document = warp::path!("openapi.json")
         .and(warp::get())
         .and(with(&document))
@@ -192,19 +202,19 @@ impl Api {
         }
         Some((limit.rate().clone(), limit.take(caller.user).await))
     }
+}
 
-    /// Counts a request and makes its refusal an answer.
-    async fn finish(
-        &self,
-        route: &'static str,
-        asked: impl Future<Output = Result<Response, Refusal>>,
-    ) -> Response {
-        let began = Instant::now();
-        let answer = asked.await.unwrap_or_else(Refusal::into_response);
-        self.metrics.seconds.with_label_values(&[route]).observe(began.elapsed().as_secs_f64());
-        self.metrics.requests.with_label_values(&[route, answer.status().as_str()]).inc();
-        answer
-    }
+/// Counts a request and makes its refusal an answer.
+async fn finish(
+    metrics: &Metrics,
+    route: &'static str,
+    asked: impl Future<Output = Result<Response, Refusal>>,
+) -> Response {
+    let began = Instant::now();
+    let answer = asked.await.unwrap_or_else(Refusal::into_response);
+    metrics.seconds.with_label_values(&[route]).observe(began.elapsed().as_secs_f64());
+    metrics.requests.with_label_values(&[route, answer.status().as_str()]).inc();
+    answer
 }
 
 /// Tells how much a caller may ask: draft-ietf-httpapi-ratelimit-headers.

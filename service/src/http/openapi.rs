@@ -1,4 +1,4 @@
-//! The document of the API, made of the table of routes.
+//! The document of an API, made of its table of routes.
 
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -11,7 +11,7 @@ use warp::http::Method;
 
 use super::parameter::Described;
 use super::refusal;
-use super::routes::{JSON, ROUTES, Route, Shape};
+use super::routes::{JSON, Route, Serves, Shape};
 
 const BEARER: &str = "bearer";
 /// What any route may answer instead, and when.
@@ -30,12 +30,12 @@ const BODY_REFUSALS: [(&str, &str); 2] = [
 ];
 
 /// The document, as OpenAPI 3.1 has it.
-pub fn document() -> OpenApi {
+pub fn document<S: Serves>(title: &str, routes: &[Route<S>]) -> OpenApi {
     let refusal = Shape::of::<refusal::Body<'_>>();
     let mut shapes = Vec::new();
     (refusal.gather)(&mut shapes);
     let mut paths = PathsBuilder::new();
-    for route in &ROUTES {
+    for route in routes {
         (route.answer.1.gather)(&mut shapes);
         route.body.iter().for_each(|body| (body.gather)(&mut shapes));
         paths = paths.path(route.path, PathItem::new(method(route), operation(route, &refusal)));
@@ -46,7 +46,7 @@ pub fn document() -> OpenApi {
     for (name, schema) in shapes {
         components = components.schema(name, schema);
     }
-    let info = InfoBuilder::new().title("Feedmill").version(env!("CARGO_PKG_VERSION"));
+    let info = InfoBuilder::new().title(title).version(env!("CARGO_PKG_VERSION"));
     OpenApiBuilder::new()
         .info(info.build())
         .paths(paths.build())
@@ -54,7 +54,7 @@ pub fn document() -> OpenApi {
         .build()
 }
 
-fn method(route: &Route) -> HttpMethod {
+fn method<S: Serves>(route: &Route<S>) -> HttpMethod {
     match route.method {
         Method::POST => HttpMethod::Post,
         Method::PUT => HttpMethod::Put,
@@ -62,7 +62,7 @@ fn method(route: &Route) -> HttpMethod {
     }
 }
 
-fn operation(route: &Route, refusal: &Shape) -> utoipa::openapi::path::Operation {
+fn operation<S: Serves>(route: &Route<S>, refusal: &Shape) -> utoipa::openapi::path::Operation {
     let (status, answer) = route.answer;
     let mut operation = OperationBuilder::new()
         .operation_id(Some(route.name))

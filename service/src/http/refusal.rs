@@ -53,7 +53,7 @@ pub struct Refusal {
     /// After how many seconds it may go better.
     pub retry_after_s: Option<u32>,
     /// The methods that the route has, if the request's is none of them.
-    pub allow: Option<&'static str>,
+    pub allow: Option<Cow<'static, str>>,
 }
 
 /// Its answer.
@@ -110,10 +110,16 @@ impl Refusal {
     }
 
     /// 405, with the methods that the route has.
-    pub fn not_allowed(allow: &'static str) -> Self {
+    pub fn not_allowed(allow: impl Into<Cow<'static, str>>) -> Self {
         let message = "the method is not allowed here";
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
-        Self { allow: Some(allow), ..refusal }
+        Self { allow: Some(allow.into()), ..refusal }
+    }
+
+    /// 409, with what is otherwise than the caller thinks.
+    pub fn conflict(fields: Vec<Fault>) -> Self {
+        let message = "it was changed meanwhile";
+        Self { fields, ..Self::new(StatusCode::CONFLICT, "conflict", message) }
     }
 
     /// 413: the body.
@@ -179,6 +185,18 @@ impl Refusal {
         Self { retry_after_s: Some(1), ..refusal }
     }
 
+    /// 503: Kafka, or what is asked there, does not answer as it should; with what it says.
+    pub fn failed(words: String) -> Self {
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", words);
+        Self { retry_after_s: Some(1), ..refusal }
+    }
+
+    /// 503: operators turned it off.
+    pub fn turned_off(message: &'static str) -> Self {
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "turned_off", message);
+        Self { retry_after_s: Some(60), ..refusal }
+    }
+
     /// 503, to be tried again.
     pub fn unavailable(message: &'static str) -> Self {
         let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
@@ -194,8 +212,8 @@ impl Refusal {
         if let Some(seconds) = self.retry_after_s {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(allow) = self.allow {
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
+            answer.headers_mut().insert(ALLOW, allow);
         }
         if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             answer.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS));

@@ -1,4 +1,5 @@
-//! The public routes, as data: the answers, the document of the API and the labels of metrics come from this table.
+//! Routes as data, and the table of the public ones: the answers, the document of the API and the labels of metrics come from a
+//! table.
 
 use std::sync::Arc;
 
@@ -31,10 +32,20 @@ pub static USER: Parameter<Text<UserId>> = Parameter {
     },
 };
 
+/// What answers the routes of a table.
+pub trait Serves: Send + Sync + Sized + 'static {
+    /// Who asks, once it is known who that is.
+    type Caller: Send + 'static;
+}
+
+impl Serves for Api {
+    type Caller = Caller;
+}
+
 /// A request of a caller who is known.
-pub struct Request {
+pub struct Request<S: Serves = Api> {
     /// Who asks.
-    pub caller: Caller,
+    pub caller: S::Caller,
     /// The part of the path that is a parameter; empty if none is.
     pub segment: String,
     /// The query as it came.
@@ -58,7 +69,9 @@ impl Request {
         }
         Ok(reader)
     }
+}
 
+impl<S: Serves> Request<S> {
     /// What the query gives.
     pub fn given(&self) -> Result<Given<'_>, Refusal> {
         Given::read(&self.query, self.parameters).map_err(Refusal::invalid)
@@ -72,7 +85,7 @@ pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>,
 }
 
 /// Answers a request.
-pub type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Result<Response, Refusal>>;
+pub type Handler<S> = fn(Arc<S>, Request<S>) -> BoxFuture<'static, Result<Response, Refusal>>;
 
 /// A value in the words of OpenAPI.
 #[derive(Clone, Copy)]
@@ -95,8 +108,8 @@ fn gather<T: ToSchema>(to: &mut Vec<(String, RefOr<Schema>)>) {
     T::schemas(to);
 }
 
-/// A public route.
-pub struct Route {
+/// A route.
+pub struct Route<S: Serves = Api> {
     /// Its name in metrics.
     pub name: &'static str,
     /// Its method; where GET is, HEAD is too.
@@ -116,13 +129,13 @@ pub struct Route {
     /// The media type of the answer.
     pub media: &'static str,
     /// What answers.
-    pub handler: Handler,
+    pub handler: Handler<S>,
 }
 
 /// What most answers are.
 pub const JSON: &str = "application/json";
 
-/// All of them.
+/// The public ones.
 pub static ROUTES: [Route; 9] = [
     Route {
         name: "feed",
@@ -235,19 +248,22 @@ pub static ROUTES: [Route; 9] = [
 ];
 
 /// Who answers a request, if anybody does.
-pub enum Match<'p> {
+pub enum Match<'p, S: Serves> {
     /// This route, with the part of the path that is a parameter.
-    Route(&'static Route, &'p str),
+    Route(&'static Route<S>, &'p str),
     /// There is one, but not for this method; for these.
-    NotAllowed(&'static str),
+    NotAllowed(String),
     /// None.
     Nothing,
 }
 
 /// The route of a method and a path.
-pub fn find<'p>(method: &Method, path: &'p str) -> Match<'p> {
-    let mut allowed = None;
-    for route in &ROUTES {
+pub fn find<'p, S: Serves>(
+    routes: &'static [Route<S>],
+    (method, path): (&Method, &'p str),
+) -> Match<'p, S> {
+    let mut allowed: Vec<&str> = Vec::new();
+    for route in routes {
         let Some(segment) = route.segment_of(path) else { continue };
         let (methods, named): (&[Method], _) = match route.method {
             Method::GET => (&[Method::GET, Method::HEAD], "GET, HEAD"),
@@ -256,12 +272,12 @@ pub fn find<'p>(method: &Method, path: &'p str) -> Match<'p> {
         if methods.contains(method) {
             return Match::Route(route, segment);
         }
-        allowed = Some(named);
+        allowed.push(named);
     }
-    allowed.map_or(Match::Nothing, Match::NotAllowed)
+    if allowed.is_empty() { Match::Nothing } else { Match::NotAllowed(allowed.join(", ")) }
 }
 
-impl Route {
+impl<S: Serves> Route<S> {
     /// The part of a path that is this route's parameter, empty if it has none; none if the path is another one's.
     fn segment_of<'p>(&self, path: &'p str) -> Option<&'p str> {
         match self.path.split_once('{') {

@@ -30,6 +30,7 @@ use super::patch::{LiveItem, Operation, between};
 use super::routes::{Request, header};
 use super::{Api, Refusal, feed};
 use crate::edge::stopped;
+use crate::flags::Flag;
 use crate::metrics::Metrics;
 use crate::read::{Algo, Found};
 
@@ -140,6 +141,9 @@ pub async fn get(api: &Arc<Api>, request: Request) -> Result<Response, Refusal> 
     let limit = request.given()?.get(&feed::LIMIT);
     let last = header(&request.headers, "last-event-id")?.and_then(read_id);
     let user = UserId(request.caller.user.into_bytes());
+    if !is_shown(api, &user) {
+        return Err(Refusal::turned_off("feeds cannot be followed live now"));
+    }
     let following = Following {
         api: Arc::clone(api),
         user,
@@ -157,6 +161,12 @@ pub async fn get(api: &Arc<Api>, request: Request) -> Result<Response, Refusal> 
     // A proxy that gathers an answer before it passes it on would hold everything back.
     answer.headers_mut().insert("x-accel-buffering", warp::http::HeaderValue::from_static("no"));
     Ok(answer)
+}
+
+/// Whether operators let this reader follow the ranking.
+fn is_shown(api: &Api, user: &UserId) -> bool {
+    let flags = api.flags.known();
+    flags.is_on(Flag::Streams) && flags.ranks(user)
 }
 
 /// A client that follows a feed.
@@ -192,33 +202,34 @@ impl Drop for Open {
 }
 
 impl Following {
-    /// Its events, until the process stops.
+    /// Its events, until the process stops or operators turn it off.
     fn events(
         self,
         stop: watch::Receiver<bool>,
     ) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
         unfold((self, stop), |(mut following, stop)| async move {
             tokio::select! {
-                event = following.next() => Some((Ok(event), (following, stop))),
+                event = following.next() => Some((Ok(event?), (following, stop))),
                 () = stopped(stop.clone()) => None,
             }
         })
     }
 
-    /// The next event, once there is one.
-    async fn next(&mut self) -> Event {
+    /// The next event, once there is one; none if there are no more.
+    async fn next(&mut self) -> Option<Event> {
         // From here on it has taken what it was sent.
         if self.taken.elapsed() > SLOW {
             (self.sent, self.last) = (None, None);
         }
-        loop {
-            if let Some(event) = self.look().await {
-                self.taken = Instant::now();
+        while is_shown(&self.api, &self.user) {
+            let event = self.look().await;
+            self.taken = Instant::now();
+            if event.is_some() {
                 return event;
             }
-            self.taken = Instant::now();
             sleep(LOOK_EVERY).await;
         }
+        None
     }
 
     async fn look(&mut self) -> Option<Event> {

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::breaker::{Admission, Breaker, Mode, Outcome};
 use crate::config;
+use crate::flags::{Flag, FollowedFlags};
 use crate::metrics::Metrics;
 
 use super::{Source, TierFault};
@@ -27,6 +28,8 @@ pub struct Guard {
     pub calls_max: usize,
     /// When it is left alone.
     pub breaker: config::Breaker,
+    /// Whether it is turned off.
+    pub flags: FollowedFlags,
     /// Where its faults are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -42,6 +45,8 @@ pub struct Guarded<T> {
 /// Why a tier did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passed {
+    /// It is turned off.
+    Off,
     /// Its breaker is open.
     Open,
     /// Too many calls are under way.
@@ -77,6 +82,9 @@ impl<T> Guarded<T> {
         clock: &dyn Clock,
         asked: impl Future<Output = Result<V, TierFault>>,
     ) -> Result<V, Passed> {
+        if self.is_off() {
+            return self.passed(Passed::Off);
+        }
         let admission = self.breaker.admit(clock.now());
         self.answer(clock, admission, asked).await
     }
@@ -88,6 +96,9 @@ impl<T> Guarded<T> {
         clock: &dyn Clock,
         asked: impl Future<Output = Result<V, TierFault>>,
     ) -> Result<V, Passed> {
+        if self.is_off() {
+            return self.passed(Passed::Off);
+        }
         // Who is not left alone was asked, and is not passed by for this.
         let admission = self.breaker.admit_early(clock.now()).ok_or(Passed::Open)?;
         self.answer(clock, Some(admission), asked).await
@@ -99,9 +110,9 @@ impl<T> Guarded<T> {
         admission: Option<Admission>,
         asked: impl Future<Output = Result<V, TierFault>>,
     ) -> Result<V, Passed> {
-        let tier = self.guard.source.name();
         let answer = match (admission, self.slots.try_acquire()) {
             (Some(admission), slot) => {
+                let tier = self.guard.source.name();
                 let mut reporting = Reporting::of(tier, &self.breaker, clock, admission);
                 match slot {
                     Ok(_slot) => reporting.until(self.guard.wait, asked).await,
@@ -110,12 +121,19 @@ impl<T> Guarded<T> {
             }
             (None, _) => Err(Passed::Open),
         };
-        if let Err(passed) = &answer {
-            tracing::debug!(tier, ?passed, "tier passed by");
-            let labels = [tier, passed.reason()];
-            self.guard.metrics.tier_passed.with_label_values(&labels).inc();
-        }
-        answer
+        answer.or_else(|passed| self.passed(passed))
+    }
+
+    /// Whether operators turned it off.
+    pub fn is_off(&self) -> bool {
+        !self.guard.flags.known().is_on(Flag::Tier(self.guard.source))
+    }
+
+    fn passed<V>(&self, passed: Passed) -> Result<V, Passed> {
+        let tier = self.guard.source.name();
+        tracing::debug!(tier, ?passed, "tier passed by");
+        self.guard.metrics.tier_passed.with_label_values(&[tier, passed.reason()]).inc();
+        Err(passed)
     }
 }
 
@@ -123,6 +141,7 @@ impl Passed {
     /// Its name in metrics.
     fn reason(&self) -> &'static str {
         match self {
+            Self::Off => "off",
             Self::Open => "open",
             Self::Busy => "busy",
             Self::Failed(_) => "failed",
@@ -218,6 +237,7 @@ mod tests {
             wait: Duration::from_millis(wait_ms),
             calls_max: 1,
             breaker: config::Breaker { failures: 2, ..config::Breaker::default() },
+            flags: FollowedFlags::default(),
             metrics: Arc::new(Metrics::new().unwrap()),
         };
         Guarded::new((), guard)

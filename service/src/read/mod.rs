@@ -164,8 +164,14 @@ impl Reads {
 
     /// The version of the copy in Redis; none if there is none, or nobody says.
     pub async fn version(&self, user: UserId) -> Option<u64> {
-        let found = self.tiers.versions.as_ref()?.version(user).await;
+        let versions = self.tiers.versions.as_ref().filter(|_| self.asks_redis())?;
+        let found = versions.version(user).await;
         found.ok().flatten().map(|version| version.version)
+    }
+
+    /// Whether operators let Redis be asked.
+    fn asks_redis(&self) -> bool {
+        !self.tiers.redis.as_ref().is_some_and(Guarded::is_off)
     }
 
     /// What the first tier that can answer has for `user`.

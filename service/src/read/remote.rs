@@ -201,7 +201,7 @@ impl RemoteState {
             Passed::Unready(words) => TierFault::Unready(words),
             Passed::Failed(words) => TierFault::Failed(words),
             Passed::Open => TierFault::Failed(format!("{}: left alone after faults", worker.url)),
-            Passed::Busy => TierFault::Failed(format!("{}: busy", worker.url)),
+            Passed::Busy | Passed::Off => TierFault::Failed(format!("{}: busy", worker.url)),
             Passed::Late => TierFault::Failed(format!("{}: late", worker.url)),
         })
     }

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use connectors::redis::SuggestionCache;
 use schemas::{UserId, content_hash};
 use serde::{Deserialize, Serialize};
 use topologies::suggestions::{LeftOut, Proof, Sketch, Suggestion, SuggestionWeights, suggest};
@@ -122,7 +123,7 @@ impl Reads {
         }
         let (items, left_out) = self.work_out(&(&sketch).into(), weights).await?;
         let suggested = Suggested { as_of: now, of, items, left_out: left_out.into() };
-        if let Some(cache) = &self.tiers.suggestions {
+        if let Some(cache) = self.suggestion_cache() {
             // It is worked out again where it is not held.
             let _ = cache.hold(user, &json(&suggested)).await;
         }
@@ -130,8 +131,12 @@ impl Reads {
     }
 
     async fn held_suggestions(&self, user: UserId) -> Option<Suggested> {
-        let held = self.tiers.suggestions.as_ref()?.of(user).await.ok()??;
+        let held = self.suggestion_cache()?.of(user).await.ok()??;
         serde_json::from_slice(&held).ok()
+    }
+
+    fn suggestion_cache(&self) -> Option<&SuggestionCache> {
+        self.tiers.suggestions.as_ref().filter(|_| self.asks_redis())
     }
 
     async fn people(&self, asked: Asked) -> Result<People, Nobody> {

@@ -25,11 +25,13 @@ use crate::config::{self, Config, Remote};
 use crate::daily::{Daily, DailyJob};
 use crate::edge::{Bounds, Listener};
 use crate::event_format::EventFormat;
+use crate::flags::FollowedFlags;
 use crate::health::{CLICKHOUSE_SINK, Health, POSTGRES_SINK, Probing, REDIS_SINK};
+use crate::http::admin::{Admin, admin};
 use crate::http::body;
 use crate::http::cursor::Cursors;
 use crate::http::feed_page::FeedPage;
-use crate::http::internal::{Internal, digest, internal};
+use crate::http::internal::{Internal, internal};
 use crate::http::{Api, public};
 use crate::identity::Verifier;
 use crate::limits::{Shared, UserLimit};
@@ -40,6 +42,7 @@ use crate::read::{
     Guard, Guarded, LocalState, RankedByClickHouse, RankedTier, Reads, RemoteState, Source,
     StateFeeds, Tiers, Workers,
 };
+use crate::secrets::Secrets;
 use crate::stores::announcement::Signer;
 use crate::stores::directory::Directory;
 use crate::stores::peers::Peers;
@@ -63,6 +66,8 @@ pub struct Roles {
 pub struct Server {
     /// Where the public routes listen, if they do.
     pub public: Option<SocketAddr>,
+    /// Where those of operators do, if they do.
+    pub admin: Option<SocketAddr>,
     /// Where the internal ones do.
     pub internal: SocketAddr,
     supervisor: Supervisor,
@@ -74,7 +79,7 @@ pub struct Server {
     health: Arc<Health>,
     unready: Duration,
     probes: Vec<JoinHandle<()>>,
-    serving: Option<JoinHandle<()>>,
+    serving: Vec<JoinHandle<()>>,
     looked_at: Option<JoinHandle<()>>,
     /// Says what this process shows, and at its end that it stops.
     announcer: Option<thread::JoinHandle<()>>,
@@ -92,13 +97,15 @@ struct Parts<'a> {
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    secret: Option<String>,
+    secrets: Option<Secrets>,
+    flags: FollowedFlags,
     page: Option<FeedPage>,
 }
 
 /// What can fail for a reason outside, and is had before anything runs.
 struct Bound {
     public: Option<(Listener, Verifier)>,
+    admin: Option<(Listener, Verifier, Option<Secrets>)>,
     internal: Listener,
 }
 
@@ -115,7 +122,8 @@ impl Server {
             broker,
             clock: Arc::new(SystemClock),
             metrics: Arc::new(Metrics::new().map_err(|e| failed(e.to_string()))?),
-            secret: needs::secret(config).map_err(failed)?,
+            secrets: needs::secrets(config).map_err(failed)?,
+            flags: FollowedFlags::default(),
             page,
         };
         let bound = parts.bound(roles).await.map_err(failed)?;
@@ -125,6 +133,7 @@ impl Server {
         let (close, closed) = watch::channel(false);
         let mut server = Self {
             public: None,
+            admin: None,
             internal: config.http.internal_listen,
             supervisor,
             stop,
@@ -133,7 +142,7 @@ impl Server {
             health: Arc::default(),
             unready: config.http.waits.unready,
             probes: Vec::new(),
-            serving: None,
+            serving: Vec::new(),
             looked_at: None,
             announcer: None,
         };
@@ -168,7 +177,7 @@ impl Server {
             metrics: Arc::clone(&parts.metrics),
             state: state.clone(),
             stores,
-            secret: parts.secret.as_deref().map(digest),
+            secrets: parts.secrets.clone(),
             clock: Arc::clone(&parts.clock),
         });
         let format = parts.event_format(roles, &self.stopping)?;
@@ -187,7 +196,15 @@ impl Server {
             let api = parts.api(verifier, state, (format, stopped.clone(), &self.stopping))?;
             self.probes.push(tokio::spawn(probing.clone().tiers(Arc::clone(&api.reads))));
             let metrics = Arc::clone(&parts.metrics);
-            self.serving = Some(tokio::spawn(listener.serve(public(&api), metrics, stopped)));
+            let stopped = stopped.clone();
+            self.serving.push(tokio::spawn(listener.serve(public(&api), metrics, stopped)));
+        }
+        if let Some((listener, verifier, secrets)) = bound.admin {
+            self.probes.push(tokio::spawn(verifier.clone().follow()));
+            self.admin = listener.address().ok();
+            let routes = admin(&Arc::new(parts.admin(verifier, secrets)));
+            let metrics = Arc::clone(&parts.metrics);
+            self.serving.push(tokio::spawn(listener.serve(routes, metrics, stopped)));
         }
         self.internal = bound.internal.address().unwrap_or(self.internal);
         let serving = bound.internal.serve(internal(&of), Arc::clone(&parts.metrics), closed);
@@ -211,7 +228,7 @@ impl Server {
             own: Arc::clone(&own),
             directory: Arc::clone(&directory),
             url,
-            signer: Signer::of(parts.secret.as_deref()),
+            signer: Signer::of(parts.secrets.as_ref()),
             clock: Arc::clone(&parts.clock),
         };
         let announcer = announcing.start(&self.stopping).map_err(|e| format!("spawn: {e}"))?;
@@ -219,7 +236,7 @@ impl Server {
         Ok(Arc::new(Stores {
             own,
             directory,
-            peers: Peers::new(parts.secret.clone()),
+            peers: Peers::new(parts.shown_secret()),
             workers: of.workers.clone(),
             clock: Arc::clone(&parts.clock),
         }))
@@ -264,11 +281,13 @@ impl Server {
     /// Tells that it is not ready, takes nobody new a little later, lets requests in hand finish, then stops the worker.
     pub async fn stop(self) -> Result<(), Ended> {
         self.health.drain();
-        if let Some(serving) = self.serving {
+        if !self.serving.is_empty() {
             // Whoever sends requests here has to see it first.
             sleep(self.unready).await;
             let _ = self.stop.send(true);
-            let _ = serving.await;
+            for serving in self.serving {
+                let _ = serving.await;
+            }
         }
         self.stopping.store(true, Ordering::Relaxed);
         self.probes.iter().for_each(JoinHandle::abort);
@@ -304,9 +323,40 @@ impl Parts<'_> {
             }
             false => None,
         };
+        let admin = match &self.config.admin {
+            Some(admin) if roles.api => {
+                let listener = Listener::bind(admin.listen, "admin", Bounds::admin(http)?).await?;
+                let verifier = needs::verifier(&self.config.auth.for_audience(&admin.audience))?;
+                Some((listener, verifier, needs::admin_secrets(self.config)?))
+            }
+            Some(_) | None => None,
+        };
         let bounds = Bounds::internal(http);
         let internal = Listener::bind(http.internal_listen, "internal", bounds).await?;
-        Ok(Bound { public, internal })
+        Ok(Bound { public, admin, internal })
+    }
+
+    fn admin(&self, verifier: Verifier, secrets: Option<Secrets>) -> Admin {
+        Admin {
+            verifier,
+            secrets,
+            broker: Arc::clone(&self.broker),
+            app: self.config.app.clone(),
+            flags: self.flags.clone(),
+            metrics: Arc::clone(&self.metrics),
+            body: self.body_bounds(),
+        }
+    }
+
+    fn body_bounds(&self) -> body::Bounds {
+        let http = &self.config.http;
+        // What follows the body has a quarter of the request's time.
+        body::Bounds { bytes_max: http.body_bytes_max, wait: http.waits.request * 3 / 4 }
+    }
+
+    /// The secret that is shown to other instances.
+    fn shown_secret(&self) -> Option<String> {
+        self.secrets.as_ref().map(|secrets| secrets.shown().to_owned())
     }
 
     /// How often users may ask, counted by all processes together where there is Redis.
@@ -343,9 +393,12 @@ impl Parts<'_> {
         let (clock, metrics) = (Arc::clone(&self.clock), Arc::clone(&self.metrics));
         let weights = WeightSets::default();
         let of = (Arc::clone(&self.broker), self.config.app.clone());
-        weights.follow(of, Arc::clone(stopping)).map_err(|e| format!("spawn: {e}"))?;
+        weights.follow(of.clone(), Arc::clone(stopping)).map_err(|e| format!("spawn: {e}"))?;
+        self.flags.follow(of, Arc::clone(stopping)).map_err(|e| format!("spawn: {e}"))?;
+        self.metrics.show_flags(&self.flags);
         Ok(Arc::new(Api {
             verifier,
+            flags: self.flags.clone(),
             limit: self.limit()?,
             reads: Arc::new(Reads::new(self.tiers(state)?, log.clone(), clock, metrics)),
             daily: Daily::of(self.config)?,
@@ -355,15 +408,11 @@ impl Parts<'_> {
             remembers_shown: self.config.remembers_shown,
             log,
             format,
-            cursors: Cursors::new(self.secret.as_deref())?,
+            cursors: Cursors::new(self.secrets.as_ref())?,
             page: self.page.clone(),
             metrics: Arc::clone(&self.metrics),
             events_max: self.config.http.events_max,
-            body: body::Bounds {
-                bytes_max: self.config.http.body_bytes_max,
-                // What follows the body has a quarter of the request's time.
-                wait: self.config.http.waits.request * 3 / 4,
-            },
+            body: self.body_bounds(),
             stopped,
         }))
     }
@@ -374,6 +423,7 @@ impl Parts<'_> {
             wait,
             calls_max,
             breaker: self.config.breaker,
+            flags: self.flags.clone(),
             metrics: Arc::clone(&self.metrics),
         };
         let redis = self.config.redis.as_ref().map(|Remote { url, wait }| {
@@ -422,7 +472,7 @@ impl Parts<'_> {
         let remote = (!of.workers.is_empty()).then(|| {
             let workers = Workers {
                 urls: of.workers.clone(),
-                secret: self.secret.clone(),
+                secret: self.shown_secret(),
                 partitions: self.config.kafka.partitions,
                 wait: of.wait,
                 breaker: self.config.breaker,

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use millstream::{StoreFacts, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::answer::Lag;
+use crate::secrets::{Secrets, SigningKeys};
 
 /// The secret signs other things too.
 const PURPOSE: &str = "feedmill instances 1";
@@ -52,7 +52,7 @@ struct Signed {
 
 /// Who signs and verifies.
 #[derive(Clone)]
-pub struct Signer(Option<Key>);
+pub struct Signer(Option<SigningKeys>);
 
 impl Announcement {
     /// What is said by who is asked at `url` and shows this.
@@ -77,11 +77,8 @@ impl Announcement {
 
 impl Signer {
     /// Signs by what instances show each other.
-    pub fn of(secret: Option<&str>) -> Self {
-        Self(secret.map(|secret| {
-            let shared = Key::new(HMAC_SHA256, secret.trim().as_bytes());
-            Key::new(HMAC_SHA256, sign(&shared, PURPOSE.as_bytes()).as_ref())
-        }))
+    pub fn of(secrets: Option<&Secrets>) -> Self {
+        Self(secrets.map(|secrets| secrets.keys(PURPOSE)))
     }
 
     /// The value of a record under this instance's name.
@@ -91,7 +88,7 @@ impl Signer {
         let mac = self
             .0
             .as_ref()
-            .map(|key| URL_SAFE_NO_PAD.encode(sign(key, signed(name, &announcement).as_bytes())));
+            .map(|keys| URL_SAFE_NO_PAD.encode(keys.sign(signed(name, &announcement).as_bytes())));
         serde_json::to_vec(&Signed { announcement, mac }).map_err(json)
     }
 
@@ -99,11 +96,12 @@ impl Signer {
     pub fn read(&self, name: &str, value: &[u8]) -> Result<Announcement, String> {
         let json = |fault: serde_json::Error| fault.to_string();
         let Signed { announcement, mac } = serde_json::from_slice(value).map_err(json)?;
-        if let Some(key) = &self.0 {
+        if let Some(keys) = &self.0 {
             let mac = mac.and_then(|mac| URL_SAFE_NO_PAD.decode(mac).ok());
             let mac = mac.ok_or("it is not signed")?;
-            verify(key, signed(name, &announcement).as_bytes(), &mac)
-                .map_err(|_| "it is signed by another secret")?;
+            if !keys.have_signed(signed(name, &announcement).as_bytes(), &mac) {
+                return Err("it is signed by another secret".to_owned());
+            }
         }
         serde_json::from_str(&announcement).map_err(json)
     }
@@ -121,17 +119,21 @@ mod tests {
         Announcement { url: "http://a:1".into(), at_ms: 7, ..Announcement::default() }
     }
 
+    fn signer(secret: &str) -> Signer {
+        Signer::of(Secrets::of(secret).ok().as_ref())
+    }
+
     #[test]
     fn an_announcement_is_heard_if_the_secret_signed_it_under_its_name() {
-        let signer = Signer::of(Some("open sesame\n"));
-        let value = signer.write("one", &announcement()).unwrap();
-        assert_eq!(Signer::of(Some("open sesame")).read("one", &value), Ok(announcement()));
+        let signed = signer("open sesame\n");
+        let value = signed.write("one", &announcement()).unwrap();
+        assert_eq!(signer("open sesame").read("one", &value), Ok(announcement()));
         let other = "it is signed by another secret".to_owned();
-        assert_eq!(signer.read("two", &value), Err(other.clone()));
-        assert_eq!(Signer::of(Some("guess")).read("one", &value), Err(other));
+        assert_eq!(signed.read("two", &value), Err(other.clone()));
+        assert_eq!(signer("guess").read("one", &value), Err(other));
         let unsigned = Signer::of(None).write("one", &announcement()).unwrap();
-        assert_eq!(signer.read("one", &unsigned), Err("it is not signed".into()));
+        assert_eq!(signed.read("one", &unsigned), Err("it is not signed".into()));
         assert_eq!(Signer::of(None).read("one", &unsigned), Ok(announcement()));
-        assert!(signer.read("one", b"soon").is_err());
+        assert!(signed.read("one", b"soon").is_err());
     }
 }

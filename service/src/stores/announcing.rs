@@ -179,6 +179,7 @@ mod tests {
     use super::*;
     use crate::commands::topics;
     use crate::read::StateFault;
+    use crate::secrets::Secrets;
 
     const LONG: Duration = Duration::from_secs(30);
 
@@ -203,7 +204,7 @@ mod tests {
             own: Arc::new(Own(driver.query(0).unwrap(), name)),
             directory: Arc::clone(&directory),
             url: Some(format!("http://{name}")),
-            signer: Signer::of(Some(secret)),
+            signer: Signer::of(Secrets::of(secret).ok().as_ref()),
             clock: Arc::new(SystemClock),
         };
         announcing.start(&stop).unwrap();

@@ -21,7 +21,7 @@ pub mod weights;
 pub mod weights_file;
 pub mod why;
 
-pub use policy::{Policies, Policy};
+pub use policy::{Policies, Policy, place};
 pub use reader::{AffinityDay, ReaderState, SHOWN_MS, Shown};
 pub use score::{Inputs, Scorer, Terms};
 pub use weights::Weights;

@@ -28,6 +28,9 @@ pub struct Policy {
     pub experiments: Vec<Experiment>,
     /// What is ranked beside, to be compared.
     pub shadow: Option<Shadow>,
+    /// Whether nobody takes part in an experiment for now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
 }
 
 /// Sets that are tried against each other.
@@ -68,6 +71,7 @@ impl Default for Policy {
             sets: Vec::new(),
             experiments: Vec::new(),
             shadow: None,
+            paused: false,
         }
     }
 }
@@ -75,19 +79,22 @@ impl Default for Policy {
 impl Policy {
     /// The number of the set by which `user` is ranked.
     pub fn assigned(&self, user: &UserId) -> u16 {
-        let taking = self.experiments.iter().find(|of| of.takes(user));
-        taking.and_then(|of| of.arm(user)).unwrap_or(self.default)
+        self.taking(user).and_then(|of| of.arm(user)).unwrap_or(self.default)
     }
 
     /// The experiment that takes `user`, if one does.
     pub fn experiment(&self, user: &UserId) -> Option<&str> {
-        self.experiments.iter().find(|of| of.takes(user)).map(|of| of.name.as_str())
+        self.taking(user).map(|of| of.name.as_str())
+    }
+
+    fn taking(&self, user: &UserId) -> Option<&Experiment> {
+        self.experiments.iter().find(|of| !self.paused && of.takes(user))
     }
 }
 
 impl Experiment {
     fn takes(&self, user: &UserId) -> bool {
-        hash(&user.0, self.name.as_bytes()) % 1_000_000 < self.share_ppm
+        place(user, &self.name) < self.share_ppm
     }
 
     fn arm(&self, user: &UserId) -> Option<u16> {
@@ -101,6 +108,11 @@ impl Experiment {
         });
         arm.map(|arm| arm.set)
     }
+}
+
+/// Where a user stands among all, in millionths: by this name always there, by another one anywhere.
+pub fn place(user: &UserId, name: &str) -> u32 {
+    hash(&user.0, name.as_bytes()) % 1_000_000
 }
 
 /// Kafka's hash of both, one after the other, mixed so that its low bits are as good as any.
@@ -230,6 +242,14 @@ mod tests {
             vec![experiment("a", 1_000_000, &[(5, 1)]), experiment("b", 1_000_000, &[(6, 1)])];
         let policy = Policy { experiments, ..Policy::default() };
         assert_eq!((policy.assigned(&user(1)), policy.experiment(&user(1))), (5, Some("a")));
+    }
+
+    #[test]
+    fn nobody_takes_part_while_experiments_are_paused() {
+        let experiments = vec![experiment("a", 1_000_000, &[(5, 1)])];
+        let policy = Policy { experiments, paused: true, ..Policy::default() };
+        assert_eq!((policy.assigned(&user(1)), policy.experiment(&user(1))), (V1, None));
+        assert_eq!(Policy::decode(&policy.to_bytes()).unwrap(), policy);
     }
 
     #[test]

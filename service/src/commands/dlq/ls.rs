@@ -1,15 +1,13 @@
 //! `feedmill dlq ls`: the newest letters that are meant, or all of them counted. Only what is printed is held in memory.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use millstream::dead_letter::{Letter, Place};
+use millstream::dead_letter::Letter;
 use schemas::iso_time;
-use serde_json::Value;
 
-use super::{facts, filter, pretty, printable};
+use super::{filter, pretty, printable};
 use crate::cli::Ls;
-use crate::dead_letters::{DeadLetters, Groups, Note, What, reason};
+use crate::dead_letters::{DeadLetters, Groups, Newest, Note, What, reason, told};
 use crate::failed::Failed;
 
 /// So much of an error stands in a line.
@@ -17,102 +15,58 @@ const ERROR_CHARS: usize = 120;
 
 /// See the module.
 pub fn ls(letters: DeadLetters<'_>, asked: &Ls) -> Result<String, Failed> {
-    let (filter, done) = (filter(&asked.chosen), letters.done()?);
-    let mut found = Found { limit: asked.limit as usize, ..Found::default() };
-    letters.each(|letter| {
-        match letter {
-            Ok(letter) if filter.fits(&letter) => {
-                let done = done.of(&letter);
-                if asked.all || done.is_none() {
-                    found.take(&letter, done, asked)?;
-                }
-            }
-            Ok(_) => {}
-            Err(unreadable) => {
-                tracing::warn!(%unreadable, "passed over");
-            }
-        }
-        Ok(())
-    })?;
-    found.told(asked)
+    let filter = filter(&asked.chosen);
+    let (meant, limit) = ((&filter, asked.all), asked.limit as usize);
+    if asked.summary {
+        let mut groups = Groups::default();
+        letters.each(meant, |letter, _| groups.add(letter))?;
+        return if asked.json { pretty(&groups.all()) } else { Ok(summary(&groups)) };
+    }
+    if asked.json {
+        let mut newest = Newest::new(limit);
+        letters.each(meant, |letter, done| newest.add(letter, || told::facts(letter, done)))?;
+        return pretty(&newest.of().collect::<Vec<_>>());
+    }
+    let mut newest = Newest::new(limit);
+    letters.each(meant, |letter, done| newest.add(letter, || line(letter, done)))?;
+    Ok(table(&newest))
 }
 
-/// What there is to print.
-#[derive(Default)]
-struct Found {
-    limit: usize,
-    letters: u64,
-    groups: Groups,
-    lines: BTreeMap<(i64, Place), String>,
-    objects: BTreeMap<(i64, Place), Value>,
+fn table(newest: &Newest<String>) -> String {
+    let mut out = String::new();
+    if newest.letters() > 0 {
+        out.push_str("place     written                   record                    node            reason     times  error\n");
+    }
+    newest.of().for_each(|line| out.push_str(line));
+    let (shown, letters) = (newest.of().len() as u64, newest.letters());
+    let _ = match shown == letters {
+        true => writeln!(out, "{shown} letters"),
+        false => writeln!(out, "the newest {shown} of {letters} letters; --limit shows more"),
+    };
+    out
 }
 
-impl Found {
-    fn take(&mut self, letter: &Letter<'_>, done: Option<Note>, asked: &Ls) -> Result<(), Failed> {
-        self.letters += 1;
-        let order = (letter.at.0, letter.place);
-        if asked.summary {
-            self.groups.add(letter);
-        } else if asked.json {
-            self.objects.insert(order, facts(letter, done));
-        } else {
-            self.lines.insert(order, line(letter, done));
-        }
-        if self.lines.len() > self.limit {
-            self.lines.pop_first();
-        }
-        if self.objects.len() > self.limit {
-            self.objects.pop_first();
-        }
-        Ok(())
+fn summary(groups: &Groups) -> String {
+    let mut out = String::new();
+    let all = groups.all();
+    if !all.is_empty() {
+        out.push_str(" letters  topic           node            reason     first                     last                      last error\n");
     }
-
-    fn told(&self, asked: &Ls) -> Result<String, Failed> {
-        match (asked.summary, asked.json) {
-            (true, true) => pretty(&self.groups.all()),
-            (true, false) => Ok(self.summary()),
-            (false, true) => pretty(&self.objects.values().collect::<Vec<_>>()),
-            (false, false) => Ok(self.table()),
-        }
+    let letters: u64 = all.iter().map(|group| group.letters).sum();
+    for group in all {
+        let (first, last) = (iso_time(group.first_at), iso_time(group.last_at));
+        let _ = writeln!(
+            out,
+            "{:>8}  {:<15} {:<15} {:<10} {first}  {last}  {}",
+            group.letters,
+            group.topic,
+            group.node,
+            group.reason,
+            shortened(group.last_error),
+        );
     }
-
-    fn table(&self) -> String {
-        let mut out = String::new();
-        if !self.lines.is_empty() {
-            out.push_str("place     written                   record                    node            reason     times  error\n");
-        }
-        self.lines.values().for_each(|line| out.push_str(line));
-        let shown = self.lines.len() as u64;
-        let _ = match shown == self.letters {
-            true => writeln!(out, "{shown} letters"),
-            false => {
-                writeln!(out, "the newest {shown} of {} letters; --limit shows more", self.letters)
-            }
-        };
-        out
-    }
-
-    fn summary(&self) -> String {
-        let mut out = String::new();
-        let all = self.groups.all();
-        if !all.is_empty() {
-            out.push_str(" letters  topic           node            reason     first                     last                      last error\n");
-        }
-        for group in all {
-            let (first, last) = (iso_time(group.first_at), iso_time(group.last_at));
-            let _ = writeln!(
-                out,
-                "{:>8}  {:<15} {:<15} {:<10} {first}  {last}  {}",
-                group.letters,
-                group.topic,
-                group.node,
-                group.reason,
-                shortened(group.last_error),
-            );
-        }
-        let _ = writeln!(out, "{:>8}  in all", self.letters);
-        out
-    }
+    let _ = writeln!(out, "{letters:>8}  in all");
+    out
 }
 
 /// A letter in one line.

@@ -7,13 +7,11 @@ mod show;
 mod work;
 
 use millstream::broker::Broker;
-use millstream::dead_letter::Letter;
-use serde::Serialize;
-use serde_json::{Value, json};
 
+use super::json::pretty;
 use crate::cli::{Chosen, Dlq};
 use crate::config::Config;
-use crate::dead_letters::{DeadLetters, Filter, Note};
+use crate::dead_letters::{DeadLetters, Filter};
 use crate::failed::Failed;
 
 /// Does what was asked for; answers what is to be printed, and what was not done as it was asked.
@@ -43,31 +41,6 @@ fn printable(text: &str) -> String {
         false => c.to_string(),
     };
     text.chars().map(spelled).collect()
-}
-
-/// What is known of a letter without its record, for scripts.
-fn facts(letter: &Letter<'_>, done: Option<Note>) -> Value {
-    let history = letter.history.iter();
-    let history = history.map(|time| json!({"from": time.from.to_string(), "at": time.at.0}));
-    json!({
-        "place": letter.place.to_string(),
-        "at": letter.at.0,
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "offset": letter.offset.0,
-        "timestamp": letter.timestamp.0,
-        "node": letter.node,
-        "reason": letter.reason.map(|reason| reason.name()),
-        "error": letter.error,
-        "cut": letter.cut.is_any(),
-        "redriven": history.collect::<Vec<_>>(),
-        "done": done,
-    })
-}
-
-fn pretty(value: &impl Serialize) -> Result<String, Failed> {
-    let json = serde_json::to_string_pretty(value).map_err(|e| e.to_string())?;
-    Ok(format!("{json}\n"))
 }
 
 #[cfg(test)]

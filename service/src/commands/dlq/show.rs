@@ -3,15 +3,13 @@
 
 use std::fmt::Write;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use millstream::dead_letter::{Letter, Place};
 use millstream::hex;
 use schemas::iso_time;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{facts, pretty, printable};
-use crate::dead_letters::{DeadLetters, Note, What, reason};
+use super::{pretty, printable};
+use crate::dead_letters::{DeadLetters, Note, What, reason, told};
 use crate::failed::Failed;
 
 /// So many bytes stand in a line of hexadecimal.
@@ -20,11 +18,12 @@ const HEX_BYTES: usize = 32;
 /// See the module.
 pub fn show(letters: DeadLetters<'_>, place: Place, json: bool) -> Result<String, Failed> {
     let done = letters.done()?;
-    letters.at(place, |letter| {
+    let told = letters.find(place, |letter| {
         let letter = letter.map_err(|unreadable| Failed::from(unreadable.to_string()))?;
         let done = done.of(&letter);
-        if json { pretty(&object(&letter, done)) } else { Ok(words(&letter, done)) }
-    })?
+        if json { pretty(&told::whole(&letter, done)) } else { Ok(words(&letter, done)) }
+    })?;
+    told.map_err(|absent| Failed::from(absent.to_string()))?
 }
 
 fn words(letter: &Letter<'_>, done: Option<Note>) -> String {
@@ -90,34 +89,4 @@ fn in_lines(bytes: &[u8]) -> String {
         Ok(text) => text.lines().map(|line| format!("{}\n", printable(line))).collect(),
         Err(_) => bytes.chunks(HEX_BYTES).map(|line| format!("{}\n", hex(line))).collect(),
     }
-}
-
-fn object(letter: &Letter<'_>, done: Option<Note>) -> Value {
-    let headers = letter.own_headers();
-    let headers = headers.map(|header| json!({"name": header.name, "value": bytes(header.value)}));
-    let mut all = facts(letter, done);
-    all["key"] = bytes(letter.key);
-    all["value"] = bytes(letter.value);
-    all["headers"] = headers.collect();
-    let cut = &letter.cut;
-    all["cut"] = json!({
-        "key_bytes": cut.key,
-        "value_bytes": cut.value,
-        "value_sha256": cut.value_sha256,
-        "headers_bytes": cut.headers,
-    });
-    all
-}
-
-/// Bytes as text, else in base64; with the JSON that they are, if they are.
-fn bytes(bytes: Option<&[u8]>) -> Value {
-    let Some(bytes) = bytes else { return Value::Null };
-    let mut told = match std::str::from_utf8(bytes) {
-        Ok(text) => json!({"text": text}),
-        Err(_) => json!({"base64": STANDARD.encode(bytes)}),
-    };
-    if let Ok(value) = serde_json::from_slice::<Value>(bytes) {
-        told["json"] = value;
-    }
-    told
 }

@@ -1,18 +1,16 @@
 //! What re-driving and dropping have in common: letters must be chosen, nothing is changed without `--yes`, and how far it is
 //! is told every two seconds.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Write as _, stderr};
 use std::time::{Duration, Instant};
 
 use millstream::Exit;
-use serde_json::json;
 
 use super::{filter, pretty};
 use crate::cli::Work;
 use crate::commands::load::Rate;
-use crate::dead_letters::{Aim, DeadLetters, Pace, Plan, Progress, Run};
+use crate::dead_letters::{Aim, DeadLetters, Pace, Plan, Progress, Run, told};
 use crate::failed::Failed;
 
 const TELL_EVERY: Duration = Duration::from_secs(2);
@@ -38,7 +36,8 @@ pub fn work(
             carried_out(Run::open(letters, &filter, aim, pace)?, aim)?
         }
     };
-    let words = if asked.json { report.json()? } else { report.words() };
+    let words =
+        if asked.json { pretty(&told::plan(&report.plan, report.done))? } else { report.words() };
     Ok((words, report.untouched(!filter.places.is_empty())))
 }
 
@@ -87,19 +86,6 @@ impl Report {
             out.push_str("nothing was changed: --yes does it\n");
         }
         out
-    }
-
-    fn json(&self) -> Result<String, Failed> {
-        let refused = self.plan.refused.iter();
-        let refused: BTreeMap<_, _> =
-            refused.map(|(refusal, (count, _))| (refusal.name(), count)).collect();
-        let absent: Vec<_> = self.plan.absent.iter().map(ToString::to_string).collect();
-        pretty(&json!({
-            "planned": self.plan.planned.len(),
-            "done": self.done,
-            "refused": refused,
-            "absent": absent,
-        }))
     }
 
     /// What is to be said if letters were named and something could not be done with them.

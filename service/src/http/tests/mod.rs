@@ -1,5 +1,6 @@
 //! The routes as their callers see them: asked without a socket, on a cluster in this process.
 
+mod admin;
 mod daily_metrics;
 mod events;
 mod feed;

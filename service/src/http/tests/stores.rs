@@ -14,9 +14,10 @@ use warp::http::{Request, StatusCode};
 
 use super::world::answer;
 use crate::edge::tests::listening;
-use crate::http::internal::{Internal, digest, internal};
+use crate::http::internal::{Internal, internal};
 use crate::metrics::Metrics;
 use crate::read::StateFault;
+use crate::secrets::Secrets;
 use crate::stores::announcement::Announcement;
 use crate::stores::directory::Directory;
 use crate::stores::peers::{HOP, Peers};
@@ -64,7 +65,7 @@ fn routes(driver: &Driver, process: usize, directory: &Arc<Directory>) -> Arc<In
         metrics: Arc::new(Metrics::new().unwrap()),
         state: None,
         stores: Some(Arc::new(stores)),
-        secret: Some(digest(SECRET)),
+        secrets: Secrets::of(SECRET).ok(),
         clock,
     })
 }

@@ -19,12 +19,13 @@ use super::world::held;
 use crate::config;
 use crate::edge::tests::listening;
 use crate::health::Health;
-use crate::http::internal::{Internal, digest, internal};
+use crate::http::internal::{Internal, internal};
 use crate::metrics::Metrics;
 use crate::read::{
     Held, Items, PostKnown, RankedTier, RemoteState, StateFault, StateFeeds, TierFault, Why,
     Workers,
 };
+use crate::secrets::Secrets;
 
 const PARTITIONS: i32 = 4;
 
@@ -110,7 +111,7 @@ impl Listening {
             metrics: Arc::new(Metrics::new().unwrap()),
             state: Some(state.clone() as Arc<dyn StateFeeds>),
             stores: None,
-            secret: Some(digest("open sesame")),
+            secrets: Secrets::of("open sesame").ok(),
             clock: Arc::new(ManualClock::at(Timestamp(0))),
         });
         let listener = listening(&[]).await;

@@ -24,6 +24,7 @@ use crate::commands::topics;
 use crate::config::{self, Algorithm, Auth};
 use crate::daily::Daily;
 use crate::event_format::EventFormat;
+use crate::flags::{FollowedFlags, SetFlags};
 use crate::http::body::Bounds;
 use crate::http::cursor::Cursors;
 use crate::http::feed_page::FeedPage;
@@ -34,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::read::{
     Guard, Guarded, Held, LocalState, RankedTier, Reads, Source, StateFault, StateFeeds, Tiers,
 };
+use crate::secrets::Secrets;
 use crate::token;
 use crate::weights::WeightSets;
 
@@ -104,7 +106,7 @@ pub struct World {
     pub state: Arc<Feeds>,
     pub clock: Arc<ManualClock>,
     pub metrics: Arc<Metrics>,
-    auth: Auth,
+    pub auth: Auth,
     pub api: Arc<Api>,
     _keys: TempDir,
     _stop: watch::Sender<bool>,
@@ -118,6 +120,11 @@ impl World {
 
     /// One whose other tiers `add` adds.
     pub fn with(add: impl FnOnce(&mut Tiers, &dyn Fn(Source) -> Guard)) -> Self {
+        Self::flagged(SetFlags::default(), add)
+    }
+
+    /// The same with flags that are set.
+    pub fn flagged(set: SetFlags, add: impl FnOnce(&mut Tiers, &dyn Fn(Source) -> Guard)) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let auth = Auth {
             algorithm: Algorithm::EdDsa,
@@ -136,11 +143,13 @@ impl World {
         let time: Arc<dyn Clock> = clock.clone();
         let metrics = Arc::new(Metrics::new().unwrap());
         let state = Arc::new(Feeds(Mutex::new(Some(BTreeMap::new())), Mutex::default()));
+        let flags = FollowedFlags::of(set);
         let guard = |source| Guard {
             source,
             wait: Duration::from_secs(5),
             calls_max: 8,
             breaker: config::Breaker::default(),
+            flags: flags.clone(),
             metrics: Arc::clone(&metrics),
         };
         let tier: Box<dyn RankedTier> = Box::new(LocalState {
@@ -172,12 +181,13 @@ impl World {
             reads: Arc::new(Reads::new(tiers, log.clone(), time, Arc::clone(&metrics))),
             daily: Daily::default(),
             suggestions: Some(SuggestionWeights::default()),
+            flags,
             weights: WeightSets::default(),
             mutes_words: true,
             remembers_shown: false,
             log,
             format: EventFormat::Json,
-            cursors: Cursors::new(Some("open sesame")).unwrap(),
+            cursors: Cursors::new(Secrets::of("open sesame").ok().as_ref()).unwrap(),
             page: None,
             metrics: Arc::clone(&metrics),
             events_max: 100,

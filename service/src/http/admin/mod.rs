@@ -1,0 +1,148 @@
+//! The routes of operators, on a listener of their own, which is there only where it was asked for.
+//!
+//! Who is let in shows a token for the admin audience that names the role admin, or the secret of operators' tools. What they
+//! change is told with who they are.
+
+mod dead_letters;
+mod flags;
+pub mod routes;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use millstream::Exit;
+use millstream::broker::Broker;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+use warp::http::header::AUTHORIZATION;
+use warp::http::{HeaderMap, Method};
+use warp::hyper::body::Buf;
+use warp::path::FullPath;
+use warp::reply::Response;
+use warp::{Filter, Reply};
+
+use super::routes::{Match, Request, Route, Serves, find, header};
+use super::{Fault, Refusal, body, document, finish, raw_query, recover, with};
+use crate::failed::Failed;
+use crate::flags::FollowedFlags;
+use crate::identity::{Role, Verifier};
+use crate::metrics::Metrics;
+use crate::secrets::Secrets;
+use routes::ROUTES;
+
+/// What the routes of operators need.
+pub struct Admin {
+    /// Who callers are, by tokens for the admin audience.
+    pub verifier: Verifier,
+    /// What operators' tools show, if they may.
+    pub secrets: Option<Secrets>,
+    /// The cluster.
+    pub broker: Arc<dyn Broker>,
+    /// The application.
+    pub app: String,
+    /// The flags as this process knows them.
+    pub flags: FollowedFlags,
+    /// Counts requests.
+    pub metrics: Arc<Metrics>,
+    /// The bounds of a body.
+    pub body: body::Bounds,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// Somebody with a token.
+    User(Uuid),
+    /// Somebody with the secret.
+    Secret,
+}
+
+impl std::fmt::Display for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "user {user}"),
+            Self::Secret => f.write_str("the admin secret"),
+        }
+    }
+}
+
+impl Serves for Admin {
+    type Caller = Operator;
+}
+
+/// The routes of operators.
+pub fn admin(
+    of: &Arc<Admin>,
+) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
+    let bytes_max = of.body.bytes_max;
+    let asked = warp::any()
+        .and(with(of))
+        .and(warp::method())
+        .and(warp::path::full())
+        .and(raw_query())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream());
+    let answered = asked.then(
+        |of: Arc<Admin>, method: Method, path: FullPath, query: String, headers, parts| async move {
+            match find(&ROUTES, (&method, path.as_str())) {
+                Match::Route(route, segment) => {
+                    let metrics = Arc::clone(&of.metrics);
+                    let asked = of.ask((route, segment.to_owned()), (query, headers, parts));
+                    finish(&metrics, route.name, asked).await
+                }
+                Match::NotAllowed(named) => Refusal::not_allowed(named).into_response(),
+                Match::Nothing => Refusal::not_found().into_response(),
+            }
+        },
+    );
+    let document = document("Feedmill, for operators", &ROUTES);
+    document.or(answered).unify().recover(move |rejection| recover(rejection, bytes_max))
+}
+
+impl Admin {
+    async fn ask<B: Buf + 'static>(
+        self: Arc<Self>,
+        (route, segment): (&'static Route<Self>, String),
+        (query, headers, parts): (
+            String,
+            HeaderMap,
+            impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
+        ),
+    ) -> Result<Response, Refusal> {
+        let caller = self.admit(header(&headers, AUTHORIZATION.as_str())?).await?;
+        let body = parts.map_ok(|mut part| part.copy_to_bytes(part.remaining())).boxed();
+        let parameters = route.parameters;
+        (route.handler)(self, Request { caller, segment, query, parameters, headers, body }).await
+    }
+
+    async fn admit(&self, authorization: Option<&str>) -> Result<Operator, Refusal> {
+        if self.secrets.as_ref().is_some_and(|secrets| secrets.admit(authorization)) {
+            return Ok(Operator::Secret);
+        }
+        let caller = self.verifier.caller(authorization).await;
+        let caller = caller.map_err(|_| Refusal::unauthenticated())?;
+        match caller.roles.have(Role::Admin) {
+            true => Ok(Operator::User(caller.user)),
+            false => Err(Refusal::forbidden(vec![Fault::of("roles", "takes the role admin")])),
+        }
+    }
+}
+
+/// The body of a request, a JSON object.
+async fn object(admin: &Admin, request: Request<Admin>) -> Result<Map<String, Value>, Refusal> {
+    let body = body::of_json(request.body, &request.headers, admin.body).await?;
+    serde_json::from_slice(&body)
+        .map_err(|e| Refusal::invalid(vec![Fault::of("body", e.to_string())]))
+}
+
+/// Does what waits for Kafka where nobody else has to wait for it.
+async fn waiting<T: Send + 'static>(
+    what: impl FnOnce() -> Result<T, Failed> + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(what).await;
+    done.map_err(|e| Refusal::failed(e.to_string()))?.map_err(|Failed(exit, words)| match exit {
+        Exit::Mismatch => Refusal::conflict(vec![Fault::of("request", words)]),
+        _ => Refusal::failed(words),
+    })
+}
