@@ -124,10 +124,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Run(asked) => serve(&config, Roles { worker: true, api: true }, page(asked)),
         Command::Worker => serve(&config, Roles { worker: true, api: false }, None),
         Command::Serve(asked) => serve(&config, Roles { worker: false, api: true }, page(asked)),
-        Command::Load(asked) => {
-            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            commands::load::run(&asked, &config, &*broker)
-        }
+        Command::Load(asked) => commands::load::run(&asked, &config, &*kafka(&config)?),
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
         Command::Health(asked) => {
             say(&runtime()?.block_on(commands::health::ask(&config, asked.ready))?)
@@ -145,15 +142,11 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&runtime()?.block_on(migrated)?)
         }
         Command::Cdc(Cdc::Truncate(asked)) => {
-            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            say(&commands::truncate::run(&*broker, &config, &asked)?)
+            say(&commands::truncate::run(&*kafka(&config)?, &config, &asked)?)
         }
-        Command::Dlq(asked) => {
-            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            conclude(commands::dlq::run(&*broker, &config, &asked)?)
-        }
+        Command::Dlq(asked) => conclude(commands::dlq::run(&*kafka(&config)?, &config, &asked)?),
         Command::Verify(asked) => {
-            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
+            let broker = kafka(&config)?;
             let verified = commands::verify::verify(&asked, &config, &*broker);
             conclude(runtime()?.block_on(verified)?)
         }
@@ -164,16 +157,12 @@ fn run(cli: Cli) -> Result<(), Failed> {
         }
         Command::State(asked) => runtime()?.block_on(commands::state::run(&config, &asked, say)),
         Command::Flags(asked) => {
-            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            say(&commands::flags::run(&*broker, &config.app, &asked)?)
+            say(&commands::flags::run(&*kafka(&config)?, &config.app, &asked)?)
         }
         Command::Weights(asked) => weights(&asked, &config),
         Command::Feed(Feed::Show { user, limit }) => {
             // Most feeds are of v1, for which nobody need be asked.
-            let sets = || {
-                let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-                followed_topic::read(&*broker, &config.app)
-            };
+            let sets = || followed_topic::read(&*kafka(&config)?, &config.app);
             let shown = commands::show::show(&config, (user, limit), sets);
             say(&runtime()?.block_on(shown)?)
         }
@@ -182,8 +171,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&runtime()?.block_on(explained)?)
         }
         Command::Feed(Feed::Replay(asked)) => {
-            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            say(&commands::replay::run(&*broker, &config, &asked)?)
+            say(&commands::replay::run(&*kafka(&config)?, &config, &asked)?)
         }
     }
 }
@@ -217,7 +205,7 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
 
 /// Every server, asked how it is.
 fn doctor(config: &Config, as_json: bool) -> Result<(), Failed> {
-    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let broker = kafka(config)?;
     let told = commands::doctor::tell(&*broker, config, as_json);
     let (told, failed) = runtime()?.block_on(told);
     say(&told)?;
@@ -229,7 +217,7 @@ fn topology(asked: &Topology, config: &Config) -> Result<(), Failed> {
     match *asked {
         Topology::Describe => say(&worker::describe(config)?),
         Topology::Plan { json } => {
-            let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+            let broker = kafka(config)?;
             let (told, failed) = commands::topology::plan(&*broker, config, json)?;
             say(&told)?;
             failed.map_or(Ok(()), Err)
@@ -239,7 +227,7 @@ fn topology(asked: &Topology, config: &Config) -> Result<(), Failed> {
 
 /// Topics, created, checked, collected.
 fn topics(asked: &Topics, config: &Config) -> Result<(), Failed> {
-    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let broker = kafka(config)?;
     match asked {
         Topics::Create => say(&commands::topics::create_all(&*broker, config)?),
         Topics::Check(asked) => {
@@ -257,7 +245,7 @@ fn weights(asked: &Weights, config: &Config) -> Result<(), Failed> {
     if let Weights::Check { file } = asked {
         return say(&commands::weights::check(file, remembers_shown)?);
     }
-    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let broker = kafka(config)?;
     let versions =
         commands::weights::Versions { broker: &*broker, app: &config.app, remembers_shown };
     say(&match asked {
@@ -315,6 +303,11 @@ fn runtime() -> Result<Runtime, String> {
     Runtime::new().map_err(|e| format!("runtime: {e}"))
 }
 
+/// The cluster, for a command.
+fn kafka(config: &Config) -> Result<Arc<dyn Broker>, Failed> {
+    cluster(config).map_err(|words| Failed(Exit::Usage, words))
+}
+
 #[cfg(feature = "kafka")]
 fn cluster(config: &Config) -> Result<Arc<dyn Broker>, String> {
     use millstream::broker::kafka::{Kafka, KafkaSettings};
@@ -340,7 +333,7 @@ fn page(asked: Serving) -> Option<FeedPage> {
 
 /// Runs until the process is told to stop, or the engine ends by itself.
 fn serve(config: &Config, roles: Roles, page: Option<FeedPage>) -> Result<(), Failed> {
-    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let broker = kafka(config)?;
     if roles.api {
         token::ensure_keys(&config.auth)?;
     }

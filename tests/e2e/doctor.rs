@@ -7,7 +7,8 @@ use millstream::broker::{Broker, Cleanup, TopicSpec};
 use serde_json::Value;
 use tests::Part;
 
-use crate::world::{World, curl};
+use crate::curl::curl;
+use crate::world::World;
 
 /// What a finding says, if there is one of this, in these words; with what mends it.
 fn found<'a>(told: &'a Value, of: &str, words: &str) -> Option<(&'a str, &'a str)> {

@@ -9,7 +9,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tests::{Authority, Part, Process, Stack, poll_until};
 
-use crate::world::{LONG, curl};
+use crate::curl::curl;
+use crate::world::LONG;
 
 struct Secured {
     stack: Stack,

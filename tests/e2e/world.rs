@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{Part, Process, Stack, poll_until};
 
+use crate::curl::{curl, metric, metrics};
 use crate::feed::Feed;
 
 /// How long anything may take on a slow machine.
@@ -285,8 +286,15 @@ impl World {
 
     /// Runs a command of the binary beside the test; its output goes to the log of this name.
     pub fn spawn(&self, name: &str, words: &[&str]) -> Process {
+        self.spawn_with(name, &[], words)
+    }
+
+    /// The same, with these settings beside those of the processes.
+    pub fn spawn_with(&self, name: &str, settings: &[(&str, &str)], words: &[&str]) -> Process {
         let log = self.dir.path().join(format!("{name}.log"));
-        Process::spawn(&mut self.command(words), log).unwrap()
+        let mut command = self.command(words);
+        command.envs(settings.iter().map(|(name, value)| (format!("FEEDMILL_{name}"), value)));
+        Process::spawn(&mut command, log).unwrap()
     }
 
     /// Status and body of a request to the public routes.
@@ -539,18 +547,6 @@ fn ended(command: &mut Command) -> (Option<i32>, String, String) {
     (output.status.code(), told, complained)
 }
 
-fn metrics(port: u16) -> String {
-    let url = format!("http://127.0.0.1:{port}/metrics");
-    let output = Command::new("curl").args(["-sS", &url]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn metric(port: u16, name: &str) -> f64 {
-    let text = metrics(port);
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.map_or(0.0, |value| value.trim().parse().unwrap())
-}
-
 /// The checkout that the test runs in. Asked at run time: checkouts that share a target directory may share this program.
 pub fn repository() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
@@ -576,20 +572,4 @@ fn wait_for(port: u16, path: &str, process: &Process) {
     let url = format!("http://127.0.0.1:{port}{path}");
     let answered = poll_until(LONG, || (curl(&[&url], None, None).0 == 200).then_some(()));
     answered.unwrap_or_else(|late| panic!("{url}: {late}\n{}", process.output().unwrap()));
-}
-
-/// Status and body of a request; 0 if there was no answer, null if the body is no JSON.
-pub fn curl(words: &[&str], token: Option<&str>, body: Option<&Value>) -> (u16, Value) {
-    let mut command = Command::new("curl");
-    command.args(["-sS", "--max-time", "20", "-w", "\n%{http_code}"]).args(words);
-    if let Some(token) = token {
-        command.args(["-H", &format!("authorization: Bearer {token}")]);
-    }
-    if let Some(body) = body {
-        command.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
-    }
-    let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (body, status) = text.rsplit_once('\n').unwrap_or(("", "0"));
-    (status.parse().unwrap_or(0), serde_json::from_str(body).unwrap_or(Value::Null))
 }

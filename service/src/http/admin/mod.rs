@@ -143,6 +143,11 @@ async fn waiting<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(what).await;
     done.map_err(|e| Refusal::failed(e.to_string()))?.map_err(|Failed(exit, words)| match exit {
         Exit::Mismatch => Refusal::conflict(vec![Fault::of("request", words)]),
-        _ => Refusal::failed(words),
+        Exit::Done
+        | Exit::Failed
+        | Exit::Usage
+        | Exit::Duplicate
+        | Exit::Unavailable
+        | Exit::Stalled => Refusal::failed(words),
     })
 }
