@@ -211,6 +211,12 @@ impl Streams {
         self.instance.lag_of_all()
     }
 
+    /// How many records of each input this process has not committed, the ends of transactions among them; of the inputs
+    /// whose ends are known.
+    pub fn behind_by_topic(&self) -> BTreeMap<Topic, u64> {
+        self.instance.shown.behind_by_topic()
+    }
+
     /// Whether this process has done all that it owes: it has read its sources and broadcasts to their ends, everything is
     /// committed, and no timer is due or [owed](crate::store::TimerQueue::owe). Once all processes have said so for as long as records are
     /// under way between them, what they have sent is all that there is to say.

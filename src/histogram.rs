@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Upper bounds of the buckets, in milliseconds; beyond the last one there is one more bucket.
-const BOUNDS_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000, 60_000];
+const BOUNDS_MS: [u64; 15] =
+    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
 
 /// Durations, by bucket.
 #[derive(Debug, Default)]
@@ -68,9 +69,9 @@ mod tests {
         }
         let found = histogram.durations();
         let counts: Vec<_> = found.at_most.iter().map(|(_, count)| *count).collect();
-        assert_eq!(counts, [2, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 6, 7]);
+        assert_eq!(counts, [2, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 6, 7]);
         assert_eq!((found.count(), found.sum), (7, 120.104001));
         assert_eq!(found.at_most[6].0, 0.1);
-        assert!(found.at_most[12].0.is_infinite());
+        assert!(found.at_most[15].0.is_infinite());
     }
 }

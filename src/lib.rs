@@ -153,7 +153,7 @@ pub use error::{Exit, Fault, Result};
 pub use fail_points::{FailPoint, FailPoints};
 pub use histogram::{Durations, Histogram};
 pub use memory::{MemoryPlan, MemoryUse};
-pub use metrics::{Counter, Metrics, Part};
+pub use metrics::{Counter, Family, Metrics, Part};
 pub use processor::{
     Broadcast, BroadcastChange, ChangedKey, Context, Due, Emit, Handle, Out, Processor, Store,
     Timers,

@@ -17,15 +17,31 @@ pub struct Metrics {
     aborts: AtomicU64,
     dead_letters: AtomicU64,
     restored: AtomicU64,
-    commit_micros: AtomicU64,
     rebuilds: AtomicU64,
     stopped_tasks: AtomicU64,
     broadcast_rejects: AtomicU64,
+    restoring: AtomicU64,
     dead_letters_by: Mutex<BTreeMap<Origin, u64>>,
-    named: Mutex<BTreeMap<&'static str, u64>>,
+    named: Mutex<BTreeMap<Family, u64>>,
     open: Histogram,
     commit: Histogram,
     hops: Mutex<BTreeMap<Topic, Histogram>>,
+}
+
+/// A family of metrics as Prometheus has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Family {
+    /// Its name: `feedmill_reranks_total`.
+    pub name: &'static str,
+    /// What it tells people.
+    pub help: &'static str,
+}
+
+impl Family {
+    /// A family of this name that tells this.
+    pub const fn new(name: &'static str, help: &'static str) -> Self {
+        Self { name, help }
+    }
 }
 
 /// How long a part of a record's way takes.
@@ -40,7 +56,7 @@ pub enum Part {
     Commit,
 }
 
-/// A counter by name.
+/// A counter of the engine's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Records processed and committed.
@@ -53,8 +69,6 @@ pub enum Counter {
     DeadLetters,
     /// Changelog records restored.
     Restored,
-    /// Time spent committing, in microseconds.
-    CommitMicros,
     /// Producers rebuilt after an unknown outcome.
     Rebuilds,
     /// Tasks stopped by a fault.
@@ -64,17 +78,47 @@ pub enum Counter {
 }
 
 impl Counter {
-    /// Every counter but that of dead letters, which has labels ([`Metrics::dead_letters`]), with its Prometheus name.
-    pub const ALL: [(Self, &'static str); 8] = [
-        (Self::Records, "millstream_records_total"),
-        (Self::Commits, "millstream_commits_total"),
-        (Self::Aborts, "millstream_aborts_total"),
-        (Self::Restored, "millstream_restored_records_total"),
-        (Self::CommitMicros, "millstream_commit_microseconds_total"),
-        (Self::Rebuilds, "millstream_producer_rebuilds_total"),
-        (Self::StoppedTasks, "millstream_stopped_tasks_total"),
-        (Self::BroadcastRejects, "millstream_broadcast_rejects_total"),
+    /// Every counter but that of dead letters, which has labels ([`Metrics::dead_letters`]).
+    pub const ALL: [Self; 7] = [
+        Self::Records,
+        Self::Commits,
+        Self::Aborts,
+        Self::Restored,
+        Self::Rebuilds,
+        Self::StoppedTasks,
+        Self::BroadcastRejects,
     ];
+
+    /// What Prometheus is told of it.
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Records => {
+                Family::new("millstream_records_total", "Records processed and committed.")
+            }
+            Self::Commits => Family::new("millstream_commits_total", "Transactions committed."),
+            Self::Aborts => Family::new("millstream_aborts_total", "Transactions aborted."),
+            Self::DeadLetters => Family::new(
+                "millstream_dead_letters_total",
+                "Records set aside, by where they come from, who refused them and why.",
+            ),
+            Self::Restored => Family::new(
+                "millstream_restored_records_total",
+                "Changelog records read to restore state.",
+            ),
+            Self::Rebuilds => Family::new(
+                "millstream_producer_rebuilds_total",
+                "Producers made anew because it was not known whether a commit happened.",
+            ),
+            Self::StoppedTasks => Family::new(
+                "millstream_stopped_tasks_total",
+                "Tasks that a fault has stopped until the next start.",
+            ),
+            Self::BroadcastRejects => Family::new(
+                "millstream_broadcast_rejects_total",
+                "Broadcast records that could not be decoded.",
+            ),
+        }
+    }
 }
 
 impl Metrics {
@@ -85,7 +129,6 @@ impl Metrics {
             Counter::Aborts => &self.aborts,
             Counter::DeadLetters => &self.dead_letters,
             Counter::Restored => &self.restored,
-            Counter::CommitMicros => &self.commit_micros,
             Counter::Rebuilds => &self.rebuilds,
             Counter::StoppedTasks => &self.stopped_tasks,
             Counter::BroadcastRejects => &self.broadcast_rejects,
@@ -113,13 +156,13 @@ impl Metrics {
         by.iter().map(|(origin, n)| (origin.clone(), *n)).collect()
     }
 
-    /// Adds to what processors count, by name.
-    pub(crate) fn add_named(&self, counted: &[(&'static str, u64)]) {
+    /// Adds to what processors count.
+    pub(crate) fn add_named(&self, counted: &[(Family, u64)]) {
         if counted.is_empty() {
             return;
         }
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.iter().for_each(|(name, n)| *named.entry(name).or_default() += n);
+        counted.iter().for_each(|(of, n)| *named.entry(*of).or_default() += n);
     }
 
     /// Notes how long a transaction was open, and how long its commit took.
@@ -146,9 +189,20 @@ impl Metrics {
     }
 
     /// What processors have counted in committed transactions, ascending by name.
-    pub fn named(&self) -> Vec<(&'static str, u64)> {
+    pub fn named(&self) -> Vec<(Family, u64)> {
         let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        named.iter().map(|(name, n)| (*name, *n)).collect()
+        named.iter().map(|(of, n)| (*of, *n)).collect()
+    }
+
+    /// Notes how many changelog records are still to be read by the restores that run.
+    pub(crate) fn set_restoring(&self, records: u64) {
+        self.restoring.store(records, Ordering::Relaxed);
+    }
+
+    /// How many changelog records are still to be read before all tasks of this process are restored; the ends of
+    /// transactions among them.
+    pub fn restoring(&self) -> u64 {
+        self.restoring.load(Ordering::Relaxed)
     }
 
     /// What it stands at.

@@ -18,8 +18,10 @@ pub struct Position(Vec<(TopicPartition, Offset)>);
 pub struct Standing {
     /// What its committed state holds of its inputs.
     pub position: Position,
-    /// How many offsets of its inputs it has not committed, as far as their ends are known here.
+    /// How many offsets of its inputs it has not committed; none as long as an end is not known here.
     pub behind_records: Option<u64>,
+    /// The same of each partition of its inputs whose end is known.
+    pub behind_by_input: Vec<(TopicPartition, u64)>,
     /// So long ago it knew everything there was.
     pub behind: Option<Duration>,
 }

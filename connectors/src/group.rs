@@ -89,6 +89,12 @@ impl Sink<'_> {
     }
 }
 
+/// The time of the oldest record of a poll, ms UTC; 0 if it brought none.
+pub(crate) fn oldest(polled: &Polled) -> i64 {
+    let records = polled.batches.iter().flat_map(|batch| batch.iter());
+    records.map(|record| record.timestamp.0).min().unwrap_or(0)
+}
+
 /// A commit that was lost only repeats work; a handle that is dead ends the sink.
 fn survive(sink: &str, failure: Failure) -> Result<(), Failure> {
     match classify(&failure) {

@@ -15,8 +15,9 @@
 
 use millstream::Result;
 use serde::Serialize;
-use topologies::feed::{
-    AUDIT_MISMATCHES, FeedSettings, RERANKS, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED,
+use topologies::feed::FeedSettings;
+use topologies::feed::counters::{
+    AUDIT_MISMATCHES, RERANKS, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED,
 };
 
 use crate::contender::Policy;

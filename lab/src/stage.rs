@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use millstream::broker::{Broker, Failure, Producer};
 use millstream::testing::Driver;
-use millstream::{Bytes, Counter, Fault, Query, QueryError, Result, Timestamp, Topic};
+use millstream::{Bytes, Counter, Family, Fault, Query, QueryError, Result, Timestamp, Topic};
 use schemas::{FeedBody, PostId, PostLine, TrendingWindow, UserId, Wire, topic};
 use topologies::feed::{Feed, FeedSettings, feed};
 use topologies::ranking::Weights;
@@ -123,8 +123,8 @@ impl Stage {
     }
 
     /// What processors counted under a name.
-    pub fn counted(&self, name: &str) -> u64 {
-        self.driver.counted_as(name).unwrap_or(0)
+    pub fn counted(&self, of: Family) -> u64 {
+        self.driver.counted_as(of).unwrap_or(0)
     }
 
     /// How many records nobody could read; none, or the lab is at fault.

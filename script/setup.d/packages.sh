@@ -19,6 +19,7 @@ all file:ensurepip python3-venv
 all file:initdb postgresql
 all command:redis-server redis-server
 all command:chromium chromium
+all command:prometheus prometheus
 all command:curl curl
 all command:unzip unzip
 TABLE

@@ -38,6 +38,14 @@ impl Mode {
             Self::Back => "back",
         }
     }
+
+    /// Whether calls are not made, but for one that tries.
+    pub fn keeps_calls_away(self) -> bool {
+        match self {
+            Self::Open | Self::HalfOpen => true,
+            Self::Closed | Self::Back => false,
+        }
+    }
 }
 
 /// How a call ended.

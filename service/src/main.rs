@@ -17,6 +17,7 @@ mod again;
 mod backlog;
 mod breaker;
 mod calendar;
+mod capture;
 mod cli;
 mod commands;
 mod config;

@@ -1,9 +1,9 @@
 //! What is counted, for Prometheus. Labels come from closed sets only: no user, no path, no words of an error.
 
-use std::sync::{Arc, OnceLock};
+mod worker_report;
 
-use millstream::dead_letter::Origin;
-use millstream::{Counter, Durations, MemoryUse, Metrics as EngineMetrics, Part};
+use std::sync::OnceLock;
+
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
@@ -11,26 +11,7 @@ use prometheus::{
 };
 
 use crate::flags::{Flag, FollowedFlags};
-
-/// What the worker of this process tells, as of now.
-pub struct WorkerReport {
-    /// What its engine counts.
-    pub engine: Arc<EngineMetrics>,
-    /// What its engine holds in memory.
-    pub memory: Vec<MemoryUse>,
-    /// Whether its engine has done all that it owes.
-    pub is_settled: bool,
-    /// How many of its input partitions wait until their next record can be decoded.
-    pub waiting_partitions: usize,
-    /// What its sinks count, by name.
-    pub sunk: Vec<(&'static str, u64)>,
-    /// How old the oldest record is that the Redis sink has in hand, ms, 0 if it has none; if there is a sink.
-    pub redis_lag_ms: Option<i64>,
-    /// How long it takes.
-    pub redis_took: Option<Durations>,
-    /// How long the record has waited for ClickHouse that has waited longest, s, if there is a sink.
-    pub clickhouse_waiting_s: Option<f64>,
-}
+pub use worker_report::WorkerReport;
 
 /// Asks the worker of this process; nothing as long as none runs.
 type Ask = Box<dyn Fn() -> Option<WorkerReport> + Send + Sync>;
@@ -68,6 +49,12 @@ pub struct Metrics {
     pub flags: IntGaugeVec,
     /// Whether a component answers, as last seen: 1 or 0.
     pub up: IntGaugeVec,
+    /// Whether the breaker of a tier keeps calls from it, as last seen: 1 or 0.
+    pub breaker_open: IntGaugeVec,
+    /// Seconds since the capture of the database's changes told last that it is alive; not a number as long as it has not.
+    pub capture_age: Gauge,
+    /// Bytes of its log that the database keeps for a replication slot.
+    pub slot_retained: IntGaugeVec,
 }
 
 impl Metrics {
@@ -83,7 +70,8 @@ impl Metrics {
             seconds: HistogramVec::new(
                 HistogramOpts::new("feedmill_http_request_seconds", "Seconds a request took.")
                     .buckets(vec![
-                        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+                        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+                        10.0,
                     ]),
                 &["route"],
             )?,
@@ -126,7 +114,23 @@ impl Metrics {
                 Opts::new("feedmill_up", "Whether a component answers."),
                 &["component"],
             )?,
+            breaker_open: IntGaugeVec::new(
+                Opts::new("feedmill_breaker_open", "Whether a tier of reads is left alone."),
+                &["tier"],
+            )?,
+            capture_age: Gauge::new(
+                "feedmill_capture_age_seconds",
+                "How long ago the capture of changes told last that it is alive.",
+            )?,
+            slot_retained: IntGaugeVec::new(
+                Opts::new(
+                    "feedmill_replication_slot_retained_bytes",
+                    "How much of its log the database keeps for a logical replication slot.",
+                ),
+                &["slot"],
+            )?,
         };
+        of.capture_age.set(f64::NAN);
         of.registry.register(Box::new(of.requests.clone()))?;
         of.registry.register(Box::new(of.seconds.clone()))?;
         of.registry.register(Box::new(of.connections.clone()))?;
@@ -141,6 +145,9 @@ impl Metrics {
         of.registry.register(Box::new(of.lagging.clone()))?;
         of.registry.register(Box::new(of.flags.clone()))?;
         of.registry.register(Box::new(of.up.clone()))?;
+        of.registry.register(Box::new(of.breaker_open.clone()))?;
+        of.registry.register(Box::new(of.capture_age.clone()))?;
+        of.registry.register(Box::new(of.slot_retained.clone()))?;
         of.registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(of)
     }
@@ -163,104 +170,17 @@ impl Metrics {
                 self.flags.with_label_values(&[flag.name()]).set(set.value(flag).number());
             }
         }
-        let mut out = Vec::new();
-        if let Err(fault) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
-            tracing::error!(%fault, "metrics cannot be written");
-        }
+        let mut families = self.registry.gather();
         if let Some(report) = self.worker.get().and_then(|ask| ask()) {
-            write_worker(&report, &mut out);
+            families.extend(report.families());
+        }
+        let mut out = Vec::new();
+        if let Err(fault) = TextEncoder::new().encode(&families, &mut out) {
+            tracing::error!(%fault, "metrics cannot be written");
         }
         out
     }
 }
 
-fn write_worker(report: &WorkerReport, out: &mut Vec<u8>) {
-    let WorkerReport { engine, memory, is_settled, waiting_partitions, sunk, .. } = report;
-    let mut tell = |name: &str, value: u64| {
-        out.extend_from_slice(format!("# TYPE {name} counter\n{name} {value}\n").as_bytes());
-    };
-    Counter::ALL.iter().for_each(|(counter, name)| tell(name, engine.read(*counter)));
-    engine.named().into_iter().for_each(|(name, value)| tell(name, value));
-    sunk.iter().for_each(|(name, value)| tell(name, *value));
-    write_dead_letters(&engine.dead_letters(), out);
-    write_way(&engine.durations(), out);
-    if let Some(took) = &report.redis_took {
-        write_type("feedmill_redis_sink_seconds", "histogram", out);
-        write_histogram("feedmill_redis_sink_seconds", "", took, out);
-    }
-    write_memory(memory, out);
-    let gauges = [
-        ("millstream_settled", Some(f64::from(u8::from(*is_settled)))),
-        ("millstream_waiting_partitions", Some(*waiting_partitions as f64)),
-        ("feedmill_redis_sink_lag_ms", report.redis_lag_ms.map(|ms| ms as f64)),
-        ("feedmill_clickhouse_sink_waiting_seconds", report.clickhouse_waiting_s),
-    ];
-    for (name, value) in gauges.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-        write_type(name, "gauge", out);
-        out.extend_from_slice(format!("{name} {value}\n").as_bytes());
-    }
-}
-
-fn write_type(name: &str, kind: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("# TYPE {name} {kind}\n").as_bytes());
-}
-
-/// Where letters come from and why; the topology has all of these names.
-fn write_dead_letters(counts: &[(Origin, u64)], out: &mut Vec<u8>) {
-    let name = "millstream_dead_letters_total";
-    write_type(name, "counter", out);
-    for (Origin { topic, node, reason }, count) in counts {
-        let reason = reason.name();
-        let labels = format!("topic=\"{topic}\",node=\"{node}\",reason=\"{reason}\"");
-        out.extend_from_slice(format!("{name}{{{labels}}} {count}\n").as_bytes());
-    }
-}
-
-/// The parts of a record's way through the engine, one metric each; of hops one series a topic.
-fn write_way(parts: &[(Part, Durations)], out: &mut Vec<u8>) {
-    let mut last = "";
-    for (part, durations) in parts {
-        let (name, label) = match part {
-            Part::Hop(topic) => ("millstream_hop_seconds", format!("topic=\"{topic}\"")),
-            Part::Open => ("millstream_transaction_open_seconds", String::new()),
-            Part::Commit => ("millstream_commit_seconds", String::new()),
-        };
-        if name != last {
-            write_type(name, "histogram", out);
-        }
-        last = name;
-        write_histogram(name, &label, durations, out);
-    }
-}
-
-fn write_histogram(name: &str, label: &str, durations: &Durations, out: &mut Vec<u8>) {
-    let with = |more: &str| match (label, more) {
-        ("", "") => String::new(),
-        (label, "") => format!("{{{label}}}"),
-        ("", more) => format!("{{{more}}}"),
-        (label, more) => format!("{{{label},{more}}}"),
-    };
-    let mut line = |suffix: &str, labels: String, value: String| {
-        out.extend_from_slice(format!("{name}_{suffix}{labels} {value}\n").as_bytes());
-    };
-    for (bound, count) in &durations.at_most {
-        let bound = if bound.is_finite() { bound.to_string() } else { "+Inf".to_owned() };
-        line("bucket", with(&format!("le=\"{bound}\"")), count.to_string());
-    }
-    line("sum", with(""), durations.sum.to_string());
-    line("count", with(""), durations.count().to_string());
-}
-
-fn write_memory(parts: &[MemoryUse], out: &mut Vec<u8>) {
-    let mut gauge = |name: &str, of: fn(&MemoryUse) -> Option<usize>| {
-        out.extend_from_slice(format!("# TYPE {name} gauge\n").as_bytes());
-        for part in parts {
-            if let Some(bytes) = of(part) {
-                let line = format!("{name}{{part=\"{}\"}} {bytes}\n", part.part);
-                out.extend_from_slice(line.as_bytes());
-            }
-        }
-    };
-    gauge("millstream_memory_bytes", |part| part.bytes);
-    gauge("millstream_memory_max_bytes", |part| part.bytes_max);
-}
+#[cfg(test)]
+pub mod tests;

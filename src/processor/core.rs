@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::source::RecordQueues;
 use crate::dead_letter::{DeadLetter, Reason, Sent};
 use crate::error::{Fault, Result};
+use crate::metrics::Family;
 use crate::outgoing::{OutRecord, Outgoing, TopicIndex};
 use crate::partitioner::partition_of;
 use crate::record::{Headers, RawRecord, TaskId, Timestamp};
@@ -70,8 +71,8 @@ pub struct Core {
     /// Whether the process lags.
     pub(crate) lagging: bool,
     pub(crate) dead_lettered: Sent,
-    /// What processors counted, by name.
-    pub(crate) counted: Vec<(&'static str, u64)>,
+    /// What processors counted.
+    pub(crate) counted: Vec<(Family, u64)>,
     key: Vec<u8>,
     value: Vec<u8>,
 }
@@ -186,11 +187,11 @@ impl Core {
         Ok(())
     }
 
-    /// Counts `n` more under `name`.
-    pub(crate) fn count(&mut self, name: &'static str, n: u64) {
-        match self.counted.iter_mut().find(|(other, _)| *other == name) {
+    /// Counts `n` more of these.
+    pub(crate) fn count(&mut self, of: Family, n: u64) {
+        match self.counted.iter_mut().find(|(other, _)| other.name == of.name) {
             Some((_, counted)) => *counted += n,
-            None => self.counted.push((name, n)),
+            None => self.counted.push((of, n)),
         }
     }
 

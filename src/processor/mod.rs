@@ -30,6 +30,7 @@ pub use self::wiring::Edge;
 pub(crate) use self::wiring::{BroadcastListener, EmitOnCommit, FireTimers, Wiring};
 use crate::dead_letter::Reason;
 use crate::error::Result;
+use crate::metrics::Family;
 use crate::record::{RawRecord, Rec, TaskId, Timestamp};
 use crate::store::{KeyValue, Snapshot, TimerQueue};
 
@@ -214,9 +215,9 @@ impl<'a, K, V> Context<'a, K, V> {
         self.core.dead_letter(reason, why)
     }
 
-    /// Counts `n` more under `name`, a Prometheus counter's name, once the transaction is committed; 0 makes it appear.
-    pub fn count(&mut self, name: &'static str, n: u64) {
-        self.core.count(name, n);
+    /// Counts `n` more in a counter of the processor's own, once the transaction is committed; 0 makes it appear.
+    pub fn count(&mut self, of: Family, n: u64) {
+        self.core.count(of, n);
     }
 
     /// The record in hand as it was fetched; none in a timer or a change.

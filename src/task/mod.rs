@@ -37,6 +37,7 @@ pub(crate) use run::{TaskFailure, TimeSlice};
 use crate::batch::Batch;
 use crate::dead_letter::{self, Sent};
 use crate::error::{Fault, Result};
+use crate::metrics::Family;
 use crate::outgoing::{OutRecord, Outgoing};
 use crate::processor::{Core, Destination, RecordQueues};
 use crate::record::{Headers, Offset, TaskId, Timestamp, Topic, TopicPartition};
@@ -376,7 +377,7 @@ impl Task {
     }
 
     /// What processors counted since it was asked last or was rewound.
-    pub(crate) fn take_counted(&mut self) -> Vec<(&'static str, u64)> {
+    pub(crate) fn take_counted(&mut self) -> Vec<(Family, u64)> {
         std::mem::take(&mut self.core.counted)
     }
 

@@ -142,6 +142,11 @@ impl Restorer {
         Ok(())
     }
 
+    /// How many offsets of changelogs are still to be read.
+    pub(crate) fn remaining(&self) -> u64 {
+        self.running.iter().map(RunningJob::remaining).sum()
+    }
+
     /// Whether a job runs.
     pub(crate) fn is_busy(&self) -> bool {
         !self.running.is_empty()
@@ -243,6 +248,12 @@ impl RunningJob {
     /// Whether it still reads this log.
     fn reads(&self, log: &TopicPartition) -> bool {
         !self.finished && self.job.changelog.0 == *log
+    }
+
+    fn remaining(&self) -> u64 {
+        let Bounds { start, end } = self.job.changelog.1;
+        let read = self.job.checkpoint.changelog.unwrap_or(start);
+        if self.finished { 0 } else { u64::try_from(end.0 - read.0).unwrap_or(0) }
     }
 
     /// Looks at the log's first record, if it has not been looked at.

@@ -27,18 +27,25 @@ impl Task {
         }
         self.told = Some(now);
         let queue = &self.core.queue;
-        let behind = self.positions.iter().enumerate().map(|(lane, position)| {
-            let is_read = position.committed == position.next && queue.is_empty(lane);
-            // Behind the last record there may be markers: they are told of by an end alone.
-            let read = if is_read { position.ended } else { position.committed };
-            let end = end_of(&position.source)?;
-            u64::try_from((end.0 - read.max(position.committed).0).max(0)).ok()
-        });
-        let behind_records = behind.sum();
+        let behind_by_input: Vec<_> = self
+            .positions
+            .iter()
+            .enumerate()
+            .filter_map(|(lane, position)| {
+                let is_read = position.committed == position.next && queue.is_empty(lane);
+                // Behind the last record there may be markers: they are told of by an end alone.
+                let read = if is_read { position.ended } else { position.committed };
+                let end = end_of(&position.source)?;
+                let behind = u64::try_from(end.0 - read.max(position.committed).0).unwrap_or(0);
+                Some((position.source.clone(), behind))
+            })
+            .collect();
+        let is_known = behind_by_input.len() == self.positions.len();
+        let behind_records = is_known.then(|| behind_by_input.iter().map(|(_, n)| n).sum());
         let behind = match self.lag.lag(now) {
             Lag::Behind(time) => Some(time),
             Lag::Unknown => None,
         };
-        Some(Standing { behind_records, behind, ..self.standing() })
+        Some(Standing { behind_records, behind_by_input, behind, ..self.standing() })
     }
 }

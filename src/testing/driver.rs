@@ -18,7 +18,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
 use crate::error::Result;
 use crate::fail_points::FailPoint;
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Family};
 use crate::query::Query;
 use crate::record::{TaskId, Timestamp, Topic, TopicPartition};
 use crate::serde::Serde;
@@ -351,10 +351,10 @@ impl Driver {
         self.processes.iter().flatten().map(|process| process.instance.metrics.read(counter)).sum()
     }
 
-    /// What processors counted under `name`, in all processes together; `None` if nobody did.
-    pub fn counted_as(&self, name: &str) -> Option<u64> {
+    /// What processors counted of these, in all processes together; `None` if nobody did.
+    pub fn counted_as(&self, counted: Family) -> Option<u64> {
         let named = self.processes.iter().flatten().flat_map(|of| of.instance.metrics.named());
-        named.filter(|(other, _)| *other == name).map(|(_, n)| n).reduce(|a, b| a + b)
+        named.filter(|(of, _)| *of == counted).map(|(_, n)| n).reduce(|a, b| a + b)
     }
 
     /// The topic of dead letters.

@@ -27,6 +27,7 @@ impl RestoreThread {
         for job in self.instance.take_restore_jobs() {
             self.restorer.begin(job)?;
         }
+        self.instance.metrics.set_restoring(self.restorer.remaining());
         if !self.restorer.is_busy() {
             return Ok(Activity::Idle);
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::record::{TaskId, Timestamp};
+use crate::record::{TaskId, Timestamp, Topic};
 use crate::standing::{Role, Standing};
 use crate::store::{StateReader, TaskStore};
 
@@ -111,6 +111,17 @@ impl ShownTasks {
         let tasks = self.lock();
         let task = tasks.get(id)?;
         Some((task.reader.clone(), task.role(), task.standing.clone()))
+    }
+
+    /// How many offsets of each input the tasks that run have not committed, as far as ends are known.
+    pub(crate) fn behind_by_topic(&self) -> BTreeMap<Topic, u64> {
+        let mut all = BTreeMap::new();
+        for task in self.lock().values().filter(|task| task.kept.is_none()) {
+            for (input, behind) in &task.standing.behind_by_input {
+                *all.entry(input.topic.clone()).or_default() += behind;
+            }
+        }
+        all
     }
 
     /// Every task that runs.

@@ -21,7 +21,7 @@ use crate::broker::{
 };
 use crate::dead_letter::{Sent, Telling};
 use crate::fail_points::{Crashed, FailPoint};
-use crate::metrics::Counter;
+use crate::metrics::{Counter, Family};
 use crate::record::{Headers, Offset, TaskId, Timestamp, Topic, TopicPartition};
 use crate::task::{Limits, Open, Reason, drained_after, due};
 
@@ -65,8 +65,8 @@ pub(crate) struct Transaction {
     records: u64,
     dead_letters: Sent,
     telling: Telling,
-    /// What processors counted, by name.
-    counted: Vec<(&'static str, u64)>,
+    /// What processors counted.
+    counted: Vec<(Family, u64)>,
     /// What each task that worked holds in memory.
     bytes: BTreeMap<TaskId, usize>,
     sent_bytes: usize,
@@ -273,7 +273,6 @@ impl Transaction {
         metrics.add(Counter::Records, self.records);
         metrics.add_dead_letters(&self.dead_letters.counts);
         metrics.add_named(&self.counted);
-        metrics.add(Counter::CommitMicros, took.as_micros() as u64);
         self.mean_commit = (self.mean_commit * 7 + took) / 8;
         self.last = now;
         if let Some(sent) = self.telling.due(std::mem::take(&mut self.dead_letters), now) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -374,6 +374,11 @@ impl World {
         metric(self.ports.workers[number], name)
     }
 
+    /// What the worker of number 0 and the API tell Prometheus.
+    pub fn metrics_texts(&self) -> [String; 2] {
+        [self.ports.workers[0], self.ports.internal].map(metrics)
+    }
+
     /// The sum of all series of a counter of a worker whose lines begin like this.
     pub fn worker_sum(&self, number: usize, name: &str) -> f64 {
         let text = metrics(self.ports.workers[number]);
@@ -522,6 +527,16 @@ impl World {
             assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended");
         }
         lines
+    }
+
+    /// Where the worker of number 0 and the API are asked how they are.
+    pub fn internal_addresses(&self) -> [String; 2] {
+        [self.ports.workers[0], self.ports.internal].map(|port| format!("127.0.0.1:{port}"))
+    }
+
+    /// A folder for what else belongs to the test.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Where the caller's feed is.

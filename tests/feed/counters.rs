@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use millstream::testing::Driver;
 use millstream::{FailPoint, Result, Timestamp};
-use topologies::feed::{DELETES_UNKNOWN, FeedSettings, INTERACTIONS_DROPPED, feed};
+use topologies::feed::counters::{DELETES_UNKNOWN, INTERACTIONS_DROPPED};
+use topologies::feed::{FeedSettings, feed};
 
 use crate::on_engine::send;
 use crate::records::{Record, record};

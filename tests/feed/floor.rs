@@ -5,7 +5,8 @@ use std::time::Duration;
 use millstream::testing::Driver;
 use millstream::{Result, Timestamp};
 use schemas::{Rule, UserId};
-use topologies::feed::{AUDIT_MISMATCHES, FeedSettings, RERANKS_AUDITED, RERANKS_AVOIDED, feed};
+use topologies::feed::counters::{AUDIT_MISMATCHES, RERANKS_AUDITED, RERANKS_AVOIDED};
+use topologies::feed::{FeedSettings, feed};
 use worlds::history::{
     Action, BehaviourEvent, FollowRow, Id, Image, Input, LikeOrComment, Payload, PostRow, RowChange,
 };

@@ -2,7 +2,8 @@
 
 use millstream::{Bytes, Result};
 use schemas::{FeedBody, Preferences, Wire, Words};
-use topologies::feed::{FeedSettings, RERANKS};
+use topologies::feed::FeedSettings;
+use topologies::feed::counters::RERANKS;
 
 use crate::stage::{AUTHOR, DAY, HOUR, OTHER, READER, Stage};
 use worlds::history::Action;

@@ -2,7 +2,8 @@
 
 use millstream::{Bytes, Result};
 use schemas::{FeedBody, PostId, Read, Rule, Sources, V1, Wire};
-use topologies::feed::{FeedSettings, SHADOW_RANKINGS, SHADOW_SHARED};
+use topologies::feed::FeedSettings;
+use topologies::feed::counters::{SHADOW_RANKINGS, SHADOW_SHARED};
 use topologies::ranking::Policy;
 
 use crate::on_engine::{put, read_weights};

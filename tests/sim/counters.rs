@@ -2,11 +2,12 @@
 
 use millstream::broker::{Call, Code, Failure};
 use millstream::testing::Driver;
-use millstream::{Builder, Context, Counter, I64, Processor, Rec, Result, Utf8};
+use millstream::{Builder, Context, Counter, Family, I64, Processor, Rec, Result, Utf8};
 
 use crate::world::at;
 
-const SEEN: &str = "seen_total";
+const SEEN: Family = Family::new("seen_total", "The sum of what came.");
+const RECORDS: Family = Family::new("records_total", "What came.");
 const ID: &str = "counting-instance-0-0";
 
 /// Counts the numbers that come.
@@ -24,7 +25,7 @@ impl Processor for Counting {
         cx: &mut Context<'_, String, i64>,
     ) -> Result<()> {
         cx.count(SEEN, record.value.unsigned_abs());
-        cx.count("records_total", 1);
+        cx.count(RECORDS, 1);
         cx.forward(record.key, record.value)
     }
 }
@@ -38,12 +39,12 @@ fn what_processors_count_is_added_up_by_name_and_once_when_a_commit_is_done_agai
     send(&driver, 2)?;
     send(&driver, 3)?;
     driver.settle()?;
-    assert_eq!((driver.counted_as(SEEN), driver.counted_as("records_total")), (Some(5), Some(2)));
+    assert_eq!((driver.counted_as(SEEN), driver.counted_as(RECORDS)), (Some(5), Some(2)));
     let abortable = Failure::new(Call::Commit, Code::InvalidTransactionState, "x").abortable();
     driver.broker().faults().refuse_next(ID, abortable);
     send(&driver, 7)?;
     driver.settle()?;
     assert_eq!(driver.counted(Counter::Aborts), 1);
-    assert_eq!((driver.counted_as(SEEN), driver.counted_as("records_total")), (Some(12), Some(3)));
+    assert_eq!((driver.counted_as(SEEN), driver.counted_as(RECORDS)), (Some(12), Some(3)));
     Ok(())
 }

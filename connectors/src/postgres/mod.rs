@@ -8,6 +8,7 @@
 mod feedback;
 mod rows;
 mod run;
+mod slots;
 mod snapshot;
 mod timeline;
 mod vitals;
@@ -26,9 +27,10 @@ use crate::outage;
 pub use feedback::{FeedbackRows, FeedbackTable};
 pub use rows::{Rows, Write};
 pub use run::{Progress, Sinking, run};
+pub use slots::Slot;
 pub use snapshot::{Snapshot, Standing};
 pub use timeline::{Timeline, TimelinePost};
-pub use vitals::{PostgresVitals, Slot, SlowStatement, TableVitals};
+pub use vitals::{PostgresVitals, SlowStatement, TableVitals};
 
 /// Why PostgreSQL did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

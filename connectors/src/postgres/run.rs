@@ -2,7 +2,7 @@
 //!
 //! What a crash has it write twice changes nothing.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use millstream::broker::{Failure, GroupConsumer, Polled};
 use schemas::{Feedback, UserId, Wire};
@@ -19,6 +19,8 @@ pub struct Progress {
     pub written: AtomicU64,
     /// Attempts that failed.
     pub failed: AtomicU64,
+    /// The time of the oldest record that was polled and is not written, ms UTC; 0 if there is none.
+    pub in_hand: AtomicI64,
     fault: LastFault,
 }
 
@@ -47,12 +49,14 @@ pub fn run(sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
     let sink = group::Sink { name: "postgres", stop };
     sink.run(&mut *consumer, |polled| {
         let rows = rows(polled);
+        progress.in_hand.store(group::oldest(polled), Ordering::Relaxed);
         let done = sink.until_done((&progress.failed, &progress.fault), || {
             let done = runtime.block_on(table.apply(&rows));
             done.map_err(|fault| (fault.kind(), fault.to_string()))
         });
         if done.is_some() {
             progress.written.fetch_add(rows.len() as u64, Ordering::Relaxed);
+            progress.in_hand.store(0, Ordering::Relaxed);
         }
         done.is_some()
     })

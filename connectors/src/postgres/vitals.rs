@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Database, Limits, PostgresFault, fault};
+use super::{Database, Limits, PostgresFault, Slot, fault};
 
 /// The publication of which the connector reads.
 const PUBLICATION: &str = "feedmill";
@@ -46,6 +46,7 @@ pub struct PostgresVitals {
     /// How many there are.
     pub connections: i64,
     /// The logical slots.
+    #[serde(default)]
     pub slots: Vec<Slot>,
     /// Whether there is the publication.
     pub has_publication: bool,
@@ -60,19 +61,6 @@ pub struct PostgresVitals {
     /// Those that are slow, if they are counted and may be looked at.
     #[serde(default)]
     pub slow: Vec<SlowStatement>,
-}
-
-/// A logical replication slot.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Slot {
-    /// Its name.
-    pub name: String,
-    /// Whether somebody reads from it.
-    pub is_active: bool,
-    /// Whether what it needs of the log is there: `reserved`, `extended`, `unreserved`, `lost`.
-    pub wal_status: Option<String>,
-    /// How much of the log it holds.
-    pub retained_bytes: Option<i64>,
 }
 
 /// A table.
@@ -105,6 +93,7 @@ impl PostgresVitals {
         let asked = sqlx::query_scalar::<_, String>(include_str!("vitals.sql"));
         let told = asked.bind(PUBLICATION).bind(&TABLES[..]).fetch_one(&database.pool).await;
         let mut vitals: Self = read(&told.map_err(|e| fault(&e))?)?;
+        vitals.slots = database.slots().await?;
         if vitals.has_statements {
             let asked = sqlx::query_scalar::<_, String>(SLOW).bind(slow.as_secs_f64() * 1e3);
             // Whoever may not look at statements knows of none.
@@ -116,7 +105,7 @@ impl PostgresVitals {
     }
 }
 
-fn read<T: for<'de> Deserialize<'de>>(told: &str) -> Result<T, PostgresFault> {
+pub(super) fn read<T: for<'de> Deserialize<'de>>(told: &str) -> Result<T, PostgresFault> {
     serde_json::from_str(told)
         .map_err(|error| PostgresFault::Refused(format!("{error}, in {told}")))
 }

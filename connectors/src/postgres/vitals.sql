@@ -9,15 +9,6 @@ SELECT json_build_object(
     'senders_max', current_setting('max_wal_senders')::int,
     'connections_max', current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
     'connections', (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
-    'slots', (
-        SELECT coalesce(json_agg(json_build_object(
-            'name', slot_name,
-            'is_active', active,
-            'wal_status', wal_status,
-            'retained_bytes', pg_wal_lsn_diff(
-                CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END,
-                restart_lsn)::bigint)), '[]')
-        FROM pg_replication_slots WHERE slot_type = 'logical'),
     'published', (
         SELECT coalesce(json_agg(tablename::text), '[]') FROM pg_publication_tables WHERE pubname = $1),
     'has_publication', EXISTS (SELECT FROM pg_publication WHERE pubname = $1),

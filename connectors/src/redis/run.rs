@@ -62,7 +62,7 @@ pub fn run(sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
     sink.run(&mut *consumer, |polled| {
         let (work, foreign) = newest(polled);
         progress.foreign.fetch_add(foreign, Ordering::Relaxed);
-        progress.in_hand.store(oldest(polled), Ordering::Relaxed);
+        progress.in_hand.store(group::oldest(polled), Ordering::Relaxed);
         let done = sink.until_done((&progress.failed, &progress.fault), || {
             let done = runtime.block_on(work.done_by(&mut to));
             done.map_err(|fault| (fault.kind(), fault.to_string()))
@@ -71,7 +71,7 @@ pub fn run(sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
         progress.written.fetch_add(applied.written, Ordering::Relaxed);
         progress.older.fetch_add(applied.older, Ordering::Relaxed);
         progress.in_hand.store(0, Ordering::Relaxed);
-        progress.took.observe(SystemClock.now().since(Timestamp(oldest(polled))));
+        progress.took.observe(SystemClock.now().since(Timestamp(group::oldest(polled))));
         true
     })
 }
@@ -129,9 +129,4 @@ fn decode<'a>(record: &RawRecord<'a>) -> Option<Write<'a>> {
             .ok()?,
         body: record.value,
     })
-}
-
-fn oldest(polled: &Polled) -> i64 {
-    let records = polled.batches.iter().flat_map(|batch| batch.iter());
-    records.map(|record| record.timestamp.0).min().unwrap_or(0)
 }

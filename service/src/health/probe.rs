@@ -13,6 +13,7 @@ use millstream::{Clock, Lag, Topic};
 use schemas::topic::EVENTS;
 use tokio::time::{sleep, timeout};
 
+use crate::breaker::Mode;
 use crate::metrics::Metrics;
 use crate::read::Reads;
 use crate::worker::Sunk;
@@ -79,13 +80,13 @@ impl Probing {
     pub async fn tiers(self, reads: Arc<Reads>) {
         loop {
             let tiers = reads.tiers();
-            let redis = tiers.redis.as_ref().map(|tier| (tier.tier().probe(), tier.mode().name()));
-            let state = tiers.state.as_ref().map(|tier| (tier.tier().probe(), tier.mode().name()));
+            let redis = tiers.redis.as_ref().map(|tier| (tier.tier().probe(), tier.mode()));
+            let state = tiers.state.as_ref().map(|tier| (tier.tier().probe(), tier.mode()));
             let clickhouse = tiers.clickhouse.as_ref();
-            let clickhouse = clickhouse.map(|tier| (tier.tier().probe(), tier.mode().name()));
+            let clickhouse = clickhouse.map(|tier| (tier.tier().probe(), tier.mode()));
             let postgres = tiers.postgres.as_ref().map(|tier| {
                 let ping = async { tier.tier().ping().await.map_err(|fault| fault.to_string()) };
-                (Box::pin(ping) as BoxFuture<'_, _>, tier.mode().name())
+                (Box::pin(ping) as BoxFuture<'_, _>, tier.mode())
             });
             tokio::join!(
                 self.tier("redis", redis),
@@ -133,11 +134,13 @@ impl Probing {
     async fn tier(
         &self,
         component: &'static str,
-        look: Option<(BoxFuture<'_, Result<(), String>>, &'static str)>,
+        look: Option<(BoxFuture<'_, Result<(), String>>, Mode)>,
     ) {
         let Some((probe, breaker)) = look else { return };
+        let is_open = i64::from(breaker.keeps_calls_away());
+        self.metrics.breaker_open.with_label_values(&[component]).set(is_open);
         let late = |_| Err(format!("no answer in {} ms", WAIT.as_millis()));
-        self.note(component, timeout(WAIT, probe).await.unwrap_or_else(late), Some(breaker));
+        self.note(component, timeout(WAIT, probe).await.unwrap_or_else(late), Some(breaker.name()));
     }
 }
 

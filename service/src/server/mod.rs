@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::capture::{self, Heartbeats};
 use crate::config::{self, Config, Remote};
 use crate::daily::{Daily, DailyJob};
 use crate::edge::{Bounds, Listener};
@@ -172,6 +173,9 @@ impl Server {
         let address = bound.internal.address().unwrap_or(self.internal);
         let stores = roles.worker.then(|| self.stores(parts, address)).transpose()?;
         let state = roles.worker.then(|| self.follow_worker(parts, &probing, daily));
+        if roles.worker {
+            parts.heartbeats().follow(Arc::clone(&self.stopping)).map_err(spawned)?;
+        }
         let of = Arc::new(Internal {
             health: Arc::clone(&self.health),
             metrics: Arc::clone(&parts.metrics),
@@ -267,6 +271,10 @@ impl Server {
             let sunk = move || postgres.sunk().postgres;
             self.probes.push(tokio::spawn(probing.clone().sink(POSTGRES_SINK, sunk)));
         }
+        if let Some(postgres) = &parts.config.postgres {
+            let slots = capture::watch_slots(postgres.url.clone(), Arc::clone(&parts.metrics));
+            self.probes.push(tokio::spawn(slots));
+        }
         if let Some(job) = daily {
             self.probes.push(tokio::spawn(job.run(Arc::clone(&parts.clock))));
         }
@@ -357,6 +365,15 @@ impl Parts<'_> {
     /// The secret that is shown to other instances.
     fn shown_secret(&self) -> Option<String> {
         self.secrets.as_ref().map(|secrets| secrets.shown().to_owned())
+    }
+
+    fn heartbeats(&self) -> Heartbeats {
+        Heartbeats {
+            broker: Arc::clone(&self.broker),
+            app: self.config.app.clone(),
+            metrics: Arc::clone(&self.metrics),
+            clock: Arc::clone(&self.clock),
+        }
     }
 
     /// How often users may ask, counted by all processes together where there is Redis.

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use connectors::clickhouse::{self, Letters, Limits, Progress, Reading, Sinking};
-use millstream::Topic;
 use millstream::broker::{Admin, Broker, Consumer, Isolation, Join, Membership, Producer};
+use millstream::{Family, Timestamp, Topic};
 use schemas::topic::dead_letters;
 use tokio::runtime::Handle;
 
@@ -21,18 +21,29 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 const BYTES_MAX: usize = 16 << 20;
 const HELD_BYTES_MAX: usize = 64 << 20;
 
+const ROWS: Family = Family::new("feedmill_clickhouse_sink_rows_total", "Rows inserted.");
+const INSERTS: Family = Family::new("feedmill_clickhouse_sink_inserts_total", "Inserts done.");
+const SKIPPED: Family = Family::new(
+    "feedmill_clickhouse_sink_skipped_total",
+    "Records that are no rows: set aside elsewhere, or without anything to say.",
+);
+const DEAD_LETTERS: Family = Family::new(
+    "feedmill_clickhouse_sink_dead_letters_total",
+    "Records that ClickHouse did not take, set aside.",
+);
+const FAILED: Family = Family::new("feedmill_clickhouse_sink_failed_total", "Inserts that failed.");
+const RESTARTS: Family =
+    Family::new("feedmill_clickhouse_sink_restarts_total", "Times the sink was opened again.");
+const WAITING: Family = Family::new(
+    "feedmill_clickhouse_sink_waiting_seconds",
+    "How long the record has waited for ClickHouse that has waited longest.",
+);
+
 /// What it has done, and what ails it.
 #[derive(Debug, Default)]
 pub struct ClickHouseSunk {
     progress: Progress,
     standing: Standing,
-}
-
-impl ClickHouseSunk {
-    /// How long the record has waited that has waited longest, s.
-    pub fn waiting_s(&self) -> f64 {
-        self.progress.waiting_ms.load(Ordering::Relaxed) as f64 / 1e3
-    }
 }
 
 impl Sunk for ClickHouseSunk {
@@ -44,18 +55,22 @@ impl Sunk for ClickHouseSunk {
         }
     }
 
-    fn counts(&self) -> Vec<(&'static str, u64)> {
+    fn counts(&self) -> Vec<(Family, u64)> {
         let of = &self.progress;
         let counted = [
-            ("feedmill_clickhouse_sink_rows_total", &of.rows),
-            ("feedmill_clickhouse_sink_inserts_total", &of.inserts),
-            ("feedmill_clickhouse_sink_skipped_total", &of.none),
-            ("feedmill_clickhouse_sink_dead_letters_total", &of.dead_letters),
-            ("feedmill_clickhouse_sink_failed_total", &of.failed),
+            (ROWS, &of.rows),
+            (INSERTS, &of.inserts),
+            (SKIPPED, &of.none),
+            (DEAD_LETTERS, &of.dead_letters),
+            (FAILED, &of.failed),
         ];
-        let counted = counted.map(|(name, count)| (name, count.load(Ordering::Relaxed)));
-        let restarts = ("feedmill_clickhouse_sink_restarts_total", self.standing.restarts());
-        counted.into_iter().chain([restarts]).collect()
+        let counted = counted.map(|(family, count)| (family, count.load(Ordering::Relaxed)));
+        counted.into_iter().chain([(RESTARTS, self.standing.restarts())]).collect()
+    }
+
+    /// As its loop noted it last.
+    fn waiting(&self, _now: Timestamp) -> (Family, f64) {
+        (WAITING, self.progress.waiting_ms.load(Ordering::Relaxed) as f64 / 1e3)
     }
 }
 

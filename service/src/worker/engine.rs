@@ -1,5 +1,6 @@
 //! The feed's topology at work in this process, and its state as a tier of reads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use connectors::registry::Registry;
@@ -91,6 +92,11 @@ impl Engine {
     /// How many input partitions wait for a schema.
     pub fn waiting_partitions(&self) -> usize {
         self.streams.waiting_partitions()
+    }
+
+    /// How many records of each input it has not committed.
+    pub fn lag_records(&self) -> BTreeMap<Topic, u64> {
+        self.streams.behind_by_topic()
     }
 
     /// Whether it has done all that it owes.

@@ -119,10 +119,10 @@ impl Worker {
             memory: self.engine.memory(&of.memory_plan(), of.threads),
             is_settled: self.engine.is_settled(),
             waiting_partitions: self.engine.waiting_partitions(),
+            lag_records: self.engine.lag_records(),
             sunk: self.sunk.all().flat_map(Sunk::counts).collect(),
-            redis_lag_ms: self.sunk.redis.as_ref().map(|redis| redis.lag_ms(SystemClock.now())),
+            sinks_waiting: self.sunk.all().map(|sunk| sunk.waiting(SystemClock.now())).collect(),
             redis_took: self.sunk.redis.as_ref().map(|redis| redis.progress.took.durations()),
-            clickhouse_waiting_s: self.sunk.clickhouse.as_ref().map(|of| of.waiting_s()),
         }
     }
 

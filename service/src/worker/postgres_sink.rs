@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use connectors::backoff::Backoff;
 use connectors::postgres::{self, FeedbackTable, Limits, Progress, Sinking};
-use millstream::Topic;
 use millstream::broker::Broker;
+use millstream::{Family, Timestamp, Topic};
 use schemas::topic::FEEDBACK;
 use tokio::runtime::Handle;
 
-use super::sink::{Member, Sink, SinkThread, Standing, Sunk};
+use super::sink::{Member, Sink, SinkThread, Standing, Sunk, seconds_since};
 
 /// How often a database is asked whether it has the table by now.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -25,6 +25,15 @@ const LIMITS: Limits = Limits {
     acquire: Duration::from_secs(5),
     statement: Duration::from_secs(5),
 };
+
+const WRITTEN: Family = Family::new("feedmill_postgres_sink_written_total", "Rows written.");
+const FAILED: Family = Family::new("feedmill_postgres_sink_failed_total", "Attempts that failed.");
+const RESTARTS: Family =
+    Family::new("feedmill_postgres_sink_restarts_total", "Times the sink was opened again.");
+const WAITING: Family = Family::new(
+    "feedmill_postgres_sink_waiting_seconds",
+    "How old the oldest record is that was read and is not in PostgreSQL yet.",
+);
 
 /// What it has done, and what ails it.
 #[derive(Debug, Default)]
@@ -43,13 +52,17 @@ impl Sunk for PostgresSunk {
         }
     }
 
-    fn counts(&self) -> Vec<(&'static str, u64)> {
+    fn counts(&self) -> Vec<(Family, u64)> {
         let of = &self.progress;
         vec![
-            ("feedmill_postgres_sink_written_total", of.written.load(Ordering::Relaxed)),
-            ("feedmill_postgres_sink_failed_total", of.failed.load(Ordering::Relaxed)),
-            ("feedmill_postgres_sink_restarts_total", self.standing.restarts()),
+            (WRITTEN, of.written.load(Ordering::Relaxed)),
+            (FAILED, of.failed.load(Ordering::Relaxed)),
+            (RESTARTS, self.standing.restarts()),
         ]
+    }
+
+    fn waiting(&self, now: Timestamp) -> (Family, f64) {
+        (WAITING, seconds_since(&self.progress.in_hand, now))
     }
 }
 

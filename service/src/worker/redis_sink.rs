@@ -9,11 +9,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use connectors::redis::{self, Progress, Sinking};
 use millstream::broker::{Broker, GroupConsumer};
-use millstream::{Timestamp, Topic};
+use millstream::{Family, Timestamp, Topic};
 use schemas::topic::{FEEDS, TRENDING};
 use tokio::runtime::Handle;
 
-use super::sink::{Member, Sink, SinkThread, Standing, Sunk};
+use super::sink::{Member, Sink, SinkThread, Standing, Sunk, seconds_since};
+
+const WRITTEN: Family = Family::new("feedmill_redis_sink_written_total", "Feeds written.");
+const OLDER: Family = Family::new(
+    "feedmill_redis_sink_older_total",
+    "Feeds that Redis had already, in this version or a newer one.",
+);
+const FOREIGN: Family =
+    Family::new("feedmill_redis_sink_foreign_total", "Records that are no feed and were left out.");
+const FAILED: Family = Family::new("feedmill_redis_sink_failed_total", "Attempts that failed.");
+const RESTARTS: Family =
+    Family::new("feedmill_redis_sink_restarts_total", "Times the sink was opened again.");
+const WAITING: Family = Family::new(
+    "feedmill_redis_sink_waiting_seconds",
+    "How old the oldest feed is that was read and is not in Redis yet.",
+);
 
 /// What it has done, and what ails it.
 #[derive(Debug, Default)]
@@ -21,16 +36,6 @@ pub struct RedisSunk {
     /// What was written.
     pub progress: Progress,
     standing: Standing,
-}
-
-impl RedisSunk {
-    /// How old the oldest record is that was polled and is not applied, ms; 0 if there is none.
-    pub fn lag_ms(&self, now: Timestamp) -> i64 {
-        match self.progress.in_hand.load(Ordering::Relaxed) {
-            0 => 0,
-            oldest => now.0.saturating_sub(oldest).max(0),
-        }
-    }
 }
 
 impl Sunk for RedisSunk {
@@ -42,17 +47,16 @@ impl Sunk for RedisSunk {
         }
     }
 
-    fn counts(&self) -> Vec<(&'static str, u64)> {
+    fn counts(&self) -> Vec<(Family, u64)> {
         let of = &self.progress;
-        let counted = [
-            ("feedmill_redis_sink_written_total", &of.written),
-            ("feedmill_redis_sink_older_total", &of.older),
-            ("feedmill_redis_sink_foreign_total", &of.foreign),
-            ("feedmill_redis_sink_failed_total", &of.failed),
-        ];
-        let counted = counted.map(|(name, count)| (name, count.load(Ordering::Relaxed)));
-        let restarts = ("feedmill_redis_sink_restarts_total", self.standing.restarts());
-        counted.into_iter().chain([restarts]).collect()
+        let counted = [(WRITTEN, &of.written), (OLDER, &of.older), (FOREIGN, &of.foreign)];
+        let counted = counted.into_iter().chain([(FAILED, &of.failed)]);
+        let counted = counted.map(|(family, count)| (family, count.load(Ordering::Relaxed)));
+        counted.chain([(RESTARTS, self.standing.restarts())]).collect()
+    }
+
+    fn waiting(&self, now: Timestamp) -> (Family, f64) {
+        (WAITING, seconds_since(&self.progress.in_hand, now))
     }
 }
 
@@ -147,10 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn the_lag_is_the_age_of_the_oldest_record_in_hand() {
+    fn what_waits_is_as_old_as_the_oldest_record_in_hand() {
         let sunk = RedisSunk::default();
-        assert_eq!(sunk.lag_ms(Timestamp(5_000)), 0);
+        assert_eq!(sunk.waiting(Timestamp(5_000)).1, 0.0);
         sunk.progress.in_hand.store(2_000, Ordering::Relaxed);
-        assert_eq!(sunk.lag_ms(Timestamp(5_000)), 3_000);
+        assert_eq!(sunk.waiting(Timestamp(5_000)).1, 3.0);
     }
 }

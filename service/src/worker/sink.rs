@@ -4,12 +4,13 @@
 //! applied waits in Kafka. What it does and what ails it is told to readiness and metrics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use connectors::backoff::Backoff;
+use millstream::{Family, Timestamp};
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -73,8 +74,19 @@ pub trait Sunk: Send + Sync {
     /// Whether it does what it is there for; the words of it if not.
     fn look(&self) -> Result<(), String>;
 
-    /// What was counted, by the names of the metrics.
-    fn counts(&self) -> Vec<(&'static str, u64)>;
+    /// What was counted.
+    fn counts(&self) -> Vec<(Family, u64)>;
+
+    /// For how long, s, the record waits as of now that it has had longest without its server having it; 0 if there is none.
+    fn waiting(&self, now: Timestamp) -> (Family, f64);
+}
+
+/// How long before `now` a time was, s; 0 for one that is 0, which stands for none.
+pub fn seconds_since(time_ms: &AtomicI64, now: Timestamp) -> f64 {
+    match time_ms.load(Ordering::Relaxed) {
+        0 => 0.0,
+        time => now.since(Timestamp(time)).as_secs_f64(),
+    }
 }
 
 /// A sink at work.

@@ -9,8 +9,9 @@ use millstream::{
 };
 use schemas::{PostId, PostLine, TRENDING_KEY, ToPost, ToUser, TrendingPart, UserId, topic};
 
+use super::counters::INTERACTIONS_DROPPED;
 use super::task_trending::{TaskTrending, TrendingStores};
-use super::{Between, FeedSettings, INTERACTIONS_DROPPED, UsersGone};
+use super::{Between, FeedSettings, UsersGone};
 use crate::engagement::interactions::{CountChange, Interactions};
 use crate::engagement::line::{LinePolicy, Step};
 use crate::engagement::post::{AuthorChange, Post};

@@ -8,10 +8,9 @@
 use millstream::{ChangedKey, Result, Timestamp};
 use schemas::{PostId, PostLine, Preferences, TRENDING_KEY, TrendingKey, UserId};
 
+use super::counters::{AUDIT_MISMATCHES, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED};
 use super::reader::{ReaderContext, ReaderProcessor};
-use super::{
-    AUDIT_MISMATCHES, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED, trending, weighting,
-};
+use super::{trending, weighting};
 use crate::layout::Pair;
 use crate::ranking::candidates::Window;
 use crate::ranking::{Inputs, Scorer};

@@ -10,7 +10,7 @@ use schemas::{
     Poison, Post, ProfileRow, Row, ToPerson, User, UserId, Wire,
 };
 
-use super::DELETES_UNKNOWN;
+use super::counters::DELETES_UNKNOWN;
 use crate::ingest::events::{self, REPEATS_MS_MAX};
 use crate::ingest::interaction_row::InteractionRow;
 use crate::ingest::row::RowVersion;

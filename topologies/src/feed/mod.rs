@@ -6,6 +6,7 @@
 //! so that their partition counts need not agree.
 
 mod catch_up;
+pub mod counters;
 mod engagement;
 mod facts;
 mod fan_out;
@@ -46,28 +47,6 @@ pub use self::people::PeopleStores;
 pub use self::reading::Publication;
 pub use self::stores::ReaderStores;
 pub use self::trending::TrendingPosts;
-
-/// Counts what was done to posts of which nobody knew for 7 days after, and was dropped.
-pub const INTERACTIONS_DROPPED: &str = "feedmill_interactions_dropped_total";
-/// Counts changes that delete a row which they do not name, or of which no columns were ever seen.
-pub const DELETES_UNKNOWN: &str = "feedmill_unknown_deletes_total";
-
-/// Counts readers who were not ranked for a change of a post that could not concern their feeds.
-pub const RERANKS_AVOIDED: &str = "feedmill_reranks_avoided_total";
-/// Counts readers whose feeds a change of a post might concern, so that they were to be ranked for it.
-pub const RERANKS_REACHED: &str = "feedmill_reranks_reached_total";
-/// Counts rankings that were made because something changed, and not because time had passed.
-pub const RERANKS: &str = "feedmill_reranks_total";
-/// Counts those of the avoided who were ranked all the same, to see.
-pub const RERANKS_AUDITED: &str = "feedmill_reranks_audited_total";
-/// Counts rankings that the shadow set was compared with.
-pub const SHADOW_RANKINGS: &str = "feedmill_shadow_rankings_total";
-/// Counts how many of the first 10 of both were the same posts.
-pub const SHADOW_SHARED: &str = "feedmill_shadow_top10_shared_total";
-/// Counts how many of the first 10 stood at the same place in both.
-pub const SHADOW_IN_PLACE: &str = "feedmill_shadow_top10_in_place_total";
-/// Counts those of these whose feeds it did concern; there must be none.
-pub const AUDIT_MISMATCHES: &str = "feedmill_rerank_audit_mismatches_total";
 
 /// What a feed's topology is made with.
 #[derive(Clone, Debug)]

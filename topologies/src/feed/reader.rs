@@ -12,14 +12,14 @@ use millstream::{
 use schemas::{FeedBody, FeedVersion, PostId, TRENDING_KEY, ToUser, TrendingKey, UserId, topic};
 
 use super::catch_up::{PUT_OFF, PutOff};
+use super::counters::{
+    AUDIT_MISMATCHES, RERANKS, RERANKS_AUDITED, RERANKS_AVOIDED, RERANKS_REACHED, SHADOW_IN_PLACE,
+    SHADOW_RANKINGS, SHADOW_SHARED,
+};
 use super::fan_out::{pace, place_of};
 use super::publication::{Body, Publication, headers};
 use super::reader_input::ReaderInput;
-use super::{
-    AUDIT_MISMATCHES, Between, Broadcasts, FeedSettings, RERANKS, RERANKS_AUDITED, RERANKS_AVOIDED,
-    RERANKS_REACHED, ReaderStores, SHADOW_IN_PLACE, SHADOW_RANKINGS, SHADOW_SHARED, trending,
-    weighting,
-};
+use super::{Between, Broadcasts, FeedSettings, ReaderStores, trending, weighting};
 use crate::layout::{FIRST_ID, KeySerde, Pair, SECOND_ID, WireSerde};
 use crate::ranking::{Ranker, ReaderState, validity};
 use crate::reader::ReaderStatus;

@@ -5,9 +5,10 @@
 
 use schemas::{FeedBody, UserId};
 
+use super::FeedSettings;
+use super::counters::{SHADOW_IN_PLACE, SHADOW_RANKINGS, SHADOW_SHARED};
 use super::fan_out::place_of;
 use super::reader::ReaderContext;
-use super::{FeedSettings, SHADOW_IN_PLACE, SHADOW_RANKINGS, SHADOW_SHARED};
 use crate::ranking::{Policies, Ranker, ReaderState, Weights, World};
 
 /// So many of the first are compared.

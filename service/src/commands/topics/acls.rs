@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use millstream::{Topic, Topology};
 use schemas::topic::{self, DISMISSALS, EVENTS, PREFERENCES, READS, WEIGHTS};
 
+use crate::capture::HEARTBEATS;
+
 /// What may be done to a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Operation {
@@ -72,6 +74,8 @@ fn operations(topology: &Topology) -> BTreeMap<Topic, BTreeSet<Operation>> {
     need(vec![topology.task_topic()], &[Operation::Read, Operation::Write]);
     let own = topic::own(topology.app()).map(|topic| topic.name.into()).to_vec();
     need(own, &[Operation::Read, Operation::Write]);
+    // A worker tells how old the last heartbeat of the capture is.
+    need(vec![HEARTBEATS.into()], &[Operation::Read]);
     // Sinks read what the topology writes; the API and commands write what it reads.
     need(topology.outputs(), &[Operation::Read]);
     need(declared(&[EVENTS, READS, DISMISSALS, PREFERENCES, WEIGHTS]), &[Operation::Write]);
@@ -106,6 +110,7 @@ mod tests {
             ("feed-dead-letters", "Read Write Describe DescribeConfigs"),
             ("feed-dead-letters-done", "Read Write Describe DescribeConfigs"),
             ("feed-instances", "Read Write Describe DescribeConfigs"),
+            ("__debezium-heartbeat.cdc", "Read Describe DescribeConfigs"),
             ("weights", "Read Write Describe DescribeConfigs"),
         ];
         for (topic, operations) in rows {

@@ -17,6 +17,7 @@ use super::world::{Feeds, World, answer};
 use crate::health::{Behind, Health, Seen};
 use crate::http::internal::{Internal, internal};
 use crate::metrics::WorkerReport;
+use crate::metrics::tests::report;
 use crate::read::{Held, StateFault, StateFeeds};
 use crate::secrets::Secrets;
 
@@ -82,21 +83,6 @@ async fn ready_shows_how_far_the_engine_is_behind_and_is_ready_all_the_same() {
     }
 }
 
-/// What a worker tells that has done nothing.
-fn report() -> WorkerReport {
-    let (engine, memory) = (Arc::default(), vec![]);
-    WorkerReport {
-        engine,
-        memory,
-        is_settled: false,
-        waiting_partitions: 0,
-        sunk: vec![],
-        redis_lag_ms: None,
-        redis_took: None,
-        clickhouse_waiting_s: None,
-    }
-}
-
 /// State that tells as of when it was asked.
 struct Echo;
 
@@ -155,12 +141,12 @@ async fn metrics_show_how_long_the_sink_takes_as_prometheus_reads_it() {
     let text = String::from_utf8(world.metrics.text()).unwrap();
     let shown: Vec<_> =
         text.lines().filter(|line| line.contains("feedmill_redis_sink_seconds")).collect();
-    assert_eq!((shown.len(), shown[0]), (16, "# TYPE feedmill_redis_sink_seconds histogram"));
-    assert_eq!(shown[2], r#"feedmill_redis_sink_seconds_bucket{le="0.002"} 0"#);
-    assert_eq!(shown[3], r#"feedmill_redis_sink_seconds_bucket{le="0.005"} 1"#);
-    assert_eq!(shown[13], r#"feedmill_redis_sink_seconds_bucket{le="+Inf"} 2"#);
+    assert_eq!((shown.len(), shown[1]), (20, "# TYPE feedmill_redis_sink_seconds histogram"));
+    assert_eq!(shown[3], r#"feedmill_redis_sink_seconds_bucket{le="0.002"} 0"#);
+    assert_eq!(shown[4], r#"feedmill_redis_sink_seconds_bucket{le="0.005"} 1"#);
+    assert_eq!(shown[17], r#"feedmill_redis_sink_seconds_bucket{le="+Inf"} 2"#);
     let ends = ["feedmill_redis_sink_seconds_sum 70.003", "feedmill_redis_sink_seconds_count 2"];
-    assert_eq!(shown[14..], ends);
+    assert_eq!(shown[18..], ends);
 }
 
 #[tokio::test]
