@@ -2,6 +2,7 @@
 
 mod dlq;
 mod feed;
+mod generate;
 mod lab;
 mod state;
 mod weights;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use crate::commands::load::Rate;
 pub use dlq::{Chosen, Dlq, Ls, Redrive, Work};
 pub use feed::{Feed, Replay};
+pub use generate::Generate;
 pub use lab::Lab;
 pub use state::{Asked, State};
 pub use weights::Weights;
@@ -99,6 +101,9 @@ pub enum Command {
     Weights(Weights),
     /// The quality of a day's feeds: CTR, dwell, repeats; added up by all events that came by now.
     Metrics(Metrics),
+    /// What the binary tells of itself: the page of all settings.
+    #[command(subcommand)]
+    Generate(Generate),
 }
 
 /// What answers reads.

@@ -159,6 +159,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         }
         Command::State(asked) => runtime()?.block_on(commands::state::run(&config, &asked, say)),
         Command::Weights(asked) => weights(&asked, &config),
+        Command::Generate(asked) => say(&commands::generate::generate(&asked)?),
         Command::Feed(Feed::Show { user, limit }) => {
             // Most feeds are of v1, for which nobody need be asked.
             let sets = || {
@@ -276,7 +277,8 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
             Command::Weights(Weights::Check { .. })
             | Command::Topology(Topology::Describe)
             | Command::Lab(_)
-            | Command::Health(_),
+            | Command::Health(_)
+            | Command::Generate(_),
         )
         | None => &[],
         Some(Command::Weights(_) | Command::Topology(Topology::Plan { .. })) => &[Need::Kafka],

@@ -6,6 +6,7 @@ pub mod clickhouse;
 pub mod dlq;
 pub mod doctor;
 pub mod explain;
+pub mod generate;
 pub mod health;
 mod known_schemas;
 pub mod lab;
