@@ -14,6 +14,7 @@ mod doctor;
 mod failing;
 mod feed;
 mod forgetting;
+mod kubernetes;
 mod load;
 mod log;
 mod metrics;
