@@ -101,7 +101,7 @@ pub enum Command {
     Weights(Weights),
     /// The quality of a day's feeds: CTR, dwell, repeats; added up by all events that came by now.
     Metrics(Metrics),
-    /// What the binary tells of itself: the page of all settings.
+    /// What the binary tells of itself: the page of all settings, man pages, completions of a shell.
     #[command(subcommand)]
     Generate(Generate),
 }
