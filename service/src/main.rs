@@ -129,12 +129,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         }
         Command::Token(asked) => say(&signed(&config, &asked)?),
         Command::Topics(asked) => topics(&asked, &config),
-        Command::Schema(asked) => say(&match asked {
-            Schema::List => commands::schema::list(&config)?,
-            Schema::Show(of) => commands::schema::show(&of.topic)?,
-            Schema::Check(of) => commands::schema::check(&config, of.file.as_deref())?,
-            Schema::Register(of) => commands::schema::register(&config, of.file.as_deref())?,
-        }),
+        Command::Schema(asked) => schemas(&asked, &config),
         Command::ClickHouse(ClickHouse::Migrate { dry_run, unlock }) => {
             let migrated = commands::clickhouse::migrate(&config, dry_run, unlock);
             say(&runtime()?.block_on(migrated)?)
@@ -235,6 +230,16 @@ fn topics(asked: &Topics, config: &Config) -> Result<(), Failed> {
         }
         Topics::Gc(asked) => say(&commands::topics::gc::collect(&*broker, config, asked)?),
     }
+}
+
+/// Schemas, listed, shown, checked, registered.
+fn schemas(asked: &Schema, config: &Config) -> Result<(), Failed> {
+    say(&match asked {
+        Schema::List => commands::schema::list(config)?,
+        Schema::Show(of) => commands::schema::show(&of.topic)?,
+        Schema::Check(of) => commands::schema::check(config, of.file.as_deref())?,
+        Schema::Register(of) => commands::schema::register(config, of.file.as_deref())?,
+    })
 }
 
 /// Weight sets, asked about or put.

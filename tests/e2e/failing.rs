@@ -129,7 +129,7 @@ fn without_kafka_reads_go_on(world: &mut World) {
     told(world, "kafka", false);
     assert_eq!(world.feed(READER).source(), "redis");
     assert!(!world.ready().0, "{:?}", world.ready());
-    assert!(world.is_ready_for_reads(), "{:?}", world.ready());
+    assert!(world.ready_for("/reads").0, "{:?}", world.ready());
     let (status, body) = like(world);
     assert_eq!((status, &body["error"]["code"]), (503, &json!("unavailable")), "{body}");
     world.start_server(Part::Kafka);

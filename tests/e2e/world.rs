@@ -347,15 +347,11 @@ impl World {
 
     /// Whether the API is ready, and what it says of its components.
     pub fn ready(&self) -> (bool, Value) {
-        self.readiness("ready")
+        self.ready_for("")
     }
 
-    pub fn is_ready_for_reads(&self) -> bool {
-        self.readiness("ready/reads").0
-    }
-
-    fn readiness(&self, path: &str) -> (bool, Value) {
-        let url = format!("http://127.0.0.1:{}/{path}", self.ports.internal);
+    pub fn ready_for(&self, what: &str) -> (bool, Value) {
+        let url = format!("http://127.0.0.1:{}/ready{what}", self.ports.internal);
         let (status, body) = curl(&[&url], None, None);
         (status == 200, body)
     }
