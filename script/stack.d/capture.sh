@@ -24,6 +24,8 @@ capture_converters() { # variant
     *-schema) converters=$(connect_converters json true) ;;
     *) converters=$(connect_converters json) ;;
   esac
+  # Of every line: what the shell replaces it replaces once, or everywhere.
+  # shellcheck disable=SC2001
   sed 's/\(.*\)=\(.*\)/  "\1": "\2",/' <<<"$converters"
 }
 

@@ -3,6 +3,7 @@
 mod dlq;
 mod feed;
 mod flags;
+mod generate;
 mod lab;
 mod state;
 mod weights;
@@ -19,6 +20,7 @@ use crate::commands::load::Rate;
 pub use dlq::{Chosen, Dlq, Ls, Redrive, Work};
 pub use feed::{Feed, Replay};
 pub use flags::{Flags, Set as SetFlags};
+pub use generate::Generate;
 pub use lab::Lab;
 pub use state::{Asked, State};
 pub use weights::Weights;
@@ -104,6 +106,9 @@ pub enum Command {
     Weights(Weights),
     /// The quality of a day's feeds: CTR, dwell, repeats; added up by all events that came by now.
     Metrics(Metrics),
+    /// What the binary tells of itself: the page of all settings, man pages, completions of a shell.
+    #[command(subcommand)]
+    Generate(Generate),
 }
 
 /// What answers reads.

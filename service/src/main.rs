@@ -132,12 +132,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         }
         Command::Token(asked) => say(&signed(&config, &asked)?),
         Command::Topics(asked) => topics(&asked, &config),
-        Command::Schema(asked) => say(&match asked {
-            Schema::List => commands::schema::list(&config)?,
-            Schema::Show(of) => commands::schema::show(&of.topic)?,
-            Schema::Check(of) => commands::schema::check(&config, of.file.as_deref())?,
-            Schema::Register(of) => commands::schema::register(&config, of.file.as_deref())?,
-        }),
+        Command::Schema(asked) => schemas(&asked, &config),
         Command::ClickHouse(ClickHouse::Migrate { dry_run, unlock }) => {
             let migrated = commands::clickhouse::migrate(&config, dry_run, unlock);
             say(&runtime()?.block_on(migrated)?)
@@ -161,6 +156,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&commands::flags::run(&*kafka(&config)?, &config.app, &asked)?)
         }
         Command::Weights(asked) => weights(&asked, &config),
+        Command::Generate(asked) => say(&commands::generate::generate(&asked)?),
         Command::Feed(Feed::Show { user, limit }) => {
             // Most feeds are of v1, for which nobody need be asked.
             let sets = || followed_topic::read(&*kafka(&config)?, &config.app);
@@ -240,6 +236,16 @@ fn topics(asked: &Topics, config: &Config) -> Result<(), Failed> {
     }
 }
 
+/// Schemas, listed, shown, checked, registered.
+fn schemas(asked: &Schema, config: &Config) -> Result<(), Failed> {
+    say(&match asked {
+        Schema::List => commands::schema::list(config)?,
+        Schema::Show(of) => commands::schema::show(&of.topic)?,
+        Schema::Check(of) => commands::schema::check(config, of.file.as_deref())?,
+        Schema::Register(of) => commands::schema::register(config, of.file.as_deref())?,
+    })
+}
+
 /// Weight sets, asked about or put.
 fn weights(asked: &Weights, config: &Config) -> Result<(), Failed> {
     let remembers_shown = config.remembers_shown;
@@ -282,7 +288,8 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
             Command::Weights(Weights::Check { .. })
             | Command::Topology(Topology::Describe)
             | Command::Lab(_)
-            | Command::Health(_),
+            | Command::Health(_)
+            | Command::Generate(_),
         )
         | None => &[],
         Some(Command::Weights(_) | Command::Topology(Topology::Plan { .. })) => &[Need::Kafka],

@@ -57,10 +57,11 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
 }
 
-/// Whether [`ensure_keys`] would make the pair of files: there is neither. Keys for RS256 are never made here.
+/// Whether [`ensure_keys`] would make the pair of files: there is neither, and keys are looked for in files. Keys for RS256 are
+/// never made here.
 pub fn makes_keys(auth: &Auth) -> bool {
     let is_there = auth.signing_key_file.exists() || auth.key_file.exists();
-    !is_there && auth.algorithm == Algorithm::EdDsa
+    !is_there && auth.algorithm == Algorithm::EdDsa && auth.jwks_url.is_none()
 }
 
 /// Makes the pair of files if there is neither; else leaves them as they are.
@@ -153,6 +154,13 @@ mod tests {
         let public = fs::read(&auth.key_file).unwrap();
         ensure_keys(&auth).unwrap();
         assert_eq!(fs::read(&auth.key_file).unwrap(), public);
+        let elsewhere = Auth {
+            jwks_url: Some("https://login.example.com/jwks.json".to_owned()),
+            signing_key_file: folder.path().join("none"),
+            key_file: folder.path().join("none"),
+            ..auth.clone()
+        };
+        assert!(!makes_keys(&elsewhere), "keys are published");
         let user = Uuid::from_bytes([7; 16]);
         let token = sign(&auth, user, &["ingest".to_owned()], 60).unwrap();
         let verifier = Verifier::new(&auth).unwrap();

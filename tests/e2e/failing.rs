@@ -118,7 +118,7 @@ fn without_postgres_only_its_timeline_is_missing(world: &mut World) {
     poll_until(LONG, || (timeline(world).0 == 200).then_some(())).unwrap();
 }
 
-/// Reads are answered, events are refused, and a load balancer is told to send them elsewhere.
+/// Reads are answered, events are refused, and a load balancer is told to send them elsewhere, unless it asks for reads alone.
 fn without_kafka_reads_go_on(world: &mut World) {
     let token = world.token(READER);
     let like = |world: &World| {
@@ -129,6 +129,7 @@ fn without_kafka_reads_go_on(world: &mut World) {
     told(world, "kafka", false);
     assert_eq!(world.feed(READER).source(), "redis");
     assert!(!world.ready().0, "{:?}", world.ready());
+    assert!(world.ready_for("/reads").0, "{:?}", world.ready());
     let (status, body) = like(world);
     assert_eq!((status, &body["error"]["code"]), (503, &json!("unavailable")), "{body}");
     world.start_server(Part::Kafka);

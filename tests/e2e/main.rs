@@ -16,6 +16,7 @@ mod failing;
 mod feed;
 mod flags;
 mod forgetting;
+mod kubernetes;
 mod load;
 mod log;
 mod metrics;

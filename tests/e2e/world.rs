@@ -355,8 +355,12 @@ impl World {
 
     /// Whether the API is ready, and what it says of its components.
     pub fn ready(&self) -> (bool, Value) {
-        let (status, body) =
-            curl(&[&format!("http://127.0.0.1:{}/ready", self.ports.internal)], None, None);
+        self.ready_for("")
+    }
+
+    pub fn ready_for(&self, what: &str) -> (bool, Value) {
+        let url = format!("http://127.0.0.1:{}/ready{what}", self.ports.internal);
+        let (status, body) = curl(&[&url], None, None);
         (status == 200, body)
     }
 

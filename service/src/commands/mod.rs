@@ -7,6 +7,7 @@ pub mod dlq;
 pub mod doctor;
 pub mod explain;
 pub mod flags;
+pub mod generate;
 pub mod health;
 mod json;
 mod known_schemas;

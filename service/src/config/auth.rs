@@ -21,7 +21,9 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    const ALL: [Self; 3] = [Self::EdDsa, Self::Es256, Self::Rs256];
+    /// By their names; the first unless told.
+    const ALL: [(&str, Self); 3] =
+        [(EDDSA, Self::EdDsa), ("ES256", Self::Es256), ("RS256", Self::Rs256)];
 
     /// As RFC 7518 and RFC 8037 call it.
     pub const fn name(self) -> &'static str {
@@ -43,11 +45,7 @@ impl Algorithm {
 
     /// The one that the setting `name` has in words.
     fn read(from: &mut ConfigValues, (name, text): (&str, &str)) -> Self {
-        let found = Self::ALL.into_iter().find(|algorithm| algorithm.name() == text);
-        found.unwrap_or_else(|| {
-            from.fault(name, &format!("is EdDSA, ES256 or RS256, found {text:?}"));
-            Self::EdDsa
-        })
+        from.chosen(name, text, &Self::ALL).unwrap_or(Self::EdDsa)
     }
 }
 
@@ -96,8 +94,8 @@ pub enum KeyPlace {
 
 impl Auth {
     pub(super) fn read(from: &mut ConfigValues) -> Self {
-        let text = from.text("auth.algorithm", EDDSA);
-        let algorithm = Algorithm::read(from, ("auth.algorithm", &text));
+        let [default, rest @ ..] = Algorithm::ALL;
+        let algorithm = from.choice("auth.algorithm", default, &rest);
         let jwks_url = from.text("auth.jwks_url", "");
         let jwks_url = (!jwks_url.is_empty()).then_some(jwks_url);
         if let Some(words) = jwks_url.as_deref().and_then(wrong_url) {

@@ -177,16 +177,8 @@ fn tls(
 }
 
 fn forwarded(from: &mut ConfigValues) -> Forwarded {
-    match from.text("http.forwarded", "none").as_str() {
-        "none" => Forwarded::Nothing,
-        "forwarded" => Forwarded::Rfc7239,
-        "x-forwarded-for" => Forwarded::XForwardedFor,
-        other => {
-            let words = "is none, forwarded or x-forwarded-for, found";
-            from.fault("http.forwarded", &format!("{words} {other:?}"));
-            Forwarded::Nothing
-        }
-    }
+    let others = [("forwarded", Forwarded::Rfc7239), ("x-forwarded-for", Forwarded::XForwardedFor)];
+    from.choice("http.forwarded", ("none", Forwarded::Nothing), &others)
 }
 
 fn trusted_proxies(from: &mut ConfigValues) -> Vec<IpNet> {

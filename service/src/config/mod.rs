@@ -8,10 +8,12 @@ mod admin;
 mod auth;
 mod clickhouse;
 mod http;
+mod reference;
 mod registry;
 #[cfg(test)]
 mod tests;
 mod values;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,7 +35,7 @@ pub use auth::{Algorithm, Auth, IssuerSettings, KeyPlace};
 pub use clickhouse::ClickHouse;
 pub use http::{Forwarded, HEAD_BYTES_HARD, HEADERS_HARD, Http, PerAddress, TlsFiles, Waits};
 pub use registry::Registry;
-use values::ConfigValues;
+use values::{ConfigValues, KnownSettings};
 
 /// The configuration file.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +93,7 @@ pub struct Config {
     /// When a tier is left alone.
     pub breaker: Breaker,
     shown: String,
+    known: KnownSettings,
 }
 
 /// The cluster.
@@ -213,6 +216,7 @@ impl Config {
             state: state(&mut from),
             breaker: breaker(&mut from),
             shown: String::new(),
+            known: KnownSettings::new(),
         };
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
             from.fault("state.secret_file", "is needed where http.internal_listen is not loopback");
@@ -229,13 +233,18 @@ impl Config {
         for Fault { name, words } in lacks(&config) {
             from.fault(name, &words);
         }
-        config.shown = from.finish()?;
+        (config.shown, config.known) = from.finish()?;
         Ok(config)
     }
 
     /// Every setting with its value and where it came from, as TOML with dotted names.
     pub fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// The page that says of every setting what it means, as Markdown: `docs/configuration.md`.
+    pub fn reference() -> Result<String, String> {
+        reference::page(&Self::read(None, std::iter::empty(), |_| Vec::new())?.known)
     }
 }
 
@@ -279,9 +288,11 @@ fn bootstrap(from: &mut ConfigValues) -> String {
 
 fn worker(from: &mut ConfigValues) -> Worker {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = from.within("worker.threads", cores.min(256), 1..=256);
+    from.by_default("worker.threads", "the machine's cores");
     Worker {
         state_dir: from.filled("worker.state_dir", "state").into(),
-        threads: from.within("worker.threads", cores.min(256), 1..=256),
+        threads,
         memory: from.size("worker.memory", ByteSize::gib(1), ByteSize::mib(64)..=ByteSize::tib(1)),
         rebuild_stores: from.parsed("worker.rebuild_stores", false),
         feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=u32::MAX),
@@ -291,14 +302,8 @@ fn worker(from: &mut ConfigValues) -> Worker {
 
 fn trending(from: &mut ConfigValues) -> Formula {
     let points_max = from.within("trending.points_per_person_max", 1, 1..=1_000);
-    match from.text("trending.score", "interactions").as_str() {
-        "interactions" => Formula::Interactions,
-        "people" => Formula::People { points_max },
-        other => {
-            from.fault("trending.score", &format!("is interactions or people, found {other:?}"));
-            Formula::Interactions
-        }
-    }
+    let people = ("people", Formula::People { points_max });
+    from.choice("trending.score", ("interactions", Formula::Interactions), &[people])
 }
 
 fn suggestions(from: &mut ConfigValues) -> Option<SuggestionWeights> {
@@ -333,14 +338,7 @@ fn postgres(from: &mut ConfigValues) -> Option<Remote> {
 }
 
 fn events_in_avro(from: &mut ConfigValues) -> bool {
-    match from.text("events.format", "json").as_str() {
-        "json" => false,
-        "avro" => true,
-        other => {
-            from.fault("events.format", &format!("is json or avro, found {other:?}"));
-            false
-        }
-    }
+    from.choice("events.format", ("json", false), &[("avro", true)])
 }
 
 fn breaker(from: &mut ConfigValues) -> Breaker {

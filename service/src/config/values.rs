@@ -36,10 +36,23 @@ struct Setting {
     origin: Origin,
 }
 
+/// What may stand where a value is read, and what stands there unless told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What it may be.
+    pub takes: String,
+    /// What holds unless told; empty if nothing does.
+    pub default: String,
+}
+
+/// The settings that were read, by their names.
+pub type KnownSettings = BTreeMap<String, Known>;
+
 /// Named values.
 pub struct ConfigValues {
     given: BTreeMap<String, Setting>,
     shown: BTreeMap<String, (String, Origin)>,
+    known: KnownSettings,
     faults: BTreeMap<String, String>,
 }
 
@@ -49,8 +62,12 @@ impl ConfigValues {
         file: Option<File<'_>>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Self {
-        let mut of =
-            Self { given: BTreeMap::new(), shown: BTreeMap::new(), faults: BTreeMap::new() };
+        let mut of = Self {
+            given: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            known: KnownSettings::new(),
+            faults: BTreeMap::new(),
+        };
         if let Some(File { path, text }) = file {
             match text.parse::<toml::Table>() {
                 Ok(table) => of.flatten("", &table),
@@ -119,9 +136,32 @@ impl ConfigValues {
         self.given.contains_key(name)
     }
 
+    /// One of several, by their words.
+    pub fn choice<T: Copy>(
+        &mut self,
+        name: &'static str,
+        default: (&str, T),
+        others: &[(&str, T)],
+    ) -> T {
+        let text = self.text(name, default.0);
+        let all: Vec<_> = [default].iter().chain(others).copied().collect();
+        self.takes(name, one_of(&all));
+        self.chosen(name, &text, &all).unwrap_or(default.1)
+    }
+
+    /// The one of `all` that `text` says; none is a fault.
+    pub fn chosen<T: Copy>(&mut self, name: &str, text: &str, all: &[(&str, T)]) -> Option<T> {
+        let found = all.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            self.fault(name, &format!("is {}, found {text:?}", one_of(all)));
+        }
+        found.map(|(_, choice)| *choice)
+    }
+
     /// Texts separated by commas; none unless given.
     pub fn list(&mut self, name: &'static str) -> Vec<String> {
         let text = self.text(name, "");
+        self.takes(name, "a list of texts");
         let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
         texts.map(str::to_owned).collect()
     }
@@ -129,6 +169,7 @@ impl ConfigValues {
     /// URLs separated by commas, to which a path can be appended; none unless given.
     pub fn urls(&mut self, name: &'static str) -> Vec<String> {
         let urls = self.list(name).into_iter();
+        self.takes(name, "a list of URLs");
         urls.map(|url| url.trim_end_matches('/').to_owned()).collect()
     }
 
@@ -137,6 +178,7 @@ impl ConfigValues {
         let setting = self.take(name, "");
         let shown = if setting.text.is_empty() { "" } else { SECRET };
         self.shown.insert(name.to_owned(), (shown.to_owned(), setting.origin));
+        self.takes(name, "a secret text");
         (!setting.text.is_empty()).then_some(setting.text)
     }
 
@@ -144,6 +186,7 @@ impl ConfigValues {
     /// is never printed.
     pub fn table(&mut self, table: &str, known: &[&str]) -> BTreeMap<String, String> {
         let prefix = format!("{table}.");
+        self.known_below(&format!("{prefix}<option>"), &format!("one of {}", known.join(", ")));
         let mut texts = BTreeMap::new();
         let below = |name: &String, _: &mut Setting| name.starts_with(&prefix);
         for (name, Setting { text, origin }) in self.given.extract_if(.., below).collect::<Vec<_>>()
@@ -167,6 +210,9 @@ impl ConfigValues {
         known: &[&str],
     ) -> BTreeMap<String, BTreeMap<String, String>> {
         let prefix = format!("{table}.");
+        for short in known {
+            self.known_below(&format!("{prefix}<name>.{short}"), "a text");
+        }
         let mut tables: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         let below = |name: &String, _: &mut Setting| name.starts_with(&prefix);
         for (name, Setting { text, origin }) in self.given.extract_if(.., below).collect::<Vec<_>>()
@@ -187,18 +233,21 @@ impl ConfigValues {
     pub fn name(&mut self, name: &'static str, default: &str) -> String {
         let text = self.text(name, default);
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let takes = "1 to 100 of A-Z a-z 0-9 . _ -";
         if text.is_empty() || text.len() > 100 || !text.chars().all(fits) {
-            self.fault(name, "is 1 to 100 of A-Z a-z 0-9 . _ -");
+            self.fault(name, &format!("is {takes}"));
         }
+        self.takes(name, takes);
         text
     }
 
     /// Where to listen: names are not resolved.
     pub fn address(&mut self, name: &'static str, default: SocketAddr) -> SocketAddr {
         let text = self.text(name, &default.to_string());
+        let takes = "an IP address and a port, such as 127.0.0.1:8080";
+        self.takes(name, takes);
         text.parse().unwrap_or_else(|_| {
-            let words = "is an IP address and a port, such as 127.0.0.1:8080";
-            self.fault(name, &format!("{words}, found {text:?}"));
+            self.fault(name, &format!("is {takes}, found {text:?}"));
             default
         })
     }
@@ -209,6 +258,7 @@ impl ConfigValues {
         T: FromStr<Err: Display> + Display,
     {
         let text = self.text(name, &default.to_string());
+        self.takes(name, std::any::type_name::<T>());
         match text.parse() {
             Ok(value) => value,
             Err(fault) => {
@@ -225,9 +275,10 @@ impl ConfigValues {
     {
         let text = self.text(name, &default.to_string());
         let value = text.parse().ok().filter(|value| bounds.contains(value));
+        let takes = format!("a number from {} to {}", bounds.start(), bounds.end());
+        self.takes(name, takes.as_str());
         value.unwrap_or_else(|| {
-            let (least, most) = bounds.into_inner();
-            self.fault(name, &format!("is a number from {least} to {most}, found {text:?}"));
+            self.fault(name, &format!("is {takes}, found {text:?}"));
             default
         })
     }
@@ -241,10 +292,10 @@ impl ConfigValues {
     ) -> usize {
         let text = self.text(name, &default.to_string());
         let size = text.parse().ok().filter(|size| bounds.contains(size));
+        let takes = format!("a size from {} to {}, such as 512MiB", bounds.start(), bounds.end());
+        self.takes(name, takes.as_str());
         let size = size.unwrap_or_else(|| {
-            let (least, most) = (bounds.start(), bounds.end());
-            let words = format!("is a size from {least} to {most}, such as 512MiB, found {text:?}");
-            self.fault(name, &words);
+            self.fault(name, &format!("is {takes}, found {text:?}"));
             default
         });
         usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
@@ -255,13 +306,20 @@ impl ConfigValues {
         Duration::from_millis(self.within(name, default, 1..=86_400_000))
     }
 
+    /// Says in words what holds unless told, where that depends on the machine.
+    pub fn by_default(&mut self, name: &'static str, words: &str) {
+        if let Some(known) = self.known.get_mut(name) {
+            words.clone_into(&mut known.default);
+        }
+    }
+
     /// Notes a fault; the first of a name is the one reported.
     pub fn fault(&mut self, name: &str, words: &str) {
         self.faults.entry(name.to_owned()).or_insert_with(|| words.to_owned());
     }
 
-    /// What holds, one setting a line; or every fault, one a line.
-    pub fn finish(mut self) -> Result<String, String> {
+    /// What holds, one setting a line, and the settings that there are; or every fault, one a line.
+    pub fn finish(mut self) -> Result<(String, KnownSettings), String> {
         for (name, Setting { origin, .. }) in std::mem::take(&mut self.given) {
             let origin = format!("{origin:?}").to_lowercase();
             self.fault(&name, &format!("is no setting, found in the {origin}"));
@@ -277,18 +335,46 @@ impl ConfigValues {
             let origin = format!("{origin:?}").to_lowercase();
             let _ = writeln!(lines, "{name} = {text:?}  # {origin}");
         }
-        Ok(lines)
+        Ok((lines, self.known))
+    }
+
+    fn takes(&mut self, name: &str, takes: impl Into<String>) {
+        if let Some(known) = self.known.get_mut(name) {
+            known.takes = takes.into();
+        }
+    }
+
+    /// Notes settings of a table whose names are not all known.
+    fn known_below(&mut self, name: &str, takes: &str) {
+        let known = Known { takes: takes.to_owned(), default: String::new() };
+        self.known.insert(name.to_owned(), known);
     }
 
     fn take(&mut self, name: &str, default: &str) -> Setting {
+        let known = Known { takes: "a text".to_owned(), default: default.to_owned() };
+        self.known.insert(name.to_owned(), known);
         let setting = self.given.remove(name);
         setting.unwrap_or_else(|| Setting { text: default.to_owned(), origin: Origin::Default })
     }
 }
 
+/// The variable of the setting `name`.
+pub fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.replace('.', "__").to_uppercase())
+}
+
 /// The line, from 1, of the byte at `position`.
 fn line_of(text: &str, position: usize) -> usize {
     text.bytes().take(position).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// "a, b or c".
+fn one_of<T>(all: &[(&str, T)]) -> String {
+    let words: Vec<_> = all.iter().map(|(word, _)| *word).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some(_) | None => words.concat(),
+    }
 }
 
 /// The texts of a list, separated by commas; else the first item that is no text.

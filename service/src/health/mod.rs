@@ -97,7 +97,15 @@ impl Health {
 
 /// Whether requests can be answered: Kafka and any tier are up.
 pub fn is_ready(seen: &BTreeMap<&'static str, Seen>) -> bool {
-    let up = |component: &str| seen.get(component).is_some_and(|seen| seen.up);
     let reads = TIERS.into_iter().any(|tier| seen.contains_key(tier));
-    up(KAFKA) && (!reads || TIERS.into_iter().any(up))
+    is_up(seen, KAFKA) && (!reads || answers_reads(seen))
+}
+
+/// Whether reads can be answered, which need no Kafka: any tier is up.
+pub fn answers_reads(seen: &BTreeMap<&'static str, Seen>) -> bool {
+    TIERS.into_iter().any(|tier| is_up(seen, tier))
+}
+
+fn is_up(seen: &BTreeMap<&'static str, Seen>, component: &str) -> bool {
+    seen.get(component).is_some_and(|seen| seen.up)
 }

@@ -18,7 +18,7 @@ use warp::{Filter, Reply};
 
 use super::parameter::{Given, Number, Parameter, Text, number};
 use super::{READING, Refusal, json, none_of, raw_query, recover, stores, with};
-use crate::health::{Health, Seen, is_ready};
+use crate::health::{Health, Seen, answers_reads, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, Asked, PUBLISHED, StateFault, StateFeeds};
 use crate::secrets::Secrets;
@@ -108,13 +108,12 @@ pub fn internal(
     of: &Arc<Internal>,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     let health = warp::path!("health").and(warp::get()).map(|| "ok\n".into_response());
-    let ready = warp::path!("ready").and(warp::get()).and(with(of)).map(|of: Arc<Internal>| {
-        let components = of.health.seen();
-        let draining = of.health.is_draining();
-        let ready = !draining && is_ready(&components);
-        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        json(status, &Ready { ready, draining, components }, Uuid::new_v4())
-    });
+    let ready = warp::path!("ready").and(warp::get()).and(with(of));
+    let ready = ready.map(|of: Arc<Internal>| readiness(&of.health, is_ready));
+    // For whoever takes a process away that is not ready: without Kafka all of them would go, and reads with them.
+    let reads = warp::path!("ready" / "reads").and(warp::get()).and(with(of));
+    let reads = reads.map(|of: Arc<Internal>| readiness(&of.health, answers_reads));
+    let ready = ready.or(reads).unify();
     let metrics = warp::path!("metrics")
         .and(warp::get())
         .and(with(of))
@@ -133,10 +132,20 @@ pub fn internal(
             },
         );
     let routes = health.or(ready).unify().or(metrics).unify().or(state).unify();
-    let others = warp::path!("health").or(warp::path!("ready")).unify();
+    let ready = warp::path!("ready").or(warp::path!("ready" / "reads")).unify();
+    let others = warp::path!("health").or(ready).unify();
     let others = others.or(warp::path!("metrics")).unify().and(none_of(READING));
     // No route of these takes a body.
     routes.or(others).unify().recover(|rejection| recover(rejection, 0))
+}
+
+/// What was last seen of each component, and whether that is enough.
+fn readiness(health: &Health, is_enough: fn(&BTreeMap<&'static str, Seen>) -> bool) -> Response {
+    let components = health.seen();
+    let draining = health.is_draining();
+    let ready = !draining && is_enough(&components);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &Ready { ready, draining, components }, Uuid::new_v4())
 }
 
 fn bytes(body: Vec<u8>, kind: &'static str) -> Response {

@@ -65,6 +65,24 @@ async fn ready_while_kafka_and_any_tier_answer() {
 }
 
 #[tokio::test]
+async fn ready_for_reads_while_any_tier_answers_whatever_kafka_does_until_it_drains() {
+    let world = World::new();
+    let of = internals(&world, None, None);
+    let status = async || ask(&of, "/ready/reads").await.0;
+    assert_eq!(status().await, StatusCode::SERVICE_UNAVAILABLE, "nothing was seen yet");
+    of.health.note("kafka", seen(false));
+    of.health.note("redis", seen(true));
+    assert_eq!(status().await, StatusCode::OK);
+    of.health.note("redis", seen(false));
+    assert_eq!(status().await, StatusCode::SERVICE_UNAVAILABLE);
+    of.health.note("postgres", seen(true));
+    assert_eq!(status().await, StatusCode::OK);
+    of.health.drain();
+    assert_eq!(status().await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ask(&of, "/ready/writes").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn ready_shows_how_far_the_engine_is_behind_and_is_ready_all_the_same() {
     let world = World::new();
     let of = internals(&world, None, None);
