@@ -22,6 +22,8 @@ mod page;
 mod poison;
 mod preferences;
 mod producers;
+mod proofs;
+mod readers;
 mod scaling;
 mod secured;
 mod silences;
