@@ -57,7 +57,7 @@ impl Golden {
 
 /// The schemas of the captures, as their registry knew them, and those written by hand.
 #[derive(Debug)]
-struct Written;
+pub(crate) struct Written;
 
 impl SchemaById for Written {
     fn schema(&self, id: u32) -> Lookup {

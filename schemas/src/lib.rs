@@ -35,6 +35,9 @@ mod follow;
 #[cfg(test)]
 mod forms;
 #[cfg(test)]
+#[path = "../../tests/fuzz/contract.rs"]
+mod fuzz;
+#[cfg(test)]
 mod golden;
 mod gone;
 mod ids;

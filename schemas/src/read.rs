@@ -43,7 +43,11 @@ impl Wire for Read {
         let mut read =
             Self { at_ms: cursor.i64("at")?, miss: cursor.flag("miss")?, served: vec![] };
         if format == WITH_POSTS {
-            for _ in 0..cursor.u8("n")? {
+            let count = cursor.u8("n")?;
+            if count == 0 {
+                return Err(cursor.fault("n", "1 to 255", count));
+            }
+            for _ in 0..count {
                 read.served.push(PostId(cursor.bytes("post")?));
             }
         }
@@ -66,5 +70,12 @@ mod tests {
         assert_round_trip(&Read { at_ms: -1, miss: true, served: vec![] }, 10);
         let served = vec![PostId([1; 16]), PostId([2; 16])];
         assert_round_trip(&Read { at_ms: -1, miss: false, served }, 11 + 32);
+    }
+
+    #[test]
+    fn a_read_that_showed_nothing_has_no_second_form() {
+        let bytes = [WITH_POSTS, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let poison = Read::decode(&bytes).unwrap_err().to_string();
+        assert_eq!(poison, "decode read: n: expected 1 to 255, found 0");
     }
 }

@@ -19,6 +19,8 @@ pub struct Asked {
     pub caller: usize,
     /// When it was sent.
     pub at: Instant,
+    /// How long it took.
+    pub took: Duration,
     /// The status; 0 if nobody answered.
     pub status: u16,
     /// Who answered, by its own word.
@@ -72,7 +74,7 @@ async fn ask(
 ) -> Asked {
     let at = Instant::now();
     let request = Request::get(url).header("authorization", format!("Bearer {token}"));
-    let mut asked = Asked { caller, at, status: 0, source: String::new() };
+    let mut asked = Asked { caller, at, took: Duration::ZERO, status: 0, source: String::new() };
     if let Ok(answer) = client.request(request.body(Empty::new()).unwrap()).await {
         let status = answer.status().as_u16();
         if let Ok(body) = answer.into_body().collect().await {
@@ -81,5 +83,6 @@ async fn ask(
             asked.status = status;
         }
     }
+    asked.took = at.elapsed();
     asked
 }

@@ -27,6 +27,8 @@ mod poison;
 mod preferences;
 mod producers;
 mod prometheus;
+mod proofs;
+mod readers;
 mod scaling;
 mod secured;
 mod silences;

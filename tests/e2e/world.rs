@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -87,7 +87,8 @@ impl World {
         Self::on(stack.unwrap(), settings)
     }
 
-    fn on(stack: Stack, settings: &[(&'static str, &'static str)]) -> Self {
+    /// On servers that are there, with these settings beside those that every process gets.
+    pub fn on(stack: Stack, settings: &[(&'static str, &'static str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("secret"), "between-ourselves").unwrap();
         let sql = fs::read_to_string(repository().join("schemas/sql/postgres.sql")).unwrap();
@@ -199,6 +200,19 @@ impl World {
         let mut command = Command::new("psql");
         command.args([self.stack.postgres(), "-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(file);
         Process::spawn(&mut command, self.dir.path().join(format!("{name}.log"))).unwrap()
+    }
+
+    /// Has a statement run beside the test, for as long as it takes.
+    pub fn sql_beside(&self, statement: &str) -> Process {
+        let mut command = Command::new("psql");
+        command.args([self.stack.postgres(), "-q", "-c", statement]);
+        Process::spawn(&mut command, self.dir.path().join("beside.log")).unwrap()
+    }
+
+    /// What a server has written into its log.
+    pub fn server_log(&self, part: Part) -> String {
+        let name = format!("{part:?}.log").to_lowercase();
+        fs::read_to_string(self.stack.dir().join(name)).unwrap()
     }
 
     /// The only value that PostgreSQL answers to a question, as text.
@@ -519,6 +533,19 @@ impl World {
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
+    /// Whether the API process has nothing to do for some time: what was sent to it has come.
+    pub fn api_rests(&self) -> bool {
+        let id = self.api.as_ref().unwrap().id();
+        let ticks = || {
+            let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+            let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+            fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum::<u64>()
+        };
+        let before = ticks();
+        let worked = poll_until(Duration::from_secs(1), || (ticks() > before + 2).then_some(()));
+        worked.is_err()
+    }
+
     /// A connection that follows the feed of whoever has this token, once its first event is there.
     pub fn connect_stream(&self, token: &str) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.ports.public)).unwrap();
@@ -541,6 +568,11 @@ impl World {
     /// A folder for what else belongs to the test.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Where the public routes are.
+    pub fn public(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.public))
     }
 
     /// Where the caller's feed is.

@@ -8,6 +8,9 @@
 
 pub mod engagement;
 pub mod feed;
+#[cfg(test)]
+#[path = "../../tests/fuzz/stored.rs"]
+mod fuzz;
 pub mod ingest;
 pub mod layout;
 pub mod live;

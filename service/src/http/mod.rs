@@ -14,6 +14,9 @@ mod events;
 mod explain;
 mod feed;
 pub mod feed_page;
+#[cfg(test)]
+#[path = "../../../tests/fuzz/edge.rs"]
+mod fuzz;
 pub mod internal;
 mod openapi;
 mod page;

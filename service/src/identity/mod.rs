@@ -11,7 +11,7 @@ mod jwks;
 mod keys;
 mod role;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ use crate::edge::tests::{config, until};
 const SUB: &str = "00000000-0000-4000-8000-000000000001";
 
 /// A key pair, as whoever signs has it.
-struct Pair {
+pub struct Pair {
     algorithm: Algorithm,
     private: EncodingKey,
     public_pem: String,
@@ -96,7 +96,7 @@ impl Pair {
     }
 
     /// Signs whatever these parts are.
-    fn sign_parts(&self, header: &str, payload: &str) -> String {
+    pub fn sign_parts(&self, header: &str, payload: &str) -> String {
         let message =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let signature = jsonwebtoken::crypto::sign(
@@ -133,14 +133,14 @@ fn without(name: &str) -> Value {
     claims
 }
 
-struct World {
-    pair: Pair,
+pub struct World {
+    pub pair: Pair,
     verifier: Verifier,
     files: TempDir,
 }
 
 impl World {
-    fn new(algorithm: Algorithm) -> Self {
+    pub fn new(algorithm: Algorithm) -> Self {
         let pair = Pair::new(algorithm);
         let files = tempfile::tempdir().unwrap();
         let path = files.path().join("key");
@@ -152,7 +152,7 @@ impl World {
         Self { pair, verifier: verifier.unwrap(), files }
     }
 
-    async fn caller(&self, token: &str) -> Result<Caller, Unauthenticated> {
+    pub async fn caller(&self, token: &str) -> Result<Caller, Unauthenticated> {
         bearer(&self.verifier, token).await
     }
 }
@@ -549,12 +549,17 @@ async fn keys_of_a_url_follow_upon_each_other_and_names_that_are_made_up_do_not_
     assert!(takes(&second, "2").await);
 }
 
+/// How many keys of a set serve an algorithm.
+pub fn keys_of_set(bytes: &[u8], algorithm: Algorithm) -> Result<usize, String> {
+    super::jwks::read(bytes, algorithm).map(|keys| keys.len())
+}
+
 #[test]
 fn a_set_of_keys_is_taken_for_what_serves() {
     let pair = Pair::new(Algorithm::Es256);
     let read = |keys: Value| {
         let bytes = json!({"keys": keys}).to_string();
-        super::jwks::read(bytes.as_bytes(), Algorithm::Es256).map(|keys| keys.len()).ok()
+        keys_of_set(bytes.as_bytes(), Algorithm::Es256).ok()
     };
     let mut to_encrypt = pair.published("b");
     to_encrypt["use"] = json!("enc");
@@ -564,7 +569,7 @@ fn a_set_of_keys_is_taken_for_what_serves() {
     assert_eq!(read(json!([])), None);
     assert_eq!(read(json!(vec![pair.published("a"); 33])), None);
     for bytes in ["", "{}", "[]", "null", "{\"keys\":7}"] {
-        assert!(super::jwks::read(bytes.as_bytes(), Algorithm::Es256).is_err(), "{bytes}");
+        assert!(keys_of_set(bytes.as_bytes(), Algorithm::Es256).is_err(), "{bytes}");
     }
 }
 

@@ -1,16 +1,19 @@
-//! One client's connection: a thread for each direction, frame by frame.
+//! One client's connection: a thread for each direction, frame by frame, or as bytes come where no Kafka is behind.
 //!
 //! The thread of the requests notes what shall become of which answer before it hands a request on, so the
 //! answer cannot overtake the note.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::frame::{self, Frame};
 use super::{Fault, Faults, Loss};
+
+/// Late answers wait together: as many as were sent meanwhile.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// What both directions know.
 struct Shared {
@@ -40,11 +43,17 @@ pub(super) fn serve(client: TcpStream, faults: &Arc<Faults>) -> io::Result<()> {
     let (from, to) = (broker.try_clone()?, client.try_clone()?);
     let answers = thread::Builder::new().name("proxied-answers".into());
     answers.spawn(move || {
-        let _ = answering.answers(from, &to);
+        let _ = match answering.faults.frames {
+            true => answering.answers(from, &to),
+            false => answering.bytes(from, &to, Faults::linger),
+        };
         let _ = to.shutdown(Shutdown::Both);
     })?;
 
-    let served = shared.requests(client, &broker);
+    let served = match faults.frames {
+        true => shared.requests(client, &broker),
+        false => shared.bytes(client, &broker, |_| {}),
+    };
     let _ = broker.shutdown(Shutdown::Both);
     faults.ended(id);
     served
@@ -66,6 +75,7 @@ impl Shared {
 
     fn answers(&self, mut from: TcpStream, to: &TcpStream) -> io::Result<()> {
         while let Some(frame) = frame::read(&mut from)? {
+            self.faults.linger();
             let fault = frame::correlation(&frame).and_then(|id| self.known().faults.remove(&id));
             match fault {
                 None => self.hand_on(&frame, to)?,
@@ -80,6 +90,24 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    fn bytes(
+        &self,
+        mut from: TcpStream,
+        mut to: &TcpStream,
+        before: fn(&Faults),
+    ) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let length = from.read(&mut chunk)?;
+            let Some(read) = chunk.get(..length).filter(|read| !read.is_empty()) else {
+                return Ok(());
+            };
+            before(&self.faults);
+            self.faults.pass(None);
+            to.write_all(read)?;
+        }
     }
 
     fn hand_on(&self, frame: &Frame, mut to: &TcpStream) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! correlation id and the client's name, and for an answer the correlation id. Frames pass unchanged and
 //! in order. A test may lose the answer to the next request of one kind (the broker has done it, the
 //! client never learns) or write another in its place, stall a client as a broken network would, or cut connections.
+//! Before a server of another protocol bytes pass as they come, and what needs no frames can be done all the same.
 
 mod connection;
 mod frame;
@@ -12,6 +13,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 pub use frame::Api;
 use frame::Request;
@@ -65,9 +67,19 @@ pub struct Proxy {
 impl Proxy {
     /// Listens; connections wait until [`Self::forward_to`] names the broker.
     pub fn bind() -> io::Result<Self> {
+        Self::listening(true)
+    }
+
+    /// The same before a server that does not speak Kafka's protocol.
+    pub fn bind_plain() -> io::Result<Self> {
+        Self::listening(false)
+    }
+
+    fn listening(frames: bool) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let port = listener.local_addr()?.port();
-        let proxy = Self { port, faults: Arc::default(), listening: Mutex::default() };
+        let faults = Arc::new(Faults { frames, ..Faults::default() });
+        let proxy = Self { port, faults, listening: Mutex::default() };
         proxy.listen(listener)?;
         Ok(proxy)
     }
@@ -144,9 +156,17 @@ impl Proxy {
         self.faults.lock().stalled.push(who);
     }
 
-    /// Ends every stall: what was held goes on its way.
+    /// Every answer comes so much later, until [`Self::heal`].
+    pub fn slow(&self, by: Duration) {
+        self.faults.lock().delay = by;
+    }
+
+    /// Ends every stall and delay: what was held goes on its way.
     pub fn heal(&self) {
-        self.faults.lock().stalled.clear();
+        let mut state = self.faults.lock();
+        state.stalled.clear();
+        state.delay = Duration::ZERO;
+        drop(state);
         self.faults.changed.notify_all();
     }
 
@@ -171,6 +191,8 @@ impl Drop for Proxy {
 /// What all connections of one proxy look at.
 #[derive(Debug, Default)]
 struct Faults {
+    /// Whether what passes is read frame by frame.
+    frames: bool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -180,6 +202,7 @@ struct State {
     broker: Option<SocketAddr>,
     armed: Vec<Armed>,
     stalled: Vec<Who>,
+    delay: Duration,
     open: Vec<Open>,
     lost: usize,
     connections: u64,
@@ -227,6 +250,14 @@ impl Faults {
             !state.closed && state.stalled.iter().any(|who| who.includes(client))
         };
         drop(self.changed.wait_while(self.lock(), stalled));
+    }
+
+    /// Waits as long as an answer is late.
+    fn linger(&self) {
+        let state = self.lock();
+        let delay = state.delay;
+        let late = |state: &mut State| !state.closed && !state.delay.is_zero();
+        drop(self.changed.wait_timeout_while(state, delay, late));
     }
 
     /// Remembers a connection for [`Proxy::cut`].
