@@ -34,10 +34,12 @@ mod identity;
 mod instance_client;
 mod limits;
 mod log;
+mod logging;
 mod metrics;
 mod needs;
 mod pour;
 mod read;
+mod reload;
 mod server;
 mod stores;
 mod token;
@@ -45,7 +47,7 @@ mod verify;
 mod weights;
 mod worker;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,13 +58,14 @@ use millstream::broker::Broker;
 use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Serving, Topics, Topology, Weights};
-use config::{Config, File};
+use config::{Config, InForce};
 use failed::Failed;
 use http::feed_page::{self, FeedPage};
+use logging::Logging;
 use needs::Need;
+use reload::{Reloading, Source};
 use server::{Roles, Server};
 
 /// Rows that live for hours lie between those of one batch, and one thread frees what another took: the system's allocator
@@ -72,14 +75,6 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Where the engine runs inside of a command that a person reads, what goes well is no news.
-    let level = match cli.command {
-        Some(Command::Demo(_) | Command::Lab(_) | Command::Feed(Feed::Replay(_))) => "warn",
-        Some(_) | None => "info",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(std::io::stderr().is_terminal()).init();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed(exit, words)) => {
@@ -106,7 +101,16 @@ fn raise_open_files() {
 }
 
 fn run(cli: Cli) -> Result<(), Failed> {
-    let config = read_config(&cli).map_err(|words| Failed(Exit::Usage, words))?;
+    let needs = if cli.print_config { &[] } else { needs(cli.command.as_ref()) };
+    let source = Source::new(cli.config, needs);
+    let is_quiet = matches!(
+        cli.command,
+        Some(Command::Demo(_) | Command::Lab(_) | Command::Feed(Feed::Replay(_)))
+    );
+    let logging = Logging::new(is_quiet);
+    let faulty = |faults| Failed(Exit::Usage, format!("the configuration is faulty\n{faults}"));
+    // To look for what it lacks opens clients, which may have something to tell.
+    let config = source.read(|config| logging.follow(&config.log)).map_err(faulty)?;
     if cli.print_config {
         return say(config.shown());
     }
@@ -116,9 +120,17 @@ fn run(cli: Cli) -> Result<(), Failed> {
     };
     match command {
         Command::Demo(asked) => Ok(demo::run(&asked, config, cluster)?),
-        Command::Run(asked) => serve(&config, Roles { worker: true, api: true }, page(asked)),
-        Command::Worker => serve(&config, Roles { worker: true, api: false }, None),
-        Command::Serve(asked) => serve(&config, Roles { worker: false, api: true }, page(asked)),
+        Command::Run(asked) => {
+            let roles = Roles { worker: true, api: true };
+            serve((config, source, logging), roles, page(asked))
+        }
+        Command::Worker => {
+            serve((config, source, logging), Roles { worker: true, api: false }, None)
+        }
+        Command::Serve(asked) => {
+            let roles = Roles { worker: false, api: true };
+            serve((config, source, logging), roles, page(asked))
+        }
         Command::Load(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             commands::load::run(&asked, &config, &*broker)
@@ -184,20 +196,6 @@ fn signed(config: &Config, asked: &cli::Token) -> Result<String, String> {
     token::ensure_keys(&config.auth)?;
     let token = token::sign(&config.auth, asked.user, &asked.roles, asked.seconds)?;
     Ok(format!("{token}\n"))
-}
-
-fn read_config(cli: &Cli) -> Result<Config, String> {
-    let path = cli.config.clone().or_else(|| std::env::var_os("FEEDMILL_CONFIG").map(Into::into));
-    let text = path
-        .as_ref()
-        .map(|path| std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display())));
-    let text = text.transpose()?;
-    let file = path.as_deref().zip(text.as_deref()).map(|(path, text)| File { path, text });
-    let needs = if cli.print_config { &[] } else { needs(cli.command.as_ref()) };
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Config::read(file, environment, |config| Need::lacks(needs, config))
-        .map_err(|faults| format!("the configuration is faulty\n{faults}"))
 }
 
 /// Every server, asked how it is.
@@ -322,8 +320,12 @@ fn page(asked: Serving) -> Option<FeedPage> {
 }
 
 /// Runs until the process is told to stop, or the engine ends by itself.
-fn serve(config: &Config, roles: Roles, page: Option<FeedPage>) -> Result<(), Failed> {
-    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+fn serve(
+    (config, source, logging): (Config, Source, Logging),
+    roles: Roles,
+    page: Option<FeedPage>,
+) -> Result<(), Failed> {
+    let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
     if roles.api {
         token::ensure_keys(&config.auth)?;
     }
@@ -335,11 +337,14 @@ fn serve(config: &Config, roles: Roles, page: Option<FeedPage>) -> Result<(), Fa
             tracing::warn!("redis.url is not set: feeds are ranked, but not pushed");
         }
         let mut asked = Asked::listen().map_err(|e| e.to_string())?;
-        let server = tokio::select! {
-            started = Server::start(config, broker, roles, page) => started?,
+        let in_force = InForce::new(config);
+        let reloading = Reloading::new(source, in_force.clone(), logging).map_err(|e| e.to_string())?;
+        let mut server = tokio::select! {
+            started = Server::start(in_force, broker, roles, page) => started?,
             // What is under way asks much of the cluster, and none of it need be undone.
             () = asked.wait() => return Ok(()),
         };
+        server.follow(reloading);
         tracing::info!(public = ?server.public, internal = %server.internal, "serving");
         if let Some(public) = server.public.filter(|_| has_page) {
             tracing::info!(url = %format!("http://{public}{}", feed_page::PATH), "feeds can be watched");

@@ -10,6 +10,8 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use crate::reload::ReloadMetrics;
+
 /// What the worker of this process tells, as of now.
 pub struct WorkerReport {
     /// What its engine counts.
@@ -63,6 +65,8 @@ pub struct Metrics {
     pub lagging: IntGauge,
     /// Whether a component answers, as last seen: 1 or 0.
     pub up: IntGaugeVec,
+    /// Readings of the configuration.
+    pub reload: Arc<ReloadMetrics>,
 }
 
 impl Metrics {
@@ -70,8 +74,10 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let counters =
             |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let registry = Registry::new();
         let of = Self {
-            registry: Registry::new(),
+            reload: Arc::new(ReloadMetrics::register(&registry)?),
+            registry,
             worker: OnceLock::new(),
             requests: counters("feedmill_http_requests_total", "Requests.", &["route", "status"])?,
             seconds: HistogramVec::new(

@@ -6,8 +6,13 @@
 
 mod auth;
 mod clickhouse;
+mod effect;
 mod http;
+mod live;
+mod log;
 mod registry;
+mod reload;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -30,7 +35,12 @@ use warp::http::Uri;
 pub use auth::{Algorithm, Auth, IssuerSettings, KeyPlace};
 pub use clickhouse::ClickHouse;
 pub use http::{Forwarded, HEAD_BYTES_HARD, HEADERS_HARD, Http, PerAddress, TlsFiles, Waits};
+pub use live::{InForce, Live};
+pub use log::{Level, Log, LogFormat};
 pub use registry::Registry;
+pub use reload::Reload;
+pub use settings::Change;
+use settings::Settings;
 use values::ConfigValues;
 
 /// The configuration file.
@@ -86,6 +96,9 @@ pub struct Config {
     pub state: State,
     /// When a tier is left alone.
     pub breaker: Breaker,
+    /// What is told of the process.
+    pub log: Log,
+    settings: Settings,
     shown: String,
 }
 
@@ -188,7 +201,10 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
         lacks: impl FnOnce(&Self) -> Vec<Fault>,
     ) -> Result<Self, String> {
-        let mut from = ConfigValues::new(file, environment);
+        Self::of(ConfigValues::new(file, environment), lacks)
+    }
+
+    fn of(mut from: ConfigValues, lacks: impl FnOnce(&Self) -> Vec<Fault>) -> Result<Self, String> {
         let mut config = Self {
             app: from.name("app", "feedmill"),
             kafka: kafka(&mut from),
@@ -206,6 +222,8 @@ impl Config {
             auth: Auth::read(&mut from),
             state: state(&mut from),
             breaker: breaker(&mut from),
+            log: Log::read(&mut from),
+            settings: Settings::default(),
             shown: String::new(),
         };
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
@@ -217,11 +235,12 @@ impl Config {
         for Fault { name, words } in lacks(&config) {
             from.fault(name, &words);
         }
-        config.shown = from.finish()?;
+        config.settings = from.finish()?;
+        config.shown = config.settings.shown();
         Ok(config)
     }
 
-    /// Every setting with its value and where it came from, as TOML with dotted names.
+    /// Every setting with its value, where it came from, and whether a change of it takes effect at once, as TOML with dotted names.
     pub fn shown(&self) -> &str {
         &self.shown
     }

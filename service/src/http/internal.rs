@@ -11,7 +11,6 @@ use schemas::{PostId, RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use uuid::Uuid;
 use warp::http::header::AUTHORIZATION;
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::path::Tail;
@@ -19,10 +18,11 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::parameter::{Given, Number, Parameter, Text, number};
-use super::{READING, Refusal, json, none_of, raw_query, recover, stores, with};
+use super::{READING, Refusal, json, none_of, raw_query, recover, request_id, stores, with};
 use crate::health::{Health, Seen, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, Asked, PUBLISHED, StateFault, StateFeeds};
+use crate::reload;
 use crate::stores::peers::HOP;
 use crate::stores::{Reach, Stores};
 
@@ -102,6 +102,9 @@ struct Ready {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     draining: bool,
     components: BTreeMap<&'static str, Seen>,
+    /// What its file says that is not in force, if there is any of it; no reason to send requests elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<reload::Seen>,
 }
 
 /// The digest that a shown secret is compared by.
@@ -119,7 +122,11 @@ pub fn internal(
         let draining = of.health.is_draining();
         let ready = !draining && is_ready(&components);
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        json(status, &Ready { ready, draining, components }, Uuid::new_v4())
+        json(
+            status,
+            &Ready { ready, draining, components, config: of.health.config.now() },
+            request_id(),
+        )
     });
     let metrics = warp::path!("metrics")
         .and(warp::get())
@@ -264,7 +271,7 @@ impl Internal {
         let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
         let found = read::ask(state, what).await.map_err(unanswered)?;
         let found = found.ok_or_else(Refusal::not_found)?;
-        Ok(json(StatusCode::OK, &found, Uuid::new_v4()))
+        Ok(json(StatusCode::OK, &found, request_id()))
     }
 }
 

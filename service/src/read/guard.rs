@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::breaker::{Admission, Breaker, Mode, Outcome};
-use crate::config;
+use crate::config::{self, Live};
 use crate::metrics::Metrics;
 
 use super::{Source, TierFault};
@@ -26,7 +26,7 @@ pub struct Guard {
     /// How many calls at once.
     pub calls_max: usize,
     /// When it is left alone.
-    pub breaker: config::Breaker,
+    pub breaker: Live<config::Breaker>,
     /// Where its faults are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -57,7 +57,8 @@ pub enum Passed {
 impl<T> Guarded<T> {
     /// `tier`, behind `guard`.
     pub fn new(tier: T, guard: Guard) -> Self {
-        let (breaker, slots) = (Breaker::new(guard.breaker), Semaphore::new(guard.calls_max));
+        let (breaker, slots) =
+            (Breaker::new(guard.breaker.clone()), Semaphore::new(guard.calls_max));
         Self { tier, guard, breaker, slots }
     }
 
@@ -217,7 +218,7 @@ mod tests {
             source: Source::Redis,
             wait: Duration::from_millis(wait_ms),
             calls_max: 1,
-            breaker: config::Breaker { failures: 2, ..config::Breaker::default() },
+            breaker: config::Breaker { failures: 2, ..config::Breaker::default() }.into(),
             metrics: Arc::new(Metrics::new().unwrap()),
         };
         Guarded::new((), guard)
