@@ -101,16 +101,7 @@ fn raise_open_files() {
 }
 
 fn run(cli: Cli) -> Result<(), Failed> {
-    let needs = if cli.print_config { &[] } else { needs(cli.command.as_ref()) };
-    let source = Source::new(cli.config, needs);
-    let is_quiet = matches!(
-        cli.command,
-        Some(Command::Demo(_) | Command::Lab(_) | Command::Feed(Feed::Replay(_)))
-    );
-    let logging = Logging::new(is_quiet);
-    let faulty = |faults| Failed(Exit::Usage, format!("the configuration is faulty\n{faults}"));
-    // To look for what it lacks opens clients, which may have something to tell.
-    let config = source.read(|config| logging.follow(&config.log)).map_err(faulty)?;
+    let (config, following) = begin(&cli)?;
     if cli.print_config {
         return say(config.shown());
     }
@@ -120,17 +111,9 @@ fn run(cli: Cli) -> Result<(), Failed> {
     };
     match command {
         Command::Demo(asked) => Ok(demo::run(&asked, config, cluster)?),
-        Command::Run(asked) => {
-            let roles = Roles { worker: true, api: true };
-            serve((config, source, logging), roles, page(asked))
-        }
-        Command::Worker => {
-            serve((config, source, logging), Roles { worker: true, api: false }, None)
-        }
-        Command::Serve(asked) => {
-            let roles = Roles { worker: false, api: true };
-            serve((config, source, logging), roles, page(asked))
-        }
+        Command::Run(asked) => serve(config, following, (Roles::BOTH, page(asked))),
+        Command::Worker => serve(config, following, (Roles::WORKER, None)),
+        Command::Serve(asked) => serve(config, following, (Roles::API, page(asked))),
         Command::Load(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             commands::load::run(&asked, &config, &*broker)
@@ -189,6 +172,23 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&commands::replay::run(&*broker, &config, &asked)?)
         }
     }
+}
+
+/// What a process needs to follow its configuration.
+type Following = (Source, Logging);
+
+/// Reads what holds, and tells from then on what it says of that.
+fn begin(cli: &Cli) -> Result<(Config, Following), Failed> {
+    let needs = if cli.print_config { &[] } else { needs(cli.command.as_ref()) };
+    let is_quiet = matches!(
+        cli.command,
+        Some(Command::Demo(_) | Command::Lab(_) | Command::Feed(Feed::Replay(_)))
+    );
+    let (source, logging) = (Source::new(cli.config.clone(), needs), Logging::new(is_quiet));
+    // To look for what it lacks opens clients, which may have something to tell.
+    let config = source.read(|config| logging.follow(&config.log));
+    let faulty = |faults| Failed(Exit::Usage, format!("the configuration is faulty\n{faults}"));
+    Ok((config.map_err(faulty)?, (source, logging)))
 }
 
 /// A token, by the local key; the key pair is made if there is none.
@@ -321,9 +321,9 @@ fn page(asked: Serving) -> Option<FeedPage> {
 
 /// Runs until the process is told to stop, or the engine ends by itself.
 fn serve(
-    (config, source, logging): (Config, Source, Logging),
-    roles: Roles,
-    page: Option<FeedPage>,
+    config: Config,
+    (source, logging): Following,
+    (roles, page): (Roles, Option<FeedPage>),
 ) -> Result<(), Failed> {
     let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
     if roles.api {

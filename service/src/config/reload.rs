@@ -133,7 +133,7 @@ mod tests {
         ("state.secret_file", "other"),
         ("state.wait_ms", "1"),
         ("state.workers", "http://worker:9901"),
-        ("suggestions.affinity", "1"),
+        ("suggestions.affinity", "9"),
         ("suggestions.enabled", "false"),
         ("suggestions.followed_max", "1"),
         ("suggestions.friends", "9"),

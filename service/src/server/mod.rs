@@ -60,6 +60,15 @@ pub struct Roles {
     pub api: bool,
 }
 
+impl Roles {
+    /// All of it in one process.
+    pub const BOTH: Self = Self { worker: true, api: true };
+    /// The worker alone.
+    pub const WORKER: Self = Self { worker: true, api: false };
+    /// The API alone.
+    pub const API: Self = Self { worker: false, api: true };
+}
+
 /// A process at work.
 pub struct Server {
     /// Where the public routes listen, if they do.
