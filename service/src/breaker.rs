@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use millstream::Timestamp;
 
-use crate::config;
+use crate::config::{self, Live};
 
 /// What the breaker makes of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +67,8 @@ pub struct Admission {
 }
 
 /// A breaker, shared by all calls to one tier.
-#[derive(Debug)]
 pub struct Breaker {
-    limits: config::Breaker,
+    limits: Live<config::Breaker>,
     state: Mutex<State>,
 }
 
@@ -85,8 +84,8 @@ struct State {
 
 impl Breaker {
     /// A closed one.
-    pub fn new(limits: config::Breaker) -> Self {
-        let failures = VecDeque::with_capacity(limits.failures);
+    pub fn new(limits: impl Into<Live<config::Breaker>>) -> Self {
+        let (limits, failures) = (limits.into(), VecDeque::new());
         let (mode, since) = (Mode::Closed, Timestamp(0));
         let counted = Admission { modes: 0, failures: 0 };
         let state = State { mode, since, failures, trying: false, counted };
@@ -96,7 +95,7 @@ impl Breaker {
     /// Whether a call may be made now. Whoever is let through reports how it ended.
     pub fn admit(&self, now: Timestamp) -> Option<Admission> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.mode == Mode::Open && now.has_passed(state.since, self.limits.open) {
+        if state.mode == Mode::Open && now.has_passed(state.since, self.limits.get().open) {
             state.enter(Mode::HalfOpen, now);
         }
         let admitted = match state.mode {
@@ -133,23 +132,22 @@ impl Breaker {
         if admission.modes != state.counted.modes {
             return None;
         }
-        let before = state.mode;
+        let (before, limits) = (state.mode, self.limits.get());
         let mut is_news = false;
         match (outcome, state.mode) {
             (Outcome::Abandoned, _) => state.trying = false,
             (Outcome::Answered, Mode::HalfOpen) => state.enter(Mode::Back, now),
-            (Outcome::Answered, Mode::Back) if now.has_passed(state.since, self.limits.back) => {
+            (Outcome::Answered, Mode::Back) if now.has_passed(state.since, limits.back) => {
                 state.enter(Mode::Closed, now);
             }
             (Outcome::Answered, _) | (Outcome::Failed, Mode::Open) => {}
             (Outcome::Failed, Mode::HalfOpen | Mode::Back) => state.enter(Mode::Open, now),
             (Outcome::Failed, Mode::Closed) if admission.failures == state.counted.failures => {
                 state.counted.failures += 1;
-                let window = self.limits.window;
-                state.failures.retain(|at| now.since(*at) < window);
+                state.failures.retain(|at| now.since(*at) < limits.window);
                 state.failures.push_back(now);
                 is_news = state.failures.len() == 1;
-                if state.failures.len() >= self.limits.failures {
+                if state.failures.len() >= limits.failures {
                     state.enter(Mode::Open, now);
                 }
             }

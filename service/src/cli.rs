@@ -36,7 +36,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub config: Option<PathBuf>,
 
-    /// Print every setting with its value and origin, and exit.
+    /// Print every setting with its value, its origin, and `at once` where a change takes effect without a restart; and exit.
     #[arg(long, global = true)]
     pub print_config: bool,
 

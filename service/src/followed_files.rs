@@ -1,29 +1,50 @@
-//! Files that are read again when they change: certificates, keys.
+//! Files that are read again when they change: certificates, keys, the configuration.
 //!
 //! What is in force stays so until all of the files together say something else that is well. A fault is told once, for as long as
-//! the files say the same.
+//! the files say the same. A file that is being written is waited for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::stream::{self, Stream, StreamExt};
 use tokio::task::spawn_blocking;
-use tokio::time::interval;
+use tokio::time::{interval, sleep};
 
 /// How often they are looked at.
 const LOOK: Duration = Duration::from_secs(5);
+/// For how long what they say must stay the same: an editor may be in the midst of them.
+const SETTLED: Duration = Duration::from_millis(200);
 
 /// Has `take` read the files whenever they are others than before, for ever; at first too, because they may have changed since
 /// they were read.
-pub async fn follow(files: Vec<PathBuf>, mut take: impl FnMut() -> Result<(), String>) {
+pub async fn follow(files: Vec<PathBuf>, take: impl FnMut() -> Result<(), String>) {
+    follow_or_asked(files, stream::pending(), take).await;
+}
+
+/// The same, and whenever it is `asked`, whatever they say.
+pub async fn follow_or_asked(
+    files: Vec<PathBuf>,
+    mut asked: impl Stream<Item = ()> + Unpin,
+    mut take: impl FnMut() -> Result<(), String>,
+) {
     let (mut look, mut seen) = (interval(LOOK), None);
     loop {
-        look.tick().await;
-        let of = files.clone();
-        let read = move || of.iter().map(|file| fs::read(file).ok()).collect::<Vec<_>>();
-        let Ok(found) = spawn_blocking(read).await else { return };
-        if seen.as_ref() == Some(&found) {
+        let is_asked = tokio::select! {
+            _ = look.tick() => false,
+            Some(()) = asked.next() => true,
+        };
+        let Some(mut found) = read(&files).await else { return };
+        if !is_asked && seen.as_ref() == Some(&found) {
             continue;
+        }
+        if seen.is_some() && !is_asked {
+            sleep(SETTLED).await;
+            let Some(again) = read(&files).await else { return };
+            if again != found {
+                continue;
+            }
+            found = again;
         }
         match take() {
             Ok(()) if seen.is_none() => {}
@@ -32,6 +53,13 @@ pub async fn follow(files: Vec<PathBuf>, mut take: impl FnMut() -> Result<(), St
         }
         seen = Some(found);
     }
+}
+
+/// What they say; none when the process ends.
+async fn read(files: &[PathBuf]) -> Option<Vec<Option<Vec<u8>>>> {
+    let files = files.to_vec();
+    let read = move || files.iter().map(|file| fs::read(file).ok()).collect();
+    spawn_blocking(read).await.ok()
 }
 
 fn named(files: &[PathBuf]) -> String {

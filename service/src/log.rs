@@ -18,6 +18,7 @@ use schemas::topic::{DISMISSALS, EVENTS, PREFERENCES, READS};
 use schemas::{Dismissal, Preferences, Read, UserId, Wire};
 use tokio::sync::oneshot;
 
+use crate::config::Live;
 use crate::metrics::Metrics;
 
 const QUEUE_MAX: usize = 4096;
@@ -118,7 +119,7 @@ pub struct Appending {
     /// Whose time the records bear.
     pub clock: Arc<dyn Clock>,
     /// How long a batch may wait for its acknowledgement.
-    pub wait: Duration,
+    pub wait: Live<Duration>,
     /// Where faults are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -222,7 +223,7 @@ impl Appending {
             self.push(job, open.partitions, outgoing);
         }
         open.producer.send(outgoing)?;
-        let acknowledged = open.producer.flush(self.wait)?;
+        let acknowledged = open.producer.flush(self.wait.get())?;
         Ok(Placed { partitions: open.partitions, acknowledged })
     }
 
@@ -272,7 +273,7 @@ mod tests {
         let log = Log::start(Appending {
             broker: Arc::new(broker.clone()),
             clock: Arc::new(SystemClock),
-            wait: Duration::from_secs(5),
+            wait: Duration::from_secs(5).into(),
             metrics: Arc::clone(&metrics),
         });
         let log = log.unwrap();

@@ -37,10 +37,12 @@ mod identity;
 mod instance_client;
 mod limits;
 mod log;
+mod logging;
 mod metrics;
 mod needs;
 mod pour;
 mod read;
+mod reload;
 mod secrets;
 mod server;
 mod sole_writer;
@@ -50,7 +52,7 @@ mod verify;
 mod weights;
 mod worker;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,14 +63,15 @@ use millstream::broker::Broker;
 use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Serving, Topics, Topology, Weights};
-use config::{Config, File};
+use config::{Config, InForce};
 use failed::Failed;
 use http::feed_page::{self, FeedPage};
 use identity::Role;
+use logging::Logging;
 use needs::Need;
+use reload::{Reloading, Source};
 use server::{Roles, Server};
 
 /// Rows that live for hours lie between those of one batch, and one thread frees what another took: the system's allocator
@@ -78,14 +81,6 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Where the engine runs inside of a command that a person reads, what goes well is no news.
-    let level = match cli.command {
-        Some(Command::Demo(_) | Command::Lab(_) | Command::Feed(Feed::Replay(_))) => "warn",
-        Some(_) | None => "info",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(std::io::stderr().is_terminal()).init();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed(exit, words)) => {
@@ -112,7 +107,7 @@ fn raise_open_files() {
 }
 
 fn run(cli: Cli) -> Result<(), Failed> {
-    let config = read_config(&cli).map_err(|words| Failed(Exit::Usage, words))?;
+    let (config, following) = begin(&cli)?;
     if cli.print_config {
         return say(config.shown());
     }
@@ -122,9 +117,9 @@ fn run(cli: Cli) -> Result<(), Failed> {
     };
     match command {
         Command::Demo(asked) => Ok(demo::run(&asked, config, cluster)?),
-        Command::Run(asked) => serve(&config, Roles { worker: true, api: true }, page(asked)),
-        Command::Worker => serve(&config, Roles { worker: true, api: false }, None),
-        Command::Serve(asked) => serve(&config, Roles { worker: false, api: true }, page(asked)),
+        Command::Run(asked) => serve(config, following, (Roles::BOTH, page(asked))),
+        Command::Worker => serve(config, following, (Roles::WORKER, None)),
+        Command::Serve(asked) => serve(config, following, (Roles::API, page(asked))),
         Command::Load(asked) => commands::load::run(&asked, &config, &*kafka(&config)?),
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
         Command::Health(asked) => {
@@ -173,6 +168,23 @@ fn run(cli: Cli) -> Result<(), Failed> {
     }
 }
 
+/// What a process needs to follow its configuration.
+type Following = (Source, Logging);
+
+/// Reads what holds, and tells from then on what it says of that.
+fn begin(cli: &Cli) -> Result<(Config, Following), Failed> {
+    let needs = if cli.print_config { &[] } else { needs(cli.command.as_ref()) };
+    let is_quiet = matches!(
+        cli.command,
+        Some(Command::Demo(_) | Command::Lab(_) | Command::Feed(Feed::Replay(_)))
+    );
+    let (source, logging) = (Source::new(cli.config.clone(), needs), Logging::new(is_quiet));
+    // To look for what it lacks opens clients, which may have something to tell.
+    let config = source.read(|config| logging.follow(&config.log));
+    let faulty = |faults| Failed(Exit::Usage, format!("the configuration is faulty\n{faults}"));
+    Ok((config.map_err(faulty)?, (source, logging)))
+}
+
 /// A token, by the local key; the key pair is made if there is none.
 fn signed(config: &Config, asked: &cli::Token) -> Result<String, String> {
     token::ensure_keys(&config.auth)?;
@@ -184,20 +196,6 @@ fn signed(config: &Config, asked: &cli::Token) -> Result<String, String> {
     }
     let token = token::sign(&auth, asked.user, &roles, asked.seconds)?;
     Ok(format!("{token}\n"))
-}
-
-fn read_config(cli: &Cli) -> Result<Config, String> {
-    let path = cli.config.clone().or_else(|| std::env::var_os("FEEDMILL_CONFIG").map(Into::into));
-    let text = path
-        .as_ref()
-        .map(|path| std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display())));
-    let text = text.transpose()?;
-    let file = path.as_deref().zip(text.as_deref()).map(|(path, text)| File { path, text });
-    let needs = if cli.print_config { &[] } else { needs(cli.command.as_ref()) };
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Config::read(file, environment, |config| Need::lacks(needs, config))
-        .map_err(|faults| format!("the configuration is faulty\n{faults}"))
 }
 
 /// Every server, asked how it is.
@@ -340,8 +338,12 @@ fn page(asked: Serving) -> Option<FeedPage> {
 }
 
 /// Runs until the process is told to stop, or the engine ends by itself.
-fn serve(config: &Config, roles: Roles, page: Option<FeedPage>) -> Result<(), Failed> {
-    let broker = kafka(config)?;
+fn serve(
+    config: Config,
+    (source, logging): Following,
+    (roles, page): (Roles, Option<FeedPage>),
+) -> Result<(), Failed> {
+    let broker = kafka(&config)?;
     if roles.api {
         token::ensure_keys(&config.auth)?;
     }
@@ -353,11 +355,14 @@ fn serve(config: &Config, roles: Roles, page: Option<FeedPage>) -> Result<(), Fa
             tracing::warn!("redis.url is not set: feeds are ranked, but not pushed");
         }
         let mut asked = Asked::listen().map_err(|e| e.to_string())?;
-        let server = tokio::select! {
-            started = Server::start(config, broker, roles, page) => started?,
+        let in_force = InForce::new(config);
+        let reloading = Reloading::new(source, in_force.clone(), logging).map_err(|e| e.to_string())?;
+        let mut server = tokio::select! {
+            started = Server::start(in_force, broker, roles, page) => started?,
             // What is under way asks much of the cluster, and none of it need be undone.
             () = asked.wait() => return Ok(()),
         };
+        server.follow(reloading);
         let (public, admin) = (server.public, server.admin);
         tracing::info!(?public, ?admin, internal = %server.internal, "serving");
         if let Some(public) = server.public.filter(|_| has_page) {

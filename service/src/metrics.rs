@@ -2,7 +2,7 @@
 
 mod worker_report;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -11,6 +11,7 @@ use prometheus::{
 };
 
 use crate::flags::{Flag, FollowedFlags};
+use crate::reload::ReloadMetrics;
 pub use worker_report::WorkerReport;
 
 /// Asks the worker of this process; nothing as long as none runs.
@@ -55,6 +56,8 @@ pub struct Metrics {
     pub capture_age: Gauge,
     /// Bytes of its log that the database keeps for a replication slot.
     pub slot_retained: IntGaugeVec,
+    /// Readings of the configuration.
+    pub reload: Arc<ReloadMetrics>,
 }
 
 impl Metrics {
@@ -62,8 +65,10 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let counters =
             |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let registry = Registry::new();
         let of = Self {
-            registry: Registry::new(),
+            reload: Arc::new(ReloadMetrics::register(&registry)?),
+            registry,
             worker: OnceLock::new(),
             set: OnceLock::new(),
             requests: counters("feedmill_http_requests_total", "Requests.", &["route", "status"])?,

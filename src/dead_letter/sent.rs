@@ -23,17 +23,17 @@ pub struct Origin {
 pub(crate) struct Sent {
     /// How many of each origin.
     pub(crate) counts: BTreeMap<Origin, u64>,
-    /// The last of them, in words.
+    /// Where the last of them lies, and why it is one, without words of the record: they are somebody's.
     pub(crate) last: String,
 }
 
 impl Sent {
     /// One more.
     pub(crate) fn note(&mut self, letter: &DeadLetter<'_>) {
-        let DeadLetter { source, record, node, reason, error } = *letter;
+        let DeadLetter { source, record, node, reason, .. } = *letter;
         let origin = Origin { topic: source.topic.clone(), node: node.into(), reason };
         *self.counts.entry(origin).or_default() += 1;
-        self.last = format!("{source}@{}: {error}", record.offset);
+        self.last = format!("{source}@{}: {} at {node}", record.offset, reason.name());
     }
 
     /// How many in all.
@@ -107,7 +107,7 @@ mod tests {
             Some((told.count(), told.last))
         });
         let told: Vec<_> = told.into_iter().flatten().collect();
-        let last = |offset: i64| format!("cdc.likes-3@{offset}: ");
+        let last = |offset: i64| format!("cdc.likes-3@{offset}: decode at n");
         assert_eq!(told, [(2, last(2)), (3, last(3)), (1, last(1))]);
     }
 
@@ -120,6 +120,6 @@ mod tests {
             all.counts.iter().map(|(origin, count)| (&*origin.topic, origin.reason, *count));
         let expected = [("cdc.likes", Reason::Decode, 2), ("cdc.likes", Reason::Panicked, 1)];
         assert_eq!(counts.collect::<Vec<_>>(), expected);
-        assert_eq!((all.count(), all.last.as_str()), (3, "cdc.likes-3@9: other"));
+        assert_eq!((all.count(), all.last.as_str()), (3, "cdc.likes-3@9: decode at n"));
     }
 }

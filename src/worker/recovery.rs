@@ -32,7 +32,10 @@ impl Worker {
         let Some(TaskState::Running(task)) = self.tasks.get_mut(id) else { return Ok(()) };
         match (failed.fault, failed.blame) {
             (Fault::Reject(why), Blame::Record(source, offset)) => {
-                tracing::warn!(task = %id, at = %source, %offset, why, "record dead-lettered");
+                // What is wrong may be told in words of the record, which are somebody's: the letter has them.
+                let reason = failed.reason.name();
+                tracing::warn!(task = %id, at = %source, %offset, reason, "record dead-lettered");
+                tracing::debug!(at = %source, %offset, why, "record dead-lettered");
                 task.skip((source, offset), (failed.reason, why));
             }
             (Fault::Reject(why), Blame::Bisect) => {

@@ -133,6 +133,7 @@ fn what_it_runs_are_commands_of_ours_with_settings_that_there_are() {
     for (name, service) in ours {
         let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
         command.arg("--print-config").args(words(&service["command"])).current_dir(dir.path());
+        command.env_remove("RUST_LOG");
         let settings: Vec<_> = entries(&service["environment"]).collect();
         command.envs(settings.iter().map(|(name, value)| (name, value.as_str().unwrap())));
         let output = command.output().unwrap();

@@ -7,7 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 use tests::{Process, poll_until};
 
-use crate::world::{LONG, World, curl, repository};
+use crate::curl::curl;
+use crate::world::{LONG, World, repository};
 
 /// It scrapes the worker of number 0 and the API of a world, every second, and evaluates the alerts.
 pub struct Prometheus {

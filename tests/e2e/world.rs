@@ -42,8 +42,13 @@ struct Ports {
 impl World {
     /// Everything, with Debezium capturing the tables.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with these settings beside those that every process gets.
+    pub fn start_with(settings: &[(&'static str, &'static str)]) -> Self {
         let stack = Stack::of(&[Part::Kafka, Part::Connect, Part::Postgres, Part::Redis]).start();
-        let world = Self::on(stack.unwrap(), &[]);
+        let world = Self::on(stack.unwrap(), settings);
         world.register_connector();
         world
     }
@@ -578,6 +583,12 @@ impl World {
     /// Where the caller's feed is.
     pub fn feed_url(&self) -> String {
         format!("http://127.0.0.1:{}/api/v1/feed", self.ports.public)
+    }
+
+    /// All that the first worker and the API have told.
+    pub fn told(&self) -> String {
+        let read = |name| fs::read_to_string(self.dir.path().join(name)).unwrap();
+        ["worker.log", "serve.log"].map(read).concat()
     }
 
     /// The last lines of every process.

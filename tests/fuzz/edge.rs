@@ -16,6 +16,7 @@ use super::parameter::Given;
 use super::routes::{Match, ROUTES, find};
 use crate::config::{Algorithm, Config, File};
 use crate::identity::tests::{World, keys_of_set};
+use crate::secrets::Secrets;
 use crate::stores::question::Next;
 
 /// Nobody has signed what comes whole; of what is signed here every claim must be as it is asked for.
@@ -50,7 +51,7 @@ fn a_token_is_believed_only_if_it_says_what_it_must() {
 
 #[test]
 fn a_cursor_that_was_tampered_with_is_refused() {
-    let cursors = Cursors::new(Some("a secret")).unwrap();
+    let cursors = Cursors::new(Secrets::of("a secret").ok().as_ref()).unwrap();
     check!(name = "cursor").with_iterations(0).for_each(|input: &[u8]| {
         if let Ok(text) = str::from_utf8(input) {
             assert!(cursors.read(text, UserId([7; 16]), 0).is_err());
@@ -114,7 +115,7 @@ fn a_query_means_what_it_means_however_it_is_written() {
                 Err(faults) => assert!(!faults.is_empty()),
             }
         }
-        if let Match::Route(route, segment) = find(&Method::GET, text) {
+        if let Match::Route(route, segment) = find(&ROUTES, (&Method::GET, text)) {
             let _ = route.segment.map(|of| of.takes(segment));
         }
         if let Some(next) = Next::read(text) {

@@ -63,6 +63,11 @@ impl Process {
         self.signal("TERM")
     }
 
+    /// `SIGHUP`: asks it to read again what it is told.
+    pub fn hang_up(&self) -> io::Result<()> {
+        self.signal("HUP")
+    }
+
     /// `SIGSTOP`: it stands still, as in a long pause of its machine, and its sockets stay open.
     pub fn pause(&self) -> io::Result<()> {
         self.signal("STOP")

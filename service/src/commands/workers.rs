@@ -22,7 +22,7 @@ pub fn named(config: &Config) -> Result<(Vec<String>, Option<String>), Failed> {
 /// Their state; each answer may take so long.
 pub fn state(config: &Config, wait: Duration) -> Result<RemoteState, Failed> {
     let (urls, secret) = named(config)?;
-    let (partitions, breaker) = (config.kafka.partitions, config.breaker);
+    let (partitions, breaker) = (config.kafka.partitions, config.breaker.into());
     let workers = Workers { urls, secret, partitions, wait, breaker };
     Ok(RemoteState::new(workers, Arc::new(SystemClock)))
 }

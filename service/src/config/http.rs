@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -38,9 +39,9 @@ pub struct Http {
     /// What tells who is behind a proxy.
     pub forwarded: Forwarded,
     /// The proxies that are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Arc<[IpNet]>,
     /// The origins whose pages may call, as browsers name them.
-    pub cors_origins: Vec<HeaderValue>,
+    pub cors_origins: Arc<[HeaderValue]>,
     /// Requests of one user in a minute; 0 for as many as they like.
     pub user_per_minute: u32,
     /// Requests of one address in a second, looked at before their tokens; unless set, loopback may send as many as it likes.
@@ -115,8 +116,8 @@ impl Http {
             waits: waits(from),
             tls: tls(from, ("http.tls_cert_file", "http.tls_key_file")),
             forwarded: forwarded(from),
-            trusted_proxies: trusted_proxies(from),
-            cors_origins: cors_origins(from),
+            trusted_proxies: trusted_proxies(from).into(),
+            cors_origins: cors_origins(from).into(),
             user_per_minute: from.within("limits.user_per_minute", 60, 0..=1_000_000),
             address_per_second: per_address(from, ("limits.address_per_second", 200)),
         };

@@ -7,9 +7,14 @@
 mod admin;
 mod auth;
 mod clickhouse;
+mod effect;
 mod http;
+mod live;
+mod log;
 mod reference;
 mod registry;
+mod reload;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -34,7 +39,12 @@ pub use admin::Admin;
 pub use auth::{Algorithm, Auth, IssuerSettings, KeyPlace};
 pub use clickhouse::ClickHouse;
 pub use http::{Forwarded, HEAD_BYTES_HARD, HEADERS_HARD, Http, PerAddress, TlsFiles, Waits};
+pub use live::{InForce, Live};
+pub use log::{Level, Log, LogFormat};
 pub use registry::Registry;
+pub use reload::Reload;
+pub use settings::Change;
+use settings::Settings;
 use values::{ConfigValues, KnownSettings};
 
 /// The configuration file.
@@ -92,6 +102,9 @@ pub struct Config {
     pub state: State,
     /// When a tier is left alone.
     pub breaker: Breaker,
+    /// What is told of the process.
+    pub log: Log,
+    settings: Settings,
     shown: String,
     known: KnownSettings,
 }
@@ -195,7 +208,10 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
         lacks: impl FnOnce(&Self) -> Vec<Fault>,
     ) -> Result<Self, String> {
-        let mut from = ConfigValues::new(file, environment);
+        Self::of(ConfigValues::new(file, environment), lacks)
+    }
+
+    fn of(mut from: ConfigValues, lacks: impl FnOnce(&Self) -> Vec<Fault>) -> Result<Self, String> {
         let http = Http::read(&mut from);
         let mut config = Self {
             app: from.name("app", "feedmill"),
@@ -215,6 +231,8 @@ impl Config {
             auth: Auth::read(&mut from),
             state: state(&mut from),
             breaker: breaker(&mut from),
+            log: Log::read(&mut from),
+            settings: Settings::default(),
             shown: String::new(),
             known: KnownSettings::new(),
         };
@@ -233,11 +251,12 @@ impl Config {
         for Fault { name, words } in lacks(&config) {
             from.fault(name, &words);
         }
-        (config.shown, config.known) = from.finish()?;
+        (config.settings, config.known) = from.finish()?;
+        config.shown = config.settings.shown();
         Ok(config)
     }
 
-    /// Every setting with its value and where it came from, as TOML with dotted names.
+    /// Every setting with its value, where it came from, and whether a change of it takes effect at once, as TOML with dotted names.
     pub fn shown(&self) -> &str {
         &self.shown
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use super::effect::Effect;
 use super::values::{Known, KnownSettings, variable};
 use super::words::{SETTINGS, TABLES};
 
@@ -12,7 +13,8 @@ Made of the code by `feedmill generate configuration`; a test compares them.
 
 A setting is in the file that `--config` (or `FEEDMILL_CONFIG`) names, in TOML, or in the environment, which wins: both names stand
 below. A list is `[\"a\", \"b\"]` in the file, or `a,b` in either. Times end in `_ms`. What is faulty is told all at once, with exit code 2,
-and nothing starts. `feedmill --print-config` shows what holds, and where each value came from.
+and nothing starts. A process reads its file again when it changes, or on SIGHUP: what is said to change at once does so, the rest is told of and waits for
+a restart, and a faulty file changes nothing. `feedmill --print-config` shows what holds, and where each value came from.
 ";
 
 /// The page, as Markdown; else which settings have no words, and which words are of no setting.
@@ -42,8 +44,7 @@ pub fn page(known: &KnownSettings) -> Result<String, String> {
     Ok(page)
 }
 
-const COLUMNS: &str =
-    "| setting, variable | takes | unless told | what |\n| --- | --- | --- | --- |\n";
+const COLUMNS: &str = "| setting, variable | takes | unless told | a change | what |\n| --- | --- | --- | --- | --- |\n";
 
 fn table_of(name: &str) -> &str {
     name.split_once('.').map_or(name, |(table, _)| table)
@@ -52,7 +53,11 @@ fn table_of(name: &str) -> &str {
 fn line(name: &str, Known { takes, default }: &Known, words: &str) -> String {
     let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
     let words = words.replace('|', "\\|");
-    format!("| `{name}`<br>`{}` | {takes} | {default} | {words} |\n", variable(name))
+    let effect = match Effect::of(name) {
+        Effect::AtOnce => "at once",
+        Effect::Restart => "restart",
+    };
+    format!("| `{name}`<br>`{}` | {takes} | {default} | {effect} | {words} |\n", variable(name))
 }
 
 #[cfg(test)]

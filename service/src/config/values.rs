@@ -13,28 +13,13 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::File;
+use super::settings::{Origin, Setting, Settings};
 
 const PREFIX: &str = "FEEDMILL_";
 /// Not of the process: the path of the file is the command line's, the others are of the scripts and of deployment.
 const NO_SETTINGS: [&str; 4] = ["CONFIG", "CACHE", "TARGET", "CDC_PASSWORD"];
-
-/// What is printed in the place of a secret.
-const SECRET: &str = "(secret)";
-
-/// Where a value came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    Default,
-    File,
-    Environment,
-}
-
-/// A value as it was written.
-#[derive(Clone, Debug)]
-struct Setting {
-    text: String,
-    origin: Origin,
-}
+/// What is told, as every program is told it that logs this way; it wins over a variable of our own.
+const FILTER: &str = "RUST_LOG";
 
 /// What may stand where a value is read, and what stands there unless told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,23 +36,28 @@ pub type KnownSettings = BTreeMap<String, Known>;
 /// Named values.
 pub struct ConfigValues {
     given: BTreeMap<String, Setting>,
-    shown: BTreeMap<String, (String, Origin)>,
+    settings: Settings,
     known: KnownSettings,
     faults: BTreeMap<String, String>,
 }
 
 impl ConfigValues {
+    /// Those that are given, and nothing else.
+    pub(super) fn of(given: BTreeMap<String, Setting>) -> Self {
+        Self {
+            given,
+            settings: Settings::default(),
+            known: KnownSettings::new(),
+            faults: BTreeMap::new(),
+        }
+    }
+
     /// The values of a file and of an environment, which wins.
     pub fn new(
         file: Option<File<'_>>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Self {
-        let mut of = Self {
-            given: BTreeMap::new(),
-            shown: BTreeMap::new(),
-            known: KnownSettings::new(),
-            faults: BTreeMap::new(),
-        };
+        let mut of = Self::of(BTreeMap::new());
         if let Some(File { path, text }) = file {
             match text.parse::<toml::Table>() {
                 Ok(table) => of.flatten("", &table),
@@ -78,13 +68,22 @@ impl ConfigValues {
                 }
             }
         }
+        let mut filter = None;
         for (name, text) in environment {
+            if name == FILTER {
+                filter = Some(text).filter(|text| !text.is_empty());
+                continue;
+            }
             let Some(name) = name.strip_prefix(PREFIX).filter(|name| !NO_SETTINGS.contains(name))
             else {
                 continue;
             };
             let name = name.to_lowercase().replace("__", ".");
             of.given.insert(name, Setting { text, origin: Origin::Environment });
+        }
+        if let Some(text) = filter {
+            let setting = Setting { text, origin: Origin::Environment };
+            of.given.insert("log.level".to_owned(), setting);
         }
         of
     }
@@ -118,7 +117,7 @@ impl ConfigValues {
     /// A text.
     pub fn text(&mut self, name: &'static str, default: &str) -> String {
         let setting = self.take(name, default);
-        self.shown.insert(name.to_owned(), (setting.text.clone(), setting.origin));
+        self.settings.note(name.to_owned(), setting.clone());
         setting.text
     }
 
@@ -176,8 +175,7 @@ impl ConfigValues {
     /// A text that is never printed; absent unless given.
     pub fn secret(&mut self, name: &'static str) -> Option<String> {
         let setting = self.take(name, "");
-        let shown = if setting.text.is_empty() { "" } else { SECRET };
-        self.shown.insert(name.to_owned(), (shown.to_owned(), setting.origin));
+        self.settings.note_secret(name.to_owned(), setting.clone());
         self.takes(name, "a secret text");
         (!setting.text.is_empty()).then_some(setting.text)
     }
@@ -189,16 +187,17 @@ impl ConfigValues {
         self.known_below(&format!("{prefix}<option>"), &format!("one of {}", known.join(", ")));
         let mut texts = BTreeMap::new();
         let below = |name: &String, _: &mut Setting| name.starts_with(&prefix);
-        for (name, Setting { text, origin }) in self.given.extract_if(.., below).collect::<Vec<_>>()
-        {
+        for (name, setting) in self.given.extract_if(.., below).collect::<Vec<_>>() {
             let short = name.strip_prefix(&prefix).unwrap_or_default().to_owned();
             if !known.contains(&short.as_str()) {
                 self.fault(&name, "is none of the options that may be set");
                 continue;
             }
-            let shown = if short.ends_with("password") { SECRET } else { &text };
-            self.shown.insert(name, (shown.to_owned(), origin));
-            texts.insert(short, text);
+            texts.insert(short.clone(), setting.text.clone());
+            match short.ends_with("password") {
+                true => self.settings.note_secret(name, setting),
+                false => self.settings.note(name, setting),
+            }
         }
         texts
     }
@@ -215,16 +214,16 @@ impl ConfigValues {
         }
         let mut tables: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         let below = |name: &String, _: &mut Setting| name.starts_with(&prefix);
-        for (name, Setting { text, origin }) in self.given.extract_if(.., below).collect::<Vec<_>>()
-        {
+        for (name, setting) in self.given.extract_if(.., below).collect::<Vec<_>>() {
             let rest = name.strip_prefix(&prefix).unwrap_or_default();
             let Some((of, short)) = rest.split_once('.').filter(|(_, short)| known.contains(short))
             else {
                 self.fault(&name, "is none of the options that may be set");
                 continue;
             };
-            tables.entry(of.to_owned()).or_default().insert(short.to_owned(), text.clone());
-            self.shown.insert(name, (text, origin));
+            let texts: &mut BTreeMap<_, _> = tables.entry(of.to_owned()).or_default();
+            texts.insert(short.to_owned(), setting.text.clone());
+            self.settings.note(name, setting);
         }
         tables
     }
@@ -318,24 +317,19 @@ impl ConfigValues {
         self.faults.entry(name.to_owned()).or_insert_with(|| words.to_owned());
     }
 
-    /// What holds, one setting a line, and the settings that there are; or every fault, one a line.
-    pub fn finish(mut self) -> Result<(String, KnownSettings), String> {
+    /// What holds, and the settings that there are; or every fault, one a line.
+    pub(super) fn finish(mut self) -> Result<(Settings, KnownSettings), String> {
         for (name, Setting { origin, .. }) in std::mem::take(&mut self.given) {
-            let origin = format!("{origin:?}").to_lowercase();
-            self.fault(&name, &format!("is no setting, found in the {origin}"));
+            self.fault(&name, &format!("is no setting, found in the {}", origin.name()));
+        }
+        if self.faults.is_empty() {
+            return Ok((self.settings, self.known));
         }
         let mut lines = String::new();
-        if !self.faults.is_empty() {
-            for (name, words) in self.faults {
-                let _ = writeln!(lines, "{name}: {words}");
-            }
-            return Err(lines);
+        for (name, words) in self.faults {
+            let _ = writeln!(lines, "{name}: {words}");
         }
-        for (name, (text, origin)) in self.shown {
-            let origin = format!("{origin:?}").to_lowercase();
-            let _ = writeln!(lines, "{name} = {text:?}  # {origin}");
-        }
-        Ok((lines, self.known))
+        Err(lines)
     }
 
     fn takes(&mut self, name: &str, takes: impl Into<String>) {

@@ -30,8 +30,10 @@ pub const TABLES: &[(&str, &str)] = &[
     ("http", "The listeners, and the bounds within which they serve."),
     ("limits", "How often somebody may ask."),
     ("auth", "Whose tokens are taken."),
+    ("admin", "The listener of operators, which is there only where it is asked for."),
     ("state", "Reading state between instances."),
     ("breaker", "When a tier of reads is left alone because it fails."),
+    ("log", "What is told of the process, on standard error."),
 ];
 
 /// What each setting means.
@@ -213,18 +215,35 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("auth.issuers.<name>.key_file", "Its public keys, or"),
     ("auth.issuers.<name>.jwks_url", "where it publishes them."),
     (
+        "admin.listen",
+        "Where the routes of operators listen, such as `127.0.0.1:9902`, in TLS where the public listener speaks it; nowhere unless told.",
+    ),
+    (
+        "admin.audience",
+        "The audience of operators' tokens, of the same issuers as others; they must name the role `admin`.",
+    ),
+    (
+        "admin.secret_file",
+        "The file with the secret that operators' tools may show instead: one line, or two while it is changed, of which either is taken.",
+    ),
+    (
         "state.workers",
         "The internal listeners of workers, such as `http://worker-1:9901`: whom `serve` asks for state, until they announce themselves and where they do not.",
     ),
     (
         "state.secret_file",
-        "The file with the secret that instances show each other, the same for all of them.",
+        "The file with the secret that instances show each other, the same for all of them: one line, or two while it is changed, of which the first is shown and either is taken.",
     ),
     (
         "state.advertise",
         "Where other instances reach this one's internal listener, such as `http://worker-1:9901`; its own address unless told.",
     ),
     ("state.wait_ms", "How long a read waits for a worker."),
+    ("log.format", "`text` for people, `json` for an object a line."),
+    (
+        "log.level",
+        "What is told, in the words of `RUST_LOG`, such as `info,feedmill=debug`. The variable `RUST_LOG` wins over it.",
+    ),
     ("breaker.failures", "So many failures of a tier"),
     ("breaker.window_ms", "within this time open its breaker: it is not asked."),
     ("breaker.open_ms", "After this time one call tries again,"),

@@ -12,7 +12,7 @@ use hyper::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::Waits;
+use crate::config::{Live, Waits};
 
 /// What a connection is at. Cheap to clone; all clones are of the same.
 #[derive(Clone, Debug)]
@@ -89,12 +89,13 @@ impl Activity {
     }
 
     /// Waits until something has lasted too long.
-    pub async fn overdue(&self, waits: &Waits) -> Overdue {
-        // What begins while this sleeps has at least so long.
-        let look = [waits.first_byte, waits.head, waits.idle, waits.write];
-        let look = look.into_iter().min().unwrap_or_default();
+    pub async fn overdue(&self, waits: &Live<Waits>) -> Overdue {
         loop {
-            let (now, due) = (Instant::now(), self.seen().due(waits));
+            let waits = waits.get();
+            // What begins while this sleeps has at least so long.
+            let look = [waits.first_byte, waits.head, waits.idle, waits.write];
+            let look = look.into_iter().min().unwrap_or_default();
+            let (now, due) = (Instant::now(), self.seen().due(&waits));
             match due {
                 Some((at, what)) if at <= now => return what,
                 Some((at, _)) => sleep_until(at.min(now + look)).await,
@@ -254,7 +255,7 @@ mod tests {
     /// What is overdue, and after how many seconds.
     async fn overdue(activity: &Activity) -> (Overdue, u64) {
         let began = Instant::now();
-        let what = activity.overdue(&WAITS).await;
+        let what = activity.overdue(&WAITS.into()).await;
         (what, began.elapsed().as_secs())
     }
 

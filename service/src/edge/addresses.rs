@@ -7,40 +7,43 @@ use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::config::PerAddress;
+use crate::config::{Live, PerAddress};
 
 /// The counts. Cheap to clone; all clones are of the same.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Addresses {
-    bound: PerAddress,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    bound: Live<PerAddress>,
+    counts: Counts,
 }
+
+type Counts = Arc<Mutex<HashMap<IpAddr, usize>>>;
 
 /// A connection that is counted, for as long as this lives.
 #[derive(Debug)]
 pub struct Counted {
-    of: Option<(Addresses, IpAddr)>,
+    of: Option<(Counts, IpAddr)>,
 }
 
 impl Addresses {
     /// Nobody has any yet, and nobody more than `bound`.
-    pub fn new(bound: PerAddress) -> Self {
-        Self { bound, counts: Arc::default() }
+    pub fn new(bound: impl Into<Live<PerAddress>>) -> Self {
+        Self { bound: bound.into(), counts: Arc::default() }
     }
 
     /// Counts one more of `address`; none if it has as many as it may.
     pub fn count(&self, address: IpAddr) -> Option<Counted> {
-        if !applies(self.bound, address) {
+        let bound = self.bound.get();
+        if !applies(bound, address) {
             return Some(Counted::nobody());
         }
         let subject = subject(address);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(subject).or_default();
-        if *count >= self.bound.max {
+        if *count >= bound.max {
             return None;
         }
         *count += 1;
-        Some(Counted { of: Some((self.clone(), subject)) })
+        Some(Counted { of: Some((Arc::clone(&self.counts), subject)) })
     }
 }
 
@@ -53,8 +56,8 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let Some((of, subject)) = self.of.take() else { return };
-        let mut counts = of.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((counts, subject)) = self.of.take() else { return };
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut entry) = counts.entry(subject) {
             match entry.get() {
                 0 | 1 => drop(entry.remove()),

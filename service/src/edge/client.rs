@@ -4,6 +4,7 @@
 //! before it is theirs to make up and is not read. What is no address ends the reading: then it is the last proxy.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use hyper::HeaderMap;
 use hyper::header::{FORWARDED, HeaderName, HeaderValue};
@@ -21,18 +22,18 @@ type ReadHops = fn(&str) -> Vec<Option<IpAddr>>;
 #[derive(Clone, Debug)]
 pub struct Proxies {
     header: Forwarded,
-    trusted: Vec<IpNet>,
+    trusted: Arc<[IpNet]>,
 }
 
 impl Proxies {
     /// `trusted` tell by `header`.
-    pub fn new(header: Forwarded, trusted: Vec<IpNet>) -> Self {
+    pub fn new(header: Forwarded, trusted: Arc<[IpNet]>) -> Self {
         Self { header, trusted }
     }
 
     /// None is.
     pub fn none() -> Self {
-        Self::new(Forwarded::Nothing, Vec::new())
+        Self::new(Forwarded::Nothing, Arc::default())
     }
 
     /// Whether it is one of them; what it sends is many people's.
@@ -101,7 +102,7 @@ mod tests {
         for value in values {
             headers.append(&name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        Proxies::new(header, trusted).client(peer.parse().unwrap(), &headers).to_string()
+        Proxies::new(header, trusted.into()).client(peer.parse().unwrap(), &headers).to_string()
     }
 
     #[test]
@@ -149,7 +150,7 @@ mod tests {
                 headers.append(X_FORWARDED_FOR, value);
             }
             for header in [Forwarded::Rfc7239, Forwarded::XForwardedFor] {
-                let of = Proxies::new(header, vec!["10.0.0.0/8".parse().unwrap()]);
+                let of = Proxies::new(header, vec!["10.0.0.0/8".parse().unwrap()].into());
                 assert!(of.client("10.0.0.1".parse().unwrap(), &headers).is_ipv4());
             }
         }

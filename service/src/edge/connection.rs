@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
@@ -22,8 +22,9 @@ use warp::reply::Response;
 use super::activity::{Activity, Busy, Overdue, Watched};
 use super::admission::admitted;
 use super::listener::{Bounds, stopped};
+use super::turns::Turns;
 use crate::config::{HEAD_BYTES_HARD, HEADERS_HARD};
-use crate::http::Refusal;
+use crate::http::{Refusal, with_id};
 use crate::metrics::Metrics;
 
 /// How long a request waits for another to be done before it is refused.
@@ -40,8 +41,8 @@ pub(super) struct Shared {
     /// Its name, in metrics.
     pub(super) name: &'static str,
     pub(super) bounds: Bounds,
-    pub(super) requests: Semaphore,
-    pub(super) cors: Option<CorsLayer>,
+    pub(super) requests: Turns,
+    pub(super) cors: CorsLayer,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -81,7 +82,7 @@ pub(super) async fn serve<S>(
         let (of, routes) = (Arc::clone(&of), routes.clone());
         async move {
             // hyper keeps room for this as long as the connection lasts; what it takes to answer is given back.
-            let answer = Box::pin(of.answer(request, peer, routes)).await;
+            let answer = Box::pin(with_id(of.answer(request, peer, routes))).await;
             Ok::<_, Infallible>(answer.map(|body| Answering { body, _busy: busy }))
         }
     });
@@ -139,12 +140,14 @@ impl Shared {
         peer: IpAddr,
         routes: impl Routes,
     ) -> Response {
-        let Some(cors) = &self.cors else { return self.bounded(request, peer, routes).await };
+        if self.bounds.cors_origins.get().is_empty() {
+            return self.bounded(request, peer, routes).await;
+        }
         let inner = service_fn(|request| {
             let routes = routes.clone();
             async move { Ok::<_, Infallible>(self.bounded(request, peer, routes).await) }
         });
-        let answered = cors.layer(inner).oneshot(request).await;
+        let answered = self.cors.layer(inner).oneshot(request).await;
         answered.unwrap_or_else(|never| match never {})
     }
 
@@ -156,20 +159,20 @@ impl Shared {
         routes: impl Routes,
     ) -> Response {
         let bounds = &self.bounds;
-        let client = bounds.proxies.client(peer, request.headers());
+        let client = bounds.proxies.get().client(peer, request.headers());
         let level = bounds.addresses.as_ref().and_then(|limit| limit.take(client));
         if let Some(level) = level.filter(|level| !level.is_taken) {
             return self.refused("address", Refusal::too_often(level.wait_s()));
         }
-        let request = match admitted(request, bounds.head) {
+        let request = match admitted(request, bounds.head.get()) {
             Ok(request) => request,
             Err(refusal) => return self.refused("head", refusal),
         };
-        let Ok(Ok(_turn)) = timeout(TURN_WAIT, self.requests.acquire()).await else {
+        let Ok(Some(_turn)) = timeout(TURN_WAIT, self.requests.take()).await else {
             let refusal = Refusal::unavailable("too many requests are worked on at once");
             return self.refused("busy", refusal);
         };
-        match timeout(bounds.waits.request, routes.oneshot(request)).await {
+        match timeout(bounds.waits.get().request, routes.oneshot(request)).await {
             Ok(answered) => answered.unwrap_or_else(|never| match never {}),
             Err(_) => self.refused("slow", Refusal::unavailable("the request took too long")),
         }

@@ -15,7 +15,7 @@ use hyper::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
 };
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -27,67 +27,77 @@ use super::admission::HeadBounds;
 use super::client::Proxies;
 use super::connection::{self, Routes, Shared};
 use super::tls::Certificate;
-use crate::config::{Http, PerAddress, Waits};
+use super::turns::Turns;
+use crate::config::{InForce, Live, PerAddress, Waits};
 use crate::limits::AddressLimit;
 use crate::metrics::Metrics;
 
 /// How long what operators ask for may take.
 const ADMIN_WAIT: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often a full listener looks whether it may have more.
+const ROOM_LOOK: Duration = Duration::from_secs(1);
 /// For how long a browser may remember who may call.
 const CORS_AGE: Duration = Duration::from_secs(3_600);
 
 /// The bounds of a listener.
 #[derive(Clone)]
 pub struct Bounds {
-    connections_max: usize,
-    per_address: PerAddress,
-    requests_max: usize,
-    pub(super) head: HeadBounds,
-    pub(super) waits: Waits,
-    pub(super) proxies: Proxies,
+    connections_max: Live<usize>,
+    per_address: Live<PerAddress>,
+    requests_max: Live<usize>,
+    pub(super) head: Live<HeadBounds>,
+    pub(super) waits: Live<Waits>,
+    pub(super) proxies: Live<Proxies>,
     pub(super) addresses: Option<AddressLimit>,
-    cors_origins: Vec<HeaderValue>,
+    pub(super) cors_origins: Live<Arc<[HeaderValue]>>,
     certificate: Option<Certificate>,
 }
 
 impl Bounds {
     /// Those of the public listener: whoever is out there.
-    pub fn public(http: &Http) -> Result<Self, String> {
+    pub fn public(config: &InForce) -> Result<Self, String> {
         Ok(Self {
-            per_address: http.connections_per_address_max,
-            proxies: Proxies::new(http.forwarded, http.trusted_proxies.clone()),
-            addresses: AddressLimit::of(http),
-            cors_origins: http.cors_origins.clone(),
-            certificate: http.tls.as_ref().map(Certificate::read).transpose()?,
-            ..Self::internal(http)
+            per_address: config.live(|of| of.http.connections_per_address_max),
+            proxies: config
+                .live(|of| Proxies::new(of.http.forwarded, Arc::clone(&of.http.trusted_proxies))),
+            addresses: Some(AddressLimit::new(config.live(|of| of.http.address_per_second))),
+            cors_origins: config.live(|of| Arc::clone(&of.http.cors_origins)),
+            certificate: certificate(config)?,
+            ..Self::internal(config)
         })
     }
 
     /// Those of the listener of operators, who may ask for what takes long.
-    pub fn admin(http: &Http) -> Result<Self, String> {
-        let bounds = Self::internal(http);
+    pub fn admin(config: &InForce) -> Result<Self, String> {
         Ok(Self {
-            waits: Waits { request: ADMIN_WAIT, ..http.waits },
-            certificate: http.tls.as_ref().map(Certificate::read).transpose()?,
-            ..bounds
+            waits: config.live(|of| Waits { request: ADMIN_WAIT, ..of.http.waits }),
+            certificate: certificate(config)?,
+            ..Self::internal(config)
         })
     }
 
     /// Those of the others: our own instances, operators and their tools.
-    pub fn internal(http: &Http) -> Self {
+    pub fn internal(config: &InForce) -> Self {
         Self {
-            connections_max: http.connections_max,
-            per_address: PerAddress { max: 0, with_loopback: false },
-            requests_max: http.requests_max,
-            head: HeadBounds { bytes_max: http.head_bytes_max, headers_max: http.headers_max },
-            waits: http.waits,
-            proxies: Proxies::none(),
+            connections_max: config.live(|of| of.http.connections_max),
+            per_address: PerAddress { max: 0, with_loopback: false }.into(),
+            requests_max: config.live(|of| of.http.requests_max),
+            head: config.live(|of| HeadBounds {
+                bytes_max: of.http.head_bytes_max,
+                headers_max: of.http.headers_max,
+            }),
+            waits: config.live(|of| of.http.waits),
+            proxies: Proxies::none().into(),
             addresses: None,
-            cors_origins: Vec::new(),
+            cors_origins: Live::from(Arc::default()),
             certificate: None,
         }
     }
+}
+
+fn certificate(config: &InForce) -> Result<Option<Certificate>, String> {
+    config.config().http.tls.as_ref().map(Certificate::read).transpose()
 }
 
 /// A bound socket and its bounds.
@@ -96,9 +106,6 @@ pub struct Listener {
     name: &'static str,
     bounds: Bounds,
 }
-
-/// What each connection holds as long as it lasts.
-type Slot = (OwnedSemaphorePermit, Counted);
 
 impl Listener {
     /// Binds `address`; it is called `name` in metrics.
@@ -130,27 +137,28 @@ impl Listener {
             Err(words) => return tracing::error!(%words, "nothing is served"),
         };
         let following = bounds.certificate.clone().map(|of| tokio::spawn(of.follow()));
-        let slots = Arc::new(Semaphore::new(bounds.connections_max));
-        let addresses = Addresses::new(bounds.per_address);
-        let requests = Semaphore::new(bounds.requests_max);
-        let cors = cors(&bounds.cors_origins);
+        let addresses = Addresses::new(bounds.per_address.clone());
+        let requests = Turns::new(bounds.requests_max.clone());
+        let cors = cors(bounds.cors_origins.clone());
         let shared = Arc::new(Shared { name, bounds, requests, cors, metrics });
         let routes = warp::service(routes);
         let mut connections = JoinSet::new();
         loop {
+            let has_room = connections.len() < shared.bounds.connections_max.get();
             let accepted = tokio::select! {
-                accepted = accept(&socket, &slots) => accepted,
+                accepted = accept(&socket), if has_room => accepted,
                 Some(_) = connections.join_next() => continue,
+                () = sleep(ROOM_LOOK), if !has_room => continue,
                 () = stopped(stop.clone()) => break,
             };
-            let Some((stream, peer, permit)) = accepted else { continue };
+            let Some((stream, peer)) = accepted else { continue };
             let Some(counted) = shared.counted(&addresses, peer) else { continue };
             let of = (Arc::clone(&shared), routes.clone());
-            let slot = (permit, counted);
-            connections.spawn(handled((stream, peer), acceptor.clone(), of, (stop.clone(), slot)));
+            let held = (stop.clone(), counted);
+            connections.spawn(handled((stream, peer), acceptor.clone(), of, held));
         }
         drop(socket);
-        let drained = timeout(shared.bounds.waits.drain, async {
+        let drained = timeout(shared.bounds.waits.get().drain, async {
             while connections.join_next().await.is_some() {}
         });
         if drained.await.is_err() {
@@ -162,13 +170,9 @@ impl Listener {
     }
 }
 
-async fn accept(
-    socket: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(slots).acquire_owned().await.ok()?;
+async fn accept(socket: &TcpListener) -> Option<(TcpStream, IpAddr)> {
     match socket.accept().await {
-        Ok((stream, peer)) => Some((stream, peer.ip(), permit)),
+        Ok((stream, peer)) => Some((stream, peer.ip())),
         Err(fault) => {
             tracing::warn!(%fault, "accept failed");
             sleep(ACCEPT_PAUSE).await;
@@ -181,7 +185,7 @@ impl Shared {
     /// Counts a connection of an address; none if it has as many as it may.
     fn counted(&self, addresses: &Addresses, peer: IpAddr) -> Option<Counted> {
         // A proxy has the connections of everybody behind it.
-        let counted = match self.bounds.proxies.trusts(peer) {
+        let counted = match self.bounds.proxies.get().trusts(peer) {
             true => Some(Counted::nobody()),
             false => addresses.count(peer),
         };
@@ -197,7 +201,7 @@ async fn handled(
     (stream, peer): (TcpStream, IpAddr),
     acceptor: Option<TlsAcceptor>,
     (shared, routes): (Arc<Shared>, impl Routes),
-    (stop, _slot): (watch::Receiver<bool>, Slot),
+    (stop, _counted): (watch::Receiver<bool>, Counted),
 ) {
     let _ = stream.set_nodelay(true);
     let open = shared.metrics.connections.with_label_values(&[shared.name]);
@@ -206,7 +210,7 @@ async fn handled(
     let Some(acceptor) = acceptor else {
         return connection::serve((stream, peer), shared, routes, stop).await;
     };
-    match timeout(shared.bounds.waits.first_byte, acceptor.accept(stream)).await {
+    match timeout(shared.bounds.waits.get().first_byte, acceptor.accept(stream)).await {
         // Who speaks TLS needs more memory: not everybody is to have room for it.
         Ok(Ok(stream)) => Box::pin(connection::serve((stream, peer), shared, routes, stop)).await,
         Ok(Err(fault)) => tracing::debug!(%fault, "no handshake"),
@@ -224,28 +228,26 @@ impl Drop for Closed {
 }
 
 /// Which pages of other origins may call, and what they may send and read.
-fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
+fn cors(origins: Live<Arc<[HeaderValue]>>) -> CorsLayer {
     let named = HeaderName::from_static;
-    let layer = || {
-        CorsLayer::new()
-            .allow_origin(AllowOrigin::list(origins.to_vec()))
-            .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT])
-            .allow_headers([
-                AUTHORIZATION,
-                CONTENT_TYPE,
-                CONTENT_ENCODING,
-                named("last-event-id"),
-                named("traceparent"),
-            ])
-            .expose_headers([
-                RETRY_AFTER,
-                named("x-request-id"),
-                named("ratelimit"),
-                named("ratelimit-policy"),
-            ])
-            .max_age(CORS_AGE)
-    };
-    (!origins.is_empty()).then(layer)
+    let is_listed = AllowOrigin::predicate(move |origin, _| origins.get().contains(origin));
+    CorsLayer::new()
+        .allow_origin(is_listed)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            CONTENT_ENCODING,
+            named("last-event-id"),
+            named("traceparent"),
+        ])
+        .expose_headers([
+            RETRY_AFTER,
+            named("x-request-id"),
+            named("ratelimit"),
+            named("ratelimit-policy"),
+        ])
+        .max_age(CORS_AGE)
 }
 
 /// Returns once `stop` is true, or nobody can make it so any more.

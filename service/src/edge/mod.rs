@@ -15,6 +15,7 @@ mod listener;
 #[cfg(test)]
 pub mod tests;
 mod tls;
+mod turns;
 
 pub use addresses::{applies, subject};
 pub use listener::{Bounds, Listener, stopped};

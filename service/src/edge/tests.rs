@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use warp::{Filter, Reply};
 
 use super::{Bounds, Listener};
-use crate::config::Config;
+use crate::config::{Config, InForce};
 use crate::metrics::Metrics;
 
 /// What a configuration with these settings says.
@@ -28,7 +28,7 @@ pub fn config(settings: &[(&str, &str)]) -> Config {
 
 /// A public listener with these settings, somewhere.
 pub async fn listening(settings: &[(&str, &str)]) -> Listener {
-    let bounds = Bounds::public(&config(settings).http).unwrap();
+    let bounds = Bounds::public(&InForce::new(config(settings))).unwrap();
     Listener::bind(([127, 0, 0, 1], 0).into(), "public", bounds).await.unwrap()
 }
 
@@ -43,6 +43,7 @@ const SOON: [(&str, &str); 5] = [
 
 struct Served {
     address: SocketAddr,
+    in_force: InForce,
     metrics: Arc<Metrics>,
     /// Lets `/slow` answer.
     go: Arc<Notify>,
@@ -54,7 +55,9 @@ struct Served {
 
 impl Served {
     async fn with(settings: &[(&str, &str)]) -> Self {
-        let listener = listening(settings).await;
+        let in_force = InForce::new(config(settings));
+        let bounds = Bounds::public(&in_force).unwrap();
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), "public", bounds).await.unwrap();
         let address = listener.address().unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let (go, began) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -72,7 +75,7 @@ impl Served {
         let routes = routes.recover(|rejection| crate::http::recover(rejection, 0));
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(listener.serve(routes, Arc::clone(&metrics), stopped));
-        Self { address, metrics, go, began, stop, task }
+        Self { address, in_force, metrics, go, began, stop, task }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -208,6 +211,44 @@ async fn more_requests_than_are_worked_on_at_once_are_told_to_come_again() {
     served.go.notify_one();
     assert_eq!(slow.await.unwrap().unwrap().status(), 200);
     assert_eq!(served.get("/fast").await.status(), 200);
+}
+
+#[tokio::test]
+async fn bounds_that_change_hold_for_whoever_asks_next() {
+    let served = Served::with(&[]).await;
+    let ask = async || {
+        let headers = "origin: https://app.example.com\r\nconnection: close\r\n";
+        let headers = format!("{headers}{}", "x: y\r\n".repeat(8));
+        served.raw(&get("/fast", &headers)).await
+    };
+    let hold = |settings: &[(&str, &str)]| served.in_force.set(config(settings));
+    assert!(ask().await.starts_with("HTTP/1.1 200"));
+    hold(&[("http.headers_max", "8")]);
+    assert!(ask().await.starts_with("HTTP/1.1 431"));
+    hold(&[("http.cors_origins", "https://app.example.com")]);
+    let answer = ask().await;
+    assert!(answer.contains("access-control-allow-origin: https://app.example.com"), "{answer}");
+    hold(&[("http.connections_per_address_max", "1")]);
+    let held = served.connect().await;
+    until(async || ask().await.is_empty().then_some(())).await;
+    drop(held);
+    hold(&[("limits.address_per_second", "1")]);
+    until(async || ask().await.starts_with("HTTP/1.1 429").then_some(())).await;
+    hold(&[]);
+    assert!(ask().await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_listener_that_is_full_takes_more_when_it_may() {
+    let served = Served::with(&[("http.connections_max", "1")]).await;
+    let _held = served.connect().await;
+    until(async || {
+        (served.metrics.connections.with_label_values(&["public"]).get() == 1).then_some(())
+    })
+    .await;
+    let waiting = tokio::spawn(reqwest::get(format!("http://{}/fast", served.address)));
+    served.in_force.set(config(&[("http.connections_max", "2")]));
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
 }
 
 #[tokio::test]

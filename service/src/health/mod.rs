@@ -6,11 +6,12 @@ mod probe;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream::Lag;
 use serde::Serialize;
 
+use crate::reload::ConfigSeen;
 pub use probe::Probing;
 
 /// What was last seen of each component.
@@ -18,6 +19,8 @@ pub use probe::Probing;
 pub struct Health {
     seen: Mutex<BTreeMap<&'static str, Seen>>,
     draining: AtomicBool,
+    /// What was last seen of the configuration.
+    pub config: Arc<ConfigSeen>,
 }
 
 /// What was last seen of one component.

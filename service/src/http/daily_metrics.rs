@@ -9,13 +9,12 @@ use schemas::{DailyMetrics, Day};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::KnownFormat;
-use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::parameter::{Given, Parameter, Text, fault};
 use super::routes::Request;
-use super::{Api, Fault, Refusal, json};
+use super::{Api, Fault, Refusal, json, request_id};
 
 /// Which day.
 pub static DATE: Parameter<Text<Day>> = Parameter {
@@ -49,7 +48,7 @@ pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let (metrics, source) = found.map_err(|_| Refusal::unavailable("no tier answers"))?;
     let response_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let answer = Answer { metrics, source, response_time_ms };
-    Ok(json(StatusCode::OK, &answer, Uuid::new_v4()))
+    Ok(json(StatusCode::OK, &answer, request_id()))
 }
 
 /// Reads the query; says everything that is wrong with it.

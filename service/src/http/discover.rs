@@ -12,7 +12,7 @@ use warp::reply::Response;
 
 use super::parameter::{Number, Parameter};
 use super::routes::Request;
-use super::{Api, Fault, Refusal, at, body, json};
+use super::{Api, Fault, Refusal, at, body, json, request_id};
 use crate::read::suggestions::{LeftOutShown, SUGGESTED_MAX, SuggestedUser};
 
 /// How many.
@@ -45,9 +45,9 @@ pub struct Answer {
 pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let began = Instant::now();
     let limit = request.given()?.get(&LIMIT);
-    let weights = api.suggestions.as_ref().ok_or_else(Refusal::not_found)?;
+    let weights = api.suggestions.get().ok_or_else(Refusal::not_found)?;
     let user = UserId(request.caller.user.into_bytes());
-    let found = api.reads.suggestions(user, weights).await.ok();
+    let found = api.reads.suggestions(user, &weights).await.ok();
     let as_of = found.as_ref().map(|(suggested, ..)| suggested.as_of);
     let left_out = found.as_ref().map(|(suggested, ..)| suggested.left_out).unwrap_or_default();
     let source = found.as_ref().map(|(_, source, _)| source.name());
@@ -63,7 +63,7 @@ pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
         left_out,
         response_time_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    Ok(json(StatusCode::OK, &answer, Uuid::new_v4()))
+    Ok(json(StatusCode::OK, &answer, request_id()))
 }
 
 /// Who is not to be suggested.
@@ -84,9 +84,9 @@ pub struct Dismissed {
 /// Takes a dismissal; answers when Kafka has it.
 pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
     request.given()?;
-    api.suggestions.as_ref().ok_or_else(Refusal::not_found)?;
+    api.suggestions.get().ok_or_else(Refusal::not_found)?;
     let Request { caller, headers, body, .. } = request;
-    let body = body::of_json(body, &headers, api.body).await?;
+    let body = body::of_json(body, &headers, api.body.get()).await?;
     let wrong = |e: serde_json::Error| Refusal::invalid(vec![Fault::of("user_id", e.to_string())]);
     // Of a struct serde takes an array for its fields too.
     let body: serde_json::Map<String, serde_json::Value> =
@@ -99,6 +99,6 @@ pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
     let said = Dismissal { whom, at_ms: api.reads.now().0 };
     let stored = api.log.dismiss(user, said).await;
     let position = stored.map_err(|_| Refusal::unavailable("the dismissal could not be stored"))?;
-    let answer = json(StatusCode::ACCEPTED, &Dismissed { dismissed: user_id }, Uuid::new_v4());
+    let answer = json(StatusCode::ACCEPTED, &Dismissed { dismissed: user_id }, request_id());
     Ok(at(answer, &position))
 }

@@ -11,12 +11,11 @@ use schemas::{Event, FieldFault, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::routes::Request;
-use super::{Api, Fault, Refusal, at, body, json};
+use super::{Api, Fault, Refusal, at, body, json, request_id};
 use crate::event_format::EventFormat;
 use crate::identity::{Caller, Role};
 use crate::log::{Entry, Unappended};
@@ -52,7 +51,7 @@ struct Checked {
 /// Takes a batch of events.
 pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
     let Request { caller, headers, body, .. } = request;
-    let body = body::of_json(body, &headers, api.body).await?;
+    let body = body::of_json(body, &headers, api.body.get()).await?;
     let unreadable =
         |e: serde_json::Error| Refusal::invalid(vec![Fault::of("body", e.to_string())]);
     let batch: Batch<'_> = serde_json::from_slice(&body).map_err(unreadable)?;
@@ -60,8 +59,9 @@ pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
         let fault = Fault::of("events", "expected at least one event, found none");
         return Err(Refusal::invalid(vec![fault]));
     }
-    if batch.events.len() > api.events_max {
-        return Err(Refusal::too_many(batch.events.len(), api.events_max));
+    let events_max = api.events_max.get();
+    if batch.events.len() > events_max {
+        return Err(Refusal::too_many(batch.events.len(), events_max));
     }
     let received = batch.events.len();
     // Looked at first: what cannot be written now would be a fault of no event.
@@ -84,7 +84,7 @@ pub async fn post(api: &Api, request: Request) -> Result<Response, Refusal> {
     })?;
     api.metrics.events.inc_by(accepted as u64);
     let answer = Answer { received, accepted, duplicates: checked.duplicates };
-    Ok(at(json(StatusCode::ACCEPTED, &answer, Uuid::new_v4()), &position))
+    Ok(at(json(StatusCode::ACCEPTED, &answer, request_id()), &position))
 }
 
 fn check(

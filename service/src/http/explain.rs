@@ -8,13 +8,12 @@ use schemas::PostId;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::KnownFormat;
-use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::parameter::{Parameter, Takes, Text, fault};
 use super::routes::Request;
-use super::{Api, Refusal, json};
+use super::{Api, Refusal, json, request_id};
 use crate::read::{Source, Why};
 
 /// Which post.
@@ -50,5 +49,5 @@ pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let why = why.map_err(|_| Refusal::unavailable("no worker answers, and only state knows"))?;
     let response_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let answer = Answer { why, source: Source::State.name(), response_time_ms };
-    Ok(json(StatusCode::OK, &answer, Uuid::new_v4()))
+    Ok(json(StatusCode::OK, &answer, request_id()))
 }

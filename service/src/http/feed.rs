@@ -15,7 +15,7 @@ use super::cursor::{Cursor, CursorFault, IDLE_MS_MAX, Known, Left, Rest};
 use super::page::{self, Entry, Page, Shown};
 use super::parameter::{FLAG, Number, OneOf, Parameter, Text};
 use super::routes::Request;
-use super::{Api, Fault, Refusal, json};
+use super::{Api, Fault, Refusal, json, request_id};
 use crate::read::terms::TermsShown;
 use crate::read::{Algo, Found, Nobody, Source};
 
@@ -176,7 +176,7 @@ pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
         }
         asked.algo = cursor.algo;
     }
-    let id = Uuid::new_v4();
+    let id = request_id();
     let is_ranked = api.flags.known().ranks(&user);
     let second = now_ms - now_ms.rem_euclid(1000);
     let weights = api.weights.known();

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 use warp::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
     IF_NONE_MATCH, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -18,7 +17,7 @@ use warp::http::{HeaderMap, Method, Response as HttpResponse, StatusCode};
 use warp::reply::Response;
 
 use super::cast::{Cast, is_asked_here};
-use super::{Refusal, json as json_answer};
+use super::{Refusal, json as json_answer, request_id};
 
 /// Where it is.
 pub const PATH: &str = "/page";
@@ -105,14 +104,14 @@ impl FeedPage {
     /// Those among whom a person may choose; nobody where there is no cast.
     fn readers(&self, headers: &HeaderMap) -> Response {
         let readers = self.cast_for(headers).map(Cast::readers).unwrap_or_default();
-        json_answer(StatusCode::OK, &json!({ "readers": readers }), Uuid::new_v4())
+        json_answer(StatusCode::OK, &json!({ "readers": readers }), request_id())
     }
 
     /// What the users and posts of `?of=id,id` are called.
     fn names(&self, query: &str, headers: &HeaderMap) -> Response {
         let ids = query.strip_prefix("of=").unwrap_or_default();
         let names = self.cast_for(headers).map(|cast| cast.names(ids)).unwrap_or_default();
-        json_answer(StatusCode::OK, &json!({ "names": names }), Uuid::new_v4())
+        json_answer(StatusCode::OK, &json!({ "names": names }), request_id())
     }
 
     fn cast_for(&self, headers: &HeaderMap) -> Option<&Cast> {

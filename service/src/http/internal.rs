@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use schemas::{PostId, RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
-use uuid::Uuid;
 use warp::http::header::AUTHORIZATION;
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::path::Tail;
@@ -17,10 +16,11 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::parameter::{Given, Number, Parameter, Text, number};
-use super::{READING, Refusal, json, none_of, raw_query, recover, stores, with};
+use super::{READING, Refusal, json, none_of, raw_query, recover, request_id, stores, with};
 use crate::health::{Health, Seen, answers_reads, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, Asked, PUBLISHED, StateFault, StateFeeds};
+use crate::reload;
 use crate::secrets::Secrets;
 use crate::stores::peers::HOP;
 use crate::stores::{Reach, Stores};
@@ -101,6 +101,9 @@ struct Ready {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     draining: bool,
     components: BTreeMap<&'static str, Seen>,
+    /// What its file says that is not in force, if there is any of it; no reason to send requests elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<reload::Seen>,
 }
 
 /// The internal routes.
@@ -145,7 +148,8 @@ fn readiness(health: &Health, is_enough: fn(&BTreeMap<&'static str, Seen>) -> bo
     let draining = health.is_draining();
     let ready = !draining && is_enough(&components);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &Ready { ready, draining, components }, Uuid::new_v4())
+    let config = health.config.now();
+    json(status, &Ready { ready, draining, components, config }, request_id())
 }
 
 fn bytes(body: Vec<u8>, kind: &'static str) -> Response {
@@ -256,7 +260,7 @@ impl Internal {
         let state = self.state.as_ref().ok_or_else(Refusal::not_owner)?;
         let found = read::ask(state, what).await.map_err(unanswered)?;
         let found = found.ok_or_else(Refusal::not_found)?;
-        Ok(json(StatusCode::OK, &found, Uuid::new_v4()))
+        Ok(json(StatusCode::OK, &found, request_id()))
     }
 }
 

@@ -24,6 +24,7 @@ mod parameter;
 mod patch;
 mod preferences;
 mod refusal;
+mod request_id;
 mod routes;
 mod stores;
 mod stream;
@@ -49,6 +50,7 @@ use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
+use crate::config::Live;
 use crate::daily::Daily;
 use crate::event_format::EventFormat;
 use crate::flags::{Flag, FollowedFlags};
@@ -61,6 +63,7 @@ use crate::weights::WeightSets;
 use cursor::Cursors;
 use feed_page::FeedPage;
 pub use refusal::{Fault, Refusal, recover};
+pub use request_id::{request_id, with_id};
 use routes::{Match, ROUTES, Request, Route, Serves};
 
 /// The header that says where a write was put down.
@@ -71,13 +74,13 @@ pub struct Api {
     /// Who callers are.
     pub verifier: Verifier,
     /// How often they may ask.
-    pub limit: Option<UserLimit>,
+    pub limit: UserLimit,
     /// Answers reads.
     pub reads: Arc<Reads>,
     /// Knows the metrics of days.
     pub daily: Daily,
     /// By which users are suggested to each other, if they are.
-    pub suggestions: Option<SuggestionWeights>,
+    pub suggestions: Live<Option<SuggestionWeights>>,
     /// What operators turn on and off.
     pub flags: FollowedFlags,
     /// The numbers by which feeds were made.
@@ -97,9 +100,9 @@ pub struct Api {
     /// Counts requests.
     pub metrics: Arc<Metrics>,
     /// The most events of one request.
-    pub events_max: usize,
+    pub events_max: Live<usize>,
     /// The bounds of a body.
-    pub body: body::Bounds,
+    pub body: Live<body::Bounds>,
     /// Turns true when the process is to stop.
     pub stopped: watch::Receiver<bool>,
 }
@@ -108,7 +111,7 @@ pub struct Api {
 pub fn public(
     api: &Arc<Api>,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let bytes_max = api.body.bytes_max;
+    let bounds = api.body.clone();
     let asked = warp::any()
         .and(with(api))
         .and(warp::method())
@@ -138,7 +141,7 @@ pub fn public(
     document("Feedmill", &ROUTES)
         .or(answered)
         .unify()
-        .recover(move |rejection| recover(rejection, bytes_max))
+        .recover(move |rejection| recover(rejection, bounds.get().bytes_max))
 }
 
 /// An answer to a write, with where it was put down: whoever asks a store for that position reads it. What the writer need
@@ -160,7 +163,7 @@ fn document<S: Serves>(
     let document = warp::path!("openapi.json")
         .and(warp::get())
         .and(with(&document))
-        .map(|document: Arc<OpenApi>| json(StatusCode::OK, &*document, Uuid::new_v4()));
+        .map(|document: Arc<OpenApi>| json(StatusCode::OK, &*document, request_id()));
     document.or(warp::path!("openapi.json").and(none_of(READING))).unify()
 }
 
@@ -199,11 +202,10 @@ impl Api {
     /// What is left of what a caller may ask. Who tells of others' events does so for as many, and is bounded by
     /// what Kafka takes.
     async fn level(&self, route: &Route, caller: &Caller) -> Option<(Rate, Level)> {
-        let limit = self.limit.as_ref()?;
         if caller.roles.have(Role::Ingest) && route.name == "events" {
             return None;
         }
-        Some((limit.rate().clone(), limit.take(caller.user).await))
+        self.limit.take(caller.user).await
     }
 }
 

@@ -4,12 +4,11 @@ use schemas::{Preferences, Scales, UNSCALED, UserId, one_word};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::routes::Request;
-use super::{Api, Fault, Refusal, at, body, json};
+use super::{Api, Fault, Refusal, at, body, json, request_id};
 
 /// So many words may be muted.
 const WORDS_MAX: usize = 200;
@@ -50,7 +49,7 @@ struct ScalesChosen {
 pub async fn put(api: &Api, request: Request) -> Result<Response, Refusal> {
     request.given()?;
     let Request { caller, headers, body, .. } = request;
-    let body = body::of_json(body, &headers, api.body).await?;
+    let body = body::of_json(body, &headers, api.body.get()).await?;
     let wrong = |e: serde_json::Error| Refusal::invalid(vec![Fault::of("body", e.to_string())]);
     let body: Map<String, Value> = serde_json::from_slice(&body).map_err(wrong)?;
     let kept = Reading { faults: Vec::new(), mutes_words: api.mutes_words }.read(&body);
@@ -61,7 +60,7 @@ pub async fn put(api: &Api, request: Request) -> Result<Response, Refusal> {
     let stored = api.log.choose(user, kept).await;
     let position =
         stored.map_err(|_| Refusal::unavailable("the preferences could not be stored"))?;
-    Ok(at(json(StatusCode::ACCEPTED, &chosen, Uuid::new_v4()), &position))
+    Ok(at(json(StatusCode::ACCEPTED, &chosen, request_id()), &position))
 }
 
 impl Chosen {

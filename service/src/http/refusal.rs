@@ -6,7 +6,6 @@ use std::convert::Infallible;
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 use warp::body::BodyDeserializeError;
 use warp::http::StatusCode;
 use warp::http::header::{
@@ -15,7 +14,7 @@ use warp::http::header::{
 use warp::reject::{InvalidHeader, InvalidQuery, PayloadTooLarge, Rejection, UnsupportedMediaType};
 use warp::reply::Response;
 
-use super::json;
+use super::{json, request_id};
 
 /// The content codings that bodies may have.
 const ENCODINGS: &str = "gzip, deflate, br, zstd";
@@ -205,7 +204,7 @@ impl Refusal {
 
     /// The answer.
     pub fn into_response(self) -> Response {
-        let request = Uuid::new_v4();
+        let request = request_id();
         let error = Error { code: self.code, message: &self.message, fields: &self.fields };
         let body = Body { error, request_id: request.to_string() };
         let mut answer = json(self.status, &body, request);

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use millstream::{Position, Role, Scan, StoreFacts, StoreKind};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::parameter::{Described, Given, Number, Parameter, Text, number};
-use super::{Fault, Refusal, json};
+use super::{Fault, Refusal, json, request_id};
 use crate::stores::answer::Lag;
 use crate::stores::question::{BYTES_MAX, Fresh, Next, Question, ROWS_MAX, What};
 use crate::stores::unanswered::Unanswered;
@@ -132,7 +131,7 @@ pub async fn answer(
             let what = What::Rows(scan, given.told(&NEXT));
             let question = question(store, what, &given)?;
             let answer = stores.ask(question, reach).await.map_err(refusal)?;
-            Ok(json(StatusCode::OK, &answer, Uuid::new_v4()))
+            Ok(json(StatusCode::OK, &answer, request_id()))
         }
         [store, key] => {
             let parameters: [&dyn Described; 3] = [&PARTITION, &MAX_LAG, &MIN_POSITION];
@@ -146,7 +145,7 @@ pub async fn answer(
             if answer.parts.is_empty() {
                 return Err(Refusal::not_found());
             }
-            Ok(json(StatusCode::OK, &answer, Uuid::new_v4()))
+            Ok(json(StatusCode::OK, &answer, request_id()))
         }
         _ => Err(Refusal::not_found()),
     }
@@ -222,7 +221,7 @@ fn list(stores: &Arc<Stores>) -> Result<Response, Unanswered> {
         said_ms_ago: now.0.saturating_sub(said.at_ms),
     };
     let instances = there.iter().map(instance).collect();
-    Ok(json(StatusCode::OK, &Listed { stores, instances }, Uuid::new_v4()))
+    Ok(json(StatusCode::OK, &Listed { stores, instances }, request_id()))
 }
 
 fn shown_here(of: &StoreFacts, own: &str) -> Vec<ListedPart> {

@@ -8,13 +8,12 @@ use std::time::Instant;
 use schemas::{PostId, Trending, TrendingWindow, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::parameter::{Number, OneOf, Parameter};
 use super::routes::Request;
-use super::{Api, Refusal, json};
+use super::{Api, Refusal, json, request_id};
 
 /// Within which time.
 pub static WINDOW: Parameter<OneOf<TrendingWindow>> = Parameter {
@@ -84,7 +83,7 @@ pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
         as_of: found.as_ref().map(|(trending, _)| trending.as_of_ms),
         response_time_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    Ok(json(StatusCode::OK, &answer, Uuid::new_v4()))
+    Ok(json(StatusCode::OK, &answer, request_id()))
 }
 
 fn items(trending: &Trending, (window, now_ms): (TrendingWindow, i64)) -> Vec<Item> {

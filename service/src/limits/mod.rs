@@ -19,7 +19,7 @@ pub use bucket::{Level, Rate};
 pub use shared::Shared;
 use table::Table;
 
-use crate::config::{Http, PerAddress};
+use crate::config::{Live, PerAddress};
 use crate::edge;
 
 /// Users that are told apart: the table takes 32 MiB, of which only what is used is touched.
@@ -29,63 +29,58 @@ const ADDRESS_SETS: usize = 1 << 16;
 
 /// How often users may ask.
 pub struct UserLimit {
-    rate: Rate,
+    rate: Live<Option<Rate>>,
     table: Table,
     shared: Option<Shared>,
     began: Instant,
 }
 
 impl UserLimit {
-    /// `per_minute` requests, all at once or one by one; none for as many as they like.
-    pub fn new(per_minute: u32, shared: Option<Shared>) -> Option<Self> {
-        let rate = Rate::new(per_minute, 60)?;
-        Some(Self { rate, table: Table::new(USER_SETS), shared, began: Instant::now() })
+    /// At a `rate`, all at once or one by one; without one as often as they like.
+    pub fn new(rate: Live<Option<Rate>>, shared: Option<Shared>) -> Self {
+        Self { rate, table: Table::new(USER_SETS), shared, began: Instant::now() }
     }
 
-    /// Takes one request of `user`.
-    pub async fn take(&self, user: Uuid) -> Level {
-        let own = self.table.take(&user, micros(self.began), &self.rate);
-        match &self.shared {
+    /// Takes one request of `user`; what is left of which rate, none if there is no bound.
+    pub async fn take(&self, user: Uuid) -> Option<(Rate, Level)> {
+        let rate = self.rate.get()?;
+        let own = self.table.take(&user, micros(self.began), &rate);
+        let level = match &self.shared {
             // Who is refused here need not be asked about elsewhere.
-            Some(shared) if own.is_taken => match shared.take(user, &self.rate).await {
+            Some(shared) if own.is_taken => match shared.take(user, &rate).await {
                 Some(elsewhere) => own.stricter(elsewhere),
                 None => own,
             },
             Some(_) | None => own,
-        }
-    }
-
-    /// The rate.
-    pub fn rate(&self) -> &Rate {
-        &self.rate
+        };
+        Some((rate, level))
     }
 }
 
 /// How often addresses may ask, whoever does.
 #[derive(Clone)]
 pub struct AddressLimit {
-    bound: PerAddress,
-    rate: Rate,
+    bound: Live<PerAddress>,
     table: Arc<Table>,
     began: Instant,
 }
 
 impl AddressLimit {
-    /// What `http` says of it; none for as many as they like.
-    pub fn of(http: &Http) -> Option<Self> {
-        let bound = http.address_per_second;
-        let per_second = u32::try_from(bound.max).unwrap_or(u32::MAX);
-        // A page that loads asks for much at once: five seconds' worth may come together.
-        let rate = Rate::new(per_second.saturating_mul(5), 5)?;
+    /// `bound` requests in a second.
+    pub fn new(bound: Live<PerAddress>) -> Self {
         let table = Arc::new(Table::new(ADDRESS_SETS));
-        Some(Self { bound, rate, table, began: Instant::now() })
+        Self { bound, table, began: Instant::now() }
     }
 
     /// Takes one request of `address`; none if it is not bounded.
     pub fn take(&self, address: IpAddr) -> Option<Level> {
-        let is_bounded = edge::applies(self.bound, address);
+        let bound = self.bound.get();
+        let per_second = u32::try_from(bound.max).unwrap_or(u32::MAX);
+        // A page that loads asks for much at once: five seconds' worth may come together.
+        let rate = Rate::new(per_second.saturating_mul(5), 5)?;
         let subject = edge::subject(address);
-        is_bounded.then(|| self.table.take(&subject, micros(self.began), &self.rate))
+        let is_bounded = edge::applies(bound, address);
+        is_bounded.then(|| self.table.take(&subject, micros(self.began), &rate))
     }
 }
 

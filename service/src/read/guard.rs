@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::breaker::{Admission, Breaker, Mode, Outcome};
-use crate::config;
+use crate::config::{self, Live};
 use crate::flags::{Flag, FollowedFlags};
 use crate::metrics::Metrics;
 
@@ -27,7 +27,7 @@ pub struct Guard {
     /// How many calls at once.
     pub calls_max: usize,
     /// When it is left alone.
-    pub breaker: config::Breaker,
+    pub breaker: Live<config::Breaker>,
     /// Whether it is turned off.
     pub flags: FollowedFlags,
     /// Where its faults are counted.
@@ -62,7 +62,8 @@ pub enum Passed {
 impl<T> Guarded<T> {
     /// `tier`, behind `guard`.
     pub fn new(tier: T, guard: Guard) -> Self {
-        let (breaker, slots) = (Breaker::new(guard.breaker), Semaphore::new(guard.calls_max));
+        let (breaker, slots) =
+            (Breaker::new(guard.breaker.clone()), Semaphore::new(guard.calls_max));
         Self { tier, guard, breaker, slots }
     }
 
@@ -236,7 +237,7 @@ mod tests {
             source: Source::Redis,
             wait: Duration::from_millis(wait_ms),
             calls_max: 1,
-            breaker: config::Breaker { failures: 2, ..config::Breaker::default() },
+            breaker: config::Breaker { failures: 2, ..config::Breaker::default() }.into(),
             flags: FollowedFlags::default(),
             metrics: Arc::new(Metrics::new().unwrap()),
         };

@@ -238,7 +238,7 @@ mod tests {
             secret: None,
             partitions: 1,
             wait: Duration::from_secs(5),
-            breaker: config::Breaker::default(),
+            breaker: config::Breaker::default().into(),
         };
         tier.elsewhere = Some(RemoteState::new(workers, clock));
         let asked = RankedTier::feed(&tier, UserId([1; 16])).await;

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use super::guard::{Passed, call};
 use super::{Asked, Held, Items, People, PostKnown, RankedTier, TierFault, Why};
 use crate::breaker::{Breaker, Mode};
-use crate::config;
+use crate::config::{self, Live};
 use crate::instance_client::InstanceClient;
 
 /// The longest answer taken from a worker: 100 items are 6 KiB.
@@ -44,7 +44,7 @@ pub struct Workers {
     /// How long all calls of one read may take together.
     pub wait: Duration,
     /// When one of them is left alone.
-    pub breaker: config::Breaker,
+    pub breaker: Live<config::Breaker>,
 }
 
 /// The state of workers elsewhere.
@@ -94,7 +94,7 @@ impl RemoteState {
         // theirs, and not those of the own state, which may be asked by the same guard.
         let wait = wait * 9 / 10;
         let wait = if urls.len() > 1 { wait / 2 } else { wait };
-        let worker = |url| Worker { url, breaker: Breaker::new(breaker) };
+        let worker = |url| Worker { url, breaker: Breaker::new(breaker.clone()) };
         let workers = urls.into_iter().map(worker).collect();
         Self { workers, client, owners, wait, clock }
     }

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::capture::{self, Heartbeats};
-use crate::config::{self, Config, Remote};
+use crate::config::{self, Config, InForce, Live, Remote};
 use crate::daily::{Daily, DailyJob};
 use crate::edge::{Bounds, Listener};
 use crate::event_format::EventFormat;
@@ -35,7 +35,7 @@ use crate::http::feed_page::FeedPage;
 use crate::http::internal::{Internal, internal};
 use crate::http::{Api, public};
 use crate::identity::Verifier;
-use crate::limits::{Shared, UserLimit};
+use crate::limits::{Rate, Shared, UserLimit};
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::needs;
@@ -43,6 +43,7 @@ use crate::read::{
     Guard, Guarded, LocalState, RankedByClickHouse, RankedTier, Reads, RemoteState, Source,
     StateFeeds, Tiers, Workers,
 };
+use crate::reload::{Noting, Reloading};
 use crate::secrets::Secrets;
 use crate::stores::announcement::Signer;
 use crate::stores::directory::Directory;
@@ -63,6 +64,15 @@ pub struct Roles {
     pub api: bool,
 }
 
+impl Roles {
+    /// All of it in one process.
+    pub const BOTH: Self = Self { worker: true, api: true };
+    /// The worker alone.
+    pub const WORKER: Self = Self { worker: true, api: false };
+    /// The API alone.
+    pub const API: Self = Self { worker: false, api: true };
+}
+
 /// A process at work.
 pub struct Server {
     /// Where the public routes listen, if they do.
@@ -78,7 +88,8 @@ pub struct Server {
     close: watch::Sender<bool>,
     stopping: Arc<AtomicBool>,
     health: Arc<Health>,
-    unready: Duration,
+    metrics: Arc<Metrics>,
+    in_force: InForce,
     probes: Vec<JoinHandle<()>>,
     serving: Vec<JoinHandle<()>>,
     looked_at: Option<JoinHandle<()>>,
@@ -93,8 +104,10 @@ fn failed(why: String) -> Ended {
     Ended { exit: Exit::Failed, why }
 }
 
-struct Parts<'a> {
-    config: &'a Config,
+struct Parts {
+    /// As it was at the start.
+    config: Arc<Config>,
+    in_force: InForce,
     broker: Arc<dyn Broker>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -113,22 +126,25 @@ struct Bound {
 impl Server {
     /// Starts everything that `roles` need on `broker`; with the page, if it is to be shown.
     pub async fn start(
-        config: &Config,
+        config: impl Into<InForce>,
         broker: Arc<dyn Broker>,
         roles: Roles,
         page: Option<FeedPage>,
     ) -> Result<Self, Ended> {
+        let in_force = config.into();
+        let config = in_force.config();
         let parts = Parts {
-            config,
+            secrets: needs::secrets(&config).map_err(failed)?,
+            config: Arc::clone(&config),
+            in_force: in_force.clone(),
             broker,
             clock: Arc::new(SystemClock),
             metrics: Arc::new(Metrics::new().map_err(|e| failed(e.to_string()))?),
-            secrets: needs::secrets(config).map_err(failed)?,
             flags: FollowedFlags::default(),
             page,
         };
         let bound = parts.bound(roles).await.map_err(failed)?;
-        let supervisor = Supervisor::start(config, Arc::clone(&parts.broker), roles.worker);
+        let supervisor = Supervisor::start(&config, Arc::clone(&parts.broker), roles.worker);
         let supervisor = supervisor.await?;
         let (stop, stopped) = watch::channel(false);
         let (close, closed) = watch::channel(false);
@@ -141,7 +157,8 @@ impl Server {
             close,
             stopping: Arc::new(AtomicBool::new(false)),
             health: Arc::default(),
-            unready: config.http.waits.unready,
+            metrics: Arc::clone(&parts.metrics),
+            in_force,
             probes: Vec::new(),
             serving: Vec::new(),
             looked_at: None,
@@ -157,7 +174,7 @@ impl Server {
 
     fn listen(
         &mut self,
-        parts: &Parts<'_>,
+        parts: &Parts,
         (roles, bound): (Roles, Bound),
         (stopped, closed): (watch::Receiver<bool>, watch::Receiver<bool>),
     ) -> Result<(), String> {
@@ -169,7 +186,7 @@ impl Server {
         let spawned = |e: std::io::Error| format!("spawn: {e}");
         let broker = Arc::clone(&parts.broker);
         probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
-        let daily = DailyJob::of(parts.config)?;
+        let daily = DailyJob::of(&parts.config)?;
         let address = bound.internal.address().unwrap_or(self.internal);
         let stores = roles.worker.then(|| self.stores(parts, address)).transpose()?;
         let state = roles.worker.then(|| self.follow_worker(parts, &probing, daily));
@@ -217,7 +234,7 @@ impl Server {
     }
 
     /// The stores of the application, of which this process announces its own.
-    fn stores(&mut self, parts: &Parts<'_>, address: SocketAddr) -> Result<Arc<Stores>, String> {
+    fn stores(&mut self, parts: &Parts, address: SocketAddr) -> Result<Arc<Stores>, String> {
         let of = &parts.config.state;
         let own = Arc::clone(self.supervisor.supervised()) as Arc<dyn OwnStores>;
         let directory = Arc::<Directory>::default();
@@ -249,7 +266,7 @@ impl Server {
     /// Looks at the worker and tells what it counts, whenever one runs, and adds up days beside it; answers its state.
     fn follow_worker(
         &mut self,
-        parts: &Parts<'_>,
+        parts: &Parts,
         probing: &Probing,
         daily: Option<DailyJob>,
     ) -> Arc<dyn StateFeeds> {
@@ -281,6 +298,16 @@ impl Server {
         of()
     }
 
+    /// Has it follow its configuration from now on.
+    pub fn follow(&mut self, reloading: Reloading) {
+        let noting = Noting {
+            seen: Arc::clone(&self.health.config),
+            metrics: Arc::clone(&self.metrics.reload),
+            clock: Arc::new(SystemClock),
+        };
+        self.probes.push(tokio::spawn(reloading.follow(noting)));
+    }
+
     /// Whether everything still runs.
     pub fn is_running(&self) -> bool {
         self.supervisor.supervised().is_running()
@@ -291,7 +318,7 @@ impl Server {
         self.health.drain();
         if !self.serving.is_empty() {
             // Whoever sends requests here has to see it first.
-            sleep(self.unready).await;
+            sleep(self.in_force.config().http.waits.unready).await;
             let _ = self.stop.send(true);
             for serving in self.serving {
                 let _ = serving.await;
@@ -321,25 +348,27 @@ async fn leave(announcer: &thread::JoinHandle<()>) {
     }
 }
 
-impl Parts<'_> {
+impl Parts {
     async fn bound(&self, roles: Roles) -> Result<Bound, String> {
         let http = &self.config.http;
         let public = match roles.api {
             true => {
-                let listener = Listener::bind(http.listen, "public", Bounds::public(http)?).await?;
+                let listener =
+                    Listener::bind(http.listen, "public", Bounds::public(&self.in_force)?).await?;
                 Some((listener, needs::verifier(&self.config.auth)?))
             }
             false => None,
         };
         let admin = match &self.config.admin {
             Some(admin) if roles.api => {
-                let listener = Listener::bind(admin.listen, "admin", Bounds::admin(http)?).await?;
+                let bounds = Bounds::admin(&self.in_force)?;
+                let listener = Listener::bind(admin.listen, "admin", bounds).await?;
                 let verifier = needs::verifier(&self.config.auth.for_audience(&admin.audience))?;
-                Some((listener, verifier, needs::admin_secrets(self.config)?))
+                Some((listener, verifier, needs::admin_secrets(&self.config)?))
             }
             Some(_) | None => None,
         };
-        let bounds = Bounds::internal(http);
+        let bounds = Bounds::internal(&self.in_force);
         let internal = Listener::bind(http.internal_listen, "internal", bounds).await?;
         Ok(Bound { public, admin, internal })
     }
@@ -356,10 +385,12 @@ impl Parts<'_> {
         }
     }
 
-    fn body_bounds(&self) -> body::Bounds {
-        let http = &self.config.http;
-        // What follows the body has a quarter of the request's time.
-        body::Bounds { bytes_max: http.body_bytes_max, wait: http.waits.request * 3 / 4 }
+    fn body_bounds(&self) -> Live<body::Bounds> {
+        self.in_force.live(|of| body::Bounds {
+            bytes_max: of.http.body_bytes_max,
+            // What follows the body has a quarter of the request's time.
+            wait: of.http.waits.request * 3 / 4,
+        })
     }
 
     /// The secret that is shown to other instances.
@@ -377,16 +408,17 @@ impl Parts<'_> {
     }
 
     /// How often users may ask, counted by all processes together where there is Redis.
-    fn limit(&self) -> Result<Option<UserLimit>, String> {
+    fn limit(&self) -> Result<UserLimit, String> {
         let redis = self.config.redis.as_ref().map(|Remote { url, wait }| {
             RateBuckets::open(url, *wait).map(Shared::new).map_err(|e| e.to_string())
         });
-        Ok(UserLimit::new(self.config.http.user_per_minute, redis.transpose()?))
+        let rate = self.in_force.live(|of| Rate::new(of.http.user_per_minute, 60));
+        Ok(UserLimit::new(rate, redis.transpose()?))
     }
 
     /// How events are written by a process that takes them.
     fn event_format(&self, roles: Roles, stop: &Arc<AtomicBool>) -> Result<EventFormat, String> {
-        match needs::registry(self.config)? {
+        match needs::registry(&self.config)? {
             Some(settings) if roles.api && self.config.events_in_avro => {
                 EventFormat::avro(settings, Arc::clone(stop)).map_err(|e| format!("spawn: {e}"))
             }
@@ -403,7 +435,7 @@ impl Parts<'_> {
         let log = Log::start(Appending {
             broker: Arc::clone(&self.broker),
             clock: Arc::clone(&self.clock),
-            wait: self.config.kafka.produce_wait,
+            wait: self.in_force.live(|of| of.kafka.produce_wait),
             metrics: Arc::clone(&self.metrics),
         });
         let log = log.map_err(|e| format!("spawn: {e}"))?;
@@ -418,8 +450,8 @@ impl Parts<'_> {
             flags: self.flags.clone(),
             limit: self.limit()?,
             reads: Arc::new(Reads::new(self.tiers(state)?, log.clone(), clock, metrics)),
-            daily: Daily::of(self.config)?,
-            suggestions: self.config.suggestions,
+            daily: Daily::of(&self.config)?,
+            suggestions: self.in_force.live(|of| of.suggestions),
             weights,
             mutes_words: self.config.mutes_words,
             remembers_shown: self.config.remembers_shown,
@@ -428,7 +460,7 @@ impl Parts<'_> {
             cursors: Cursors::new(self.secrets.as_ref())?,
             page: self.page.clone(),
             metrics: Arc::clone(&self.metrics),
-            events_max: self.config.http.events_max,
+            events_max: self.in_force.live(|of| of.http.events_max),
             body: self.body_bounds(),
             stopped,
         }))
@@ -439,7 +471,7 @@ impl Parts<'_> {
             source,
             wait,
             calls_max,
-            breaker: self.config.breaker,
+            breaker: self.in_force.live(|of| of.breaker),
             flags: self.flags.clone(),
             metrics: Arc::clone(&self.metrics),
         };
@@ -467,9 +499,12 @@ impl Parts<'_> {
             let tier: Box<dyn RankedTier> = Box::new(tier);
             let guard = guard(Source::ClickHouse, of.wait, of.reads_max);
             // Late calls come one after the other: so many of them take longer than the window.
-            let late = of.wait * u32::try_from(guard.breaker.failures).unwrap_or(u32::MAX);
-            let window = guard.breaker.window.saturating_add(late);
-            let breaker = config::Breaker { window, ..guard.breaker };
+            let wait = of.wait;
+            let breaker = self.in_force.live(move |of| {
+                let late = wait * u32::try_from(of.breaker.failures).unwrap_or(u32::MAX);
+                let window = of.breaker.window.saturating_add(late);
+                config::Breaker { window, ..of.breaker }
+            });
             Guarded::new(tier, Guard { breaker, ..guard })
         });
         let state = self.state(own);
@@ -492,7 +527,7 @@ impl Parts<'_> {
                 secret: self.shown_secret(),
                 partitions: self.config.kafka.partitions,
                 wait: of.wait,
-                breaker: self.config.breaker,
+                breaker: self.in_force.live(|of| of.breaker),
             };
             RemoteState::new(workers, Arc::clone(&self.clock))
         });

@@ -9,7 +9,6 @@ use schemas::read_time;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
@@ -18,7 +17,7 @@ use crate::dead_letters::{Aim, DeadLetters, Filter, Newest, Pace, Run, told};
 use crate::failed::Failed;
 use crate::http::parameter::{Described, FLAG, Given, Number, OneOf, Parameter, Text};
 use crate::http::routes::Request;
-use crate::http::{self, Fault, Refusal};
+use crate::http::{self, Fault, Refusal, request_id};
 
 /// For so long letters are worked off before it is told how far it is.
 const WORKS: Duration = Duration::from_secs(20);
@@ -164,7 +163,7 @@ pub async fn list(admin: Arc<Admin>, request: Request<Admin>) -> Result<Response
     let newest = newest.await?;
     let letters =
         Letters { letters: newest.letters(), newest: newest.of().rev().cloned().collect() };
-    Ok(http::json(StatusCode::OK, &letters, Uuid::new_v4()))
+    Ok(http::json(StatusCode::OK, &letters, request_id()))
 }
 
 fn chosen(given: &Given<'_>) -> Filter {
@@ -191,7 +190,7 @@ pub async fn show(admin: Arc<Admin>, request: Request<Admin>) -> Result<Response
     match found.await? {
         Err(_) => Err(Refusal::not_found()),
         Ok(Err(unreadable)) => Err(Refusal::failed(unreadable.to_string())),
-        Ok(Ok(letter)) => Ok(http::json(StatusCode::OK, &letter, Uuid::new_v4())),
+        Ok(Ok(letter)) => Ok(http::json(StatusCode::OK, &letter, request_id())),
     }
 }
 
@@ -231,7 +230,7 @@ async fn work(
     let mut worked = worked.await?;
     let left = worked["planned"].as_u64().zip(worked["done"].as_u64());
     worked["left"] = json!(left.map(|(planned, done)| planned.saturating_sub(done)));
-    Ok(http::json(StatusCode::OK, &worked, Uuid::new_v4()))
+    Ok(http::json(StatusCode::OK, &worked, request_id()))
 }
 
 /// Works letters off for as long as there is time.

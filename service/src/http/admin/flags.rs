@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use uuid::Uuid;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
@@ -15,7 +14,7 @@ use crate::flags::told::{Flags, Told};
 use crate::flags::{self, Flag, FlagValue, Flagging, Outcome};
 use crate::http::parameter::{Number, Parameter};
 use crate::http::routes::Request;
-use crate::http::{Fault, Refusal, json};
+use crate::http::{Fault, Refusal, json, request_id};
 
 /// The longest reason.
 const WHY_CHARS_MAX: usize = 500;
@@ -63,7 +62,7 @@ pub struct Changes {
 /// The flags as this instance knows them.
 pub fn get(admin: &Admin, request: &Request<Admin>) -> Result<Response, Refusal> {
     request.given()?;
-    Ok(json(StatusCode::OK, &Flags::from(&*admin.flags.known()), Uuid::new_v4()))
+    Ok(json(StatusCode::OK, &Flags::from(&*admin.flags.known()), request_id()))
 }
 
 /// Sets flags.
@@ -77,7 +76,7 @@ pub async fn put(admin: Arc<Admin>, request: Request<Admin>) -> Result<Response,
         Outcome::Changed(changes, set) => {
             let changes = changes.into_iter().map(Told::from).collect();
             let changed = Changed { changes, now: Flags::from(&set) };
-            Ok(json(StatusCode::OK, &changed, Uuid::new_v4()))
+            Ok(json(StatusCode::OK, &changed, request_id()))
         }
         Outcome::Outdated(set) => {
             let words = format!("is {} by now", set.version());
@@ -92,7 +91,7 @@ pub async fn changes(admin: Arc<Admin>, request: Request<Admin>) -> Result<Respo
     let read = move || Flagging { broker: &*admin.broker, app: &admin.app }.changes();
     let changes = waiting(read).await?;
     let changes = changes.into_iter().rev().take(limit).map(Told::from).collect();
-    Ok(json(StatusCode::OK, &Changes { changes }, Uuid::new_v4()))
+    Ok(json(StatusCode::OK, &Changes { changes }, request_id()))
 }
 
 /// Reads a body, field by field, so that each fault has the name of its field.

@@ -24,6 +24,7 @@ use warp::{Filter, Reply};
 
 use super::routes::{Match, Request, Route, Serves, find, header};
 use super::{Fault, Refusal, body, document, finish, raw_query, recover, with};
+use crate::config::Live;
 use crate::failed::Failed;
 use crate::flags::FollowedFlags;
 use crate::identity::{Role, Verifier};
@@ -46,7 +47,7 @@ pub struct Admin {
     /// Counts requests.
     pub metrics: Arc<Metrics>,
     /// The bounds of a body.
-    pub body: body::Bounds,
+    pub body: Live<body::Bounds>,
 }
 
 /// Who asks.
@@ -75,7 +76,7 @@ impl Serves for Admin {
 pub fn admin(
     of: &Arc<Admin>,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let bytes_max = of.body.bytes_max;
+    let bounds = of.body.clone();
     let asked = warp::any()
         .and(with(of))
         .and(warp::method())
@@ -97,7 +98,10 @@ pub fn admin(
         },
     );
     let document = document("Feedmill, for operators", &ROUTES);
-    document.or(answered).unify().recover(move |rejection| recover(rejection, bytes_max))
+    document
+        .or(answered)
+        .unify()
+        .recover(move |rejection| recover(rejection, bounds.get().bytes_max))
 }
 
 impl Admin {
@@ -131,7 +135,7 @@ impl Admin {
 
 /// The body of a request, a JSON object.
 async fn object(admin: &Admin, request: Request<Admin>) -> Result<Map<String, Value>, Refusal> {
-    let body = body::of_json(request.body, &request.headers, admin.body).await?;
+    let body = body::of_json(request.body, &request.headers, admin.body.get()).await?;
     serde_json::from_slice(&body)
         .map_err(|e| Refusal::invalid(vec![Fault::of("body", e.to_string())]))
 }

@@ -31,7 +31,7 @@ fn operators(world: &World) -> Arc<Admin> {
         app: "feedmill".to_owned(),
         flags: FollowedFlags::default(),
         metrics: Arc::clone(&world.metrics),
-        body: Bounds { bytes_max: 64 * 1024, wait: std::time::Duration::from_secs(30) },
+        body: Bounds { bytes_max: 64 * 1024, wait: std::time::Duration::from_secs(30) }.into(),
     })
 }
 

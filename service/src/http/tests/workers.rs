@@ -136,7 +136,7 @@ impl Listening {
 
 /// Asks workers at `urls`, each of which is left alone after two faults.
 fn asking(urls: Vec<String>, secret: &str, wait: Duration) -> (RemoteState, Arc<ManualClock>) {
-    let breaker = config::Breaker { failures: 2, ..config::Breaker::default() };
+    let breaker = config::Breaker { failures: 2, ..config::Breaker::default() }.into();
     let secret = Some(secret.to_owned());
     let clock = Arc::new(ManualClock::at(Timestamp(0)));
     let of = Workers { urls, secret, partitions: PARTITIONS, wait, breaker };

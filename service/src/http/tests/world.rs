@@ -30,6 +30,7 @@ use crate::http::cursor::Cursors;
 use crate::http::feed_page::FeedPage;
 use crate::http::{Api, public};
 use crate::identity::Verifier;
+use crate::limits::UserLimit;
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::read::{
@@ -148,7 +149,7 @@ impl World {
             source,
             wait: Duration::from_secs(5),
             calls_max: 8,
-            breaker: config::Breaker::default(),
+            breaker: config::Breaker::default().into(),
             flags: flags.clone(),
             metrics: Arc::clone(&metrics),
         };
@@ -170,17 +171,17 @@ impl World {
         let log = Log::start(Appending {
             broker: Arc::new(broker.clone()),
             clock: Arc::clone(&time),
-            wait: Duration::from_secs(5),
+            wait: Duration::from_secs(5).into(),
             metrics: Arc::clone(&metrics),
         });
         let log = log.unwrap();
         let stop = watch::Sender::new(false);
         let api = Arc::new(Api {
-            limit: None,
+            limit: UserLimit::new(None.into(), None),
             verifier: Verifier::new(&auth).unwrap(),
             reads: Arc::new(Reads::new(tiers, log.clone(), time, Arc::clone(&metrics))),
             daily: Daily::default(),
-            suggestions: Some(SuggestionWeights::default()),
+            suggestions: Some(SuggestionWeights::default()).into(),
             flags,
             weights: WeightSets::default(),
             mutes_words: true,
@@ -190,8 +191,8 @@ impl World {
             cursors: Cursors::new(Secrets::of("open sesame").ok().as_ref()).unwrap(),
             page: None,
             metrics: Arc::clone(&metrics),
-            events_max: 100,
-            body: Bounds { bytes_max: 64 * 1024, wait: Duration::from_secs(30) },
+            events_max: 100.into(),
+            body: Bounds { bytes_max: 64 * 1024, wait: Duration::from_secs(30) }.into(),
             stopped: stop.subscribe(),
         });
         Self { broker, state, clock, metrics, auth, api, _keys: keys, _stop: stop }
