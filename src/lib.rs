@@ -153,7 +153,7 @@ pub use error::{Exit, Fault, Result};
 pub use fail_points::{FailPoint, FailPoints};
 pub use histogram::{Durations, Histogram};
 pub use memory::{MemoryPlan, MemoryUse};
-pub use metrics::{Counter, Family, Metrics, Part};
+pub use metrics::{Aborted, Counter, Family, Metrics, Part};
 pub use processor::{
     Broadcast, BroadcastChange, ChangedKey, Context, Due, Emit, Handle, Out, Processor, Store,
     Timers,
@@ -168,6 +168,6 @@ pub use serde::{Bytes, I64, Nullable, Serde, Unit, Utf8};
 pub use standing::{NoPosition, Position, Role, Standing};
 pub use task::Lag;
 pub use topology::{
-    Builder, Change, Internal, InvalidTopology, Stream, Subject, Topology, Use, Verdict,
+    Builder, Change, Internal, InvalidTopology, Stream, SubGraph, Subject, Topology, Use, Verdict,
 };
 pub use worker::StartPlan;

@@ -22,6 +22,7 @@ pub struct Metrics {
     broadcast_rejects: AtomicU64,
     restoring: AtomicU64,
     dead_letters_by: Mutex<BTreeMap<Origin, u64>>,
+    aborts_by: [AtomicU64; Aborted::ALL.len()],
     named: Mutex<BTreeMap<Family, u64>>,
     open: Histogram,
     commit: Histogram,
@@ -56,6 +57,38 @@ pub enum Part {
     Commit,
 }
 
+/// Why a transaction is aborted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aborted {
+    /// A task could not go on: a record is set aside, or it tries again.
+    Task,
+    /// A call to the cluster failed.
+    Failed,
+    /// A task that had worked is another process's from now on.
+    Moved,
+    /// The state of a task is damaged.
+    Damaged,
+    /// What a task was to read next is not in its log any more.
+    OutOfRange,
+}
+
+impl Aborted {
+    /// Every reason.
+    pub const ALL: [Self; 5] =
+        [Self::Task, Self::Failed, Self::Moved, Self::Damaged, Self::OutOfRange];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Failed => "failed",
+            Self::Moved => "moved",
+            Self::Damaged => "damaged",
+            Self::OutOfRange => "out_of_range",
+        }
+    }
+}
+
 /// A counter of the engine's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
@@ -78,11 +111,10 @@ pub enum Counter {
 }
 
 impl Counter {
-    /// Every counter but that of dead letters, which has labels ([`Metrics::dead_letters`]).
-    pub const ALL: [Self; 7] = [
+    /// Every counter but those that have labels ([`Metrics::dead_letters`], [`Metrics::aborts`]).
+    pub const ALL: [Self; 6] = [
         Self::Records,
         Self::Commits,
-        Self::Aborts,
         Self::Restored,
         Self::Rebuilds,
         Self::StoppedTasks,
@@ -96,7 +128,9 @@ impl Counter {
                 Family::new("millstream_records_total", "Records processed and committed.")
             }
             Self::Commits => Family::new("millstream_commits_total", "Transactions committed."),
-            Self::Aborts => Family::new("millstream_aborts_total", "Transactions aborted."),
+            Self::Aborts => {
+                Family::new("millstream_aborts_total", "Transactions aborted, by the reason.")
+            },
             Self::DeadLetters => Family::new(
                 "millstream_dead_letters_total",
                 "Records set aside, by where they come from, who refused them and why.",
@@ -138,6 +172,20 @@ impl Metrics {
     /// Adds `n`.
     pub(crate) fn add(&self, counter: Counter, n: u64) {
         self.cell(counter).fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Counts a transaction that is aborted.
+    pub(crate) fn aborted(&self, why: Aborted) {
+        self.add(Counter::Aborts, 1);
+        if let Some(by) = self.aborts_by.get(why as usize) {
+            by.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Transactions that were aborted, by the reason.
+    pub fn aborts(&self) -> Vec<(Aborted, u64)> {
+        let by = Aborted::ALL.into_iter().zip(&self.aborts_by);
+        by.map(|(why, n)| (why, n.load(Ordering::Relaxed))).collect()
     }
 
     /// Counts dead letters; 0 makes their origin appear.

@@ -144,6 +144,15 @@ impl Query {
         self.running.roles()
     }
 
+    /// Every store with about how many bytes of it this process shows.
+    pub fn sizes(&self) -> Vec<(String, u64)> {
+        let bytes = |store: &Named<'_>| -> u64 {
+            let shown = (0..store.partitions).filter_map(|of| self.running.shown(&store.task(of)));
+            shown.filter_map(|(reader, _, _)| reader.bytes(store.column).ok()).sum()
+        };
+        self.named().map(|store| (store.plan.name.to_string(), bytes(&store))).collect()
+    }
+
     /// The store of this name.
     pub fn facts_of(&self, store: &str) -> Result<StoreFacts, Unanswered> {
         self.find(store).map(|store| self.facts(&store))

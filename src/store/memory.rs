@@ -142,6 +142,12 @@ impl StateReader for Shared {
         }
         Ok(())
     }
+
+    fn bytes(&self, column: Column) -> Result<u64> {
+        let held = self.0.read_recursive();
+        let rows = held.as_ref().ok_or_else(closed)?.rows(column)?;
+        Ok(rows.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum())
+    }
 }
 
 fn closed() -> Fault {

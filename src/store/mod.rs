@@ -87,6 +87,9 @@ pub trait StateReader: Send + Sync {
         to: Option<&[u8]>,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<()>;
+
+    /// About how many bytes a column has.
+    fn bytes(&self, column: Column) -> Result<u64>;
 }
 
 /// The bytes of one task: all its columns, changed together.

@@ -7,6 +7,7 @@
 mod builder;
 mod change;
 mod describe;
+mod graph;
 mod partition;
 mod plan;
 mod shape;
@@ -15,6 +16,7 @@ mod stream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use graph::SubGraph;
 pub use builder::{Builder, Internal, InvalidTopology, Use};
 pub(crate) use change::{ANEW, changes};
 pub use change::{Change, Subject, Verdict};

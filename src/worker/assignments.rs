@@ -7,6 +7,7 @@ use super::opening::TaskState;
 use super::ownership::{Assignment, AssignmentEpoch};
 use super::{Stop, Worker};
 use crate::fail_points::FailPoint;
+use crate::metrics::Aborted;
 use crate::record::{TaskId, Timestamp};
 use crate::store::TaskStore;
 use crate::task::Reason;
@@ -68,7 +69,7 @@ impl Worker {
     pub(super) fn release(&mut self, partitions: &[i32], now: Timestamp) -> Result<(), Stop> {
         let of_those = |id: &TaskId| partitions.contains(&id.partition);
         if self.running().any(|(id, task)| of_those(id) && task.has_worked()) {
-            self.abort()?;
+            self.abort(Aborted::Moved)?;
         }
         let closing: Vec<_> = self.tasks.keys().filter(|id| of_those(id)).cloned().collect();
         for id in closing {

@@ -10,7 +10,7 @@ use super::transaction::TransactionError;
 use super::{Stop, Worker};
 use crate::broker::{Failure, Reaction, classify};
 use crate::error::{Exit, Fault};
-use crate::metrics::Counter;
+use crate::metrics::{Aborted, Counter};
 use crate::record::{Offset, TaskId, Timestamp, TopicPartition};
 use crate::task::{Blame, Task, TaskFailure};
 
@@ -28,7 +28,7 @@ impl Worker {
         failed: TaskFailure,
         now: Timestamp,
     ) -> Result<(), Stop> {
-        self.abort()?;
+        self.abort(Aborted::Task)?;
         let Some(TaskState::Running(task)) = self.tasks.get_mut(id) else { return Ok(()) };
         match (failed.fault, failed.blame) {
             (Fault::Reject(why), Blame::Record(source, offset)) => {
@@ -69,7 +69,7 @@ impl Worker {
         if !self.running().any(|(_, task)| task.is_damaged()) {
             return Ok(());
         }
-        self.abort()?;
+        self.abort(Aborted::Damaged)?;
         // Looked for after the abort, which may have stopped one of them.
         let damaged = self.running().filter(|(_, task)| task.is_damaged());
         let damaged: Vec<_> = damaged.map(|(id, _)| id.clone()).collect();
@@ -91,7 +91,7 @@ impl Worker {
         if ids.is_empty() {
             return Ok(());
         }
-        self.abort()?;
+        self.abort(Aborted::OutOfRange)?;
         for id in ids {
             tracing::warn!(task = %id, ?lost, "out of range; looking at its positions anew");
             self.replace(&id, TaskState::Waiting(Timestamp::MIN))?;
@@ -108,8 +108,8 @@ impl Worker {
     }
 
     /// Undoes the open transaction: every task that worked stands at its committed positions again.
-    pub(super) fn abort(&mut self) -> Result<(), Stop> {
-        self.instance.metrics.add(Counter::Aborts, 1);
+    pub(super) fn abort(&mut self, why: Aborted) -> Result<(), Stop> {
+        self.instance.metrics.aborted(why);
         if let Err(failure) = self.transaction.abort() {
             return match classify(&failure) {
                 Reaction::Die => Err(self.died(&failure)),
@@ -161,7 +161,7 @@ impl Worker {
         tracing::warn!(%failure, reaction = ?classify(failure), "transaction failed");
         match classify(failure) {
             Reaction::Die => Err(self.died(failure)),
-            Reaction::AbortAndRewind => self.abort(),
+            Reaction::AbortAndRewind => self.abort(Aborted::Failed),
             Reaction::Retry | Reaction::RebuildProducer => {
                 if self.transaction.fenced_too_often(failure, now) {
                     let words = format!(

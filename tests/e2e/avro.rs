@@ -47,7 +47,7 @@ fn what_is_in_avro_waits_for_its_schema_and_what_is_in_json_flows() {
         let waiting = world.worker_metric(0, "millstream_waiting_partitions ");
         (waiting == 0.0 && world.component_of_worker(0, "registry")["up"] == true).then_some(())
     });
-    let counted = ["millstream_dead_letters_total{", "millstream_aborts_total "];
+    let counted = ["millstream_dead_letters_total{", "millstream_aborts_total{"];
     assert_eq!(counted.map(|name| world.worker_sum(0, name)), [0.0, 0.0]);
 }
 

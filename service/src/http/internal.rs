@@ -11,10 +11,11 @@ use schemas::{PostId, RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
 use warp::http::header::AUTHORIZATION;
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use warp::path::Tail;
+use warp::path::{FullPath, Tail};
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
+use super::console::{self, Console};
 use super::parameter::{Given, Number, Parameter, Text, number};
 use super::{READING, Refusal, json, none_of, raw_query, recover, request_id, stores, with};
 use crate::health::{Health, Seen, answers_reads, is_ready};
@@ -88,6 +89,8 @@ pub struct Internal {
     pub state: Option<Arc<dyn StateFeeds>>,
     /// The stores of the application, if this process has any.
     pub stores: Option<Arc<Stores>>,
+    /// What the console needs, if this process can show one.
+    pub console: Option<Console>,
     /// What other instances show; without it nobody is asked for it.
     pub secrets: Option<Secrets>,
     /// The time by which state ranks.
@@ -134,7 +137,16 @@ pub fn internal(
                 answer.unwrap_or_else(Refusal::into_response)
             },
         );
-    let routes = health.or(ready).unify().or(metrics).unify().or(state).unify();
+    let console = warp::path!("console" / ..)
+        .and(warp::path::full())
+        .and(warp::method())
+        .and(with(of))
+        .and(warp::header::headers_cloned())
+        .then(|path: FullPath, method, of: Arc<Internal>, headers: HeaderMap| async move {
+            let answer = of.page((&method, path.as_str()), &headers).await;
+            answer.unwrap_or_else(Refusal::into_response)
+        });
+    let routes = health.or(ready).unify().or(metrics).unify().or(state).unify().or(console).unify();
     let ready = warp::path!("ready").or(warp::path!("ready" / "reads")).unify();
     let others = warp::path!("health").or(ready).unify();
     let others = others.or(warp::path!("metrics")).unify().and(none_of(READING));
@@ -152,7 +164,7 @@ fn readiness(health: &Health, is_enough: fn(&BTreeMap<&'static str, Seen>) -> bo
     json(status, &Ready { ready, draining, components, config }, request_id())
 }
 
-fn bytes(body: Vec<u8>, kind: &'static str) -> Response {
+pub(super) fn bytes(body: Vec<u8>, kind: &'static str) -> Response {
     warp::reply::with_header(body, "content-type", kind).into_response()
 }
 
@@ -172,10 +184,7 @@ impl Internal {
         if !READING.0.contains(method) {
             return Err(Refusal::not_allowed(READING.1));
         }
-        let shown = headers.get(AUTHORIZATION).and_then(|shown| shown.to_str().ok());
-        if self.secrets.as_ref().is_some_and(|secrets| !secrets.admit(shown)) {
-            return Err(Refusal::unauthenticated());
-        }
+        self.admit(headers)?;
         match *path {
             ["stores", ref rest @ ..] => {
                 let stores = self.stores.as_ref().ok_or_else(Refusal::not_shown)?;
@@ -190,6 +199,32 @@ impl Internal {
             ["people"] => self.people(query).await,
             _ => Err(Refusal::not_found()),
         }
+    }
+
+    /// Whether the caller showed the secret that is asked for.
+    fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let shown = headers.get(AUTHORIZATION).and_then(|shown| shown.to_str().ok());
+        match self.secrets.as_ref().is_some_and(|secrets| !secrets.admit(shown)) {
+            true => Err(Refusal::unauthenticated()),
+            false => Ok(()),
+        }
+    }
+
+    /// The console's page, and what it asks for.
+    async fn page(
+        &self,
+        (method, path): (&Method, &str),
+        headers: &HeaderMap,
+    ) -> Result<Response, Refusal> {
+        if !READING.0.contains(method) {
+            return Err(Refusal::not_allowed(READING.1));
+        }
+        if let Some(file) = console::file(path, headers) {
+            return Ok(file);
+        }
+        self.admit(headers)?;
+        let path: Vec<_> = path.split('/').skip(2).collect();
+        self.console(&path).await
     }
 
     async fn trending(&self, window: &str) -> Result<Response, Refusal> {

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod body;
 pub mod cast;
+pub mod console;
 pub mod cursor;
 mod daily_metrics;
 mod discover;
@@ -20,6 +21,7 @@ mod fuzz;
 pub mod internal;
 mod openapi;
 mod page;
+mod page_file;
 mod parameter;
 mod patch;
 mod preferences;

@@ -46,6 +46,7 @@ pub fn report() -> WorkerReport {
         is_settled: false,
         waiting_partitions: 0,
         lag_records: [("events".into(), 7)].into(),
+        store_bytes: vec![("follows".to_owned(), 9)],
         sunk: sinks.iter().flat_map(|sunk| sunk.counts()).collect(),
         sinks_waiting: sinks.iter().map(|sunk| sunk.waiting(Timestamp(0))).collect(),
         redis_took: Some(Histogram::default().durations()),

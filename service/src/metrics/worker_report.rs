@@ -25,6 +25,10 @@ const LAG_RECORDS: Family = Family::new(
     "millstream_lag_records",
     "Records of an input that no commit has passed yet, the ends of transactions among them.",
 );
+const STORE: Family = Family::new(
+    "millstream_store_bytes",
+    "About how many bytes a store has on disk and in memory tables.",
+);
 const RESTORING: Family = Family::new(
     "millstream_restore_remaining_records",
     "Changelog records that are still to be read before all state is restored.",
@@ -53,6 +57,8 @@ pub struct WorkerReport {
     pub waiting_partitions: usize,
     /// How many records of each input it has not committed.
     pub lag_records: BTreeMap<Topic, u64>,
+    /// About how many bytes each of its stores has.
+    pub store_bytes: Vec<(String, u64)>,
     /// What its sinks count.
     pub sunk: Vec<(Family, u64)>,
     /// How long the record has waited for each of its sinks' servers that has waited longest, s.
@@ -79,12 +85,18 @@ impl WorkerReport {
         let counts = own.into_iter().chain(named).chain(self.sunk.iter().copied());
         let mut all: Vec<_> = counts.map(|(of, n)| counter(of, vec![(vec![], n)])).collect();
         all.push(dead_letters(&engine.dead_letters()));
+        let aborts = engine.aborts().into_iter();
+        let aborts = aborts.map(|(why, n)| (vec![label("reason", why.name())], n));
+        all.push(counter(Counter::Aborts.family(), aborts.collect()));
         all.extend(ways(&engine.durations()));
         if let Some(took) = &self.redis_took {
             all.push(family(REDIS_TOOK, MetricType::HISTOGRAM, vec![histogram(vec![], took)]));
         }
         let lags = self.lag_records.iter();
         all.push(gauge(LAG_RECORDS, lags.map(|(topic, n)| (topic_label(topic), *n as f64))));
+        let stores = self.store_bytes.iter();
+        let stores = stores.map(|(store, n)| (vec![label("store", store)], *n as f64));
+        all.push(gauge(STORE, stores));
         for (of, value) in [
             (RESTORING, engine.restoring() as f64),
             (SETTLED, f64::from(u8::from(self.is_settled))),

@@ -30,6 +30,7 @@ use crate::flags::FollowedFlags;
 use crate::health::{CLICKHOUSE_SINK, Health, POSTGRES_SINK, Probing, REDIS_SINK};
 use crate::http::admin::{Admin, admin};
 use crate::http::body;
+use crate::http::console::Console;
 use crate::http::cursor::Cursors;
 use crate::http::feed_page::FeedPage;
 use crate::http::internal::{Internal, internal};
@@ -50,7 +51,7 @@ use crate::stores::directory::Directory;
 use crate::stores::peers::Peers;
 use crate::stores::{Announcing, OwnStores, Stores};
 use crate::weights::WeightSets;
-use crate::worker::Supervisor;
+use crate::worker::{self, Supervisor};
 
 /// How long a stop waits until that is said.
 const ANNOUNCER_WAIT: Duration = Duration::from_secs(1);
@@ -198,6 +199,7 @@ impl Server {
             metrics: Arc::clone(&parts.metrics),
             state: state.clone(),
             stores,
+            console: Some(parts.console()?),
             secrets: parts.secrets.clone(),
             clock: Arc::clone(&parts.clock),
         });
@@ -390,6 +392,14 @@ impl Parts {
             bytes_max: of.http.body_bytes_max,
             // What follows the body has a quarter of the request's time.
             wait: of.http.waits.request * 3 / 4,
+        })
+    }
+
+    fn console(&self) -> Result<Console, String> {
+        Ok(Console {
+            app: self.config.app.clone(),
+            broker: Arc::clone(&self.broker),
+            graph: worker::topology(&self.config)?.graph(),
         })
     }
 

@@ -40,6 +40,11 @@ impl Peers {
         Self(InstanceClient::new(secret, ANSWER_BYTES_MAX))
     }
 
+    /// What the instance at `url` tells whoever looks at it.
+    pub async fn page(&self, url: &str, path: &str) -> Result<Told, String> {
+        self.0.get((url, path), &[]).await
+    }
+
     /// What the instance at `url` answers.
     pub async fn ask(&self, url: &str, path: &str) -> Result<Answer, Unanswered> {
         let asked = tokio::time::timeout(ANSWER_WAIT, self.call(url, path));

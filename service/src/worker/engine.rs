@@ -94,6 +94,11 @@ impl Engine {
         self.streams.waiting_partitions()
     }
 
+    /// About how many bytes each store has here.
+    pub fn store_bytes(&self) -> Vec<(String, u64)> {
+        self.streams.query().sizes()
+    }
+
     /// How many records of each input it has not committed.
     pub fn lag_records(&self) -> BTreeMap<Topic, u64> {
         self.streams.behind_by_topic()

@@ -120,6 +120,7 @@ impl Worker {
             is_settled: self.engine.is_settled(),
             waiting_partitions: self.engine.waiting_partitions(),
             lag_records: self.engine.lag_records(),
+            store_bytes: self.engine.store_bytes(),
             sunk: self.sunk.all().flat_map(Sunk::counts).collect(),
             sinks_waiting: self.sunk.all().map(|sunk| sunk.waiting(SystemClock.now())).collect(),
             redis_took: self.sunk.redis.as_ref().map(|redis| redis.progress.took.durations()),

@@ -25,6 +25,10 @@ impl StateReader for Unasked {
     ) -> Result<()> {
         Err(Fault::Retry("asked".into()))
     }
+
+    fn bytes(&self, _column: Column) -> Result<u64> {
+        Err(Fault::Retry("asked".into()))
+    }
 }
 
 fn counts(reader: Arc<dyn StateReader>, cache_bytes_max: usize) -> KeyValue<String, i64> {

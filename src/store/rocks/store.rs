@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use rocksdb::{ColumnFamily, DB, FlushOptions, Options, ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::{
+    ColumnFamily, DB, FlushOptions, Options, ReadOptions, WriteBatch, WriteOptions, properties,
+};
 
 use super::super::task_lock::TaskLock;
 use super::super::{Checkpoint, Column, Committed, StateChanges, StateReader, TaskStore};
@@ -203,6 +205,14 @@ impl StateReader for Shared {
                 rows.next();
             }
             rows.status().map_err(|error| self.damage.fault("scan state", &error))
+        })
+    }
+
+    fn bytes(&self, column: Column) -> Result<u64> {
+        self.with(|db| {
+            let family = self.family(db, column)?;
+            let of = |name| db.property_int_value_cf(family, name).ok().flatten().unwrap_or(0);
+            Ok(of(properties::ESTIMATE_LIVE_DATA_SIZE) + of(properties::CUR_SIZE_ALL_MEM_TABLES))
         })
     }
 }

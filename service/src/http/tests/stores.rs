@@ -65,6 +65,7 @@ fn routes(driver: &Driver, process: usize, directory: &Arc<Directory>) -> Arc<In
         metrics: Arc::new(Metrics::new().unwrap()),
         state: None,
         stores: Some(Arc::new(stores)),
+        console: None,
         secrets: Secrets::of(SECRET).ok(),
         clock,
     })

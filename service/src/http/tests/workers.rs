@@ -111,6 +111,7 @@ impl Listening {
             metrics: Arc::new(Metrics::new().unwrap()),
             state: Some(state.clone() as Arc<dyn StateFeeds>),
             stores: None,
+            console: None,
             secrets: Secrets::of("open sesame").ok(),
             clock: Arc::new(ManualClock::at(Timestamp(0))),
         });
