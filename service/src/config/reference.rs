@@ -15,9 +15,18 @@ below. A list is `[\"a\", \"b\"]` in the file, or `a,b` in either. Times end in 
 and nothing starts. `feedmill --print-config` shows what holds, and where each value came from.
 ";
 
-/// The page, as Markdown; else what of it is not told, or not so.
+/// The page, as Markdown; else which settings have no words, and which words are of no setting.
 pub fn page(known: &KnownSettings) -> Result<String, String> {
-    let faults = faults(known);
+    let (told, read): (BTreeSet<_>, BTreeSet<_>) = (
+        SETTINGS.iter().map(|(name, _)| *name).collect(),
+        known.keys().map(String::as_str).collect(),
+    );
+    let tables: BTreeSet<_> = TABLES.iter().map(|(table, _)| *table).collect();
+    let wordless = read.difference(&told).map(|name| format!("{name}: has no words"));
+    let unread = told.difference(&read).map(|name| format!("{name}: is no setting"));
+    let astray = told.iter().filter(|name| !tables.contains(table_of(name)));
+    let astray = astray.map(|name| format!("{name}: its table has no words"));
+    let faults: Vec<_> = wordless.chain(unread).chain(astray).collect();
     if !faults.is_empty() {
         return Err(format!("service/src/config/words.rs:\n{}\n", faults.join("\n")));
     }
@@ -31,18 +40,6 @@ pub fn page(known: &KnownSettings) -> Result<String, String> {
         }
     }
     Ok(page)
-}
-
-/// Settings without words, words without a setting, tables without words.
-fn faults(known: &KnownSettings) -> Vec<String> {
-    let told: BTreeSet<_> = SETTINGS.iter().map(|(name, _)| *name).collect();
-    let read: BTreeSet<_> = known.keys().map(String::as_str).collect();
-    let tables: BTreeSet<_> = TABLES.iter().map(|(table, _)| *table).collect();
-    let wordless = read.difference(&told).map(|name| format!("{name}: has no words"));
-    let unread = told.difference(&read).map(|name| format!("{name}: is no setting"));
-    let astray = told.iter().filter(|name| !tables.contains(table_of(name)));
-    let astray = astray.map(|name| format!("{name}: its table has no words"));
-    wordless.chain(unread).chain(astray).collect()
 }
 
 const COLUMNS: &str =
