@@ -1,6 +1,8 @@
 //! The command line: what may be asked of the binary, and how it is spelled.
 
 mod dlq;
+#[cfg(test)]
+mod documents;
 mod feed;
 mod flags;
 mod generate;

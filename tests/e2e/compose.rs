@@ -129,7 +129,7 @@ fn what_it_runs_are_commands_of_ours_with_settings_that_there_are() {
         .filter(|(_, service)| service["image"].as_str() == Some("feedmill"));
     let ours: Vec<_> = ours.collect();
     let names: Vec<_> = ours.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["tables", "schemas", "feedmill"]);
+    assert_eq!(names, ["tables", "schemas", "feedmill", "demo"]);
     for (name, service) in ours {
         let mut command = Command::new(env!("CARGO_BIN_EXE_feedmill"));
         command.arg("--print-config").args(words(&service["command"])).current_dir(dir.path());

@@ -195,7 +195,11 @@ impl Stage {
         let user = Uuid::from_bytes(reader.0);
         let token = token::sign(&self.config.auth, user, &[], TOKEN_SECONDS)?;
         let address = self.server.public.ok_or("nobody listens")?;
-        let url = format!("http://{address}");
+        // A container listens everywhere, and is asked by the machine that it runs on.
+        let url = match address.ip().is_unspecified() {
+            true => format!("http://localhost:{}", address.port()),
+            false => format!("http://{address}"),
+        };
         let door = Door { url: &url, page: feed_page::PATH, token: &token };
         print(&page::next(self.reader(reader), door, first))
     }
