@@ -130,7 +130,7 @@ impl Counter {
             Self::Commits => Family::new("millstream_commits_total", "Transactions committed."),
             Self::Aborts => {
                 Family::new("millstream_aborts_total", "Transactions aborted, by the reason.")
-            },
+            }
             Self::DeadLetters => Family::new(
                 "millstream_dead_letters_total",
                 "Records set aside, by where they come from, who refused them and why.",

@@ -16,10 +16,10 @@ mod stream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use graph::SubGraph;
 pub use builder::{Builder, Internal, InvalidTopology, Use};
 pub(crate) use change::{ANEW, changes};
 pub use change::{Change, Subject, Verdict};
+pub use graph::SubGraph;
 pub(crate) use plan::{HandleKind, HandlePlan, Plan, TopicKind};
 pub(crate) use shape::{Role, Shape};
 pub use stream::Stream;

@@ -9,6 +9,7 @@ mod clickhouse;
 mod client;
 mod compose;
 mod configuration;
+mod console;
 mod curl;
 mod dead_letters;
 mod doctor;

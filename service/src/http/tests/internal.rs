@@ -126,7 +126,15 @@ async fn a_feed_is_ranked_as_of_now_or_as_of_the_time_that_is_asked_for() {
     let health = Arc::new(Health::default());
     let (state, clock) = (Some(Arc::new(Echo) as Arc<dyn StateFeeds>), world.clock.clone());
     let metrics = Arc::clone(&world.metrics);
-    let of = Arc::new(Internal { health, metrics, state, stores: None, console: None, secrets: None, clock });
+    let of = Arc::new(Internal {
+        health,
+        metrics,
+        state,
+        stores: None,
+        console: None,
+        secrets: None,
+        clock,
+    });
     let answered = |query: &'static str| {
         let service = TowerToHyperService::new(warp::service(internal(&of)));
         let path = format!("/state/v1/feed/00000000-0000-4000-8000-000000000001{query}");

@@ -1,5 +1,8 @@
 //! Servers and processes of one test: what a company has, on loopback.
 
+mod redis;
+mod stores;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
@@ -429,51 +432,6 @@ impl World {
         self.stack.start(part).unwrap();
     }
 
-    /// Redis forgets everything.
-    pub fn flush_redis(&self) {
-        self.redis(b"FLUSHALL\r\n");
-    }
-
-    /// Redis has this value under `key`.
-    pub fn set_in_redis(&self, key: &str, value: &[u8]) {
-        let head = format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n", key.len(), value.len());
-        self.redis(&[head.as_bytes(), value, b"\r\n"].concat());
-    }
-
-    /// What Redis has under `key`; nothing if it has none.
-    pub fn redis_value(&self, key: &str) -> Vec<u8> {
-        let address = self.stack.redis().trim_start_matches("redis://");
-        let stream = TcpStream::connect(address).unwrap();
-        (&stream).write_all(format!("GET {key}\r\n").as_bytes()).unwrap();
-        let mut answer = BufReader::new(&stream);
-        let mut head = String::new();
-        answer.read_line(&mut head).unwrap();
-        let length = head.trim().trim_start_matches('$').parse().unwrap_or(0);
-        let mut value = vec![0; length];
-        answer.read_exact(&mut value).unwrap();
-        value
-    }
-
-    /// Redis has nothing under `key`.
-    pub fn delete_in_redis(&self, key: &str) {
-        let address = self.stack.redis().trim_start_matches("redis://");
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(format!("DEL {key}\r\n").as_bytes()).unwrap();
-        let mut answer = [0; 4];
-        stream.read_exact(&mut answer).unwrap();
-        assert_eq!(&answer, b":1\r\n");
-    }
-
-    /// Redis does what it is told, and says that it is well.
-    pub fn redis(&self, command: &[u8]) {
-        let address = self.stack.redis().trim_start_matches("redis://");
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(command).unwrap();
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer).unwrap();
-        assert_eq!(&answer, b"+OK\r\n");
-    }
-
     /// `SIGTERM` to the worker of this number, and waits for a clean end.
     pub fn stop_worker(&self, number: usize) {
         let mut worker = self.workers.borrow_mut().remove(&number).unwrap();
@@ -493,36 +451,9 @@ impl World {
         curl(&[&url], None, None).1["components"][name].clone()
     }
 
-    /// Sends something that is taken, and tells the position at which it was put down.
-    pub fn position_of(&self, method: &str, path: &str, token: &str, body: &Value) -> String {
-        let url = format!("http://127.0.0.1:{}{path}", self.ports.public);
-        let mut command = Command::new("curl");
-        command.args(["-sS", "-o", "/dev/null", "-w", "%{http_code} %header{x-feed-position}"]);
-        command.args(["-X", method, "-H", &format!("authorization: Bearer {token}")]);
-        command.args(["-H", "content-type: application/json", "-d", &body.to_string(), &url]);
-        let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
-        said.strip_prefix("202 ").unwrap_or_else(|| panic!("{said}")).to_owned()
-    }
-
-    /// What the worker of this number says of stores.
-    pub fn ask_store(&self, number: usize, path: &str) -> (u16, Value) {
-        curl(&[&self.store_url(number, path)], Some("between-ourselves"), None)
-    }
-
-    /// The same of a question that another worker has passed on.
-    pub fn ask_store_passed_on(&self, number: usize, path: &str) -> (u16, Value) {
-        let url = self.store_url(number, path);
-        curl(&["-H", "x-feed-hop: 1", &url], Some("between-ourselves"), None)
-    }
-
     /// Where the worker of this number listens.
     pub fn worker_url(&self, number: usize) -> String {
         format!("http://127.0.0.1:{}", self.ports.workers[number])
-    }
-
-    fn store_url(&self, number: usize, path: &str) -> String {
-        let between = if path.is_empty() { "" } else { "/" };
-        format!("{}/state/v1/stores{between}{path}", self.worker_url(number))
     }
 
     /// Whether the worker of this number still runs.
