@@ -41,7 +41,7 @@ fn lines_are_json_with_the_id_of_their_request_and_hold_no_words_names_or_tokens
     world.poll("a failed call is told", || {
         let (status, feed) = world.get("/api/v1/feed", Some(&token));
         assert_eq!(status, 200, "{feed}");
-        answered.push(feed["request_id"].clone());
+        answered.push(feed["items"][0]["ctx"]["request_id"].clone());
         told_of(&world, &FAILED).then_some(())
     });
     world.start_server(Part::Redis);
