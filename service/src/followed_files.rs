@@ -67,3 +67,33 @@ fn named(files: &[PathBuf]) -> String {
         files.iter().map(|file: &PathBuf| Path::display(file).to_string()).collect();
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_being_written_is_taken_once_it_is_whole_and_any_when_it_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let (taken, mut came) = mpsc::unbounded_channel();
+        let (ask, mut asked) = mpsc::unbounded_channel();
+        let asked = stream::poll_fn(move |cx| asked.poll_recv(cx));
+        fs::write(&file, "first").unwrap();
+        let of = file.clone();
+        let take = move || taken.send(fs::read_to_string(&of).unwrap()).map_err(|e| e.to_string());
+        tokio::spawn(follow_or_asked(vec![file.clone()], asked, take));
+        assert_eq!(came.recv().await.unwrap(), "first");
+        fs::write(&file, "ha").unwrap();
+        let early = timeout(LOOK + SETTLED / 2, came.recv()).await;
+        assert!(early.is_err(), "{early:?}");
+        fs::write(&file, "half no more").unwrap();
+        assert_eq!(came.recv().await.unwrap(), "half no more");
+        ask.send(()).unwrap();
+        let again = timeout(LOOK / 2, came.recv()).await;
+        assert_eq!(again.unwrap().unwrap(), "half no more");
+    }
+}

@@ -1,12 +1,16 @@
 //! What this process tells, on standard error: lines for people, or JSON objects for programs.
 //!
-//! It is put together here and nowhere else, of layers, each with a filter of its own. What is logged while a request is worked on
-//! bears its id, by its span. Names, words and tokens of users are in no line that is told unless somebody asks for more than `info`.
+//! It is put together here and nowhere else: one filter, and the layers behind it. A layer has no filter of its own, because that
+//! loses lines: whoever logs by the crate `log` asks first whether a line is wanted, and a "no" stays behind for the next one, whosesoever it is.
+//!
+//! What is logged while a request is worked on bears its id, by its span. Names, words and tokens of users are in no line that is told unless somebody asks for more than `info`.
 
 use std::io::{IsTerminal, stderr};
 use std::sync::OnceLock;
 
+use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
@@ -18,9 +22,6 @@ pub struct Logging {
     usual: Level,
     filter: OnceLock<reload::Handle<EnvFilter, Registry>>,
 }
-
-/// What is done with lines and spans.
-type Part = Box<dyn Layer<Registry> + Send + Sync>;
 
 impl Logging {
     /// Nothing yet; less than usual if the process `is_quiet`: where the engine runs inside of a command that a person reads, what
@@ -40,14 +41,16 @@ impl Logging {
 
     fn start(&self, format: LogFormat, level: EnvFilter) {
         let (filter, handle) = reload::Layer::new(level);
-        let parts: Vec<Part> = vec![lines(format).with_filter(filter).boxed()];
         // Where somebody tells already, that goes on.
-        let _ = tracing_subscriber::registry().with(parts).try_init();
+        let _ = tracing_subscriber::registry().with(filter).with(lines(format)).try_init();
         let _ = self.filter.set(handle);
     }
 }
 
-fn lines(format: LogFormat) -> Part {
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
     let lines = fmt::layer().with_writer(stderr);
     match format {
         LogFormat::Text => lines.with_ansi(stderr().is_terminal()).boxed(),

@@ -240,14 +240,15 @@ async fn bounds_that_change_hold_for_whoever_asks_next() {
 
 #[tokio::test]
 async fn a_listener_that_is_full_takes_more_when_it_may() {
-    let served = Served::with(&[("http.connections_max", "1")]).await;
+    let patient = ("http.first_byte_wait_ms", "600000");
+    let served = Served::with(&[("http.connections_max", "1"), patient]).await;
     let _held = served.connect().await;
     until(async || {
         (served.metrics.connections.with_label_values(&["public"]).get() == 1).then_some(())
     })
     .await;
     let waiting = tokio::spawn(reqwest::get(format!("http://{}/fast", served.address)));
-    served.in_force.set(config(&[("http.connections_max", "2")]));
+    served.in_force.set(config(&[("http.connections_max", "2"), patient]));
     assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
 }
 
