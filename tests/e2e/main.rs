@@ -27,6 +27,7 @@ mod prometheus;
 mod scaling;
 mod secured;
 mod silences;
+mod slow_calls;
 mod stores;
 mod stream;
 mod suggestions;

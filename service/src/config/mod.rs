@@ -8,6 +8,7 @@ mod auth;
 mod clickhouse;
 mod http;
 mod registry;
+mod slow_queries;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -31,6 +32,7 @@ pub use auth::{Algorithm, Auth, IssuerSettings, KeyPlace};
 pub use clickhouse::ClickHouse;
 pub use http::{Forwarded, HEAD_BYTES_HARD, HEADERS_HARD, Http, PerAddress, TlsFiles, Waits};
 pub use registry::Registry;
+pub use slow_queries::SlowQueries;
 use values::ConfigValues;
 
 /// The configuration file.
@@ -86,6 +88,8 @@ pub struct Config {
     pub state: State,
     /// When a tier is left alone.
     pub breaker: Breaker,
+    /// From when on a call to a server is told of.
+    pub slow_queries: SlowQueries,
     shown: String,
 }
 
@@ -206,6 +210,7 @@ impl Config {
             auth: Auth::read(&mut from),
             state: state(&mut from),
             breaker: breaker(&mut from),
+            slow_queries: SlowQueries::read(&mut from),
             shown: String::new(),
         };
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {

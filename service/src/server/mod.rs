@@ -111,6 +111,7 @@ impl Server {
         roles: Roles,
         page: Option<FeedPage>,
     ) -> Result<Self, Ended> {
+        config.slow_queries.apply();
         let parts = Parts {
             config,
             broker,
