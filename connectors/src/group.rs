@@ -70,8 +70,10 @@ impl Sink<'_> {
         mut attempt: impl FnMut() -> Result<T, (Kind, String)>,
     ) -> Option<T> {
         let (mut backoff, mut outage) = (Backoff::new(PAUSE_MIN, PAUSE_MAX), Outage::default());
-        loop {
-            match attempt() {
+        for number in 1_u64.. {
+            // What is told meanwhile of slow calls says which attempt it was.
+            let at_hand = tracing::info_span!("attempt", sink = self.name, number);
+            match at_hand.in_scope(&mut attempt) {
                 Ok(done) => {
                     last.note(None);
                     return Some(done);
@@ -83,9 +85,10 @@ impl Sink<'_> {
                 }
             }
             if !backoff.pause(self.stop) {
-                return None;
+                break;
             }
         }
+        None
     }
 }
 

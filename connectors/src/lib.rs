@@ -4,7 +4,8 @@
 //! and names its faults, `sink.rs` applies what a topic says, `run.rs` is the loop that drives a sink,
 //! and the file named after a question answers it. Every sink reads committed records only, applies them
 //! idempotently and commits its position afterwards, so a crash repeats work and never loses it. [`backoff`] is how each waits
-//! for a system that is away, and [`outage`] what it says of it.
+//! for a system that is away, and [`outage`] what it says of it. What a system takes long over is told by [`slow`], from the one
+//! file of its folder through which calls pass: `connection.rs`, `client.rs`, `asked.rs`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -16,4 +17,5 @@ pub mod outage;
 pub mod postgres;
 pub mod redis;
 pub mod registry;
+pub mod slow;
 pub mod table;

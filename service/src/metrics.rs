@@ -1,10 +1,14 @@
 //! What is counted, for Prometheus. Labels come from closed sets only: no user, no path, no words of an error.
 
+mod series;
 mod worker_report;
 
 use std::sync::{Arc, OnceLock};
 
+use connectors::slow::Server;
+use millstream::Family;
 use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
@@ -176,6 +180,7 @@ impl Metrics {
             }
         }
         let mut families = self.registry.gather();
+        families.push(slow_calls());
         if let Some(report) = self.worker.get().and_then(|ask| ask()) {
             families.extend(report.families());
         }
@@ -185,6 +190,16 @@ impl Metrics {
         }
         out
     }
+}
+
+const SLOW_CALLS: Family = Family::new(
+    "feedmill_slow_calls_total",
+    "Calls to a server that took longer than log.slow_query_ms says.",
+);
+
+fn slow_calls() -> MetricFamily {
+    let of = |server: Server| (vec![series::label("server", server.name())], server.slow_calls());
+    series::counter(SLOW_CALLS, Server::ALL.map(of).into())
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ mod reloading;
 mod scaling;
 mod secured;
 mod silences;
+mod slow_calls;
 mod stores;
 mod stream;
 mod suggestions;

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
-use ::clickhouse::{Client, Row};
+use ::clickhouse::Row;
 use schemas::daily_metrics::{Counts, Dimension, Quality};
 use schemas::{DailyMetrics, Day};
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use super::client::Client;
 use super::{ClickHouseFault, ClickHouseSettings};
 
 /// How long the server may take to add a day up.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ::clickhouse::{Client, Row};
+use ::clickhouse::Row;
 use schemas::{FeedBody, FeedVersion, UserId};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::client::Client;
 use super::feeds::FeedRow;
 use super::{ClickHouseFault, ClickHouseSettings, while_it_answers};
 

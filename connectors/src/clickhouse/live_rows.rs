@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use ::clickhouse::query::Query;
-use ::clickhouse::{Client, Row};
+use ::clickhouse::Row;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::client::{Client, Question};
 use super::{ClickHouseFault, ClickHouseSettings, while_it_answers};
 use crate::table::{DayOfRows, LiveRow, RowKey, Table};
 
@@ -71,7 +71,7 @@ impl LiveRows {
     }
 
     /// Asks about a table as of a position.
-    fn ask(&self, question: &str, table: Table, as_of: Version) -> Query {
+    fn ask<'q>(&self, question: &'q str, table: Table, as_of: Version) -> Question<'q> {
         let asked = self.client.query_raw(question);
         asked.param("table", table.name()).param("cut", as_of.0)
     }
@@ -160,7 +160,7 @@ impl LiveRows {
     }
 }
 
-async fn rows(asked: Query) -> Result<Vec<LiveRow>, ClickHouseFault> {
+async fn rows(asked: Question<'_>) -> Result<Vec<LiveRow>, ClickHouseFault> {
     let mut cursor = asked.fetch::<FlatRow>()?;
     let mut rows = Vec::new();
     while let Some(row) = cursor.next().await? {

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use ::clickhouse::Client;
 use ::clickhouse::sql::Identifier;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
+use super::client::Client;
 use super::{ClickHouseFault, ClickHouseSettings, within};
 
 /// How long another migration is waited for.

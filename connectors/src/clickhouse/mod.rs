@@ -5,6 +5,7 @@
 //! A table holds each record once, whatever dies in between: see [`Stretch`]. What a day's events say of its feeds is added
 //! up by [`DailyQuality`].
 
+mod client;
 mod daily_metrics;
 mod events;
 mod feedback;
@@ -28,7 +29,6 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use ::clickhouse::Client;
 use ::clickhouse::error::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::time::{sleep, timeout};
@@ -48,6 +48,7 @@ pub use vitals::ClickHouseVitals;
 
 use crate::causes::deepest;
 use crate::outage;
+use client::Client;
 
 /// Where the server is, and who asks.
 #[derive(Clone)]
@@ -63,12 +64,12 @@ pub struct ClickHouseSettings {
 impl ClickHouseSettings {
     /// A client, which connects when it is first used.
     fn client(&self) -> Client {
-        let client = Client::default().with_url(&self.url).with_validation(false);
+        let client = ::clickhouse::Client::default().with_url(&self.url).with_validation(false);
         let client = client.with_product_info("feedmill", env!("CARGO_PKG_VERSION"));
-        match &self.login {
+        Client(match &self.login {
             Some((user, password)) => client.with_user(user).with_password(password),
             None => client,
-        }
+        })
     }
 }
 

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use ::clickhouse::{Client, Row};
+use ::clickhouse::Row;
 use schemas::{FeedBody, FeedItem, PostId, Rule, Sources, UserId};
 use serde::Deserialize;
 
+use super::client::Client;
 use super::{ClickHouseFault, ClickHouseSettings, Uuid};
 
 /// The numbers of a weight set.

@@ -18,6 +18,7 @@ use millstream::broker::{
 use millstream::{Topic, TopicPartition};
 use schemas::topic::CDC_POSTS;
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use super::lane::{Lane, Limits};
 use super::letters::Letters;
@@ -272,6 +273,7 @@ impl Work<'_> {
         let jobs = due.iter().filter_map(|(stretch, is_doubtful)| {
             let records = self.lanes.get(&stretch.of)?.records(stretch);
             let insert = self.sinking.sink.insert(stretch, *is_doubtful, records);
+            let insert = insert.instrument(tracing::info_span!("insert", %stretch, is_doubtful));
             Some(async move {
                 if is_away.get() {
                     return None;

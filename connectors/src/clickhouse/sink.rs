@@ -8,8 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::clickhouse::insert::Insert;
-use ::clickhouse::{Client, Row, RowOwned, RowWrite};
+use ::clickhouse::{Row, RowOwned, RowWrite};
 use millstream::RawRecord;
 use schemas::topic::{
     CDC_BLOCKS, CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_MUTES, CDC_POSTS, CDC_USERS, EVENTS,
@@ -18,6 +17,7 @@ use schemas::topic::{
 use schemas::{Block, Comment, Follow, Like, Mute, Payload, Post, SchemaById, User};
 use serde::Serialize;
 
+use super::client::{Client, Insert};
 use super::stretch::Stretch;
 use super::{ClickHouseFault, ClickHouseSettings};
 
@@ -194,7 +194,7 @@ impl Sink {
         token: Option<&str>,
     ) -> Result<Insert<T>, Hold> {
         let insert = self.client.insert::<T>(table).await?;
-        let insert = insert.with_timeouts(Some(SEND_MAX), Some(ANSWER_MAX));
+        let insert = insert.with_timeouts(SEND_MAX, ANSWER_MAX);
         Ok(match token {
             Some(token) => insert.with_setting("insert_deduplication_token", token),
             None => insert.with_setting("insert_deduplicate", "0"),

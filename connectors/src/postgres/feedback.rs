@@ -10,6 +10,7 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions, PgPool};
 use uuid::Uuid;
 
+use super::asked::ask;
 use super::{Limits, PostgresFault, fault, options};
 
 const APPLY: &str = "INSERT INTO feed_feedback AS old (user_id, post_id, author_id, hidden_at, less_at, undone_at)
@@ -75,8 +76,8 @@ impl FeedbackTable {
 
     /// Whether the database has it.
     pub async fn is_there(&self) -> Result<bool, PostgresFault> {
-        let asked = sqlx::query_scalar("SELECT to_regclass('feed_feedback') IS NOT NULL");
-        asked.fetch_one(&self.pool).await.map_err(|e| fault(&e))
+        let asked = ask("SELECT to_regclass('feed_feedback') IS NOT NULL");
+        asked.value(&self.pool).await.map_err(|e| fault(&e))
     }
 
     /// Writes rows; those that are there keep what is later.
@@ -87,9 +88,9 @@ impl FeedbackTable {
         let times = |at: usize| -> Vec<Option<i64>> {
             rows.0.values().map(|times| times.get(at).copied().flatten()).collect()
         };
-        let asked = sqlx::query(APPLY).bind(users).bind(posts);
+        let asked = ask(APPLY).bind(users).bind(posts);
         let asked = asked.bind(times(0)).bind(times(1)).bind(times(2));
-        asked.execute(&self.pool).await.map(drop).map_err(|e| fault(&e))
+        asked.done(&self.pool).await.map_err(|e| fault(&e))
     }
 }
 

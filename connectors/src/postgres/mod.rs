@@ -5,6 +5,7 @@
 //! a slow database costs a failed read and not a pile of them. [`Rows`] is the exception, for generated worlds.
 //! [`FeedbackTable`] is a table of our own, which the loop of [`run`] fills.
 
+mod asked;
 mod feedback;
 mod rows;
 mod run;
@@ -23,6 +24,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Error, PgPool};
 
 use crate::outage;
+use asked::ask;
 
 pub use feedback::{FeedbackRows, FeedbackTable};
 pub use rows::{Rows, Write};
@@ -111,7 +113,7 @@ impl Database {
 
     /// Whether the database answers, for readiness.
     pub async fn ping(&self) -> Result<(), PostgresFault> {
-        sqlx::query("SELECT 1").execute(&self.pool).await.map(drop).map_err(|e| fault(&e))
+        ask("SELECT 1").done(&self.pool).await.map_err(|e| fault(&e))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::asked::ask;
 use super::vitals::read;
 use super::{Database, PostgresFault, fault};
 
@@ -21,7 +22,7 @@ pub struct Slot {
 impl Database {
     /// Those that there are: no more than `max_replication_slots`.
     pub async fn slots(&self) -> Result<Vec<Slot>, PostgresFault> {
-        let asked = sqlx::query_scalar::<_, String>(include_str!("slots.sql"));
-        read(&asked.fetch_one(&self.pool).await.map_err(|e| fault(&e))?)
+        let told: Result<String, _> = ask(include_str!("slots.sql")).value(&self.pool).await;
+        read(&told.map_err(|e| fault(&e))?)
     }
 }

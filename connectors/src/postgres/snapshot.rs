@@ -12,6 +12,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
 use uuid::Uuid;
 
+use super::asked::ask;
 use super::{Database, PostgresFault, fault};
 use crate::table::{DayOfRows, LiveRow, RowKey, Table, content_part};
 
@@ -46,8 +47,8 @@ impl Database {
     /// The database as it is now.
     pub async fn snapshot(&self) -> Result<Snapshot, PostgresFault> {
         let mut transaction = self.pool.begin_with(BEGIN).await.map_err(|e| fault(&e))?;
-        let asked = sqlx::query(include_str!("snapshot/standing.sql"));
-        let row = asked.fetch_one(&mut *transaction).await.map_err(|e| fault(&e))?;
+        let asked = ask(include_str!("snapshot/standing.sql"));
+        let row = asked.row(&mut *transaction).await.map_err(|e| fault(&e))?;
         let standing = standing(&row).map_err(|e| fault(&e))?;
         Ok(Snapshot { transaction, standing })
     }
@@ -74,8 +75,8 @@ impl Snapshot {
 
     /// The live rows of a table by the day of their creation, counted from 1970.
     pub async fn days(&mut self, table: Table) -> Result<BTreeMap<i32, DayOfRows>, PostgresFault> {
-        let asked = sqlx::query(question!("days.sql")).bind(table.name());
-        let found = asked.fetch_all(&mut *self.transaction).await.map_err(|e| fault(&e))?;
+        let asked = ask(question!("days.sql")).bind(table.name());
+        let found = asked.rows(&mut *self.transaction).await.map_err(|e| fault(&e))?;
         let days = found.iter().map(day).collect::<Result<BTreeMap<_, _>, _>>();
         let mut days = days.map_err(|e| fault(&e))?;
         if table == Table::Posts {
@@ -101,8 +102,8 @@ impl Snapshot {
 
     /// The live rows of one day.
     pub async fn of_day(&mut self, table: Table, day: i32) -> Result<Vec<LiveRow>, PostgresFault> {
-        let asked = sqlx::query(question!("row.sql" "of_day.sql")).bind(table.name()).bind(day);
-        let found = asked.fetch_all(&mut *self.transaction).await;
+        let asked = ask(question!("row.sql" "of_day.sql")).bind(table.name()).bind(day);
+        let found = asked.rows(&mut *self.transaction).await;
         rows(table, found)
     }
 
@@ -114,9 +115,9 @@ impl Snapshot {
     ) -> Result<Vec<LiveRow>, PostgresFault> {
         let (first, second): (Vec<_>, Vec<_>) =
             keys.iter().map(|RowKey(first, second)| (*first, second.unwrap_or_default())).unzip();
-        let asked = sqlx::query(question!("row.sql" "of_keys.sql"));
+        let asked = ask(question!("row.sql" "of_keys.sql"));
         let asked = asked.bind(table.name()).bind(first).bind(second);
-        let found = asked.fetch_all(&mut *self.transaction).await;
+        let found = asked.rows(&mut *self.transaction).await;
         rows(table, found)
     }
 
@@ -127,9 +128,9 @@ impl Snapshot {
         seed: u64,
         count: u32,
     ) -> Result<Vec<LiveRow>, PostgresFault> {
-        let asked = sqlx::query(question!("row.sql" "sample.sql"));
+        let asked = ask(question!("row.sql" "sample.sql"));
         let asked = asked.bind(table.name()).bind(seed.to_string()).bind(i64::from(count));
-        let found = asked.fetch_all(&mut *self.transaction).await;
+        let found = asked.rows(&mut *self.transaction).await;
         rows(table, found)
     }
 }

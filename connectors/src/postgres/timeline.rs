@@ -8,10 +8,11 @@ use std::sync::atomic::Ordering;
 
 use schemas::{PostId, UserId};
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, FromRow, Row};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::asked::ask;
 use super::{Database, PostgresFault, fault};
 
 /// A post as the database has it.
@@ -51,8 +52,9 @@ impl Database {
     ) -> Result<Timeline, PostgresFault> {
         let late = |_| PostgresFault::Unavailable("no answer in time".to_owned());
         let asked = async {
-            let asked = sqlx::query_as(include_str!("timeline/known.sql"));
-            let known: Vec<(String, bool)> = asked.fetch_all(&self.pool).await?;
+            let known = ask(include_str!("timeline/known.sql")).rows(&self.pool).await?;
+            let known = known.iter().map(<(String, bool)>::from_row);
+            let known: Vec<_> = known.collect::<Result<_, _>>()?;
             let (readable, hidden): (Vec<_>, Vec<_>) = known.into_iter().partition(|of| of.1);
             if let Some((table, _)) = hidden.first() {
                 self.tell_once(table);
@@ -60,11 +62,11 @@ impl Database {
             let names: Vec<_> = readable.into_iter().map(|(name, _)| name).collect();
             let statement = statement(&names);
             // Put together of the files of this folder; what is asked for is bound.
-            sqlx::query(AssertSqlSafe(statement))
+            ask(AssertSqlSafe(statement))
                 .bind(Uuid::from_bytes(user.0))
                 .bind(now_ms)
                 .bind(i64::from(posts_max))
-                .fetch_all(&self.pool)
+                .rows(&self.pool)
                 .await
         };
         let found =

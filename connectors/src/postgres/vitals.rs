@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::asked::ask;
 use super::{Database, Limits, PostgresFault, Slot, fault};
 
 /// The publication of which the connector reads.
@@ -90,14 +91,15 @@ impl PostgresVitals {
     pub async fn take(url: &str, slow: Duration) -> Result<Self, PostgresFault> {
         let limits = Limits { connections_max: 1, acquire: WAIT, statement: WAIT };
         let database = Database::open(url, limits)?;
-        let asked = sqlx::query_scalar::<_, String>(include_str!("vitals.sql"));
-        let told = asked.bind(PUBLICATION).bind(&TABLES[..]).fetch_one(&database.pool).await;
+        let asked = ask(include_str!("vitals.sql"));
+        let asked = asked.bind(PUBLICATION).bind(&TABLES[..]);
+        let told: Result<String, _> = asked.value(&database.pool).await;
         let mut vitals: Self = read(&told.map_err(|e| fault(&e))?)?;
         vitals.slots = database.slots().await?;
         if vitals.has_statements {
-            let asked = sqlx::query_scalar::<_, String>(SLOW).bind(slow.as_secs_f64() * 1e3);
+            let asked = ask(SLOW).bind(slow.as_secs_f64() * 1e3);
             // Whoever may not look at statements knows of none.
-            if let Ok(told) = asked.fetch_one(&database.pool).await {
+            if let Ok(told) = asked.value::<String>(&database.pool).await {
                 vitals.slow = read(&told)?;
             }
         }

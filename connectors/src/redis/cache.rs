@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use ::redis::AsyncCommands;
-use ::redis::aio::ConnectionManager;
 use tokio::time::timeout;
 
 use schemas::{
     FeedBody, FeedVersion, Poison, RedisValue, Trending, TrendingWindow, UserId, Wire, redis_key,
 };
 
-use super::{RedisFault, connect, fault};
+use super::{Connection, RedisFault, connect, fault};
 
 /// A feed as Redis holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ impl RedisFeed {
 /// The feeds and the lists of what trends that Redis holds.
 #[derive(Clone)]
 pub struct FeedCache {
-    connection: ConnectionManager,
+    connection: Connection,
     wait: Duration,
 }
 

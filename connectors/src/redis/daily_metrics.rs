@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use ::redis::AsyncCommands;
-use ::redis::aio::ConnectionManager;
 use schemas::daily_metrics::redis_key;
 use schemas::{DailyMetrics, Day};
 
-use super::{RedisFault, connect, fault};
+use super::{Connection, RedisFault, connect, fault};
 
 /// How long a copy is believed: three times as long as it takes until there is a newer one.
 const TTL_SECONDS: u64 = 15 * 60;
 
 /// See the module.
 #[derive(Clone)]
-pub struct DailyCache(ConnectionManager);
+pub struct DailyCache(Connection);
 
 impl DailyCache {
     /// On the server at `url`, whose answers are waited for at most `wait`. Call it inside a Tokio runtime.

@@ -8,6 +8,7 @@
 //! `limit:user:<user>` how much a user has asked: [`RateBuckets`].
 
 mod cache;
+mod connection;
 mod daily_metrics;
 mod rate_limit;
 mod run;
@@ -22,6 +23,7 @@ use ::redis::Client;
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 pub use cache::{FeedCache, RedisFeed};
+pub use connection::Connection;
 pub use daily_metrics::DailyCache;
 pub use rate_limit::RateBuckets;
 pub use run::{Progress, Sinking, run};
@@ -64,7 +66,7 @@ impl RedisFault {
 ///
 /// `wait` bounds the answer to each command. A wrong URL is [`RedisFault::Refused`]; a server that is not
 /// there is no fault yet.
-pub fn connect(url: &str, wait: Duration) -> Result<ConnectionManager, RedisFault> {
+pub fn connect(url: &str, wait: Duration) -> Result<Connection, RedisFault> {
     let refused = |e: ::redis::RedisError| RedisFault::Refused(e.to_string());
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(wait.max(Duration::from_millis(250))))
@@ -72,7 +74,7 @@ pub fn connect(url: &str, wait: Duration) -> Result<ConnectionManager, RedisFaul
         .set_number_of_retries(1)
         .set_max_delay(Duration::from_millis(500));
     let client = Client::open(url).map_err(refused)?;
-    ConnectionManager::new_lazy_with_config(client, config).map_err(refused)
+    ConnectionManager::new_lazy_with_config(client, config).map(Connection).map_err(refused)
 }
 
 /// Whether `url` can name a server; nobody is asked. The words of the fault do not repeat the URL.

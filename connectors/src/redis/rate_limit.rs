@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use ::redis::Script;
-use ::redis::aio::ConnectionManager;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{RedisFault, connect, fault};
+use super::{Connection, RedisFault, connect, fault};
 
 /// See the module.
 pub struct RateBuckets {
-    connection: ConnectionManager,
+    connection: Connection,
     script: Script,
     wait: Duration,
 }

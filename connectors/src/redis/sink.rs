@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use ::redis::aio::ConnectionManager;
 use ::redis::{ErrorKind, Pipeline, RedisError, Script, ServerErrorKind};
 use millstream::broker::murmur2;
 use schemas::{FeedVersion, Trending, TrendingWindow, UserId, Wire, redis_key};
 
-use super::{RedisFault, connect, fault};
+use super::{Connection, RedisFault, connect, fault};
 
 /// What a feed's key lives at least. Jitter of up to an eighth is added, so that keys written together do
 /// not vanish together.
@@ -54,7 +53,7 @@ pub struct Applied {
 
 /// Writes feeds.
 pub struct Sink {
-    connection: ConnectionManager,
+    connection: Connection,
     script: Script,
 }
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use ::redis::aio::ConnectionManager;
 use ::redis::{AsyncCommands, RedisResult};
 use schemas::UserId;
 use tokio::time::timeout;
 
-use super::{RedisFault, connect, fault};
+use super::{Connection, RedisFault, connect, fault};
 
 /// How long it is kept: where nobody else answers, something of an hour ago is better than nothing.
 const TTL_SECONDS: u64 = 3_600;
@@ -15,7 +14,7 @@ const TTL_SECONDS: u64 = 3_600;
 /// See the module.
 #[derive(Clone)]
 pub struct SuggestionCache {
-    connection: ConnectionManager,
+    connection: Connection,
     wait: Duration,
 }
 

@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ::redis::aio::ConnectionManager;
 use ::redis::{FromRedisValue, cmd};
 
-use super::{RedisFault, connect, fault};
+use super::{Connection, RedisFault, connect, fault};
 
 /// How long an answer may take.
 const WAIT: Duration = Duration::from_secs(5);
@@ -103,7 +102,7 @@ impl RedisVitals {
 }
 
 async fn ask<T: FromRedisValue>(
-    connection: &mut ConnectionManager,
+    connection: &mut Connection,
     words: &[&str],
 ) -> Result<T, RedisFault> {
     let (name, arguments) = words.split_first().unwrap_or((&"PING", &[]));

@@ -15,6 +15,7 @@ mod reference;
 mod registry;
 mod reload;
 mod settings;
+mod slow_queries;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -45,6 +46,7 @@ pub use registry::Registry;
 pub use reload::Reload;
 pub use settings::Change;
 use settings::Settings;
+pub use slow_queries::SlowQueries;
 use values::{ConfigValues, KnownSettings};
 
 /// The configuration file.
@@ -104,6 +106,8 @@ pub struct Config {
     pub breaker: Breaker,
     /// What is told of the process.
     pub log: Log,
+    /// From when on a call to a server is told of.
+    pub slow_queries: SlowQueries,
     settings: Settings,
     shown: String,
     known: KnownSettings,
@@ -232,6 +236,7 @@ impl Config {
             state: state(&mut from),
             breaker: breaker(&mut from),
             log: Log::read(&mut from),
+            slow_queries: SlowQueries::read(&mut from),
             settings: Settings::default(),
             shown: String::new(),
             known: KnownSettings::new(),

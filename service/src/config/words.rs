@@ -244,6 +244,12 @@ pub const SETTINGS: &[(&str, &str)] = &[
         "log.level",
         "What is told, in the words of `RUST_LOG`, such as `info,feedmill=debug`. The variable `RUST_LOG` wins over it.",
     ),
+    (
+        "log.slow_query_ms.postgres",
+        "From how long on a call to PostgreSQL is told of, with the shapes of its parameters; 0 for never.",
+    ),
+    ("log.slow_query_ms.clickhouse", "The same of ClickHouse."),
+    ("log.slow_query_ms.redis", "The same of Redis."),
     ("breaker.failures", "So many failures of a tier"),
     ("breaker.window_ms", "within this time open its breaker: it is not asked."),
     ("breaker.open_ms", "After this time one call tries again,"),

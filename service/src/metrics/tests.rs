@@ -10,7 +10,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 use serde_json::Value;
 use yaml_rust2::YamlLoader;
 
-use super::{Metrics, WorkerReport};
+use super::{Metrics, WorkerReport, slow_calls};
 use crate::worker::{ClickHouseSunk, PostgresSunk, RedisSunk, Sunk};
 
 /// Where the files of Prometheus and Grafana are.
@@ -32,7 +32,8 @@ fn declared() -> Vec<MetricFamily> {
     of.up.with_label_values(&["kafka"]);
     of.breaker_open.with_label_values(&["redis"]);
     of.slot_retained.with_label_values(&["feedmill"]);
-    of.registry.gather().into_iter().chain(report().declared()).collect()
+    let all = of.registry.gather().into_iter().chain(report().declared());
+    all.chain([slow_calls()]).collect()
 }
 
 /// What a worker tells that has all sinks, and has done nothing.

@@ -93,7 +93,9 @@ impl Reloading {
         let files = self.source.path().map(Path::to_owned).into_iter().collect();
         let take = || {
             let read = self.source.read(|_| {}).and_then(|told| self.in_force.reload(&told));
-            self.logging.follow(&self.in_force.config().log);
+            let config = self.in_force.config();
+            self.logging.follow(&config.log);
+            config.slow_queries.apply();
             noting.note(&read);
             read.map(drop).map_err(|faults| faults.trim_end().replace('\n', "; "))
         };

@@ -134,6 +134,7 @@ impl Server {
     ) -> Result<Self, Ended> {
         let in_force = config.into();
         let config = in_force.config();
+        config.slow_queries.apply();
         let parts = Parts {
             secrets: needs::secrets(&config).map_err(failed)?,
             config: Arc::clone(&config),
