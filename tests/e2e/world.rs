@@ -167,8 +167,7 @@ impl World {
     fn register_connector(&self) {
         let text = fs::read_to_string(repository().join("connectors/debezium/postgres.json"));
         let mut connector: Value = serde_json::from_str(&text.unwrap()).unwrap();
-        let address = self.stack.postgres().split('@').nth(1).unwrap().split('/').next().unwrap();
-        let (host, port) = address.split_once(':').unwrap();
+        let (host, port) = self.postgres().split_once(':').unwrap();
         connector["config"]["database.hostname"] = json!(host);
         connector["config"]["database.port"] = json!(port);
         connector["config"]["database.password"] = json!("");
@@ -244,6 +243,12 @@ impl World {
     /// Kafka's bootstrap address.
     pub fn kafka(&self) -> &str {
         self.stack.kafka()
+    }
+
+    /// Where PostgreSQL listens.
+    pub fn postgres(&self) -> &str {
+        let behind_user = self.stack.postgres().split('@').nth(1).unwrap();
+        behind_user.split('/').next().unwrap()
     }
 
     /// The registry's URL; empty if there is none.
