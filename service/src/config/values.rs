@@ -275,7 +275,7 @@ impl ConfigValues {
         }
         for (name, (text, origin)) in self.shown {
             let origin = format!("{origin:?}").to_lowercase();
-            let _ = writeln!(lines, "{name} = {text:?}  # {origin}");
+            let _ = writeln!(lines, "{} = {}  # {origin}", dotted(&name), quoted(&text));
         }
         Ok(lines)
     }
@@ -284,6 +284,20 @@ impl ConfigValues {
         let setting = self.given.remove(name);
         setting.unwrap_or_else(|| Setting { text: default.to_owned(), origin: Origin::Default })
     }
+}
+
+/// A text as TOML has it, in one line: JSON's escapes are TOML's too, but JSON has none for the last of ASCII.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+/// A name as TOML has it: what an operator called a table may need quotes.
+fn dotted(name: &str) -> String {
+    let is_bare = |part: &&str| {
+        !part.is_empty() && part.bytes().all(|of| of.is_ascii_alphanumeric() || b"_-".contains(&of))
+    };
+    let part = |part: &str| if is_bare(&part) { part.to_owned() } else { quoted(part) };
+    name.split('.').map(part).collect::<Vec<_>>().join(".")
 }
 
 /// The line, from 1, of the byte at `position`.
