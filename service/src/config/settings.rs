@@ -87,8 +87,8 @@ impl Settings {
                 Effect::AtOnce => ", at once",
                 Effect::Restart => "",
             };
-            let (text, origin) = (held.shown(), held.setting.origin.name());
-            let _ = writeln!(lines, "{name} = {text:?}  # {origin}{effect}");
+            let (name, text) = (dotted(name), quoted(held.shown()));
+            let _ = writeln!(lines, "{name} = {text}  # {}{effect}", held.setting.origin.name());
         }
         lines
     }
@@ -117,4 +117,18 @@ impl Settings {
         let given = given.filter(move |(name, _)| Effect::of(name) == effect);
         given.map(|(name, held)| (name.clone(), held.setting.clone()))
     }
+}
+
+/// A text as TOML has it, in one line: JSON's escapes are TOML's too, but JSON has none for the last of ASCII.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+/// A name as TOML has it: what an operator called a table may need quotes.
+fn dotted(name: &str) -> String {
+    let is_bare = |part: &&str| {
+        !part.is_empty() && part.bytes().all(|of| of.is_ascii_alphanumeric() || b"_-".contains(&of))
+    };
+    let part = |part: &str| if is_bare(&part) { part.to_owned() } else { quoted(part) };
+    name.split('.').map(part).collect::<Vec<_>>().join(".")
 }

@@ -191,6 +191,16 @@ fn what_is_printed_names_the_origin_and_hides_what_is_secret() {
 }
 
 #[test]
+fn what_is_printed_is_read_again_whatever_stands_in_it() {
+    let file = "[worker]\nstate_dir = \"a\\u007f\u{200b}\\n'b\\\"\"\n\
+         [auth.issuers.'of \"them\"']\nissuer = 'them'\nkey_file = 'key'";
+    let config = read(file, &[]).unwrap();
+    let again = read(config.shown(), &[]).unwrap();
+    assert_eq!(again.worker.state_dir, config.worker.state_dir);
+    assert_eq!(again.auth.issuers(), config.auth.issuers());
+}
+
+#[test]
 fn a_listener_that_others_reach_needs_a_secret() {
     let faults = read("[http]\ninternal_listen = '0.0.0.0:9901'", &[]).unwrap_err();
     assert!(faults.starts_with("state.secret_file: is needed"));

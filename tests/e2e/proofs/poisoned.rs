@@ -41,7 +41,7 @@ fn record(number: usize, now: u64) -> Vec<u8> {
 
 #[test]
 fn each_record_that_cannot_be_read_is_buried_once_and_all_others_count() {
-    let many = sized(20_000, 1_000_000);
+    let many = sized(10_000, 1_000_000);
     let poisoned: Vec<_> = (0..many).filter(|number| number % 10 == 7).collect();
     let world = World::without_change_capture();
     readers::write(&world, 1);

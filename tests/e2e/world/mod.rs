@@ -1,12 +1,15 @@
 //! Servers and processes of one test: what a company has, on loopback.
 
 mod redis;
+<<<<<<< HEAD:tests/e2e/world/mod.rs
 mod stores;
+=======
+>>>>>>> proof:tests/e2e/world.rs
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -176,8 +179,7 @@ impl World {
     fn register_connector(&self) {
         let text = fs::read_to_string(repository().join("connectors/debezium/postgres.json"));
         let mut connector: Value = serde_json::from_str(&text.unwrap()).unwrap();
-        let address = self.stack.postgres().split('@').nth(1).unwrap().split('/').next().unwrap();
-        let (host, port) = address.split_once(':').unwrap();
+        let (host, port) = self.postgres().split_once(':').unwrap();
         connector["config"]["database.hostname"] = json!(host);
         connector["config"]["database.port"] = json!(port);
         connector["config"]["database.password"] = json!("");
@@ -253,6 +255,12 @@ impl World {
     /// Kafka's bootstrap address.
     pub fn kafka(&self) -> &str {
         self.stack.kafka()
+    }
+
+    /// Where PostgreSQL listens.
+    pub fn postgres(&self) -> &str {
+        let behind_user = self.stack.postgres().split('@').nth(1).unwrap();
+        behind_user.split('/').next().unwrap()
     }
 
     /// The registry's URL; empty if there is none.

@@ -1,4 +1,4 @@
-//! Redis as somebody else finds it, or leaves it.
+//! What a test does to Redis, in the words of its protocol.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
