@@ -38,6 +38,7 @@ mod metrics;
 mod needs;
 mod pour;
 mod read;
+mod replay;
 mod server;
 mod stores;
 mod token;
@@ -58,11 +59,14 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Serving, Topics, Topology, Weights};
+use cli::{
+    Cdc, Cli, ClickHouse, Command, Feed, Replay, Schema, Serving, Topics, Topology, Weights,
+};
 use config::{Config, File};
 use failed::Failed;
 use http::feed_page::{self, FeedPage};
 use needs::Need;
+use replay::Verb;
 use server::{Roles, Server};
 
 /// Rows that live for hours lie between those of one batch, and one thread frees what another took: the system's allocator
@@ -147,6 +151,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             conclude(commands::dlq::run(&*broker, &config, &asked)?)
         }
+        Command::Replay(asked) => replay(&asked, &config),
         Command::Verify(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             let verified = commands::verify::verify(&asked, &config, &*broker);
@@ -222,6 +227,24 @@ fn topology(asked: &Topology, config: &Config) -> Result<(), Failed> {
     }
 }
 
+/// A state rebuilt beside the live one.
+fn replay(asked: &Replay, config: &Config) -> Result<(), Failed> {
+    use commands::rebuild;
+    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    say(&match asked {
+        Replay::Start(asked) => {
+            let Some(rebuilt) = rebuild::begin(&broker, config, asked)? else { return Ok(()) };
+            serve(&rebuilt, Roles { worker: true, api: false }, None)?;
+            return rebuild::end(&*broker, config, &rebuilt);
+        }
+        Replay::Status { json } => rebuild::status(&*broker, config, *json)?,
+        Replay::Switch { anyway } => rebuild::switch(&*broker, config, *anyway)?,
+        Replay::Back => rebuild::back(&*broker, config)?,
+        Replay::Abort => rebuild::give_up(&*broker, config, Verb::Abort)?,
+        Replay::Keep => rebuild::give_up(&*broker, config, Verb::Keep)?,
+    })
+}
+
 /// Topics, created, checked, collected.
 fn topics(asked: &Topics, config: &Config) -> Result<(), Failed> {
     let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
@@ -262,7 +285,10 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Demo(_)) => &[Need::Secret],
         Some(Command::Token(_)) => &[Need::SigningKey],
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
-        Some(Command::Load(_) | Command::Topics(_) | Command::Dlq(_)) => &[Need::Kafka],
+        Some(Command::Replay(Replay::Start(_))) => &[Need::Kafka, Need::Secret, Need::RegistryCa],
+        Some(Command::Load(_) | Command::Topics(_) | Command::Dlq(_) | Command::Replay(_)) => {
+            &[Need::Kafka]
+        }
         Some(Command::Cdc(_) | Command::Feed(Feed::Replay(_))) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(Feed::Show { .. })) => &[Need::Redis],
         Some(Command::Feed(Feed::Explain { .. }) | Command::State(_)) => &[Need::Secret],

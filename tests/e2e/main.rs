@@ -22,6 +22,7 @@ mod page;
 mod poison;
 mod preferences;
 mod producers;
+mod replay;
 mod scaling;
 mod secured;
 mod silences;

@@ -221,6 +221,11 @@ impl Config {
         Ok(config)
     }
 
+    /// The same for another application.
+    pub fn of_app(&self, app: String) -> Self {
+        Self { app, ..self.clone() }
+    }
+
     /// Every setting with its value and where it came from, as TOML with dotted names.
     pub fn shown(&self) -> &str {
         &self.shown

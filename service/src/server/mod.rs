@@ -37,9 +37,10 @@ use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::needs;
 use crate::read::{
-    Guard, Guarded, LocalState, RankedByClickHouse, RankedTier, Reads, RemoteState, Source,
-    StateFeeds, Tiers, Workers,
+    Guard, Guarded, LiveState, LocalState, Others, RankedByClickHouse, RankedTier, Reads,
+    RemoteState, Source, StateFeeds, Tiers, Workers,
 };
+use crate::replay::{Instances, Live};
 use crate::stores::announcement::Signer;
 use crate::stores::directory::Directory;
 use crate::stores::peers::Peers;
@@ -94,6 +95,8 @@ struct Parts<'a> {
     metrics: Arc<Metrics>,
     secret: Option<String>,
     page: Option<FeedPage>,
+    live: Live,
+    instances: Instances,
 }
 
 /// What can fail for a reason outside, and is had before anything runs.
@@ -110,16 +113,22 @@ impl Server {
         roles: Roles,
         page: Option<FeedPage>,
     ) -> Result<Self, Ended> {
+        let (live, secret) = (Live::new(&config.app), needs::secret(config).map_err(failed)?);
+        let signer = Signer::of(secret.as_deref());
+        let instances = Instances::new(Arc::clone(&broker), live.clone(), &config.app, signer);
         let parts = Parts {
             config,
             broker,
             clock: Arc::new(SystemClock),
             metrics: Arc::new(Metrics::new().map_err(|e| failed(e.to_string()))?),
-            secret: needs::secret(config).map_err(failed)?,
+            secret,
             page,
+            live: live.clone(),
+            instances,
         };
         let bound = parts.bound(roles).await.map_err(failed)?;
-        let supervisor = Supervisor::start(config, Arc::clone(&parts.broker), roles.worker);
+        let broker = Arc::clone(&parts.broker);
+        let supervisor = Supervisor::start(config, broker, (roles.worker, live));
         let supervisor = supervisor.await?;
         let (stop, stopped) = watch::channel(false);
         let (close, closed) = watch::channel(false);
@@ -159,6 +168,10 @@ impl Server {
         let spawned = |e: std::io::Error| format!("spawn: {e}");
         let broker = Arc::clone(&parts.broker);
         probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
+        let followed = parts.live.follow(Arc::clone(&parts.broker), Arc::clone(&self.stopping));
+        followed
+            .and_then(|()| parts.instances.follow(Arc::clone(&self.stopping)))
+            .map_err(spawned)?;
         let daily = DailyJob::of(parts.config)?;
         let address = bound.internal.address().unwrap_or(self.internal);
         let stores = roles.worker.then(|| self.stores(parts, address)).transpose()?;
@@ -207,7 +220,6 @@ impl Server {
         }
         let announcing = Announcing {
             broker: Arc::clone(&parts.broker),
-            app: parts.config.app.clone(),
             own: Arc::clone(&own),
             directory: Arc::clone(&directory),
             url,
@@ -416,25 +428,27 @@ impl Parts<'_> {
             suggestions: suggestions.transpose()?,
         })
     }
-    /// The state of this process, and of the workers that are named.
+
+    /// The state of the live application, at first that of this process and of the workers that are named.
     fn state(&self, own: Option<Arc<dyn StateFeeds>>) -> Option<Box<dyn RankedTier>> {
         let of = &self.config.state;
-        let remote = (!of.workers.is_empty()).then(|| {
-            let workers = Workers {
-                urls: of.workers.clone(),
-                secret: self.secret.clone(),
-                partitions: self.config.kafka.partitions,
-                wait: of.wait,
-                breaker: self.config.breaker,
-            };
-            RemoteState::new(workers, Arc::clone(&self.clock))
-        });
-        match (own, remote) {
+        let (secret, clock) = (self.secret.clone(), Arc::clone(&self.clock));
+        let (partitions, wait) = (self.config.kafka.partitions, of.wait);
+        let breaker = self.config.breaker;
+        let at = move |urls| {
+            let workers = Workers { urls, secret: secret.clone(), partitions, wait, breaker };
+            RemoteState::new(workers, Arc::clone(&clock))
+        };
+        let remote = (!of.workers.is_empty()).then(|| at(of.workers.clone()));
+        let own: Arc<dyn RankedTier> = match (own, remote) {
             (Some(feeds), elsewhere) => {
-                Some(Box::new(LocalState { feeds, clock: Arc::clone(&self.clock), elsewhere }))
+                Arc::new(LocalState { feeds, clock: Arc::clone(&self.clock), elsewhere })
             }
-            (None, Some(remote)) => Some(Box::new(remote)),
-            (None, None) => None,
-        }
+            (None, Some(remote)) => Arc::new(remote),
+            (None, None) => return None,
+        };
+        let others = Others::new(self.instances.clone(), at);
+        let (live, app) = (self.live.clone(), self.config.app.clone());
+        Some(Box::new(LiveState { live, app, own, others }))
     }
 }

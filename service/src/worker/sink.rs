@@ -10,6 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use connectors::backoff::Backoff;
+use millstream::Topic;
+use schemas::{application, topic};
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -22,10 +24,29 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Who a sink is.
 #[derive(Clone, Copy)]
 pub struct Member<'a> {
-    /// The application.
+    /// The application, which is the live one.
     pub app: &'a str,
     /// The worker beside it.
     pub instance: &'a str,
+    /// Since when it is the live one: all that it publishes is newer than what was before.
+    pub epoch: u32,
+}
+
+impl Member<'_> {
+    /// The group that pushes everything that is published, from the beginning on whenever another application is live: what is
+    /// there was published by another.
+    pub fn group_of_epoch(&self, sink: &str) -> String {
+        let first = application::first(self.app);
+        match self.epoch {
+            0 => format!("{first}-{sink}"),
+            epoch => format!("{first}-{sink}-{epoch}"),
+        }
+    }
+
+    /// What the application calls a topic.
+    pub fn topic(&self, of: &topic::Topic) -> Topic {
+        Topic::from(&*application::topic(self.app, of))
+    }
 }
 
 /// What is opened and run, again and again.

@@ -25,12 +25,13 @@ mod trending;
 mod views;
 mod weighting;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use millstream::{Broadcast, Builder, Internal, Nullable, Result, Store, Stream, Topology};
 use schemas::{
     Gone, NoRegistry, Payload, PostId, PostLine, SchemaById, ToPerson, ToPost, ToUser, TrendingKey,
-    TrendingPart, UserId, WeightsVersion, Words, topic,
+    TrendingPart, UserId, WeightsVersion, Words, application, topic,
 };
 
 use self::ingest::{Ingest, IngestEvents, IngestPosts, IngestProfiles};
@@ -120,6 +121,13 @@ impl Default for FeedSettings {
     }
 }
 
+impl FeedSettings {
+    /// What the application calls a topic.
+    fn topic(&self, of: &topic::Topic) -> Cow<'static, str> {
+        application::topic(&self.app, of)
+    }
+}
+
 /// The live posts, as every process has them.
 pub type PostsLive = Broadcast<PostId, PostLine, PostsByAuthor>;
 /// The users who are gone, as every process has them.
@@ -176,22 +184,23 @@ struct Between {
 /// Builds the feed's topology.
 pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     let builder = Builder::new(&settings.app);
+    let named = |of| settings.topic(of);
     let between = Between {
-        posts: builder.internal(topic::BY_POST.name, WireSerde, WireSerde),
-        users: builder.internal(topic::BY_USER.name, WireSerde, WireSerde),
-        people: builder.internal(topic::BY_PERSON.name, WireSerde, WireSerde),
-        trending: builder.internal(topic::TRENDING_PARTS.name, WireSerde, WireSerde),
+        posts: builder.internal(&named(&topic::BY_POST), WireSerde, WireSerde),
+        users: builder.internal(&named(&topic::BY_USER), WireSerde, WireSerde),
+        people: builder.internal(&named(&topic::BY_PERSON), WireSerde, WireSerde),
+        trending: builder.internal(&named(&topic::TRENDING_PARTS), WireSerde, WireSerde),
     };
     inputs(&builder, settings, &between);
-    let posts = builder.broadcast_indexed(topic::POSTS_LIVE.name, WireSerde, WireSerde);
-    let gone = builder.broadcast_indexed(topic::GONE.name, WireSerde, WireSerde);
-    let trending = builder.broadcast(topic::TRENDING.name, WireSerde, WireSerde);
+    let posts = builder.broadcast_indexed(&named(&topic::POSTS_LIVE), WireSerde, WireSerde);
+    let gone = builder.broadcast_indexed(&named(&topic::GONE), WireSerde, WireSerde);
+    let trending = builder.broadcast(&named(&topic::TRENDING), WireSerde, WireSerde);
     let stored_posts = engagement::attach(&builder, settings, (&between, gone));
-    trending::attach(&builder, &between);
+    trending::attach(&builder, settings, &between);
     let weights = builder.broadcast_indexed(topic::WEIGHTS.name, WireSerde, WireSerde);
     let words = settings
         .mutes_words
-        .then(|| builder.broadcast(topic::POST_WORDS.name, WireSerde, WireSerde));
+        .then(|| builder.broadcast(&named(&topic::POST_WORDS), WireSerde, WireSerde));
     let broadcasts = Broadcasts { posts, gone, trending, weights, words };
     let stores = reader::attach(&builder, settings, (&between, broadcasts));
     let people = settings.suggests.then(|| people::attach(&builder, &between));
@@ -221,12 +230,12 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
                 Ok(())
             }
         })
-        .to(topic::GONE.name, WireSerde, Nullable(WireSerde));
+        .to(&settings.topic(&topic::GONE), WireSerde, Nullable(WireSerde));
 
     let rows = source(topic::CDC_POSTS);
     let routed = rows.process("ingest-posts", &[], move || IngestPosts::new(epoch));
     if settings.mutes_words {
-        post_words::attach(builder, &rows, (epoch, settings.line_policy));
+        post_words::attach(builder, settings, &rows);
     }
     route(&routed, "ingest-posts", between);
 
@@ -270,7 +279,7 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
                 Ok(())
             }
         })
-        .to(topic::FEEDBACK.name, WireSerde, WireSerde);
+        .to(&settings.topic(&topic::FEEDBACK), WireSerde, WireSerde);
 }
 
 /// Sends a follow to whoever is followed, as a person.

@@ -9,8 +9,7 @@ use millstream::{
 };
 use schemas::{Cdc, Payload, PostId, PostText, Words, topic};
 
-use super::Raw;
-use crate::engagement::line::LinePolicy;
+use super::{FeedSettings, Raw};
 use crate::ingest::row::{RowVersion, is_newer};
 use crate::layout::{KeySerde, RowSerde, WireSerde};
 
@@ -21,9 +20,10 @@ type Input = Option<Payload>;
 type WordsContext<'a> = Context<'a, PostId, Option<Words>>;
 
 /// Adds them to the sub-topology that reads `rows`.
-pub(super) fn attach(builder: &Builder, rows: &Raw, (epoch, policy): (u32, LinePolicy)) {
+pub(super) fn attach(builder: &Builder, settings: &FeedSettings, rows: &Raw) {
     let versions = builder.store("word-rows", KeySerde, RowSerde);
     let ends = builder.timers("word-rows-end", KeySerde);
+    let (epoch, policy) = (settings.cdc_epoch, settings.line_policy);
     let age_ms_max = policy.age_ms_max.saturating_add(SLACK_MS);
     rows.process("ingest-words", &[versions.into(), ends.into()], move || IngestWords {
         versions,
@@ -31,7 +31,7 @@ pub(super) fn attach(builder: &Builder, rows: &Raw, (epoch, policy): (u32, LineP
         epoch,
         age_ms_max,
     })
-    .to(topic::POST_WORDS.name, WireSerde, Nullable(WireSerde));
+    .to(&settings.topic(&topic::POST_WORDS), WireSerde, Nullable(WireSerde));
 }
 
 struct IngestWords {
