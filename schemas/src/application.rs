@@ -36,6 +36,15 @@ pub fn topic(app: &str, of: &Topic) -> Cow<'static, str> {
     }
 }
 
+/// The group by which a sink pushes what the live application of those called after `first` publishes. Under each epoch it is another,
+/// which begins at the beginning: what was pushed before is older.
+pub fn pushing_group(first: &str, sink: &str, epoch: u32) -> String {
+    match epoch {
+        0 => format!("{first}-{sink}"),
+        _ => format!("{first}-{sink}-{epoch}"),
+    }
+}
+
 /// What the contract calls a topic of whichever application.
 pub fn declared(name: &str) -> &str {
     let Some(at) = name.rfind(REPLAY) else { return name };

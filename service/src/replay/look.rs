@@ -1,5 +1,6 @@
 //! How far the rebuilt application is in all that it reads, as its group's positions say. It joins no group.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream::broker::{Bounds, Broker, Isolation};
@@ -12,6 +13,9 @@ use crate::backlog::Backlog;
 use crate::config::Config;
 use crate::failed::Failed;
 use crate::worker;
+
+/// Between two looks that are to show how fast it is, or that it stands still.
+pub const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Looks again and again.
 pub struct Look {
@@ -42,7 +46,8 @@ impl Look {
         let span = |of: &Bounds| u64::try_from(of.end.0 - of.start.0).unwrap_or(0);
         let all: u64 = bounds.iter().map(span).sum();
         if let Some(before) = &self.before {
-            self.caught_up.look(self.backlog.before(&before.bounds)?);
+            let left = self.backlog.before(&before.bounds)?;
+            self.caught_up.look(left, bounds.len() as u64);
         }
         let last = self.before.as_ref().map_or(0, |before| before.done);
         let left = self.backlog.before(&bounds)?;
@@ -56,6 +61,18 @@ impl Look {
     /// Whether nothing was left at the last looks.
     pub fn has_caught_up(&self) -> bool {
         self.caught_up.is_so()
+    }
+
+    /// Looks until it has caught up, or patience is over.
+    pub fn until_caught_up(&mut self, patience: Duration) -> Result<Progress, Failed> {
+        let began = Instant::now();
+        loop {
+            let progress = self.again()?;
+            if self.has_caught_up() || began.elapsed() >= patience {
+                return Ok(progress);
+            }
+            thread::sleep(BETWEEN_LOOKS);
+        }
     }
 }
 

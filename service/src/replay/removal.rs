@@ -38,8 +38,9 @@ fn is_of_the_first(app: &str, name: &str) -> bool {
 /// Its group, and those by which sinks have pushed what was published under an epoch that is over.
 pub fn groups(app: &str, epoch: u32) -> Vec<String> {
     let first = application::first(app);
-    let pushed = (1..epoch)
-        .flat_map(|epoch| ["redis", "clickhouse"].map(|sink| format!("{first}-{sink}-{epoch}")));
+    let pushed = (1..epoch).flat_map(|epoch| {
+        ["redis", "clickhouse"].map(|sink| application::pushing_group(first, sink, epoch))
+    });
     std::iter::once(app.to_owned()).chain(pushed).collect()
 }
 

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use connectors::backoff::Backoff;
 use millstream::broker::{
-    Broker, Call, Code, Consumer, Failure, Isolation, OutRecord, Outgoing, Producer, TopicIndex,
+    Broker, Call, Code, Failure, Isolation, OutRecord, Outgoing, Producer, TopicIndex,
 };
-use millstream::{Clock, Headers, Role, TaskId, Timestamp, Topic, TopicPartition};
+use millstream::{Clock, Headers, Role, TaskId, Topic, TopicPartition};
 use schemas::topic;
 
 use super::OwnStores;
@@ -177,25 +177,8 @@ impl Hearing {
         let start = consumer.bounds(&partition)?.start;
         consumer.assign(&[(partition, start)])?;
         while !ends() {
-            self.take(&mut *consumer)?;
-        }
-        Ok(())
-    }
-
-    fn take(&self, consumer: &mut dyn Consumer) -> Result<(), Failure> {
-        for batch in &consumer.poll(POLL)?.batches {
-            for record in batch.iter() {
-                let name = record.key.and_then(|key| std::str::from_utf8(key).ok());
-                let Some(name) = name else { continue };
-                let said = record.value.map(|value| self.signer.read(name, value)).transpose();
-                match said {
-                    Ok(said) => self.directory.heard(name.to_owned(), said),
-                    Err(why) => {
-                        let at: Timestamp = record.timestamp;
-                        tracing::warn!(name, why, at_ms = at.0, "an announcement is not heard");
-                    }
-                }
-            }
+            let polled = consumer.poll(POLL)?;
+            polled.batches.iter().for_each(|batch| self.directory.take(batch, &self.signer));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Which instance shows which task, as their announcements say. Pure but for its lock.
+//! Which instance shows which task, as their announcements say. Pure but for its lock and its log.
 //!
 //! Who has said nothing for a while is not there: it was killed, or has no cluster. An announcement bears the time of whoever
 //! wrote it, so clocks may differ by less than that.
@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use millstream::broker::Batch;
 use millstream::{Role, Timestamp};
 
-use super::announcement::Announcement;
+use super::announcement::{Announcement, Signer};
 
 /// So long an announcement holds: ten of them may get lost.
 const HOLDS: Duration = Duration::from_secs(10);
@@ -29,6 +30,21 @@ impl Directory {
             Some(announcement) => self.lock().insert(name, announcement),
             None => self.lock().remove(&name),
         };
+    }
+
+    /// Hears what is written in the topic; what nobody of us has signed is not heard.
+    pub fn take(&self, batch: &Batch, signer: &Signer) {
+        for record in batch.iter() {
+            let name = record.key.and_then(|key| std::str::from_utf8(key).ok());
+            let Some(name) = name else { continue };
+            match record.value.map(|value| signer.read(name, value)).transpose() {
+                Ok(said) => self.heard(name.to_owned(), said),
+                Err(why) => {
+                    let at_ms = record.timestamp.0;
+                    tracing::warn!(name, why, at_ms, "an announcement is not heard");
+                }
+            }
+        }
     }
 
     /// Who is there, by name.

@@ -71,9 +71,8 @@ impl Sinks {
                 cdc_epoch: config.worker.cdc_epoch,
                 record_bytes_max: engine::record_bytes_max(config),
             };
-            let started = clickhouse_sink::start(Arc::clone(broker), member, clickhouse, reading)?;
-            sinks.clickhouse = Some(started.0);
-            threads.push(started.1);
+            let of = (clickhouse, reading);
+            sinks.clickhouse = Some(clickhouse_sink::start(broker, member, of, threads)?);
         }
         if let Some(postgres) = &config.postgres {
             let started = postgres_sink::start(Arc::clone(broker), member, &postgres.url)?;

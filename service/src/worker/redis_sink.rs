@@ -76,7 +76,7 @@ pub fn start(
     let sunk = Arc::new(RedisSunk::default());
     let sink = RedisSink {
         broker,
-        group: member.group_of_epoch("redis"),
+        group: member.pushing_group("redis"),
         topics: [FEEDS, TRENDING].map(|of| member.topic(&of)),
         epoch: member.epoch,
         instance: member.instance.to_owned(),

@@ -33,14 +33,9 @@ pub struct Member<'a> {
 }
 
 impl Member<'_> {
-    /// The group that pushes everything that is published, from the beginning on whenever another application is live: what is
-    /// there was published by another.
-    pub fn group_of_epoch(&self, sink: &str) -> String {
-        let first = application::first(self.app);
-        match self.epoch {
-            0 => format!("{first}-{sink}"),
-            epoch => format!("{first}-{sink}-{epoch}"),
-        }
+    /// The group by which a sink pushes what is published.
+    pub fn pushing_group(&self, sink: &str) -> String {
+        application::pushing_group(application::first(self.app), sink, self.epoch)
     }
 
     /// What the application calls a topic.

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{ErrorKind, Write, stderr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream::Exit;
 use millstream::broker::Broker;
@@ -18,10 +19,14 @@ use super::topics;
 use crate::cli::ReplayStart;
 use crate::config::Config;
 use crate::failed::Failed;
+use crate::replay::look::Look;
 use crate::replay::{Register, Standing, Verb, look, removal};
 use crate::worker;
 
 pub use status::status;
+
+/// For so long what is to be live may still be catching up: a worker that was started a moment ago.
+const BEHIND_MAX: Duration = Duration::from_secs(30);
 
 /// The configuration of the rebuilt application: by its name, with a state directory of its own.
 fn rebuilt(config: &Config, number: u32) -> Config {
@@ -53,10 +58,13 @@ pub fn begin(
         }
         return Ok(None);
     }
+    let untold = untold_restorations(config);
+    untold.iter().for_each(|words| tell(words));
     let register = Register::of(&**broker, &config.app);
     let goes_on = register.read()?.rebuilt().is_some();
-    if cut.iter().any(|cut| cut.is_grave) && !asked.anyway && !goes_on {
-        let words = "feeds would be wrong without what is missing; --anyway rebuilds all the same";
+    let is_grave = cut.iter().any(|cut| cut.is_grave) || untold.is_some();
+    if is_grave && !asked.anyway && !goes_on {
+        let words = "feeds would be wrong by what was told; --anyway rebuilds all the same";
         return Err(Failed(Exit::Mismatch, words.to_owned()));
     }
     let standing = register.change(Verb::Start)?;
@@ -71,6 +79,15 @@ pub fn begin(
     Ok(Some(rebuilt))
 }
 
+/// What is to be told where rows of before a restoration of the database cannot be told from those of after it.
+fn untold_restorations(config: &Config) -> Option<String> {
+    let (epoch, told) = (config.worker.cdc_epoch, config.worker.cdc_restored_at_ms.len());
+    let words =
+        "rows of before a restoration win over those of after it where its time is not told";
+    let counts = format!("worker.cdc_epoch is {epoch}, worker.cdc_restored_at has {told} times");
+    (epoch as usize > told).then(|| format!("{counts}: {words}"))
+}
+
 /// Once its process has ended: what was given up leaves no state here.
 pub fn end(broker: &dyn Broker, config: &Config, rebuilt: &Config) -> Result<(), Failed> {
     let standing = Register::of(broker, &config.app).read()?;
@@ -81,14 +98,16 @@ pub fn end(broker: &dyn Broker, config: &Config, rebuilt: &Config) -> Result<(),
 /// Has the rebuilt application be the live one.
 pub fn switch(broker: &dyn Broker, config: &Config, anyway: bool) -> Result<String, Failed> {
     let register = Register::of(broker, &config.app);
-    must_run(broker, config, &register.read()?.after(Verb::Switch { anyway }).map_err(refused)?)?;
+    let after = register.read()?.after(Verb::Switch { anyway }).map_err(refused)?;
+    must_run(broker, config, &after)?;
     now_live(config, &register.change(Verb::Switch { anyway })?)
 }
 
 /// Has the former application be the live one again.
 pub fn back(broker: &dyn Broker, config: &Config) -> Result<String, Failed> {
     let register = Register::of(broker, &config.app);
-    must_run(broker, config, &register.read()?.after(Verb::Back).map_err(refused)?)?;
+    let after = register.read()?.after(Verb::Back).map_err(refused)?;
+    must_run(broker, config, &after)?;
     now_live(config, &register.change(Verb::Back)?)
 }
 
@@ -97,14 +116,19 @@ fn now_live(config: &Config, standing: &Standing) -> Result<String, Failed> {
     Ok(format!("{live} is live, under epoch {}\n", standing.epoch))
 }
 
-/// What nobody runs cannot be read.
+/// What nobody runs cannot be read, and what is behind would be read as of long ago.
 fn must_run(broker: &dyn Broker, config: &Config, after: &Standing) -> Result<(), Failed> {
-    let app = after.live_app(application::first(&config.app));
-    let members = broker.admin().and_then(|mut admin| admin.members(&app));
-    match members.map_err(|failure| Failed(failure.exit(), failure.to_string()))? {
-        0 => Err(Failed(Exit::Mismatch, format!("nobody runs {app}"))),
-        _ => Ok(()),
+    let next = rebuilt(config, after.live);
+    let members = broker.admin().and_then(|mut admin| admin.members(&next.app));
+    if members.map_err(|failure| Failed(failure.exit(), failure.to_string()))? == 0 {
+        return Err(Failed(Exit::Mismatch, format!("nobody runs {}", next.app)));
     }
+    let mut look = Look::open(broker, &next)?;
+    let progress = look.until_caught_up(BEHIND_MAX)?;
+    if look.has_caught_up() {
+        return Ok(());
+    }
+    Err(Failed(Exit::Mismatch, format!("{} has not caught up: {progress}", next.app)))
 }
 
 /// Gives the rebuilt application up, or the former, and removes what it made.

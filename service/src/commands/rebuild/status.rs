@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::thread;
-use std::time::Duration;
 
 use millstream::broker::Broker;
 use schemas::{application, iso_time};
@@ -12,12 +11,9 @@ use super::rebuilt;
 use crate::config::Config;
 use crate::failed::Failed;
 use crate::replay::inputs::Cut;
-use crate::replay::look::{self, Look};
+use crate::replay::look::{self, BETWEEN_LOOKS, Look};
 use crate::replay::progress::Progress;
 use crate::replay::{Checked, Register};
-
-/// Between two looks, by which is known how fast it is.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct Status {

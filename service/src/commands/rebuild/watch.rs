@@ -17,11 +17,12 @@ use crate::failed::Failed;
 use crate::needs;
 use crate::read::{RemoteState, Workers};
 use crate::replay::check::{self, Check};
-use crate::replay::look::Look;
+use crate::replay::look::{BETWEEN_LOOKS, Look};
 use crate::replay::{Checked, Instances, Live, Register, Verb};
 use crate::stores::announcement::Signer;
 
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// After a fault it is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How often is told how far it is, while it is not there.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 /// So long after a comparison found a difference it is made again.
@@ -71,7 +72,7 @@ impl Watch {
             if let Err(Failed(_, words)) = self.until_checked() {
                 tell(&format!("{words}; it is looked at again"));
             }
-            thread::sleep(CHECK_AGAIN.min(LOOK_EVERY * 5));
+            thread::sleep(LOOK_AGAIN);
         }
     }
 
@@ -89,7 +90,7 @@ impl Watch {
                 told = Some(Instant::now());
                 tell(&progress.to_string());
             }
-            thread::sleep(LOOK_EVERY);
+            thread::sleep(BETWEEN_LOOKS);
         }
         if !self.is_rebuilt() {
             return Ok(());
