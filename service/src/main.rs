@@ -125,7 +125,8 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Serve(asked) => serve(&config, Roles { worker: false, api: true }, page(asked)),
         Command::Load(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            commands::load::run(&asked, &config, &*broker)
+            let live = commands::workers::of_live(&*broker, &config)?;
+            commands::load::run(&asked, &live, &*broker)
         }
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
         Command::Health(asked) => {
@@ -149,7 +150,8 @@ fn run(cli: Cli) -> Result<(), Failed> {
         }
         Command::Dlq(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            conclude(commands::dlq::run(&*broker, &config, &asked)?)
+            let live = commands::workers::of_live(&*broker, &config)?;
+            conclude(commands::dlq::run(&*broker, &live, &asked)?)
         }
         Command::Replay(asked) => replay(&asked, &config),
         Command::Verify(asked) => {
@@ -220,7 +222,8 @@ fn topology(asked: &Topology, config: &Config) -> Result<(), Failed> {
         Topology::Describe => say(&worker::describe(config)?),
         Topology::Plan { json } => {
             let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
-            let (told, failed) = commands::topology::plan(&*broker, config, json)?;
+            let live = commands::workers::of_live(&*broker, config)?;
+            let (told, failed) = commands::topology::plan(&*broker, &live, json)?;
             say(&told)?;
             failed.map_or(Ok(()), Err)
         }
@@ -251,11 +254,15 @@ fn topics(asked: &Topics, config: &Config) -> Result<(), Failed> {
     match asked {
         Topics::Create => say(&commands::topics::create_all(&*broker, config)?),
         Topics::Check(asked) => {
-            let (told, failed) = commands::topics::check::check(&*broker, config, asked)?;
+            let live = commands::workers::of_live(&*broker, config)?;
+            let (told, failed) = commands::topics::check::check(&*broker, &live, asked)?;
             say(&told)?;
             failed.map_or(Ok(()), Err)
         }
-        Topics::Gc(asked) => say(&commands::topics::gc::collect(&*broker, config, asked)?),
+        Topics::Gc(asked) => {
+            let live = commands::workers::of_live(&*broker, config)?;
+            say(&commands::topics::gc::collect(&*broker, &live, asked)?)
+        }
     }
 }
 

@@ -26,7 +26,7 @@ fn load(world: &World, until: u64, more: &[&str]) -> (bool, String) {
 }
 
 /// Has a reader miss the feed in Redis, and gives the one that is published for it.
-pub fn published_again(world: &World, reader: &str) -> FeedBody {
+fn published_again(world: &World, reader: &str) -> FeedBody {
     let (key, asked_at) = (format!("feed:v1:{reader}"), world.now_ms() as i64);
     world.delete_in_redis(&key);
     world.feed(reader);
@@ -39,7 +39,7 @@ pub fn published_again(world: &World, reader: &str) -> FeedBody {
 }
 
 /// The feed as of the time of a published one is that one, made from the log alone.
-pub fn is_made_again(world: &World, reader: &str, body: &FeedBody) {
+fn is_made_again(world: &World, reader: &str, body: &FeedBody) {
     let at = body.as_of_ms.to_string();
     let asked = ["feed", "replay", reader, "--at", &at, "--limit", "100", "--json"];
     let (code, told, complained) = world.ended(&asked);

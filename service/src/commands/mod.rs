@@ -22,4 +22,4 @@ pub mod topology;
 pub mod truncate;
 pub mod verify;
 pub mod weights;
-mod workers;
+pub mod workers;

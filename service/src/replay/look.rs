@@ -17,8 +17,10 @@ use crate::worker;
 /// Between two looks that are to show how fast it is, or that it stands still.
 pub const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// Looks again and again.
+/// Looks again and again. How far it is, the inputs say; whether it is there, also the topics between its parts, which grow and
+/// shrink meanwhile.
 pub struct Look {
+    inputs: Backlog,
     backlog: Backlog,
     before: Option<Before>,
     caught_up: CaughtUp,
@@ -35,22 +37,26 @@ impl Look {
     /// Of the application that is configured; its topics have to be there.
     pub fn open(broker: &dyn Broker, config: &Config) -> Result<Self, Failed> {
         let topology = worker::topology(config)?;
-        let read = [topology.inputs(), topology.internals()].concat();
-        let backlog = Backlog::in_topics(broker, &config.app, &read)?;
-        Ok(Self { backlog, before: None, caught_up: CaughtUp::default() })
+        let inputs = topology.inputs();
+        let all = [&inputs[..], &topology.internals()].concat();
+        let [inputs, backlog] =
+            [inputs, all].map(|topics| Backlog::in_topics(broker, &config.app, &topics));
+        let (inputs, backlog) = (inputs?, backlog?);
+        Ok(Self { inputs, backlog, before: None, caught_up: CaughtUp::default() })
     }
 
     /// How far it is; the first look does not know how fast.
     pub fn again(&mut self) -> Result<Progress, Failed> {
-        let (bounds, when) = (self.backlog.bounds()?, Instant::now());
+        let (inputs, bounds) = (self.inputs.bounds()?, self.backlog.bounds()?);
+        let when = Instant::now();
         let span = |of: &Bounds| u64::try_from(of.end.0 - of.start.0).unwrap_or(0);
-        let all: u64 = bounds.iter().map(span).sum();
+        let all: u64 = inputs.iter().map(span).sum();
         if let Some(before) = &self.before {
             let left = self.backlog.before(&before.bounds)?;
             self.caught_up.look(left, bounds.len() as u64);
         }
         let last = self.before.as_ref().map_or(0, |before| before.done);
-        let left = self.backlog.before(&bounds)?;
+        let left = self.inputs.before(&inputs)?;
         let done = left.map_or(last, |left| all.saturating_sub(left));
         let since = self.before.as_ref().map(|before| (before.done, before.when.elapsed()));
         let since = since.unwrap_or((done, Duration::ZERO));

@@ -6,7 +6,7 @@
 //!
 //! | command | asks for | leaves |
 //! | --- | --- | --- |
-//! | start | nothing beside, or a rebuilt one: goes on with it | the next number beside |
+//! | start | nothing beside; else it goes on with the newer of both | the next number beside |
 //! | checked | a rebuilt one beside | what came of it |
 //! | switch | a rebuilt one beside that was found equal, or `anyway` | that one live, the former beside; a higher epoch |
 //! | back | the former one beside | the former live, the rebuilt one beside; a higher epoch |
@@ -108,6 +108,11 @@ impl Standing {
         }
     }
 
+    /// The newer of both, of which a rebuild made the state; none if there is nothing beside.
+    pub fn newer(&self) -> Option<u32> {
+        self.beside.map(|beside| beside.number.max(self.live))
+    }
+
     /// What a command leaves of it; or why it cannot be done, and what can.
     pub fn after(&self, verb: Verb) -> Result<Self, String> {
         let refused = |words: &str| Err(words.to_owned());
@@ -116,14 +121,11 @@ impl Standing {
                 removing: self.removing.filter(|removing| *removing != number),
                 ..self.clone()
             }),
-            (Verb::Start, Side::Rebuilt(_)) => Ok(self.clone()),
+            (Verb::Start, Side::Rebuilt(_) | Side::Former(_)) => Ok(self.clone()),
             (Verb::Start, Side::Nothing) if self.removing.is_some() => refused(
                 "the one before is not removed yet: `feedmill replay abort` goes on with that",
             ),
             (Verb::Start, Side::Nothing) => Ok(self.start()),
-            (Verb::Start, Side::Former(_)) => {
-                refused("the former one is still there: `feedmill replay keep` removes it")
-            }
             (Verb::Checked(checked), Side::Rebuilt(beside)) => {
                 let beside = Some(Beside { checked: Some(checked), ..beside });
                 Ok(Self { beside, ..self.clone() })
@@ -237,7 +239,7 @@ mod tests {
         let rows: [(&[Verb], &str); 8] = [
             (&[], "live 0@0, beside None, removing None, last 0"),
             (&[Start, Start], "live 0@0, beside Some(1), removing None, last 1"),
-            (&[Start, EQUAL, SWITCH], "live 1@1, beside Some(0), removing None, last 1"),
+            (&[Start, EQUAL, SWITCH, Start], "live 1@1, beside Some(0), removing None, last 1"),
             (&[Start, EQUAL, SWITCH, Back], "live 0@2, beside Some(1), removing None, last 1"),
             (&[Start, EQUAL, SWITCH, Keep], "live 1@1, beside None, removing Some(0), last 1"),
             (&[Start, Abort, Abort], "live 0@0, beside None, removing Some(1), last 1"),
@@ -255,7 +257,7 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_refused_with_what_can() {
         use Verb::{Abort, Back, Keep, Start};
-        let rows: [(&[Verb], &str); 10] = [
+        let rows: [(&[Verb], &str); 9] = [
             (&[SWITCH], "`feedmill replay start` begins"),
             (&[Back], "`feedmill replay start` begins"),
             (&[Start, SWITCH], "not compared yet"),
@@ -264,7 +266,6 @@ mod tests {
             (&[Start, Keep], "`feedmill replay switch` first"),
             (&[Start, Back], "the former one is live already"),
             (&[Start, EQUAL, SWITCH, Abort], "`feedmill replay back` first"),
-            (&[Start, EQUAL, SWITCH, Start], "`feedmill replay keep` removes it"),
             (&[Start, Abort, Start], "goes on with that"),
         ];
         for (verbs, expected) in rows {

@@ -52,6 +52,15 @@ pub struct Sinks {
 }
 
 impl Sinks {
+    /// Those that are configured, while they publish nothing.
+    fn silent(config: &Config) -> Self {
+        Self {
+            redis: config.redis.as_ref().map(|_| Arc::default()),
+            clickhouse: config.clickhouse.as_ref().map(|_| Arc::default()),
+            postgres: config.postgres.as_ref().map(|_| Arc::default()),
+        }
+    }
+
     /// Starts those that are configured, each beside the others; gives their threads to `threads`.
     fn start(
         config: &Config,
@@ -99,7 +108,7 @@ impl Worker {
         publishes: Option<u32>,
     ) -> Result<Self, Ended> {
         let engine = Engine::start(config, Arc::clone(broker))?;
-        let (app, sunk) = (config.app.clone(), Sinks::default());
+        let (app, sunk) = (config.app.clone(), Sinks::silent(config));
         let mut worker = Self { engine, sunk, app, publishes: None, threads: Vec::new() };
         match worker.publish(config, broker, publishes) {
             Ok(()) => Ok(worker),
@@ -138,8 +147,8 @@ impl Worker {
     }
 
     /// Has the sinks publish nothing more; they are to be left without holding up anybody who looks at the worker.
-    pub fn fall_silent(&mut self) -> Leaving {
-        (self.sunk, self.publishes) = (Sinks::default(), None);
+    pub fn fall_silent(&mut self, config: &Config) -> Leaving {
+        (self.sunk, self.publishes) = (Sinks::silent(config), None);
         Leaving::of(std::mem::take(&mut self.threads))
     }
 

@@ -3,6 +3,8 @@
 //! Where the cluster is away at the start, or a worker ends because it went away, it is started again, ever more slowly, for as long as the process lives: reads go on meanwhile, by whatever
 //! tier has answers. Any other end is the end of the process.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -183,22 +185,32 @@ impl Supervised {
     }
 
     fn try_to_begin(&self) -> Result<Option<Worker>, Ended> {
-        if self.config.kafka.create_topics {
-            topics::ensure(&*self.broker, &self.config)?;
+        let known = self.live.read(&*self.broker);
+        known.map_err(|Failed(exit, why)| Ended { exit, why })?;
+        let Role::Runs { number, publishes } = self.live.role() else { return Err(self.gone()) };
+        let config = self.config.of_app(application::numbered(self.live.first(), number));
+        if config.kafka.create_topics {
+            topics::ensure(&*self.broker, &config)?;
         }
         if !self.is_worker {
             return Ok(None);
         }
-        let known = self.live.read(&*self.broker);
-        known.map_err(|Failed(exit, why)| Ended { exit, why })?;
-        let Role::Runs { number, publishes } = self.live.role() else { return Err(self.gone()) };
-        let app = application::numbered(self.live.first(), number);
-        let config = self.config.of_app(app);
-        if config.kafka.create_topics && config.app != self.config.app {
-            topics::ensure(&*self.broker, &config)?;
+        if config.app != self.config.app {
+            self.forget_state();
         }
         let _inside = self.runtime.enter();
         Worker::start(&config, &self.broker, publishes).map(Some)
+    }
+
+    /// Another application has taken the place of the one that is configured: what lies here of that nobody reads any more.
+    fn forget_state(&self) {
+        let dir = self.config.worker.state_dir.join(&self.config.app);
+        match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!(%error, dir = %dir.display(), "state that nobody reads stays");
+            }
+            Ok(()) | Err(_) => {}
+        }
     }
 
     /// The end of a worker whose application was given up.
@@ -229,7 +241,7 @@ impl Supervised {
     fn follow_live(&self) {
         let Some(Role::Runs { publishes, .. }) = self.other_role() else { return };
         let silenced = match &mut *self.now() {
-            Now::Running(Some(worker)) => worker.fall_silent(),
+            Now::Running(Some(worker)) => worker.fall_silent(&self.config),
             Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => return,
         };
         silenced.leave();
@@ -237,7 +249,8 @@ impl Supervised {
         if let Now::Running(Some(worker)) = &mut *self.now()
             && let Err(why) = worker.publish(&self.config, &self.broker, publishes)
         {
-            tracing::error!(why, "sinks do not start; they are started again");
+            tracing::error!(why, pause = ?PAUSE_MAX, "sinks do not start; they are started again");
+            thread::sleep(PAUSE_MAX);
         }
     }
 

@@ -61,17 +61,16 @@ pub fn begin(
     let untold = untold_restorations(config);
     untold.iter().for_each(|words| tell(words));
     let register = Register::of(&**broker, &config.app);
-    let goes_on = register.read()?.rebuilt().is_some();
+    let goes_on = register.read()?.newer().is_some();
     let is_grave = cut.iter().any(|cut| cut.is_grave) || untold.is_some();
     if is_grave && !asked.anyway && !goes_on {
         let words = "feeds would be wrong by what was told; --anyway rebuilds all the same";
         return Err(Failed(Exit::Mismatch, words.to_owned()));
     }
-    let standing = register.change(Verb::Start)?;
-    let Some(beside) = standing.rebuilt() else {
+    let Some(number) = register.change(Verb::Start)?.newer() else {
         return Err(Failed(Exit::Failed, "nothing is rebuilt".to_owned()));
     };
-    let rebuilt = rebuilt(config, beside.number);
+    let rebuilt = rebuilt(config, number);
     tell(&format!("{} is {}", rebuilt.app, if goes_on { "gone on with" } else { "begun" }));
     topics::ensure(&**broker, &rebuilt)?;
     worker::create_topics(&rebuilt, &**broker)?;
