@@ -242,7 +242,7 @@ fn replay(asked: &Replay, config: &Config) -> Result<(), Failed> {
         }
         Replay::Status { json } => rebuild::status(&*broker, config, *json)?,
         Replay::Switch { anyway } => rebuild::switch(&*broker, config, *anyway)?,
-        Replay::Back => rebuild::back(&*broker, config)?,
+        Replay::Back { anyway } => rebuild::back(&*broker, config, *anyway)?,
         Replay::Abort => rebuild::give_up(&*broker, config, Verb::Abort)?,
         Replay::Keep => rebuild::give_up(&*broker, config, Verb::Keep)?,
     })

@@ -18,12 +18,17 @@ pub enum Replay {
     },
     /// Have the rebuilt application be the live one: its sinks publish and its state is read, at once.
     Switch {
-        /// Also if it was not found to rank as the live one does: after a TRUNCATE or a restored database it must not.
+        /// Also if it was not found to rank as the live one does, which it must not after a TRUNCATE or a restored database, or
+        /// does not show all of its state.
         #[arg(long)]
         anyway: bool,
     },
     /// Have the former application be the live one again.
-    Back,
+    Back {
+        /// Also if it has not caught up, or does not show all of its state.
+        #[arg(long)]
+        anyway: bool,
+    },
     /// Give the rebuilt application up, and remove all that it made: topics, group, state directory.
     Abort,
     /// Stay with the rebuilt application: the workers of the former run it, and what that made is removed.
@@ -40,7 +45,7 @@ pub struct Start {
     #[arg(long)]
     pub anyway: bool,
     /// The feeds of how many readers are compared.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub readers: u32,
     /// Which readers are chosen.
     #[arg(long, default_value_t = 7)]

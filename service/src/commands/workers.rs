@@ -4,17 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream::broker::Broker;
-use millstream::{Clock, Exit, SystemClock, Topic};
-use schemas::{application, topic};
+use millstream::{Clock, Exit, SystemClock};
+use schemas::application;
 
-use super::log_reader::LogReader;
 use crate::config::Config;
 use crate::failed::Failed;
 use crate::needs;
 use crate::read::{RemoteState, Workers};
-use crate::replay::Register;
-use crate::stores::announcement::Signer;
-use crate::stores::directory::Directory;
+use crate::replay::{Register, shown};
 
 /// The configuration of the live application. Where that is not the one that is configured, its workers are those that announced
 /// themselves last.
@@ -25,14 +22,7 @@ pub fn of_live(broker: &dyn Broker, config: &Config) -> Result<Config, Failed> {
         return Ok(config.clone());
     }
     let mut live = config.of_app(app);
-    let (_, secret) = named(config)?;
-    let signer = Signer::of(secret.as_deref());
-    let topic = Topic::from(topic::instances(&live.app));
-    let directory = Directory::default();
-    let Some(mut log) = LogReader::of_one(broker, &live.app, &topic)? else { return Ok(live) };
-    while !log.is_at_end() {
-        log.poll()?.batches.iter().for_each(|batch| directory.take(batch, &signer));
-    }
+    let directory = shown::announced(broker, &live)?;
     let announced = directory.instances(SystemClock.now()).into_iter();
     live.state.workers = announced.map(|(_, said)| said.url).collect();
     Ok(live)

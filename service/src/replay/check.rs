@@ -10,6 +10,8 @@ use futures_util::future::join;
 use futures_util::{StreamExt, stream};
 use millstream::{Clock, Exit, SystemClock};
 use schemas::{FeedBody, UserId};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -19,6 +21,7 @@ use crate::instance_client::InstanceClient;
 use crate::read::{Held, RemoteState, TierFault};
 use crate::stores::answer::Answer;
 use crate::stores::peers::ANSWER_BYTES_MAX;
+use crate::stores::question::ROWS_MAX;
 use crate::verify::differing;
 
 /// The store of readers.
@@ -83,25 +86,43 @@ fn first_difference(live: &FeedBody, rebuilt: &FeedBody) -> Option<String> {
     Some(format!("{column}: {live} live, {rebuilt} rebuilt"))
 }
 
+/// What is listed of stores, as far as it is of interest here.
+#[derive(Deserialize)]
+struct Listed {
+    stores: Vec<Store>,
+}
+
+#[derive(Deserialize)]
+struct Store {
+    name: String,
+    partitions: u32,
+}
+
 /// Some readers of those that the application knows whose workers are at `urls`, of each partition from an id on that the seed
 /// says.
 pub async fn choose(
     client: &InstanceClient,
     urls: &[String],
-    (seed, count, partitions): (u64, u32, i32),
+    (seed, count): (u64, u32),
 ) -> Result<Vec<UserId>, Failed> {
     let from = Uuid::from_u128(u128::from(seed).wrapping_add(1).wrapping_mul(SPREAD));
-    let each = count.div_ceil(u32::try_from(partitions).unwrap_or(1).max(1));
+    let Listed { stores } = ask(client, urls, "/state/v1/stores").await?;
+    let readers = stores.into_iter().find(|store| store.name == READERS);
+    let partitions = readers.map_or(0, |store| store.partitions);
+    let each = (count.div_ceil(partitions.max(1)) as usize).min(ROWS_MAX);
     let mut chosen = Vec::new();
     for partition in 0..partitions {
-        let mut of = Vec::new();
+        let mut of: Vec<UserId> = Vec::new();
+        // Where few come after it, it goes on at the beginning.
         for from in [from, Uuid::nil()] {
             let asked = format!("partition={partition}&from={from}&limit={each}");
             let path = format!("/state/v1/stores/{READERS}?{asked}");
-            of.extend(users(&ask(client, urls, &path).await?));
+            let answer: Answer = ask(client, urls, &path).await?;
+            let more = users(&answer).into_iter().filter(|user| !of.contains(user));
+            let more: Vec<_> = more.collect();
+            of.extend(more);
         }
-        of.dedup();
-        chosen.extend(of.into_iter().take(each as usize));
+        chosen.extend(of.into_iter().take(each));
     }
     chosen.truncate(count as usize);
     Ok(chosen)
@@ -113,7 +134,11 @@ fn users(answer: &Answer) -> Vec<UserId> {
 }
 
 /// What the first says that answers.
-async fn ask(client: &InstanceClient, urls: &[String], path: &str) -> Result<Answer, Failed> {
+async fn ask<T: DeserializeOwned>(
+    client: &InstanceClient,
+    urls: &[String],
+    path: &str,
+) -> Result<T, Failed> {
     let mut last = "nobody is announced".to_owned();
     for url in urls {
         match client.get((url, path), &[]).await {

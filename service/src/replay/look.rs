@@ -1,6 +1,5 @@
 //! How far the rebuilt application is in all that it reads, as its group's positions say. It joins no group.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream::broker::{Bounds, Broker, Isolation};
@@ -67,18 +66,6 @@ impl Look {
     /// Whether nothing was left at the last looks.
     pub fn has_caught_up(&self) -> bool {
         self.caught_up.is_so()
-    }
-
-    /// Looks until it has caught up, or patience is over.
-    pub fn until_caught_up(&mut self, patience: Duration) -> Result<Progress, Failed> {
-        let began = Instant::now();
-        loop {
-            let progress = self.again()?;
-            if self.has_caught_up() || began.elapsed() >= patience {
-                return Ok(progress);
-            }
-            thread::sleep(BETWEEN_LOOKS);
-        }
     }
 }
 

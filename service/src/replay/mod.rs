@@ -18,6 +18,7 @@ pub mod look;
 pub mod progress;
 pub mod register;
 pub mod removal;
+pub mod shown;
 pub mod standing;
 
 pub use instances::Instances;

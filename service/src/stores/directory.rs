@@ -3,7 +3,7 @@
 //! Who has said nothing for a while is not there: it was killed, or has no cluster. An announcement bears the time of whoever
 //! wrote it, so clocks may differ by less than that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +52,15 @@ impl Directory {
         let held = self.lock();
         let there = held.iter().filter(|(_, said)| is_there(said, now));
         there.map(|(name, said)| (name.clone(), said.clone())).collect()
+    }
+
+    /// Which tasks of a sub-topology are run.
+    pub fn active(&self, sub: &str, now: Timestamp) -> BTreeSet<i32> {
+        let held = self.lock();
+        let there = held.values().filter(|said| is_there(said, now));
+        let shown = there.flat_map(|said| said.shows.get(sub).into_iter().flatten());
+        let active = shown.filter(|shown| shown.role == Role::Active.name());
+        active.map(|shown| shown.partition).collect()
     }
 
     /// Where a task can be read but at `own`: at whoever runs it, the newest word first, then at whoever has given it up.
@@ -105,6 +114,7 @@ mod tests {
             (vec!["http://b".into(), "http://a".into()], vec![])
         );
         assert_eq!(directory.urls(("people", 1), "d", Timestamp(10)), Vec::<String>::new());
+        assert_eq!(directory.active("reader", Timestamp(10)), [1, 2].into());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::fs;
 use std::io::{ErrorKind, Write, stderr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use millstream::Exit;
 use millstream::broker::Broker;
@@ -19,8 +20,8 @@ use super::topics;
 use crate::cli::ReplayStart;
 use crate::config::Config;
 use crate::failed::Failed;
-use crate::replay::look::Look;
-use crate::replay::{Register, Standing, Verb, look, removal};
+use crate::replay::look::{BETWEEN_LOOKS, Look};
+use crate::replay::{Register, Standing, Verb, look, removal, shown};
 use crate::worker;
 
 pub use status::status;
@@ -98,15 +99,15 @@ pub fn end(broker: &dyn Broker, config: &Config, rebuilt: &Config) -> Result<(),
 pub fn switch(broker: &dyn Broker, config: &Config, anyway: bool) -> Result<String, Failed> {
     let register = Register::of(broker, &config.app);
     let after = register.read()?.after(Verb::Switch { anyway }).map_err(refused)?;
-    must_run(broker, config, &after)?;
+    must_run(broker, config, (&after, anyway))?;
     now_live(config, &register.change(Verb::Switch { anyway })?)
 }
 
 /// Has the former application be the live one again.
-pub fn back(broker: &dyn Broker, config: &Config) -> Result<String, Failed> {
+pub fn back(broker: &dyn Broker, config: &Config, anyway: bool) -> Result<String, Failed> {
     let register = Register::of(broker, &config.app);
     let after = register.read()?.after(Verb::Back).map_err(refused)?;
-    must_run(broker, config, &after)?;
+    must_run(broker, config, (&after, anyway))?;
     now_live(config, &register.change(Verb::Back)?)
 }
 
@@ -115,19 +116,35 @@ fn now_live(config: &Config, standing: &Standing) -> Result<String, Failed> {
     Ok(format!("{live} is live, under epoch {}\n", standing.epoch))
 }
 
-/// What nobody runs cannot be read, and what is behind would be read as of long ago.
-fn must_run(broker: &dyn Broker, config: &Config, after: &Standing) -> Result<(), Failed> {
+/// What nobody shows cannot be read, and what is behind would be read as of long ago.
+fn must_run(
+    broker: &dyn Broker,
+    config: &Config,
+    (after, anyway): (&Standing, bool),
+) -> Result<(), Failed> {
     let next = rebuilt(config, after.live);
     let members = broker.admin().and_then(|mut admin| admin.members(&next.app));
     if members.map_err(|failure| Failed(failure.exit(), failure.to_string()))? == 0 {
         return Err(Failed(Exit::Mismatch, format!("nobody runs {}", next.app)));
     }
-    let mut look = Look::open(broker, &next)?;
-    let progress = look.until_caught_up(BEHIND_MAX)?;
-    if look.has_caught_up() {
+    if anyway {
         return Ok(());
     }
-    Err(Failed(Exit::Mismatch, format!("{} has not caught up: {progress}", next.app)))
+    let (mut look, began) = (Look::open(broker, &next)?, Instant::now());
+    loop {
+        let (progress, lacking) = (look.again()?, shown::lacking(broker, &next)?);
+        if look.has_caught_up() && lacking.is_empty() {
+            return Ok(());
+        }
+        if began.elapsed() >= BEHIND_MAX {
+            let idle: Vec<_> =
+                lacking.iter().map(|(sub, idle)| format!("{idle} of {sub}")).collect();
+            let words = format!("{} has not caught up: {progress}", next.app);
+            let words = format!("{words}; tasks that nobody shows: {}; --anyway", idle.join(", "));
+            return Err(Failed(Exit::Mismatch, words));
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
 }
 
 /// Gives the rebuilt application up, or the former, and removes what it made.

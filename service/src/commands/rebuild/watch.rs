@@ -115,7 +115,7 @@ impl Watch {
 
     async fn check(&self) -> Result<(Checked, Vec<String>), Failed> {
         let live = self.urls(&self.live.app());
-        let asked = (self.asked.seed, self.asked.readers, self.config.kafka.partitions);
+        let asked = (self.asked.seed, self.asked.readers);
         let client = check::client(self.secret.clone());
         let chosen = check::choose(&client, &live, asked).await?;
         let check = Check {
