@@ -218,16 +218,29 @@ fn a_rebuild_that_was_killed_goes_on_takes_over_gives_back_and_leaves_nothing_wh
     eprintln!("{made} reads, none failed");
 }
 
+/// ClickHouse gets what the rebuilt application publishes as newer than all before, and no event twice.
+fn is_pushed_to_clickhouse(world: &World, events: &str) {
+    let is_so = |question: &str| world.ask_clickhouse(question) == "1";
+    world.poll("feeds and lines of the rebuilt application are in ClickHouse", || {
+        let feeds = is_so("SELECT count() > 0 FROM feeds WHERE feeds_epoch = 1");
+        let lines = is_so("SELECT count() > 0 FROM post_lines WHERE version >= 1099511627776");
+        (feeds && lines).then_some(())
+    });
+    assert_eq!(world.ask_clickhouse("SELECT count() FROM events"), events);
+}
+
 #[test]
 fn the_workers_of_the_former_application_move_to_the_one_that_is_kept_and_nothing_of_it_stays() {
-    let world = World::with(PATIENT);
+    let world = World::with_clickhouse(PATIENT);
     let until = world.now_ms();
     load(&world, (SMALL, until), &[]);
     let readers = readers(&world, SMALL, until);
     let replay = world.start_replay();
     is_found_equal(&world, &replay);
+    let events = world.ask_clickhouse("SELECT count() FROM events");
     let (is_done, said) = world.run(&["replay", "switch"]);
     assert!(is_done, "{said}");
+    is_pushed_to_clickhouse(&world, &events);
     let mut reading = Reading::start(&world, &readers);
     let (is_done, said) = world.run(&["replay", "keep"]);
     assert!(is_done, "{said}");

@@ -5,7 +5,8 @@
 //! nothing. Where the topic or its record is missing, the first application is live.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use millstream::broker::{Broker, Code, Failure, OutRecord, Outgoing, TopicIndex};
 use millstream::{Clock, Exit, Headers, SystemClock, Topic};
@@ -17,6 +18,9 @@ use crate::commands::topics;
 use crate::failed::Failed;
 
 const KEY: &[u8] = b"standing";
+/// How long the election of a leader may take. A cluster that is away takes longer to say so.
+const LEADER_WAIT: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// See the module.
@@ -36,8 +40,20 @@ impl<'a> Register<'a> {
         topic::live(self.first).into()
     }
 
-    /// As it stands now.
+    /// As it stands now. Who leads a topic that was made a moment ago may not be known yet: that is waited for.
     pub fn read(self) -> Result<Standing, Failed> {
+        let began = Instant::now();
+        loop {
+            match self.read_once() {
+                Err(Failed(Exit::Unavailable, _)) if began.elapsed() < LEADER_WAIT => {
+                    thread::sleep(LOOK_EVERY);
+                }
+                read => return read,
+            }
+        }
+    }
+
+    fn read_once(self) -> Result<Standing, Failed> {
         let mut standing = Standing::default();
         let Some(mut log) = self.log()? else { return Ok(standing) };
         while !log.is_at_end() {
