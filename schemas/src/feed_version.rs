@@ -32,6 +32,12 @@ impl FeedVersion {
     /// How many bytes of a Redis value come before the body.
     pub const TEXT_BYTES: usize = 34;
 
+    /// The same publication under an epoch that is higher by `by`: an application that takes another's place counts from 1 again,
+    /// and what it publishes is newer nevertheless.
+    pub fn raised(self, by: u32) -> Self {
+        Self { feeds_epoch: self.feeds_epoch.saturating_add(by), ..self }
+    }
+
     /// The value of header [`FEEDS_EPOCH`].
     pub fn epoch_header(self) -> [u8; 8] {
         u64::from(self.feeds_epoch).to_le_bytes()
@@ -122,6 +128,13 @@ mod tests {
     fn headers_come_back() {
         let (epoch, version) = (LAST.epoch_header(), LAST.version_header());
         assert_eq!(FeedVersion::from_headers(Some(&epoch), Some(&version)), Ok(LAST));
+    }
+
+    #[test]
+    fn under_a_raised_epoch_the_first_publication_is_newer_than_the_last_before() {
+        let last = FeedVersion { feeds_epoch: 3, version: u64::MAX };
+        let first = FeedVersion { feeds_epoch: 3, version: 1 };
+        assert!(last < first.raised(1) && last.raised(1) < first.raised(2));
     }
 
     #[test]

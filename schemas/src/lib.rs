@@ -6,7 +6,7 @@
 //!
 //! | what | where |
 //! | --- | --- |
-//! | names and keys | [`topic`], the ids ([`UserId`], [`PostId`], ...) |
+//! | names and keys | [`topic`], [`application`], the ids ([`UserId`], [`PostId`], ...) |
 //! | rows of the database | [`Cdc`], [`Change`] of [`User`], [`Post`], [`Follow`], [`Comment`], [`Like`] |
 //! | behaviour events | [`Event`], [`Action`], [`Trace`] |
 //! | internal values | [`ToPost`], [`ToUser`], [`Read`], [`Gone`], [`PostLine`], [`Trending`]: all [`Wire`] |
@@ -16,6 +16,7 @@
 #![warn(missing_docs)]
 
 mod action;
+pub mod application;
 mod avro;
 #[cfg(test)]
 mod captured;

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use crate::application;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// How many partitions a topic has, unless the configuration or [`Topic::partitions`] says otherwise.
@@ -211,6 +213,21 @@ pub const FEEDS: Topic = topic("feeds", Key::User, Value::Feed, Cleanup::Compact
 pub const INPUTS: [Topic; 8] =
     [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, CDC_MUTES, CDC_BLOCKS, EVENTS];
 
+/// Those that an application makes of its inputs, for itself and for sinks: each application has its own, see
+/// [`crate::application`].
+pub const DERIVED: [Topic; 10] = [
+    BY_POST,
+    BY_USER,
+    BY_PERSON,
+    FEEDBACK,
+    POSTS_LIVE,
+    POST_WORDS,
+    GONE,
+    TRENDING_PARTS,
+    TRENDING,
+    FEEDS,
+];
+
 /// Those that say what feeds were like: the inputs, what readers were served and chose, and by which weights they were ranked.
 pub const HISTORY: [Topic; 11] = [
     CDC_USERS,
@@ -270,6 +287,11 @@ pub fn dead_letters_done(app: &str) -> String {
     format!("{app}-dead-letters-done")
 }
 
+/// The topic that tells which of the applications called after `first` is the live one: `<first>-live`.
+pub fn live(first: &str) -> String {
+    format!("{first}-live")
+}
+
 /// A topic that is named after its application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnTopic {
@@ -281,8 +303,9 @@ pub struct OwnTopic {
     pub partitions: Option<i32>,
 }
 
-/// The topics that are named after application `app`, beside those in which it keeps its state.
-pub fn own(app: &str) -> [OwnTopic; 3] {
+/// The topics that are named after application `app`, beside those in which it keeps its state; the last is of the first
+/// application and of all that are called after it.
+pub fn own(app: &str) -> [OwnTopic; 4] {
     let own = |name, cleanup, partitions| OwnTopic { name, cleanup, partitions };
     [
         own(dead_letters(app), keep_days(30), None),
@@ -290,6 +313,7 @@ pub fn own(app: &str) -> [OwnTopic; 3] {
         own(dead_letters_done(app), Cleanup::Compact, Some(1)),
         // Only the last word of an instance is of any use, and there is one a second.
         own(instances(app), Cleanup::CompactSoon, Some(1)),
+        own(live(application::first(app)), Cleanup::Compact, Some(1)),
     ]
 }
 
@@ -327,7 +351,7 @@ mod tests {
         assert_eq!(purged, ["by-post", "by-user", "by-person", "trending-parts"]);
         assert_eq!(READS.cleanup.retention(), Some(7 * DAY));
         assert_eq!(EVENTS.cleanup.retention(), Some(100 * DAY));
-        let [letters, _, _] = own("feed");
+        let [letters, ..] = own("feed");
         assert_eq!(letters.cleanup.retention(), Some(30 * DAY));
     }
 

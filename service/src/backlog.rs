@@ -1,7 +1,7 @@
 //! What a group has not committed yet of some topics, as Kafka has it: its offsets against the ends.
 
 use millstream::broker::{Bounds, Broker, Code, Consumer, Failure, Isolation};
-use millstream::{Ended, Exit, TopicPartition};
+use millstream::{Ended, Exit, Topic, TopicPartition};
 use schemas::topic::Topic as Declared;
 
 /// Looks at the backlog of one group.
@@ -13,18 +13,23 @@ pub struct Backlog {
 impl Backlog {
     /// The backlog of `group` in these topics.
     pub fn of(broker: &dyn Broker, group: &str, topics: &[Declared]) -> Result<Self, Ended> {
+        let names: Vec<_> = topics.iter().map(|topic| topic.name.into()).collect();
+        Self::in_topics(broker, group, &names)
+    }
+
+    /// The same, of topics by their names.
+    pub fn in_topics(broker: &dyn Broker, group: &str, topics: &[Topic]) -> Result<Self, Ended> {
         let open = || -> Result<_, Failure> {
-            let names: Vec<_> = topics.iter().map(|topic| topic.name.into()).collect();
-            let counts = broker.admin()?.partitions(&names)?;
+            let counts = broker.admin()?.partitions(topics)?;
             Ok((broker.consumer(group, Isolation::ReadCommitted)?, counts))
         };
         let (consumer, counts) = open().map_err(|failure| ended(&failure))?;
         let mut partitions = Vec::new();
         for (topic, count) in topics.iter().zip(counts) {
             let missing =
-                || Ended { exit: Exit::Failed, why: format!("there is no topic {}", topic.name) };
+                || Ended { exit: Exit::Failed, why: format!("there is no topic {topic}") };
             let count = count.ok_or_else(missing)?;
-            partitions.extend((0..count).map(|number| TopicPartition::new(topic.name, number)));
+            partitions.extend((0..count).map(|number| TopicPartition::new(topic.clone(), number)));
         }
         Ok(Self { consumer, partitions })
     }

@@ -7,6 +7,7 @@ mod feed;
 mod flags;
 mod generate;
 mod lab;
+mod replay;
 mod state;
 mod weights;
 
@@ -20,10 +21,11 @@ use uuid::Uuid;
 
 use crate::commands::load::Rate;
 pub use dlq::{Chosen, Dlq, Ls, Redrive, Work};
-pub use feed::{Feed, Replay};
+pub use feed::{Feed, Replay as FeedReplay};
 pub use flags::{Flags, Set as SetFlags};
 pub use generate::Generate;
 pub use lab::Lab;
+pub use replay::{Replay, Start as ReplayStart};
 pub use state::{Asked, State};
 pub use weights::Weights;
 
@@ -91,6 +93,9 @@ pub enum Command {
     /// Dead letters, what could not be read or processed: list, show, append again, drop them.
     #[command(subcommand)]
     Dlq(Dlq),
+    /// Rebuild state from topics beside the live one, switch to it, switch back, give it up; reads never stop.
+    #[command(subcommand)]
+    Replay(Replay),
     /// The topology: describe it, plan a change of it.
     #[command(subcommand)]
     Topology(Topology),

@@ -43,6 +43,7 @@ mod needs;
 mod pour;
 mod read;
 mod reload;
+mod replay;
 mod secrets;
 mod server;
 mod sole_writer;
@@ -64,7 +65,9 @@ use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use cli::{Cdc, Cli, ClickHouse, Command, Feed, Schema, Serving, Topics, Topology, Weights};
+use cli::{
+    Cdc, Cli, ClickHouse, Command, Feed, Replay, Schema, Serving, Topics, Topology, Weights,
+};
 use config::{Config, InForce};
 use failed::Failed;
 use http::feed_page::{self, FeedPage};
@@ -72,6 +75,7 @@ use identity::Role;
 use logging::Logging;
 use needs::Need;
 use reload::{Reloading, Source};
+use replay::Verb;
 use server::{Roles, Server};
 
 /// Rows that live for hours lie between those of one batch, and one thread frees what another took: the system's allocator
@@ -120,7 +124,10 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Run(asked) => serve(config, following, (Roles::BOTH, page(asked))),
         Command::Worker => serve(config, following, (Roles::WORKER, None)),
         Command::Serve(asked) => serve(config, following, (Roles::API, page(asked))),
-        Command::Load(asked) => commands::load::run(&asked, &config, &*kafka(&config)?),
+        Command::Load(asked) => {
+            let (broker, live) = live(&config)?;
+            commands::load::run(&asked, &live, &*broker)
+        }
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
         Command::Health(asked) => {
             say(&runtime()?.block_on(commands::health::ask(&config, asked.ready))?)
@@ -135,7 +142,11 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Cdc(Cdc::Truncate(asked)) => {
             say(&commands::truncate::run(&*kafka(&config)?, &config, &asked)?)
         }
-        Command::Dlq(asked) => conclude(commands::dlq::run(&*kafka(&config)?, &config, &asked)?),
+        Command::Dlq(asked) => {
+            let (broker, live) = live(&config)?;
+            conclude(commands::dlq::run(&*broker, &live, &asked)?)
+        }
+        Command::Replay(asked) => replay(&asked, &config, following),
         Command::Verify(asked) => {
             let broker = kafka(&config)?;
             let verified = commands::verify::verify(&asked, &config, &*broker);
@@ -212,12 +223,30 @@ fn topology(asked: &Topology, config: &Config) -> Result<(), Failed> {
     match *asked {
         Topology::Describe => say(&worker::describe(config)?),
         Topology::Plan { json } => {
-            let broker = kafka(config)?;
-            let (told, failed) = commands::topology::plan(&*broker, config, json)?;
+            let (broker, live) = live(config)?;
+            let (told, failed) = commands::topology::plan(&*broker, &live, json)?;
             say(&told)?;
             failed.map_or(Ok(()), Err)
         }
     }
+}
+
+/// A state rebuilt beside the live one.
+fn replay(asked: &Replay, config: &Config, following: Following) -> Result<(), Failed> {
+    use commands::rebuild;
+    let broker = kafka(config)?;
+    say(&match asked {
+        Replay::Start(asked) => {
+            let Some(rebuilt) = rebuild::begin(&broker, config, asked)? else { return Ok(()) };
+            serve(rebuilt.clone(), following, (Roles::WORKER, None))?;
+            return rebuild::end(&*broker, config, &rebuilt);
+        }
+        Replay::Status { json } => rebuild::status(&*broker, config, *json)?,
+        Replay::Switch { anyway } => rebuild::switch(&*broker, config, *anyway)?,
+        Replay::Back { anyway } => rebuild::back(&*broker, config, *anyway)?,
+        Replay::Abort => rebuild::give_up(&*broker, config, Verb::Abort)?,
+        Replay::Keep => rebuild::give_up(&*broker, config, Verb::Keep)?,
+    })
 }
 
 /// Topics, created, checked, collected.
@@ -226,11 +255,15 @@ fn topics(asked: &Topics, config: &Config) -> Result<(), Failed> {
     match asked {
         Topics::Create => say(&commands::topics::create_all(&*broker, config)?),
         Topics::Check(asked) => {
-            let (told, failed) = commands::topics::check::check(&*broker, config, asked)?;
+            let live = commands::workers::of_live(&*broker, config)?;
+            let (told, failed) = commands::topics::check::check(&*broker, &live, asked)?;
             say(&told)?;
             failed.map_or(Ok(()), Err)
         }
-        Topics::Gc(asked) => say(&commands::topics::gc::collect(&*broker, config, asked)?),
+        Topics::Gc(asked) => {
+            let live = commands::workers::of_live(&*broker, config)?;
+            say(&commands::topics::gc::collect(&*broker, &live, asked)?)
+        }
     }
 }
 
@@ -270,9 +303,14 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         Some(Command::Demo(_)) => &[Need::Secret],
         Some(Command::Token(_)) => &[Need::SigningKey],
         Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
-        Some(Command::Load(_) | Command::Topics(_) | Command::Dlq(_) | Command::Flags(_)) => {
-            &[Need::Kafka]
-        }
+        Some(Command::Replay(Replay::Start(_))) => &[Need::Kafka, Need::Secret, Need::RegistryCa],
+        Some(
+            Command::Load(_)
+            | Command::Topics(_)
+            | Command::Dlq(_)
+            | Command::Flags(_)
+            | Command::Replay(_),
+        ) => &[Need::Kafka],
         Some(Command::Cdc(_) | Command::Feed(Feed::Replay(_))) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(Feed::Show { .. })) => &[Need::Redis],
         Some(Command::Feed(Feed::Explain { .. }) | Command::State(_)) => &[Need::Secret],
@@ -312,6 +350,13 @@ fn runtime() -> Result<Runtime, String> {
 /// The cluster, for a command.
 fn kafka(config: &Config) -> Result<Arc<dyn Broker>, Failed> {
     cluster(config).map_err(|words| Failed(Exit::Usage, words))
+}
+
+/// The cluster, and the configuration of the live application.
+fn live(config: &Config) -> Result<(Arc<dyn Broker>, Config), Failed> {
+    let broker = kafka(config)?;
+    let live = commands::workers::of_live(&*broker, config)?;
+    Ok((broker, live))
 }
 
 #[cfg(feature = "kafka")]

@@ -357,8 +357,17 @@ impl TopicDescription {
     }
 }
 
+/// The administrative calls on groups.
+pub trait GroupAdmin {
+    /// How many members a group has; none if there is no such group.
+    fn members(&mut self, group: &str) -> Result<usize, Failure>;
+
+    /// Deletes a group with its positions, if there is one; refused while it has members.
+    fn delete_group(&mut self, group: &str) -> Result<(), Failure>;
+}
+
 /// The administrative calls.
-pub trait Admin: Send {
+pub trait Admin: GroupAdmin + Send {
     /// Creates what is missing.
     fn create(&mut self, topics: &[TopicSpec]) -> Result<Vec<Created>, Failure>;
 
@@ -373,9 +382,6 @@ pub trait Admin: Send {
 
     /// Deletes topics, with the positions that groups have in them; one that is not there is deleted already.
     fn delete(&mut self, topics: &[Topic]) -> Result<(), Failure>;
-
-    /// How many members a group has; none if there is no such group.
-    fn members(&mut self, group: &str) -> Result<usize, Failure>;
 
     /// Deletes the records before these offsets.
     fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure>;

@@ -77,6 +77,11 @@ impl Query {
         Self { topology, running }
     }
 
+    /// The name of the application whose state it is.
+    pub fn app(&self) -> &str {
+        self.topology.app()
+    }
+
     /// Shows the store of partition `partition` to `read`.
     pub fn store<K: 'static, V: 'static, R>(
         &self,

@@ -32,6 +32,7 @@ mod prometheus;
 mod proofs;
 mod readers;
 mod reloading;
+mod replay;
 mod scaling;
 mod secured;
 mod silences;

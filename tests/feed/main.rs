@@ -16,6 +16,7 @@ mod pipeline;
 mod preferences;
 mod records;
 mod removals;
+mod restored;
 mod small_worlds;
 mod smallest_world;
 mod stage;

@@ -232,4 +232,8 @@ impl StateReader for DiskReader {
         self.meet()?;
         self.live.scan(column, from, to, visit)
     }
+
+    fn bytes(&self, column: Column) -> Result<u64> {
+        self.live.bytes(column)
+    }
 }

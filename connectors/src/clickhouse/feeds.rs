@@ -136,7 +136,7 @@ impl Sink {
         is_doubtful: bool,
         records: impl Iterator<Item = RawRecord<'r>>,
     ) -> Result<Inserted, Hold> {
-        let (newest, none) = newest(records);
+        let (newest, none) = newest(records, self.share.epoch);
         let mut insert = self.begin_merging::<FeedRow>(FEEDS.name, (stretch, is_doubtful)).await?;
         let mut row = FeedRow::default();
         let rows = newest.len() as u64;
@@ -152,10 +152,13 @@ impl Sink {
 type Feed = (FeedVersion, i64, Option<FeedBody>);
 
 /// The newest feed of each reader, with its time; and how many records are no feeds.
-fn newest<'r>(records: impl Iterator<Item = RawRecord<'r>>) -> (BTreeMap<UserId, Feed>, u64) {
+fn newest<'r>(
+    records: impl Iterator<Item = RawRecord<'r>>,
+    epoch: u32,
+) -> (BTreeMap<UserId, Feed>, u64) {
     let (mut newest, mut none) = (BTreeMap::<UserId, Feed>::new(), 0);
     for record in records {
-        let Some((user, feed)) = feed(&record) else {
+        let Some((user, feed)) = feed(&record, epoch) else {
             none += 1;
             continue;
         };
@@ -167,12 +170,12 @@ fn newest<'r>(records: impl Iterator<Item = RawRecord<'r>>) -> (BTreeMap<UserId,
     (newest, none)
 }
 
-fn feed(record: &RawRecord<'_>) -> Option<(UserId, Feed)> {
+fn feed(record: &RawRecord<'_>, epoch: u32) -> Option<(UserId, Feed)> {
     let headers = record.headers;
     let user = UserId::decode(record.key?).ok()?;
     let version = FeedVersion::from_headers(headers.last(FEEDS_EPOCH), headers.last(VERSION));
     let body = record.value.map(FeedBody::decode).transpose().ok()?;
-    Some((user, (version.ok()?, record.timestamp.0, body)))
+    Some((user, (version.ok()?.raised(epoch), record.timestamp.0, body)))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use millstream::broker::{Batch, Bounds, Position};
 use millstream::{Offset, RawRecord, TopicPartition};
+use schemas::application;
 use schemas::topic::{CDC_BLOCKS, CDC_MUTES, FEEDBACK, FEEDS, Topic};
 
 use super::stretch::Stretch;
@@ -185,7 +186,7 @@ impl Lane {
 
 /// A null takes away a row or a line; of a feed that is gone nobody waits to hear.
 fn is_urgent(batch: &Batch) -> bool {
-    let topic = &*batch.source().topic;
+    let topic = application::declared(&batch.source().topic);
     URGENT.iter().any(|of| of.name == topic)
         || topic != FEEDS.name && batch.iter().any(|record| record.value.is_none())
 }

@@ -6,6 +6,7 @@ use schemas::topic::TRENDING;
 use schemas::{PostId, PostLine, Trending, Wire};
 use serde::Serialize;
 
+use super::share::Share;
 use super::sink::{Hold, Inserted, Sink};
 use super::stretch::Stretch;
 use super::{Uuid, time};
@@ -29,7 +30,7 @@ pub(super) struct LineRow {
 impl LineRow {
     /// The row of a record of `posts-live` that is inserted at `now_ms`; none if it is no line. The record's own time may be that of
     /// an event long ago.
-    pub(super) fn of(record: &RawRecord<'_>, now_ms: i64) -> Option<Self> {
+    pub(super) fn of(record: &RawRecord<'_>, share: &Share, now_ms: i64) -> Option<Self> {
         let post = PostId::decode(record.key?).ok()?;
         let line = record.value.map(PostLine::decode).transpose().ok()?;
         let is_deleted = u8::from(line.is_none());
@@ -43,7 +44,7 @@ impl LineRow {
             shares: line.shares,
             exposures: line.exposures,
             content_hash: line.content_hash,
-            version: record.offset.0.cast_unsigned(),
+            version: share.version(record.offset.0),
             is_deleted,
             noted_at: time(now_ms),
         })
@@ -90,7 +91,7 @@ impl Sink {
         records: impl Iterator<Item = RawRecord<'r>>,
     ) -> Result<Inserted, Hold> {
         let now_ms = SystemClock.now().0;
-        let rows = records.map(|record| Ok(LineRow::of(&record, now_ms)));
+        let rows = records.map(|record| Ok(LineRow::of(&record, &self.share, now_ms)));
         self.merge("post_lines", (stretch, is_doubtful), rows).await
     }
 

@@ -12,17 +12,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, future, stream};
+use millstream::TopicPartition;
 use millstream::broker::{
     Admin, Consumer, Failure, Flow, Membership, Polled, Position, Reaction, Rebalance, classify,
 };
-use millstream::{Topic, TopicPartition};
 use schemas::topic::CDC_POSTS;
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use super::lane::{Lane, Limits};
 use super::letters::Letters;
-use super::sink::{Hold, Inserted, Sink, TOPICS};
+use super::sink::{Hold, Inserted, Sink};
 use super::stretch::Stretch;
 use super::trouble::Trouble;
 use super::{ClickHouseFault, Progress};
@@ -140,8 +140,8 @@ impl Work<'_> {
         if self.owned.is_empty() || self.looked.is_some_and(is_known) {
             return Ok(());
         }
-        let topics = TOPICS.map(|topic| Topic::from(topic.name));
-        let partitions = self.sinking.admin.partitions(&topics)?;
+        let topics = &self.sinking.sink.share.topics;
+        let partitions = self.sinking.admin.partitions(topics)?;
         let counted = topics.iter().zip(partitions);
         let places: Vec<_> = counted
             .flat_map(|(topic, count)| {

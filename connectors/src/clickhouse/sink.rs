@@ -12,34 +12,19 @@ use ::clickhouse::{Row, RowOwned, RowWrite};
 use millstream::RawRecord;
 use schemas::topic::{
     CDC_BLOCKS, CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_MUTES, CDC_POSTS, CDC_USERS, EVENTS,
-    FEEDBACK, FEEDS, POSTS_LIVE, TRENDING, Topic,
+    FEEDBACK, FEEDS, POSTS_LIVE, TRENDING,
 };
-use schemas::{Block, Comment, Follow, Like, Mute, Payload, Post, SchemaById, User};
+use schemas::{Block, Comment, Follow, Like, Mute, Payload, Post, SchemaById, User, application};
 use serde::Serialize;
 
 use super::client::{Client, Insert};
+use super::share::Share;
 use super::stretch::Stretch;
 use super::{ClickHouseFault, ClickHouseSettings};
 
 /// How long a piece of an insert may take to leave, and how long the answer may take.
 const SEND_MAX: Duration = Duration::from_secs(5);
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(20);
-
-/// What becomes rows.
-pub(super) const TOPICS: [Topic; 12] = [
-    CDC_USERS,
-    CDC_POSTS,
-    CDC_FOLLOWS,
-    CDC_COMMENTS,
-    CDC_LIKES,
-    CDC_MUTES,
-    CDC_BLOCKS,
-    EVENTS,
-    FEEDBACK,
-    FEEDS,
-    POSTS_LIVE,
-    TRENDING,
-];
 
 /// What became of a stretch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,10 +83,11 @@ impl Reading {
 pub struct Sink {
     pub(super) client: Client,
     pub(super) reading: Reading,
+    pub(super) share: Share,
 }
 
 impl Sink {
-    /// A sink into the tables of a server.
+    /// A sink of all topics into the tables of a server.
     pub fn new(settings: &ClickHouseSettings, reading: Reading) -> Self {
         let client = settings
             .client()
@@ -111,7 +97,12 @@ impl Sink {
             .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
             // A replay of 90 days is old and new at once.
             .with_setting("max_partitions_per_insert_block", "0");
-        Self { client, reading }
+        Self { client, reading, share: Share::all() }
+    }
+
+    /// The same of a share of the topics.
+    pub fn of(self, share: Share) -> Self {
+        Self { share, ..self }
     }
 
     /// Inserts a stretch, which may be in its table already if it is doubtful.
@@ -121,7 +112,7 @@ impl Sink {
         is_doubtful: bool,
         records: impl Iterator<Item = RawRecord<'r>> + Clone,
     ) -> Result<Inserted, Hold> {
-        match &*stretch.of.topic {
+        match application::declared(&stretch.of.topic) {
             topic if topic == EVENTS.name && is_doubtful => {
                 self.missing_events(stretch, records).await
             }
@@ -161,7 +152,7 @@ impl Sink {
         table: &str,
         (stretch, is_doubtful): (&Stretch, bool),
     ) -> Result<Insert<T>, Hold> {
-        let token = (!is_doubtful).then(|| stretch.token());
+        let token = (!is_doubtful).then(|| self.share.token(stretch.token()));
         self.begin(table, token.as_deref()).await
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use millstream::broker::{Batch, Failure, GroupConsumer, Polled};
 use millstream::{Clock, Histogram, RawRecord, SystemClock, Timestamp};
-use schemas::{FEEDS_EPOCH, FeedVersion, Trending, UserId, VERSION, Wire, topic};
+use schemas::{FEEDS_EPOCH, FeedVersion, Trending, UserId, VERSION, Wire, application, topic};
 use tokio::runtime::Handle;
 
 use super::{Applied, RedisFault, Sink, Write};
@@ -49,6 +49,8 @@ pub struct Sinking<'a> {
     pub consumer: Box<dyn GroupConsumer>,
     /// Where to.
     pub sink: Sink,
+    /// By how much the epoch of what is published is raised: see [`FeedVersion::raised`].
+    pub epoch: u32,
     /// Counts as it goes.
     pub progress: &'a Progress,
     /// Set by somebody else: come to an end.
@@ -57,10 +59,10 @@ pub struct Sinking<'a> {
 
 /// Runs on the calling thread until `stop` is set. A failure of Kafka that no retry helps ends it.
 pub fn run(sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
-    let Sinking { mut consumer, sink: mut to, progress, stop } = sinking;
+    let Sinking { mut consumer, sink: mut to, epoch, progress, stop } = sinking;
     let sink = group::Sink { name: "redis", stop };
     sink.run(&mut *consumer, |polled| {
-        let (work, foreign) = newest(polled);
+        let (work, foreign) = newest(polled, epoch);
         progress.foreign.fetch_add(foreign, Ordering::Relaxed);
         progress.in_hand.store(group::oldest(polled), Ordering::Relaxed);
         let done = sink.until_done((&progress.failed, &progress.fault), || {
@@ -95,10 +97,11 @@ impl Work<'_> {
 }
 
 /// What a poll brought; and how many records are none of it.
-fn newest(polled: &Polled) -> (Work<'_>, u64) {
+fn newest(polled: &Polled, epoch: u32) -> (Work<'_>, u64) {
     let mut newest: BTreeMap<UserId, Write<'_>> = BTreeMap::new();
     let (mut trending, mut foreign) = (None, 0);
-    let trends = |batch: &&Batch| *batch.source().topic == *topic::TRENDING.name;
+    let trends =
+        |batch: &&Batch| application::declared(&batch.source().topic) == topic::TRENDING.name;
     for batch in polled.batches.iter().filter(trends) {
         let last = batch.iter().last().and_then(|record| record.value);
         match last.map(Trending::decode) {
@@ -109,7 +112,7 @@ fn newest(polled: &Polled) -> (Work<'_>, u64) {
     }
     let feeds = polled.batches.iter().filter(|batch| !trends(batch));
     for record in feeds.flat_map(|batch| batch.iter()) {
-        let Some(write) = decode(&record) else {
+        let Some(write) = decode(&record, epoch) else {
             foreign += 1;
             continue;
         };
@@ -121,12 +124,12 @@ fn newest(polled: &Polled) -> (Work<'_>, u64) {
     (Work { feeds: newest.into_values().collect(), trending }, foreign)
 }
 
-fn decode<'a>(record: &RawRecord<'a>) -> Option<Write<'a>> {
+fn decode<'a>(record: &RawRecord<'a>, epoch: u32) -> Option<Write<'a>> {
     let headers = record.headers;
+    let version = FeedVersion::from_headers(headers.last(FEEDS_EPOCH), headers.last(VERSION));
     Some(Write {
         user: UserId::decode(record.key?).ok()?,
-        version: FeedVersion::from_headers(headers.last(FEEDS_EPOCH), headers.last(VERSION))
-            .ok()?,
+        version: version.ok()?.raised(epoch),
         body: record.value,
     })
 }

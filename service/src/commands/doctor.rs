@@ -6,6 +6,7 @@ use millstream::Exit;
 use millstream::broker::Broker;
 use serde_json::{Map, Value, json};
 
+use super::workers;
 use crate::Failed;
 use crate::config::Config;
 use crate::doctor::examination::{Chart, examine};
@@ -13,7 +14,9 @@ use crate::doctor::finding::{self, Finding};
 
 /// What is told, and how the command ends if there is an error among it.
 pub async fn tell(broker: &dyn Broker, config: &Config, as_json: bool) -> (String, Option<Failed>) {
-    let charts = examine(broker, config).await;
+    // Where Kafka does not say which is live, that is found there.
+    let live = workers::of_live(broker, config);
+    let charts = examine(broker, live.as_ref().unwrap_or(config)).await;
     let findings: Vec<_> = charts.iter().flat_map(|chart| chart.findings.clone()).collect();
     let told = if as_json { json_of(&charts, &findings) } else { screen(&charts, &findings) };
     let failed = finding::errors(&findings).map(|words| Failed(Exit::Failed, words));

@@ -8,6 +8,7 @@ use connectors::redis::FeedCache;
 use connectors::table::Table;
 use millstream::Exit;
 use millstream::broker::Broker;
+use schemas::application;
 use schemas::topic::{
     CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_POSTS, CDC_USERS, Topic as Declared,
 };
@@ -38,6 +39,7 @@ pub async fn verify(
     config: &Config,
     broker: &dyn Broker,
 ) -> Result<(String, Option<String>), Failed> {
+    let config = &workers::of_live(broker, config)?;
     let mut report = Report::default();
     let database = config.postgres.as_ref().map(|remote| Database::open(&remote.url, DATABASE));
     let database = database.transpose()?;
@@ -77,7 +79,11 @@ fn rows(
     Ok(Some(Rows {
         database,
         live: LiveRows::new(&clickhouse.server),
-        backlog: Backlog::of(broker, &format!("{}-clickhouse", config.app), &TABLES)?,
+        backlog: Backlog::of(
+            broker,
+            &format!("{}-clickhouse", application::first(&config.app)),
+            &TABLES,
+        )?,
         cdc_epoch: config.worker.cdc_epoch,
         tables,
         sampled: asked.rows,

@@ -3,12 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream::{Exit, SystemClock};
+use millstream::broker::Broker;
+use millstream::{Clock, Exit, SystemClock};
+use schemas::application;
 
 use crate::config::Config;
 use crate::failed::Failed;
 use crate::needs;
 use crate::read::{RemoteState, Workers};
+use crate::replay::{Register, shown};
+
+/// The configuration of the live application. Where that is not the one that is configured, its workers are those that announced
+/// themselves last.
+pub fn of_live(broker: &dyn Broker, config: &Config) -> Result<Config, Failed> {
+    let standing = Register::of(broker, &config.app).read()?;
+    let app = standing.live_app(application::first(&config.app));
+    if app == config.app {
+        return Ok(config.clone());
+    }
+    let mut live = config.of_app(app);
+    let directory = shown::announced(broker, &live)?;
+    let announced = directory.instances(SystemClock.now()).into_iter();
+    live.state.workers = announced.map(|(_, said)| said.url).collect();
+    Ok(live)
+}
 
 /// Where they are asked, and what they are shown.
 pub fn named(config: &Config) -> Result<(Vec<String>, Option<String>), Failed> {

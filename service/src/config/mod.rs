@@ -26,12 +26,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use connectors::{postgres, redis};
 use millstream::MemoryPlan;
+use schemas::read_time;
 use topologies::suggestions::SuggestionWeights;
 use topologies::trending::points::Formula;
 use warp::http::Uri;
@@ -149,6 +151,8 @@ pub struct Worker {
     pub feeds_epoch: u32,
     /// Raised by hand when the database was restored from a backup.
     pub cdc_epoch: u32,
+    /// When it was restored, ms UTC, ascending: by these whoever reads the topics again tells records of before.
+    pub cdc_restored_at_ms: Arc<[i64]>,
 }
 
 /// A server that a read asks.
@@ -261,6 +265,11 @@ impl Config {
         Ok(config)
     }
 
+    /// The same for another application.
+    pub fn of_app(&self, app: String) -> Self {
+        Self { app, ..self.clone() }
+    }
+
     /// Every setting with its value, where it came from, and whether a change of it takes effect at once, as TOML with dotted names.
     pub fn shown(&self) -> &str {
         &self.shown
@@ -321,7 +330,20 @@ fn worker(from: &mut ConfigValues) -> Worker {
         rebuild_stores: from.parsed("worker.rebuild_stores", false),
         feeds_epoch: from.within("worker.feeds_epoch", 0, 0..=u32::MAX),
         cdc_epoch: from.within("worker.cdc_epoch", 0, 0..=u32::MAX),
+        cdc_restored_at_ms: restored_at_ms(from),
     }
+}
+
+fn restored_at_ms(from: &mut ConfigValues) -> Arc<[i64]> {
+    const NAME: &str = "worker.cdc_restored_at";
+    let times: Vec<_> = from.list(NAME).into_iter().map(|text| (read_time(&text), text)).collect();
+    if let Some((_, text)) = times.iter().find(|(time, _)| time.is_none()) {
+        let words = "are times such as 2026-11-20T23:17:08Z, separated by commas";
+        from.fault(NAME, &format!("{words}, found {text:?}"));
+    }
+    let mut times: Vec<_> = times.into_iter().filter_map(|(time, _)| time).collect();
+    times.sort_unstable();
+    times.into()
 }
 
 fn trending(from: &mut ConfigValues) -> Formula {

@@ -22,6 +22,7 @@ use crate::dead_letters::{DeadLetters, Filter, Groups, Newest, told};
 use crate::failed::Failed;
 use crate::flags::Flagging;
 use crate::flags::told::Flags;
+use crate::replay;
 
 /// How many letters are shown.
 const LETTERS_MAX: usize = 50;
@@ -53,8 +54,8 @@ static FILES: [PageFile; 4] = [
 
 /// What the console needs beside what the internal routes have.
 pub struct Console {
-    /// The application.
-    pub app: String,
+    /// The application, and which of it is live.
+    pub live: replay::Live,
     /// The cluster.
     pub broker: Arc<dyn Broker>,
     /// How the topology hangs together.
@@ -79,7 +80,8 @@ impl Internal {
         let console = self.console.as_ref().ok_or_else(Refusal::not_found)?;
         match *path {
             ["topology.json"] => {
-                let graph = json!({"application": console.app, "sub_topologies": console.graph});
+                let graph =
+                    json!({"application": console.live.app(), "sub_topologies": console.graph});
                 Ok(json_answer(StatusCode::OK, &graph, request_id()))
             }
             ["flags.json"] => {
@@ -115,7 +117,7 @@ impl Console {
         &self,
         ask: fn(&dyn Broker, &str) -> Result<T, Failed>,
     ) -> Result<T, Refusal> {
-        let (broker, app) = (Arc::clone(&self.broker), self.app.clone());
+        let (broker, app) = (Arc::clone(&self.broker), self.live.app());
         let asked = tokio::task::spawn_blocking(move || ask(&*broker, &app)).await;
         let told = asked.map_err(|e| Refusal::failed(e.to_string()))?;
         told.map_err(|Failed(_, words)| Refusal::failed(words))

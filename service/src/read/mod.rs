@@ -9,6 +9,7 @@ mod clickhouse;
 mod flight;
 mod guard;
 mod items;
+mod live_state;
 mod local;
 mod notes;
 mod people;
@@ -36,6 +37,7 @@ pub use guard::{Guard, Guarded};
 #[cfg(test)]
 pub use items::ItemKnown;
 pub use items::Items;
+pub use live_state::{LiveState, Others};
 pub use local::{LocalState, StateFault, StateFeeds, ask};
 pub use notes::Notes;
 pub use people::{Asked, People, PersonKnown};

@@ -41,10 +41,11 @@ use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::needs;
 use crate::read::{
-    Guard, Guarded, LocalState, RankedByClickHouse, RankedTier, Reads, RemoteState, Source,
-    StateFeeds, Tiers, Workers,
+    Guard, Guarded, LiveState, LocalState, Others, RankedByClickHouse, RankedTier, Reads,
+    RemoteState, Source, StateFeeds, Tiers, Workers,
 };
 use crate::reload::{Noting, Reloading};
+use crate::replay::{self, Instances};
 use crate::secrets::Secrets;
 use crate::stores::announcement::Signer;
 use crate::stores::directory::Directory;
@@ -115,6 +116,8 @@ struct Parts {
     secrets: Option<Secrets>,
     flags: FollowedFlags,
     page: Option<FeedPage>,
+    live: replay::Live,
+    instances: Instances,
 }
 
 /// What can fail for a reason outside, and is had before anything runs.
@@ -135,8 +138,12 @@ impl Server {
         let in_force = config.into();
         let config = in_force.config();
         config.slow_queries.apply();
+        let secrets = needs::secrets(&config).map_err(failed)?;
+        let live = replay::Live::new(&config.app);
+        let signer = Signer::of(secrets.as_ref());
+        let instances = Instances::new(Arc::clone(&broker), live.clone(), &config.app, signer);
         let parts = Parts {
-            secrets: needs::secrets(&config).map_err(failed)?,
+            secrets,
             config: Arc::clone(&config),
             in_force: in_force.clone(),
             broker,
@@ -144,9 +151,12 @@ impl Server {
             metrics: Arc::new(Metrics::new().map_err(|e| failed(e.to_string()))?),
             flags: FollowedFlags::default(),
             page,
+            live: live.clone(),
+            instances,
         };
         let bound = parts.bound(roles).await.map_err(failed)?;
-        let supervisor = Supervisor::start(&config, Arc::clone(&parts.broker), roles.worker);
+        let broker = Arc::clone(&parts.broker);
+        let supervisor = Supervisor::start(&config, broker, (roles.worker, live));
         let supervisor = supervisor.await?;
         let (stop, stopped) = watch::channel(false);
         let (close, closed) = watch::channel(false);
@@ -188,6 +198,10 @@ impl Server {
         let spawned = |e: std::io::Error| format!("spawn: {e}");
         let broker = Arc::clone(&parts.broker);
         probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
+        let followed = parts.live.follow(Arc::clone(&parts.broker), Arc::clone(&self.stopping));
+        followed
+            .and_then(|()| parts.instances.follow(Arc::clone(&self.stopping)))
+            .map_err(spawned)?;
         let daily = DailyJob::of(&parts.config)?;
         let address = bound.internal.address().unwrap_or(self.internal);
         let stores = roles.worker.then(|| self.stores(parts, address)).transpose()?;
@@ -248,7 +262,6 @@ impl Server {
         }
         let announcing = Announcing {
             broker: Arc::clone(&parts.broker),
-            app: parts.config.app.clone(),
             own: Arc::clone(&own),
             directory: Arc::clone(&directory),
             url,
@@ -381,7 +394,7 @@ impl Parts {
             verifier,
             secrets,
             broker: Arc::clone(&self.broker),
-            app: self.config.app.clone(),
+            live: self.live.clone(),
             flags: self.flags.clone(),
             metrics: Arc::clone(&self.metrics),
             body: self.body_bounds(),
@@ -398,7 +411,7 @@ impl Parts {
 
     fn console(&self) -> Result<Console, String> {
         Ok(Console {
-            app: self.config.app.clone(),
+            live: self.live.clone(),
             broker: Arc::clone(&self.broker),
             graph: worker::topology(&self.config)?.graph(),
         })
@@ -529,25 +542,28 @@ impl Parts {
             suggestions: suggestions.transpose()?,
         })
     }
-    /// The state of this process, and of the workers that are named.
+
+    /// The state of the live application, at first that of this process and of the workers that are named.
     fn state(&self, own: Option<Arc<dyn StateFeeds>>) -> Option<Box<dyn RankedTier>> {
         let of = &self.config.state;
-        let remote = (!of.workers.is_empty()).then(|| {
-            let workers = Workers {
-                urls: of.workers.clone(),
-                secret: self.shown_secret(),
-                partitions: self.config.kafka.partitions,
-                wait: of.wait,
-                breaker: self.in_force.live(|of| of.breaker),
-            };
-            RemoteState::new(workers, Arc::clone(&self.clock))
-        });
-        match (own, remote) {
+        let (secret, clock) = (self.shown_secret(), Arc::clone(&self.clock));
+        let (partitions, wait) = (self.config.kafka.partitions, of.wait);
+        let breaker = self.in_force.live(|of| of.breaker);
+        let at = move |urls| {
+            let (secret, breaker) = (secret.clone(), breaker.clone());
+            let workers = Workers { urls, secret, partitions, wait, breaker };
+            RemoteState::new(workers, Arc::clone(&clock))
+        };
+        let remote = (!of.workers.is_empty()).then(|| at(of.workers.clone()));
+        let own: Arc<dyn RankedTier> = match (own, remote) {
             (Some(feeds), elsewhere) => {
-                Some(Box::new(LocalState { feeds, clock: Arc::clone(&self.clock), elsewhere }))
+                Arc::new(LocalState { feeds, clock: Arc::clone(&self.clock), elsewhere })
             }
-            (None, Some(remote)) => Some(Box::new(remote)),
-            (None, None) => None,
-        }
+            (None, Some(remote)) => Arc::new(remote),
+            (None, None) => return None,
+        };
+        let others = Others::new(self.instances.clone(), at);
+        let (live, app) = (self.live.clone(), self.config.app.clone());
+        Some(Box::new(LiveState { live, app, own, others }))
     }
 }

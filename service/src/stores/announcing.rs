@@ -1,4 +1,5 @@
-//! Writes what this instance says of itself, and hears what the others do: topic `<app>-instances`, two threads.
+//! Writes what this instance says of itself, and hears what the others do: topic `<app>-instances` of the application that its
+//! worker runs, two threads.
 //!
 //! It is written every second and as soon as tasks have moved; a clean stop is said too. Kafka that is away is waited for: what
 //! was heard grows old meanwhile, and so does what others heard of this one.
@@ -10,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use connectors::backoff::Backoff;
 use millstream::broker::{
-    Broker, Call, Code, Consumer, Failure, Isolation, OutRecord, Outgoing, Producer, TopicIndex,
+    Broker, Call, Code, Failure, Isolation, OutRecord, Outgoing, Producer, TopicIndex,
 };
-use millstream::{Clock, Headers, Role, TaskId, Timestamp, Topic, TopicPartition};
+use millstream::{Clock, Headers, Role, TaskId, Topic, TopicPartition};
 use schemas::topic;
 
 use super::OwnStores;
@@ -36,8 +37,6 @@ fn pauses() -> Backoff {
 pub struct Announcing {
     /// The cluster.
     pub broker: Arc<dyn Broker>,
-    /// The application, which names the topic.
-    pub app: String,
     /// What this process shows.
     pub own: Arc<dyn OwnStores>,
     /// Who shows what.
@@ -73,20 +72,20 @@ impl Announcing {
         })
     }
 
-    fn topic(&self) -> Topic {
-        topic::instances(&self.app).into()
-    }
-
     /// Says what this process shows, until it stops, and then that.
     fn say(&self, stop: &AtomicBool) -> Result<(), Failure> {
         let Some(url) = &self.url else { return Ok(()) };
-        self.wait_for_worker(stop);
-        let mut producer = self.broker.producer(None, Arc::from([self.topic()]))?;
+        let Some(app) = self.wait_for_worker(stop) else { return Ok(()) };
+        let topic = Topic::from(topic::instances(&app));
+        let mut producer = self.broker.producer(None, Arc::from([topic]))?;
         let mut said: Option<Said> = None;
         while !stop.load(Ordering::Relaxed) {
             thread::park_timeout(LOOK_EVERY);
             // Where no worker runs, nothing is shown: what was said grows old.
             let Ok((query, name)) = self.own.stores() else { continue };
+            if query.app() != app {
+                return Err(other_application());
+            }
             let roles = query.roles();
             let is_news = said
                 .as_ref()
@@ -105,11 +104,15 @@ impl Announcing {
         }
     }
 
-    /// Waits for the worker: as long as Kafka keeps it from starting, it is the worker that says so.
-    fn wait_for_worker(&self, stop: &AtomicBool) {
-        while self.own.stores().is_err() && !stop.load(Ordering::Relaxed) {
+    /// Waits for the worker, whose application it answers: as long as Kafka keeps it from starting, it is the worker that says so.
+    fn wait_for_worker(&self, stop: &AtomicBool) -> Option<String> {
+        while !stop.load(Ordering::Relaxed) {
+            if let Ok((query, _)) = self.own.stores() {
+                return Some(query.app().to_owned());
+            }
             thread::park_timeout(LOOK_EVERY);
         }
+        None
     }
 
     fn send(
@@ -132,38 +135,50 @@ impl Announcing {
         producer.flush(WAIT).map(drop)
     }
 
-    /// Hears what is said, from the beginning on: the topic keeps the last word of each.
+    /// Hears what is said in the application of the worker.
     fn hear(&self, stop: &AtomicBool) -> Result<(), Failure> {
-        self.wait_for_worker(stop);
-        let topic = self.topic();
-        let found = self.broker.admin()?.partitions(std::slice::from_ref(&topic))?;
+        let Some(app) = self.wait_for_worker(stop) else { return Ok(()) };
+        let (directory, signer) = (Arc::clone(&self.directory), self.signer.clone());
+        let hearing = Hearing { app: app.clone(), directory, signer };
+        let is_its = || self.own.stores().is_ok_and(|(query, _)| query.app() != app);
+        match hearing.hear(&*self.broker, || stop.load(Ordering::Relaxed) || is_its()) {
+            Ok(()) if !stop.load(Ordering::Relaxed) => Err(other_application()),
+            heard => heard,
+        }
+    }
+}
+
+/// The worker has moved to another application: it is said and heard in the topic of that.
+fn other_application() -> Failure {
+    Failure::new(Call::Admin, Code::UnknownTopic, "the worker runs another application")
+}
+
+/// Hears who shows what in one application.
+#[derive(Clone)]
+pub struct Hearing {
+    /// The application, which names the topic.
+    pub app: String,
+    /// Who shows what.
+    pub directory: Arc<Directory>,
+    /// Verifies.
+    pub signer: Signer,
+}
+
+impl Hearing {
+    /// From the beginning on, until `ends`: the topic keeps the last word of each.
+    pub fn hear(&self, broker: &dyn Broker, ends: impl Fn() -> bool) -> Result<(), Failure> {
+        let topic = Topic::from(topic::instances(&self.app));
+        let found = broker.admin()?.partitions(std::slice::from_ref(&topic))?;
         if found.first().copied().flatten().is_none() {
             return Err(Failure::new(Call::Admin, Code::UnknownTopic, &*topic));
         }
-        let mut consumer = self.broker.consumer(&self.app, Isolation::ReadCommitted)?;
+        let mut consumer = broker.consumer(&self.app, Isolation::ReadCommitted)?;
         let partition = TopicPartition::new(topic, 0);
         let start = consumer.bounds(&partition)?.start;
         consumer.assign(&[(partition, start)])?;
-        while !stop.load(Ordering::Relaxed) {
-            self.take(&mut *consumer)?;
-        }
-        Ok(())
-    }
-
-    fn take(&self, consumer: &mut dyn Consumer) -> Result<(), Failure> {
-        for batch in &consumer.poll(POLL)?.batches {
-            for record in batch.iter() {
-                let name = record.key.and_then(|key| std::str::from_utf8(key).ok());
-                let Some(name) = name else { continue };
-                let said = record.value.map(|value| self.signer.read(name, value)).transpose();
-                match said {
-                    Ok(said) => self.directory.heard(name.to_owned(), said),
-                    Err(why) => {
-                        let at: Timestamp = record.timestamp;
-                        tracing::warn!(name, why, at_ms = at.0, "an announcement is not heard");
-                    }
-                }
-            }
+        while !ends() {
+            let polled = consumer.poll(POLL)?;
+            polled.batches.iter().for_each(|batch| self.directory.take(batch, &self.signer));
         }
         Ok(())
     }
@@ -200,7 +215,6 @@ mod tests {
         let (directory, stop) = (Arc::<Directory>::default(), Arc::<AtomicBool>::default());
         let announcing = Announcing {
             broker: Arc::new(broker.clone()),
-            app: "feedmill".into(),
             own: Arc::new(Own(driver.query(0).unwrap(), name)),
             directory: Arc::clone(&directory),
             url: Some(format!("http://{name}")),
@@ -218,7 +232,7 @@ mod tests {
 
     #[test]
     fn instances_hear_of_each_other_and_of_a_stop_and_of_nobody_who_has_another_secret() {
-        let builder = Builder::new("app");
+        let builder = Builder::new("feedmill");
         builder.stream("words", Utf8, Utf8).count("counts", Utf8).to("out", Utf8, I64);
         let mut driver = Driver::of(builder.build().unwrap()).partitions(2).start().unwrap();
         driver.settle().unwrap();

@@ -1,15 +1,16 @@
-//! Which instance shows which task, as their announcements say. Pure but for its lock.
+//! Which instance shows which task, as their announcements say. Pure but for its lock and its log.
 //!
 //! Who has said nothing for a while is not there: it was killed, or has no cluster. An announcement bears the time of whoever
 //! wrote it, so clocks may differ by less than that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use millstream::broker::Batch;
 use millstream::{Role, Timestamp};
 
-use super::announcement::Announcement;
+use super::announcement::{Announcement, Signer};
 
 /// So long an announcement holds: ten of them may get lost.
 const HOLDS: Duration = Duration::from_secs(10);
@@ -31,11 +32,35 @@ impl Directory {
         };
     }
 
+    /// Hears what is written in the topic; what nobody of us has signed is not heard.
+    pub fn take(&self, batch: &Batch, signer: &Signer) {
+        for record in batch.iter() {
+            let name = record.key.and_then(|key| std::str::from_utf8(key).ok());
+            let Some(name) = name else { continue };
+            match record.value.map(|value| signer.read(name, value)).transpose() {
+                Ok(said) => self.heard(name.to_owned(), said),
+                Err(why) => {
+                    let at_ms = record.timestamp.0;
+                    tracing::warn!(name, why, at_ms, "an announcement is not heard");
+                }
+            }
+        }
+    }
+
     /// Who is there, by name.
     pub fn instances(&self, now: Timestamp) -> Vec<(String, Announcement)> {
         let held = self.lock();
         let there = held.iter().filter(|(_, said)| is_there(said, now));
         there.map(|(name, said)| (name.clone(), said.clone())).collect()
+    }
+
+    /// Which tasks of a sub-topology are run.
+    pub fn active(&self, sub: &str, now: Timestamp) -> BTreeSet<i32> {
+        let held = self.lock();
+        let there = held.values().filter(|said| is_there(said, now));
+        let shown = there.flat_map(|said| said.shows.get(sub).into_iter().flatten());
+        let active = shown.filter(|shown| shown.role == Role::Active.name());
+        active.map(|shown| shown.partition).collect()
     }
 
     /// Where a task can be read but at `own`: at whoever runs it, the newest word first, then at whoever has given it up.
@@ -89,6 +114,7 @@ mod tests {
             (vec!["http://b".into(), "http://a".into()], vec![])
         );
         assert_eq!(directory.urls(("people", 1), "d", Timestamp(10)), Vec::<String>::new());
+        assert_eq!(directory.active("reader", Timestamp(10)), [1, 2].into());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use millstream::{Clock, Query, Scan, Scanned, StoreFacts};
 
-pub use announcing::Announcing;
+pub use announcing::{Announcing, Hearing};
 
 use self::answer::{Answer, Part};
 use self::directory::Directory;

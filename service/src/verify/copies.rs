@@ -217,7 +217,7 @@ fn shown(version: FeedVersion) -> String {
     }
 }
 
-type Column = (String, [String; 2]);
+pub type Column = (String, [String; 2]);
 
 /// The times that differ. Those that ClickHouse cannot say are there as the nearest that it can.
 fn times(one: &FeedBody, other: &FeedBody) -> Vec<Column> {
@@ -232,7 +232,7 @@ fn times(one: &FeedBody, other: &FeedBody) -> Vec<Column> {
 }
 
 /// What differs of what two bodies say, the times apart.
-fn contents(one: &FeedBody, other: &FeedBody) -> Vec<Column> {
+pub fn contents(one: &FeedBody, other: &FeedBody) -> Vec<Column> {
     let heads = [
         ("weight_set", [one, other].map(|body| body.weight_set.to_string())),
         ("cold_start", [one, other].map(|body| body.cold_start.to_string())),

@@ -13,6 +13,7 @@ mod rows;
 mod sight;
 mod suspects;
 
+pub use copies::contents as differing;
 pub use feeds::Feeds;
 pub use report::Report;
 pub use rows::Rows;

@@ -1,14 +1,18 @@
 //! The sink of rows, events and feeds into ClickHouse: group `<app>-clickhouse`, on the application's task topic.
 //!
+//! Once another application has become the live one, it is two: that group goes on with the inputs, and what is published goes by
+//! the group `<app>-clickhouse-<epoch>`.
+//!
 //! It is a static member of its group, under its worker's name. Nothing that is answered to a reader waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use connectors::clickhouse::{self, Letters, Limits, Progress, Reading, Sinking};
+use connectors::clickhouse::{self, Letters, Limits, Progress, Reading, Share, Sinking};
 use millstream::broker::{Admin, Broker, Consumer, Isolation, Join, Membership, Producer};
 use millstream::{Family, Timestamp, Topic};
+use schemas::application;
 use schemas::topic::dead_letters;
 use tokio::runtime::Handle;
 
@@ -41,36 +45,52 @@ const WAITING: Family = Family::new(
 
 /// What it has done, and what ails it.
 #[derive(Debug, Default)]
-pub struct ClickHouseSunk {
+pub struct ClickHouseSunk(Vec<Arc<Part>>);
+
+/// What one of its groups has done.
+#[derive(Debug, Default)]
+struct Part {
     progress: Progress,
     standing: Standing,
 }
 
+impl ClickHouseSunk {
+    fn sum(&self, of: impl Fn(&Part) -> u64) -> u64 {
+        self.0.iter().map(|part| of(part)).sum()
+    }
+}
+
 impl Sunk for ClickHouseSunk {
     fn look(&self) -> Result<(), String> {
-        self.standing.look()?;
-        match self.progress.fault() {
-            Some(words) => Err(format!("records wait in kafka: {words}")),
-            None => Ok(()),
-        }
+        self.0.iter().try_for_each(|part| {
+            part.standing.look()?;
+            match part.progress.fault() {
+                Some(words) => Err(format!("records wait in kafka: {words}")),
+                None => Ok(()),
+            }
+        })
     }
 
     fn counts(&self) -> Vec<(Family, u64)> {
-        let of = &self.progress;
-        let counted = [
-            (ROWS, &of.rows),
-            (INSERTS, &of.inserts),
-            (SKIPPED, &of.none),
-            (DEAD_LETTERS, &of.dead_letters),
-            (FAILED, &of.failed),
+        type Counted = fn(&Progress) -> &AtomicU64;
+        let counted: [(Family, Counted); 5] = [
+            (ROWS, |of| &of.rows),
+            (INSERTS, |of| &of.inserts),
+            (SKIPPED, |of| &of.none),
+            (DEAD_LETTERS, |of| &of.dead_letters),
+            (FAILED, |of| &of.failed),
         ];
-        let counted = counted.map(|(family, count)| (family, count.load(Ordering::Relaxed)));
-        counted.into_iter().chain([(RESTARTS, self.standing.restarts())]).collect()
+        let counted = counted.map(|(family, counted)| {
+            (family, self.sum(|part| counted(&part.progress).load(Ordering::Relaxed)))
+        });
+        let restarts = (RESTARTS, self.sum(|part| part.standing.restarts()));
+        counted.into_iter().chain([restarts]).collect()
     }
 
-    /// As its loop noted it last.
+    /// As its loops noted it last, of the one that waits longest.
     fn waiting(&self, _now: Timestamp) -> (Family, f64) {
-        (WAITING, self.progress.waiting_ms.load(Ordering::Relaxed) as f64 / 1e3)
+        let waiting = self.0.iter().map(|of| of.progress.waiting_ms.load(Ordering::Relaxed));
+        (WAITING, waiting.max().unwrap_or(0) as f64 / 1e3)
     }
 }
 
@@ -80,7 +100,8 @@ struct ClickHouseSink {
     dead_letters: Topic,
     settings: ClickHouse,
     reading: Reading,
-    sunk: Arc<ClickHouseSunk>,
+    share: Share,
+    part: Arc<Part>,
     runtime: Handle,
 }
 
@@ -94,28 +115,48 @@ struct Handles {
 
 /// Starts it, inside a Tokio runtime. ClickHouse need not be there yet.
 pub fn start(
-    broker: Arc<dyn Broker>,
+    broker: &Arc<dyn Broker>,
     member: Member<'_>,
-    settings: &ClickHouse,
-    reading: Reading,
-) -> Result<(Arc<ClickHouseSunk>, SinkThread), String> {
-    let sunk = Arc::new(ClickHouseSunk::default());
-    let join = Join {
-        group: format!("{}-clickhouse", member.app).into(),
-        topic: format!("{}-tasks", member.app).into(),
-        instance: member.instance.into(),
-        session_timeout: SESSION_TIMEOUT,
-    };
-    let sink = ClickHouseSink {
-        broker,
-        join,
-        dead_letters: dead_letters(member.app).into(),
-        settings: settings.clone(),
-        reading,
-        sunk: Arc::clone(&sunk),
-        runtime: Handle::current(),
-    };
-    Ok((sunk, SinkThread::start(sink)?))
+    (settings, reading): (&ClickHouse, Reading),
+    threads: &mut Vec<SinkThread>,
+) -> Result<Arc<ClickHouseSunk>, String> {
+    let mut sunk = ClickHouseSunk::default();
+    for (group, app, share) in shares(member) {
+        let part = Arc::<Part>::default();
+        sunk.0.push(Arc::clone(&part));
+        let join = Join {
+            group: group.into(),
+            topic: format!("{app}-tasks").into(),
+            instance: member.instance.into(),
+            session_timeout: SESSION_TIMEOUT,
+        };
+        threads.push(SinkThread::start(ClickHouseSink {
+            broker: Arc::clone(broker),
+            join,
+            dead_letters: dead_letters(member.app).into(),
+            settings: settings.clone(),
+            reading: reading.clone(),
+            share,
+            part,
+            runtime: Handle::current(),
+        })?);
+    }
+    Ok(Arc::new(sunk))
+}
+
+/// Which groups take what, and by whose task topic they divide it: inputs always by the same, for else two members could have
+/// the same partition while another becomes the live one.
+fn shares<'a>(member: Member<'a>) -> Vec<(String, &'a str, Share)> {
+    let first = application::first(member.app);
+    let inputs = application::pushing_group(first, "clickhouse", 0);
+    match member.epoch {
+        0 => vec![(inputs, first, Share::all())],
+        epoch => {
+            let published = Share::published(member.app, epoch);
+            let pushing = member.pushing_group("clickhouse");
+            vec![(inputs, first, Share::inputs()), (pushing, member.app, published)]
+        }
+    }
 }
 
 impl Sink for ClickHouseSink {
@@ -147,20 +188,20 @@ impl Sink for ClickHouseSink {
             consumer,
             admin,
             letters: Letters::new(producer, partitions),
-            sink: clickhouse::Sink::new(server, self.reading.clone()),
+            sink: clickhouse::Sink::new(server, self.reading.clone()).of(self.share.clone()),
             limits: Limits {
                 records_max: *records_max,
                 bytes_max: BYTES_MAX,
                 linger: *linger,
                 held_bytes_max: HELD_BYTES_MAX,
             },
-            progress: &self.sunk.progress,
+            progress: &self.part.progress,
             stop,
         };
         clickhouse::run(sinking, &self.runtime).map_err(|failure| failure.to_string())
     }
 
     fn standing(&self) -> &Standing {
-        &self.sunk.standing
+        &self.part.standing
     }
 }

@@ -12,6 +12,7 @@ use millstream::{
 };
 use schemas::{FeedBody, NoRegistry, PostId, SchemaById, Trending, UserId};
 use topologies::feed::{Feed, FeedSettings, Publication, feed};
+use topologies::ingest::epochs::CdcEpochs;
 use topologies::suggestions::Neighbours;
 
 use crate::config::Config;
@@ -157,7 +158,10 @@ fn registry(config: &Config) -> Result<Option<Arc<Registry>>, String> {
 pub fn settings(config: &Config) -> FeedSettings {
     FeedSettings {
         app: config.app.clone(),
-        cdc_epoch: config.worker.cdc_epoch,
+        cdc_epochs: CdcEpochs {
+            epoch: config.worker.cdc_epoch,
+            restored_at_ms: config.worker.cdc_restored_at_ms.clone(),
+        },
         feeds_epoch: config.worker.feeds_epoch,
         trending: config.trending,
         suggests: config.suggestions.is_some(),

@@ -31,8 +31,12 @@ pub use supervisor::Supervisor;
 pub struct Worker {
     /// What ranks.
     pub engine: Engine,
-    /// What its sinks have done.
+    /// What its sinks have done, while they publish.
     pub sunk: Sinks,
+    /// The application that it runs.
+    app: String,
+    /// Under which epoch its sinks publish, if it is the live one.
+    publishes: Option<u32>,
     threads: Vec<SinkThread>,
 }
 
@@ -48,14 +52,22 @@ pub struct Sinks {
 }
 
 impl Sinks {
+    /// Those that are configured, while they publish nothing.
+    fn silent(config: &Config) -> Self {
+        Self {
+            redis: config.redis.as_ref().map(|_| Arc::default()),
+            clickhouse: config.clickhouse.as_ref().map(|_| Arc::default()),
+            postgres: config.postgres.as_ref().map(|_| Arc::default()),
+        }
+    }
+
     /// Starts those that are configured, each beside the others; gives their threads to `threads`.
     fn start(
         config: &Config,
         broker: &Arc<dyn Broker>,
-        engine: &Engine,
+        (engine, member): (&Engine, Member<'_>),
         threads: &mut Vec<SinkThread>,
     ) -> Result<Self, String> {
-        let member = Member { app: &config.app, instance: engine.name() };
         let mut sinks = Self::default();
         if let Some(redis) = &config.redis {
             let (sunk, thread) = redis_sink::start(Arc::clone(broker), member, &redis.url)?;
@@ -68,9 +80,8 @@ impl Sinks {
                 cdc_epoch: config.worker.cdc_epoch,
                 record_bytes_max: engine::record_bytes_max(config),
             };
-            let started = clickhouse_sink::start(Arc::clone(broker), member, clickhouse, reading)?;
-            sinks.clickhouse = Some(started.0);
-            threads.push(started.1);
+            let of = (clickhouse, reading);
+            sinks.clickhouse = Some(clickhouse_sink::start(broker, member, of, threads)?);
         }
         if let Some(postgres) = &config.postgres {
             let started = postgres_sink::start(Arc::clone(broker), member, &postgres.url)?;
@@ -90,20 +101,55 @@ impl Sinks {
 }
 
 impl Worker {
-    /// Starts the engine, then the sinks, inside a Tokio runtime; returns when the engine's threads run.
-    pub fn start(config: &Config, broker: &Arc<dyn Broker>) -> Result<Self, Ended> {
+    /// Starts the engine, and the sinks if it is to publish, inside a Tokio runtime; returns when the engine's threads run.
+    pub fn start(
+        config: &Config,
+        broker: &Arc<dyn Broker>,
+        publishes: Option<u32>,
+    ) -> Result<Self, Ended> {
         let engine = Engine::start(config, Arc::clone(broker))?;
-        let mut threads = Vec::new();
-        match Sinks::start(config, broker, &engine, &mut threads) {
-            Ok(sunk) => Ok(Self { engine, sunk, threads }),
+        let (app, sunk) = (config.app.clone(), Sinks::silent(config));
+        let mut worker = Self { engine, sunk, app, publishes: None, threads: Vec::new() };
+        match worker.publish(config, broker, publishes) {
+            Ok(()) => Ok(worker),
             Err(why) => {
                 // The sink's fault is the reason, however the others end.
-                let asked = ask_to_stop(&threads);
-                let _ = engine.stop();
-                leave(threads, asked);
+                let _ = worker.stop();
                 Err(Ended { exit: Exit::Failed, why })
             }
         }
+    }
+
+    /// The application that it runs.
+    pub fn app(&self) -> &str {
+        &self.app
+    }
+
+    /// Under which epoch its sinks publish, if they do.
+    pub fn publishes(&self) -> Option<u32> {
+        self.publishes
+    }
+
+    /// Starts the sinks, if they are to publish; those of before have to be stopped.
+    pub fn publish(
+        &mut self,
+        config: &Config,
+        broker: &Arc<dyn Broker>,
+        publishes: Option<u32>,
+    ) -> Result<(), String> {
+        if let Some(epoch) = publishes {
+            let member = Member { app: &self.app, instance: self.engine.name(), epoch };
+            let of = (&self.engine, member);
+            self.sunk = Sinks::start(config, broker, of, &mut self.threads)?;
+        }
+        self.publishes = publishes;
+        Ok(())
+    }
+
+    /// Has the sinks publish nothing more; they are to be left without holding up anybody who looks at the worker.
+    pub fn fall_silent(&mut self, config: &Config) -> Leaving {
+        (self.sunk, self.publishes) = (Sinks::silent(config), None);
+        Leaving::of(std::mem::take(&mut self.threads))
     }
 
     /// Whether every thread of the engine still runs.
@@ -130,19 +176,27 @@ impl Worker {
     /// Stops the sinks and the engine; tells why the engine ended if it was not asked to. Waits for the engine, and a little
     /// for the sinks.
     pub fn stop(self) -> Result<(), Ended> {
-        let asked = ask_to_stop(&self.threads);
+        let leaving = Leaving::of(self.threads);
         let stopped = self.engine.stop();
-        leave(self.threads, asked);
+        leaving.leave();
         stopped
     }
 }
 
-/// Has all stop, and answers when.
-fn ask_to_stop(threads: &[SinkThread]) -> Instant {
-    threads.iter().for_each(SinkThread::ask_to_stop);
-    Instant::now()
+/// Sinks that were asked to stop.
+pub struct Leaving {
+    threads: Vec<SinkThread>,
+    asked: Instant,
 }
 
-fn leave(threads: Vec<SinkThread>, asked: Instant) {
-    threads.into_iter().for_each(|thread| thread.leave(asked));
+impl Leaving {
+    fn of(threads: Vec<SinkThread>) -> Self {
+        threads.iter().for_each(SinkThread::ask_to_stop);
+        Self { threads, asked: Instant::now() }
+    }
+
+    /// Waits for them a little.
+    pub fn leave(self) {
+        self.threads.into_iter().for_each(|thread| thread.leave(self.asked));
+    }
 }

@@ -12,6 +12,7 @@ use connectors::backoff::Backoff;
 use connectors::postgres::{self, FeedbackTable, Limits, Progress, Sinking};
 use millstream::broker::Broker;
 use millstream::{Family, Timestamp, Topic};
+use schemas::application;
 use schemas::topic::FEEDBACK;
 use tokio::runtime::Handle;
 
@@ -69,6 +70,7 @@ impl Sunk for PostgresSunk {
 struct PostgresSink {
     broker: Arc<dyn Broker>,
     group: String,
+    topic: Topic,
     instance: String,
     url: String,
     sunk: Arc<PostgresSunk>,
@@ -84,7 +86,9 @@ pub fn start(
     let sunk = Arc::new(PostgresSunk::default());
     let sink = PostgresSink {
         broker,
-        group: format!("{}-postgres", member.app),
+        // What readers said is the same in whichever topic: each goes on where it stands.
+        group: format!("{}-postgres", application::first(member.app)),
+        topic: member.topic(&FEEDBACK),
         instance: member.instance.to_owned(),
         url: url.to_owned(),
         sunk: Arc::clone(&sunk),
@@ -106,8 +110,8 @@ impl Sink for PostgresSink {
         if !self.wait_for(&table, stop) {
             return Ok(());
         }
-        let topics = [Topic::from(FEEDBACK.name)];
-        let consumer = self.broker.group_consumer(&self.group, Some(&self.instance), &topics);
+        let topics = std::slice::from_ref(&self.topic);
+        let consumer = self.broker.group_consumer(&self.group, Some(&self.instance), topics);
         let consumer = consumer.map_err(|failure| failure.to_string())?;
         let sinking = Sinking { consumer, table, progress: &self.sunk.progress, stop };
         postgres::run(sinking, &self.runtime).map_err(|failure| failure.to_string())

@@ -1,4 +1,4 @@
-//! The sink of feeds into Redis: group `<app>-redis`.
+//! The sink of feeds into Redis: group `<app>-redis`, or `<app>-redis-<epoch>` once another application has become the live one.
 //!
 //! It is a static member of its group, under its worker's name: after a crash it is back in its share at once instead of
 //! waiting for its own session to end, and a stop need not wait for the group. While it is away, reads are answered by
@@ -63,6 +63,8 @@ impl Sunk for RedisSunk {
 struct RedisSink {
     broker: Arc<dyn Broker>,
     group: String,
+    topics: [Topic; 2],
+    epoch: u32,
     instance: String,
     url: String,
     sunk: Arc<RedisSunk>,
@@ -78,7 +80,9 @@ pub fn start(
     let sunk = Arc::new(RedisSunk::default());
     let sink = RedisSink {
         broker,
-        group: format!("{}-redis", member.app),
+        group: member.pushing_group("redis"),
+        topics: [FEEDS, TRENDING].map(|of| member.topic(&of)),
+        epoch: member.epoch,
         instance: member.instance.to_owned(),
         url: url.to_owned(),
         sunk: Arc::clone(&sunk),
@@ -93,14 +97,15 @@ impl Sink for RedisSink {
 
     fn open(&self) -> Result<Self::Opened, String> {
         let _inside = self.runtime.enter();
-        let topics = [FEEDS, TRENDING].map(|topic| Topic::from(topic.name));
-        let consumer = self.broker.group_consumer(&self.group, Some(&self.instance), &topics);
+        let (group, name) = (&self.group, &self.instance);
+        let consumer = self.broker.group_consumer(group, Some(name), &self.topics);
         let consumer = consumer.map_err(|e| e.to_string())?;
         Ok((consumer, redis::Sink::open(&self.url).map_err(|e| e.to_string())?))
     }
 
     fn run(&self, (consumer, sink): Self::Opened, stop: &AtomicBool) -> Result<(), String> {
-        let sinking = Sinking { consumer, sink, progress: &self.sunk.progress, stop };
+        let progress = &self.sunk.progress;
+        let sinking = Sinking { consumer, sink, epoch: self.epoch, progress, stop };
         redis::run(sinking, &self.runtime).map_err(|failure| failure.to_string())
     }
 
@@ -132,7 +137,7 @@ mod tests {
         let dead = || Failure::new(Call::Poll, Code::Other(-1), "the handle is dead").fatal();
         broker.faults().refuse_next("feedmill-redis", dead());
         let url = "redis://127.0.0.1:1";
-        let member = Member { app: "feedmill", instance: "one" };
+        let member = Member { app: "feedmill", instance: "one", epoch: 0 };
         let (sunk, sink) = start(Arc::new(broker.clone()), member, url).unwrap();
         let fault = poll_until(WAIT, || sunk.look().err()).unwrap();
         assert!(fault.contains("the handle is dead"), "{fault}");

@@ -10,7 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use connectors::backoff::Backoff;
-use millstream::{Family, Timestamp};
+use millstream::{Family, Timestamp, Topic};
+use schemas::{application, topic};
 
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -23,10 +24,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Who a sink is.
 #[derive(Clone, Copy)]
 pub struct Member<'a> {
-    /// The application.
+    /// The application, which is the live one.
     pub app: &'a str,
     /// The worker beside it.
     pub instance: &'a str,
+    /// Since when it is the live one: all that it publishes is newer than what was before.
+    pub epoch: u32,
+}
+
+impl Member<'_> {
+    /// The group by which a sink pushes what is published.
+    pub fn pushing_group(&self, sink: &str) -> String {
+        application::pushing_group(application::first(self.app), sink, self.epoch)
+    }
+
+    /// What the application calls a topic.
+    pub fn topic(&self, of: &topic::Topic) -> Topic {
+        Topic::from(&*application::topic(self.app, of))
+    }
 }
 
 /// What is opened and run, again and again.

@@ -3,6 +3,8 @@
 //! Where the cluster is away at the start, or a worker ends because it went away, it is started again, ever more slowly, for as long as the process lives: reads go on meanwhile, by whatever
 //! tier has answers. Any other end is the end of the process.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,15 +14,17 @@ use std::time::{Duration, Instant};
 use connectors::backoff::Backoff;
 use millstream::broker::Broker;
 use millstream::{Ended, Exit, Lag, Query};
-use schemas::{PostId, Trending, UserId};
+use schemas::{PostId, Trending, UserId, application};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 use super::{Sinks, Worker};
 use crate::commands::topics;
 use crate::config::Config;
+use crate::failed::Failed;
 use crate::metrics::WorkerReport;
 use crate::read::{Asked, Held, Items, People, PostKnown, StateFault, StateFeeds, Why};
+use crate::replay::{Live, Role};
 use crate::stores::OwnStores;
 
 const PAUSE_MIN: Duration = Duration::from_millis(200);
@@ -47,6 +51,7 @@ pub struct Supervised {
     config: Config,
     broker: Arc<dyn Broker>,
     is_worker: bool,
+    live: Live,
     runtime: Handle,
     stop: AtomicBool,
     now: Mutex<Now>,
@@ -70,12 +75,13 @@ impl Supervisor {
     pub async fn start(
         config: &Config,
         broker: Arc<dyn Broker>,
-        is_worker: bool,
+        (is_worker, live): (bool, Live),
     ) -> Result<Self, Ended> {
         let supervised = Arc::new(Supervised {
             config: config.clone(),
             broker,
             is_worker,
+            live,
             runtime: Handle::current(),
             stop: AtomicBool::new(false),
             now: Mutex::new(Now::Starting(FIRST.to_owned())),
@@ -179,11 +185,73 @@ impl Supervised {
     }
 
     fn try_to_begin(&self) -> Result<Option<Worker>, Ended> {
-        if self.config.kafka.create_topics {
-            topics::ensure(&*self.broker, &self.config)?;
+        let known = self.live.read(&*self.broker);
+        known.map_err(|Failed(exit, why)| Ended { exit, why })?;
+        let Role::Runs { number, publishes } = self.live.role() else { return Err(self.gone()) };
+        let config = self.config.of_app(application::numbered(self.live.first(), number));
+        if config.kafka.create_topics {
+            topics::ensure(&*self.broker, &config)?;
+        }
+        if !self.is_worker {
+            return Ok(None);
+        }
+        if config.app != self.config.app {
+            self.forget_state();
         }
         let _inside = self.runtime.enter();
-        self.is_worker.then(|| Worker::start(&self.config, &self.broker)).transpose()
+        Worker::start(&config, &self.broker, publishes).map(Some)
+    }
+
+    /// Another application has taken the place of the one that is configured: what lies here of that nobody reads any more.
+    fn forget_state(&self) {
+        let dir = self.config.worker.state_dir.join(&self.config.app);
+        match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!(%error, dir = %dir.display(), "state that nobody reads stays");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    /// The end of a worker whose application was given up.
+    fn gone(&self) -> Ended {
+        Ended { exit: Exit::Done, why: format!("{} was given up", self.config.app) }
+    }
+
+    /// What its worker is there for, if that is anything else than it does.
+    fn other_role(&self) -> Option<Role> {
+        let Now::Running(Some(worker)) = &*self.now() else { return None };
+        let role = self.live.role();
+        let does =
+            Role::Runs { number: application::number(worker.app()), publishes: worker.publishes() };
+        (role != does).then_some(role)
+    }
+
+    /// Whether its worker runs another application than it is there for, which only a start can change.
+    fn moves(&self) -> bool {
+        let is_of = |worker: &Worker, number| application::number(worker.app()) == number;
+        match (self.other_role(), &*self.now()) {
+            (Some(Role::Runs { number, .. }), Now::Running(Some(worker))) => !is_of(worker, number),
+            (Some(Role::Gone), _) => true,
+            (Some(Role::Runs { .. }) | None, _) => false,
+        }
+    }
+
+    /// Has its worker publish, or not, as it is there for.
+    fn follow_live(&self) {
+        let Some(Role::Runs { publishes, .. }) = self.other_role() else { return };
+        let silenced = match &mut *self.now() {
+            Now::Running(Some(worker)) => worker.fall_silent(&self.config),
+            Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => return,
+        };
+        silenced.leave();
+        let _inside = self.runtime.enter();
+        if let Now::Running(Some(worker)) = &mut *self.now()
+            && let Err(why) = worker.publish(&self.config, &self.broker, publishes)
+        {
+            tracing::error!(why, pause = ?PAUSE_MAX, "sinks do not start; they are started again");
+            thread::sleep(PAUSE_MAX);
+        }
     }
 
     /// Keeps it at work, and says that it has ended if that fails.
@@ -225,13 +293,16 @@ impl Supervised {
                         told = None;
                     }
                 }
-                None if self.is_over() => {
+                None if self.is_over() || self.moves() => {
                     if began.elapsed() >= WELL_AFTER {
                         backoff.reset();
                     }
                     self.close();
                 }
-                None => thread::sleep(LOOK_EVERY),
+                None => {
+                    self.follow_live();
+                    thread::sleep(LOOK_EVERY);
+                }
             }
         }
     }
@@ -242,6 +313,19 @@ impl Supervised {
             Now::Running(Some(worker)) if !worker.is_running() => true,
             Now::Running(_) | Now::Starting(_) | Now::Closing | Now::Ended(_) => {
                 self.stop.load(Ordering::Relaxed)
+            }
+        }
+    }
+
+    /// Where it goes on after its worker was closed without a fault.
+    fn closed(&self, stops: bool) -> Now {
+        match self.live.role() {
+            Role::Runs { .. } if !stops && self.is_worker => {
+                Now::Starting("another application is live".to_owned())
+            }
+            Role::Gone if !stops => Now::Ended(self.gone()),
+            Role::Runs { .. } | Role::Gone => {
+                Now::Ended(Ended { exit: Exit::Done, why: "stopped".to_owned() })
             }
         }
     }
@@ -262,7 +346,7 @@ impl Supervised {
                 Now::Ended(Ended { exit: Exit::Done, why })
             }
             Err(ended) => Now::Ended(ended),
-            Ok(()) => Now::Ended(Ended { exit: Exit::Done, why: "stopped".to_owned() }),
+            Ok(()) => self.closed(stops),
         };
     }
 }
@@ -295,8 +379,14 @@ impl OwnStores for Supervised {
 }
 
 impl StateFeeds for Supervised {
+    /// As the sinks publish it.
     fn feed(&self, user: UserId, now_ms: i64) -> Result<Option<Held>, StateFault> {
-        self.state()?.feed(user, now_ms)
+        let epoch = match &*self.now() {
+            Now::Running(Some(worker)) => worker.publishes().unwrap_or(0),
+            Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => 0,
+        };
+        let held = self.state()?.feed(user, now_ms)?;
+        Ok(held.map(|held| Held { version: held.version.raised(epoch), ..held }))
     }
 
     fn trending(&self) -> Result<Option<Trending>, StateFault> {

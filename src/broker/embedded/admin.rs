@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 
 use super::topics::Topics;
 use super::{Embedded, Wake};
-use crate::broker::{Admin, Call, Cleanup, Code, Created, Failure, TopicDescription, TopicSpec};
+use crate::broker::{
+    Admin, Call, Cleanup, Code, Created, Failure, GroupAdmin, TopicDescription, TopicSpec,
+};
 use crate::record::{Offset, Topic, TopicPartition};
 
 /// The largest record that a broker takes unless told.
 const RECORD_BYTES_MAX: usize = 1_048_588;
+
+/// As Kafka numbers the refusal.
+const NON_EMPTY_GROUP: i32 = 68;
 
 pub(super) struct EmbeddedAdmin(pub Embedded);
 
@@ -29,6 +34,19 @@ fn settings(cleanup: Cleanup, record_bytes_max: Option<usize>) -> BTreeMap<Strin
         ("min.insync.replicas", "1".to_owned()),
     ];
     settings.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+impl GroupAdmin for EmbeddedAdmin {
+    fn members(&mut self, group: &str) -> Result<usize, Failure> {
+        Ok(self.0.with(|state, _| state.groups.of(&group.into()).members()))
+    }
+
+    fn delete_group(&mut self, group: &str) -> Result<(), Failure> {
+        match self.0.with(|state, _| state.groups.delete(group)) {
+            true => Ok(()),
+            false => Err(Failure::new(Call::Admin, Code::Other(NON_EMPTY_GROUP), group)),
+        }
+    }
 }
 
 impl Admin for EmbeddedAdmin {
@@ -73,10 +91,6 @@ impl Admin for EmbeddedAdmin {
         });
         self.0.wake(Wake::Groups);
         Ok(())
-    }
-
-    fn members(&mut self, group: &str) -> Result<usize, Failure> {
-        Ok(self.0.with(|state, _| state.groups.of(&group.into()).members()))
     }
 
     fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure> {

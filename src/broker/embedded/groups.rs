@@ -15,6 +15,15 @@ impl Groups {
         self.0.entry(name.clone()).or_default()
     }
 
+    /// Forgets a group; `false` if it has members.
+    pub fn delete(&mut self, name: &str) -> bool {
+        let is_empty = self.0.get(name).is_none_or(|group| group.members() == 0);
+        if is_empty {
+            self.0.remove(name);
+        }
+        is_empty
+    }
+
     /// Removes silent members everywhere, after a span in which nobody asked anything.
     pub fn expire(&mut self, now: Timestamp, idle: Duration) {
         for group in self.0.values_mut() {

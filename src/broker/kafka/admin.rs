@@ -21,12 +21,15 @@ use super::heard::Heard;
 use super::settings::{KafkaSettings, config};
 use crate::broker::{
     Admin, Call, Cleanup, Code, Created, DELETE_RETENTION, DELETE_RETENTION_SOON, Failure,
-    TopicDescription, TopicSpec,
+    GroupAdmin, TopicDescription, TopicSpec,
 };
 use crate::record::{Offset, Topic, TopicPartition};
 
 /// How long to wait between two looks for a topic that was just created.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// There is no such group.
+const GONE_GROUP: RDKafkaErrorCode = RDKafkaErrorCode::GroupIdNotFound;
 
 const POLICY: &str = "cleanup.policy";
 const DELETIONS: &str = "delete.retention.ms";
@@ -191,6 +194,23 @@ fn draft<'a>(topic: &'a TopicSpec, kept_ms: &'a str) -> NewTopic<'a> {
     settings.iter().fold(draft, |draft, (name, value)| draft.set(name, value))
 }
 
+impl GroupAdmin for KafkaAdmin {
+    fn members(&mut self, group: &str) -> Result<usize, Failure> {
+        let listed = self.client.inner().fetch_group_list(Some(group), self.timeout);
+        let listed = self.explained(listed.map_err(|error| told(Call::Admin, error)))?;
+        let ours = listed.groups().iter().filter(|listed| listed.name() == group);
+        Ok(ours.map(|listed| listed.members().len()).sum())
+    }
+
+    fn delete_group(&mut self, group: &str) -> Result<(), Failure> {
+        let asked = self.client.delete_groups(&[group], &self.options());
+        let results = self.explained(answer(asked, self.timeout))?;
+        let refused = results.into_iter().filter_map(Result::err);
+        let refused = refused.map(|(_, code)| code).find(|code| *code != GONE_GROUP);
+        refused.map_or(Ok(()), |code| Err(numbered(Call::Admin, code)))
+    }
+}
+
 impl Admin for KafkaAdmin {
     fn create(&mut self, topics: &[TopicSpec]) -> Result<Vec<Created>, Failure> {
         if topics.is_empty() {
@@ -239,13 +259,6 @@ impl Admin for KafkaAdmin {
         let results = self.explained(answer(asked, self.timeout))?;
         results.into_iter().try_for_each(deleted)?;
         topics.iter().try_for_each(|topic| self.miss(topic))
-    }
-
-    fn members(&mut self, group: &str) -> Result<usize, Failure> {
-        let listed = self.client.inner().fetch_group_list(Some(group), self.timeout);
-        let listed = self.explained(listed.map_err(|error| told(Call::Admin, error)))?;
-        let ours = listed.groups().iter().filter(|listed| listed.name() == group);
-        Ok(ours.map(|listed| listed.members().len()).sum())
     }
 
     fn delete_before(&mut self, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failure> {

@@ -63,6 +63,25 @@ pub(super) fn a_topic_that_was_deleted_is_gone_with_the_positions_in_it(
     world.until("the position is gone", || Ok(world.position()?.is_none().then_some(())))
 }
 
+pub(super) fn a_group_that_was_deleted_has_no_position_and_one_with_members_is_refused(
+    cluster: &dyn Cluster,
+) -> Outcome {
+    let world = World::new(cluster)?;
+    let mut producer = world.producer(&world.id)?;
+    producer.begin()?;
+    producer.send_offsets(&[(world.first(), Offset(0))], &world.nobody())?;
+    producer.commit()?;
+    same(world.position()?, Some(0))?;
+    let mut admin = cluster.broker().admin()?;
+    admin.delete_group(&cluster.fresh("missing"))?;
+    let mut member = world.member("a")?;
+    member.until_owns(1)?;
+    same(admin.delete_group(&world.group).is_err(), true)?;
+    drop(member);
+    world.until("the group is gone", || Ok(admin.delete_group(&world.group).ok()))?;
+    same(world.position()?, None)
+}
+
 pub(super) fn compaction_keeps_latest_values_and_tombstones_at_their_offsets(
     cluster: &dyn Cluster,
 ) -> Outcome {

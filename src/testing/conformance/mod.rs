@@ -121,6 +121,7 @@ macro_rules! every_check {
             cleaning::a_compacted_topic_tells_how_long_it_shows_deletions_and_another_does_not,
             cleaning::a_topic_is_described_as_it_was_made_and_one_that_is_not_there_is_not,
             cleaning::a_topic_that_was_deleted_is_gone_with_the_positions_in_it,
+            cleaning::a_group_that_was_deleted_has_no_position_and_one_with_members_is_refused,
             cleaning::compaction_keeps_latest_values_and_tombstones_at_their_offsets,
             cleaning::compaction_leaves_what_an_open_transaction_holds_back,
         }

@@ -1,10 +1,7 @@
 //! Servers and processes of one test: what a company has, on loopback.
 
 mod redis;
-<<<<<<< HEAD:tests/e2e/world/mod.rs
 mod stores;
-=======
->>>>>>> proof:tests/e2e/world.rs
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -43,6 +40,7 @@ struct Ports {
     public: u16,
     internal: u16,
     workers: [u16; WORKERS_MAX],
+    replay: u16,
 }
 
 impl World {
@@ -173,6 +171,18 @@ impl World {
         let worker = Process::spawn(&mut command, self.dir.path().join("worker.log")).unwrap();
         wait_for(port, "/health", &worker);
         self.workers.borrow_mut().insert(number, worker);
+    }
+
+    /// Starts a rebuild, or goes on with it, with a state directory of its own.
+    pub fn start_replay(&self) -> Process {
+        let mut command = self.feedmill(self.ports.replay, "state-replay");
+        command.args(["replay", "start", "--readers", "60"]);
+        Process::spawn(&mut command, self.dir.path().join("replay.log")).unwrap()
+    }
+
+    /// A path in the directory that the processes run in.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// The connector as users get it, with this stack's addresses.
@@ -556,10 +566,10 @@ pub fn repository() -> PathBuf {
 }
 
 fn free_ports() -> Ports {
-    let listeners = [(); 2 + WORKERS_MAX].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [public, internal, workers @ ..] =
+    let listeners = [(); 3 + WORKERS_MAX].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [public, internal, replay, workers @ ..] =
         listeners.map(|listener| listener.local_addr().unwrap().port());
-    Ports { public, internal, workers }
+    Ports { public, internal, workers, replay }
 }
 
 fn psql(stack: &Stack, sql: &str) {

@@ -41,7 +41,7 @@ pub(super) fn attach(
     let interactions = builder.placed(builder.store("acts", KeySerde, RowSerde), FIRST_ID);
     let due = builder.placed(builder.timers("posts-due", KeySerde), FIRST_ID);
     let trending = TrendingStores::declare(builder, gone);
-    let settings = settings.clone();
+    let (settings, lines) = (settings.clone(), settings.topic(&topic::POSTS_LIVE));
     let uses = [&[posts.into(), interactions.into(), due.into()][..], &trending.uses()].concat();
     let emitted = builder.from(&between.posts).process("engagement", &uses, move || Engagement {
         posts,
@@ -64,7 +64,7 @@ pub(super) fn attach(
             Emitted::Line(post, line) => out.emit(post, line),
             Emitted::User(..) | Emitted::Trending(_) => Ok(()),
         })
-        .to(topic::POSTS_LIVE.name, WireSerde, Nullable(WireSerde));
+        .to(&lines, WireSerde, Nullable(WireSerde));
     emitted
         .flat_map("engagement-trending", |emitted, out| match emitted.value {
             Emitted::Trending(part) => out.emit(&TRENDING_KEY, part),

@@ -11,6 +11,7 @@ use schemas::{
 };
 
 use super::counters::DELETES_UNKNOWN;
+use crate::ingest::epochs::CdcEpochs;
 use crate::ingest::events::{self, REPEATS_MS_MAX};
 use crate::ingest::interaction_row::InteractionRow;
 use crate::ingest::row::RowVersion;
@@ -78,13 +79,13 @@ tables! {
 /// The rows of one table.
 pub(super) struct Ingest<R: Table> {
     rows: Store<R::Id, R::Kept>,
-    epoch: u32,
+    epochs: CdcEpochs,
     out: Vec<Routed>,
 }
 
 impl<R: Table> Ingest<R> {
-    pub(super) fn new(rows: Store<R::Id, R::Kept>, epoch: u32) -> Self {
-        Self { rows, epoch, out: Vec::new() }
+    pub(super) fn new(rows: Store<R::Id, R::Kept>, epochs: CdcEpochs) -> Self {
+        Self { rows, epochs, out: Vec::new() }
     }
 }
 
@@ -112,7 +113,7 @@ impl<R: Table + 'static> Processor for Ingest<R> {
         let rows = cx.store(self.rows)?;
         let mut stored = rows.get(&id)?.copied();
         self.out.clear();
-        let effect = R::change(&mut stored, &change, self.epoch, &mut self.out);
+        let effect = R::change(&mut stored, &change, self.epochs.at(record.at.0), &mut self.out);
         if let Some(stored) = stored.filter(|_| effect != Effect::Stale) {
             rows.put(&id, stored)?;
         }
@@ -123,13 +124,13 @@ impl<R: Table + 'static> Processor for Ingest<R> {
 
 /// Posts: passed on, for the post itself keeps its mark.
 pub(super) struct IngestPosts {
-    epoch: u32,
+    epochs: CdcEpochs,
     out: Vec<Routed>,
 }
 
 impl IngestPosts {
-    pub(super) fn new(epoch: u32) -> Self {
-        Self { epoch, out: Vec::new() }
+    pub(super) fn new(epochs: CdcEpochs) -> Self {
+        Self { epochs, out: Vec::new() }
     }
 }
 
@@ -146,7 +147,7 @@ impl Processor for IngestPosts {
                     return implausible(&poison, cx);
                 }
                 self.out.clear();
-                let effect = posts::change(&change, self.epoch, &mut self.out);
+                let effect = posts::change(&change, self.epochs.at(record.at.0), &mut self.out);
                 cx.count(DELETES_UNKNOWN, u64::from(effect == Effect::Unknown));
                 forward_all(&self.out, cx)
             }
@@ -158,12 +159,12 @@ impl Processor for IngestPosts {
 
 /// How users are seen. What is no row of theirs [`Ingest`] has dead-lettered.
 pub(super) struct IngestProfiles {
-    epoch: u32,
+    epochs: CdcEpochs,
 }
 
 impl IngestProfiles {
-    pub(super) fn new(epoch: u32) -> Self {
-        Self { epoch }
+    pub(super) fn new(epochs: CdcEpochs) -> Self {
+        Self { epochs }
     }
 }
 
@@ -183,7 +184,7 @@ impl Processor for IngestProfiles {
         if change.implausible(record.at.0).is_some() {
             return Ok(());
         }
-        match profiles::change(&change, self.epoch) {
+        match profiles::change(&change, self.epochs.at(record.at.0)) {
             Some((user, fact)) => cx.forward(&user, &fact),
             None => Ok(()),
         }

@@ -26,18 +26,20 @@ mod trending;
 mod views;
 mod weighting;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use millstream::{Broadcast, Builder, Internal, Nullable, Result, Store, Stream, Topology};
 use schemas::{
     Gone, NoRegistry, Payload, PostId, PostLine, SchemaById, ToPerson, ToPost, ToUser, TrendingKey,
-    TrendingPart, UserId, WeightsVersion, Words, topic,
+    TrendingPart, UserId, WeightsVersion, Words, application, topic,
 };
 
 use self::ingest::{Ingest, IngestEvents, IngestPosts, IngestProfiles};
 use crate::engagement::line::LinePolicy;
 use crate::engagement::post::Post;
 use crate::ingest::Routed;
+use crate::ingest::epochs::CdcEpochs;
 use crate::layout::{KeySerde, PayloadSerde, RowSerde, WireSerde};
 use crate::live::{GoneUsers, PostsByAuthor};
 use crate::ranking::{Policies, Policy, Weights};
@@ -54,7 +56,7 @@ pub struct FeedSettings {
     /// The application's name; it names the group, the changelogs and the dead letters.
     pub app: String,
     /// Raised by hand when the database is restored from a backup.
-    pub cdc_epoch: u32,
+    pub cdc_epochs: CdcEpochs,
     /// Raised by hand when the state of readers is rebuilt from topics.
     pub feeds_epoch: u32,
     /// Every number of selection and score, for as long as no version of weight sets was put.
@@ -83,7 +85,7 @@ impl Default for FeedSettings {
     fn default() -> Self {
         Self {
             app: "feed".into(),
-            cdc_epoch: 0,
+            cdc_epochs: CdcEpochs::default(),
             feeds_epoch: 0,
             weights: Weights::v1(),
             line_policy: LinePolicy::default(),
@@ -96,6 +98,13 @@ impl Default for FeedSettings {
             remembers_shown: false,
             keeps_ranked: true,
         }
+    }
+}
+
+impl FeedSettings {
+    /// What the application calls a topic.
+    fn topic(&self, of: &topic::Topic) -> Cow<'static, str> {
+        application::topic(&self.app, of)
     }
 }
 
@@ -155,22 +164,23 @@ struct Between {
 /// Builds the feed's topology.
 pub fn feed(settings: &FeedSettings) -> Result<Feed> {
     let builder = Builder::new(&settings.app);
+    let named = |of| settings.topic(of);
     let between = Between {
-        posts: builder.internal(topic::BY_POST.name, WireSerde, WireSerde),
-        users: builder.internal(topic::BY_USER.name, WireSerde, WireSerde),
-        people: builder.internal(topic::BY_PERSON.name, WireSerde, WireSerde),
-        trending: builder.internal(topic::TRENDING_PARTS.name, WireSerde, WireSerde),
+        posts: builder.internal(&named(&topic::BY_POST), WireSerde, WireSerde),
+        users: builder.internal(&named(&topic::BY_USER), WireSerde, WireSerde),
+        people: builder.internal(&named(&topic::BY_PERSON), WireSerde, WireSerde),
+        trending: builder.internal(&named(&topic::TRENDING_PARTS), WireSerde, WireSerde),
     };
     inputs(&builder, settings, &between);
-    let posts = builder.broadcast_indexed(topic::POSTS_LIVE.name, WireSerde, WireSerde);
-    let gone = builder.broadcast_indexed(topic::GONE.name, WireSerde, WireSerde);
-    let trending = builder.broadcast(topic::TRENDING.name, WireSerde, WireSerde);
+    let posts = builder.broadcast_indexed(&named(&topic::POSTS_LIVE), WireSerde, WireSerde);
+    let gone = builder.broadcast_indexed(&named(&topic::GONE), WireSerde, WireSerde);
+    let trending = builder.broadcast(&named(&topic::TRENDING), WireSerde, WireSerde);
     let stored_posts = engagement::attach(&builder, settings, (&between, gone));
-    trending::attach(&builder, &between);
+    trending::attach(&builder, settings, &between);
     let weights = builder.broadcast_indexed(topic::WEIGHTS.name, WireSerde, WireSerde);
     let words = settings
         .mutes_words
-        .then(|| builder.broadcast(topic::POST_WORDS.name, WireSerde, WireSerde));
+        .then(|| builder.broadcast(&named(&topic::POST_WORDS), WireSerde, WireSerde));
     let broadcasts = Broadcasts { posts, gone, trending, weights, words };
     let stores = reader::attach(&builder, settings, (&between, broadcasts));
     let people = settings.suggests.then(|| people::attach(&builder, &between));
@@ -181,15 +191,17 @@ pub fn feed(settings: &FeedSettings) -> Result<Feed> {
 type Raw = Stream<Option<Payload>, Option<Payload>>;
 
 fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
-    let epoch = settings.cdc_epoch;
+    let epochs = || settings.cdc_epochs.clone();
     let source = |of| raw(builder, settings, of);
     let users = builder.store("user-rows", KeySerde, RowSerde);
     let rows = source(topic::CDC_USERS);
+    let of = epochs();
     let routed = rows.process("ingest-users", &[users.into()], move || {
-        Ingest::<schemas::User>::new(users, epoch)
+        Ingest::<schemas::User>::new(users, of.clone())
     });
     if settings.suggests {
-        rows.process("ingest-profiles", &[], move || IngestProfiles::new(epoch))
+        let of = epochs();
+        rows.process("ingest-profiles", &[], move || IngestProfiles::new(of.clone()))
             .into_internal(&between.people);
     }
     route_to_users(&routed, "ingest-users", between);
@@ -200,35 +212,36 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
                 Ok(())
             }
         })
-        .to(topic::GONE.name, WireSerde, Nullable(WireSerde));
+        .to(&settings.topic(&topic::GONE), WireSerde, Nullable(WireSerde));
 
     let rows = source(topic::CDC_POSTS);
-    let routed = rows.process("ingest-posts", &[], move || IngestPosts::new(epoch));
+    let of = epochs();
+    let routed = rows.process("ingest-posts", &[], move || IngestPosts::new(of.clone()));
     if settings.mutes_words {
-        post_words::attach(builder, &rows, (epoch, settings.line_policy));
+        post_words::attach(builder, settings, &rows);
     }
     route(&routed, "ingest-posts", between);
 
-    let follows = builder.store("follow-rows", KeySerde, RowSerde);
+    let (follows, of) = (builder.store("follow-rows", KeySerde, RowSerde), epochs());
     let routed =
         source(topic::CDC_FOLLOWS).process("ingest-follows", &[follows.into()], move || {
-            Ingest::<schemas::Follow>::new(follows, epoch)
+            Ingest::<schemas::Follow>::new(follows, of.clone())
         });
     route_to_users(&routed, "ingest-follows", between);
     if settings.suggests {
         route_to_people(&routed, between);
     }
 
-    let comments = builder.store("comment-rows", KeySerde, RowSerde);
+    let (comments, of) = (builder.store("comment-rows", KeySerde, RowSerde), epochs());
     let routed =
         source(topic::CDC_COMMENTS).process("ingest-comments", &[comments.into()], move || {
-            Ingest::<schemas::Comment>::new(comments, epoch)
+            Ingest::<schemas::Comment>::new(comments, of.clone())
         });
     route(&routed, "ingest-comments", between);
 
-    let likes = builder.store("like-rows", KeySerde, RowSerde);
+    let (likes, of) = (builder.store("like-rows", KeySerde, RowSerde), epochs());
     let routed = source(topic::CDC_LIKES).process("ingest-likes", &[likes.into()], move || {
-        Ingest::<schemas::Like>::new(likes, epoch)
+        Ingest::<schemas::Like>::new(likes, of.clone())
     });
     route(&routed, "ingest-likes", between);
 
@@ -249,7 +262,7 @@ fn inputs(builder: &Builder, settings: &FeedSettings, between: &Between) {
                 Ok(())
             }
         })
-        .to(topic::FEEDBACK.name, WireSerde, WireSerde);
+        .to(&settings.topic(&topic::FEEDBACK), WireSerde, WireSerde);
 }
 
 /// Sends a follow to whoever is followed, as a person.
@@ -268,20 +281,20 @@ fn route_to_people(routed: &Stream<(), Routed>, between: &Between) {
 
 /// Who wants to see nothing of whom.
 fn silences(builder: &Builder, settings: &FeedSettings, between: &Between) {
-    let epoch = settings.cdc_epoch;
-    let mutes = builder.store("mute-rows", KeySerde, RowSerde);
+    let epochs = || settings.cdc_epochs.clone();
+    let (mutes, of) = (builder.store("mute-rows", KeySerde, RowSerde), epochs());
     let routed = raw(builder, settings, topic::CDC_MUTES).process(
         "ingest-mutes",
         &[mutes.into()],
-        move || Ingest::<schemas::Mute>::new(mutes, epoch),
+        move || Ingest::<schemas::Mute>::new(mutes, of.clone()),
     );
     route_to_users(&routed, "ingest-mutes", between);
 
-    let blocks = builder.store("block-rows", KeySerde, RowSerde);
+    let (blocks, of) = (builder.store("block-rows", KeySerde, RowSerde), epochs());
     let routed = raw(builder, settings, topic::CDC_BLOCKS).process(
         "ingest-blocks",
         &[blocks.into()],
-        move || Ingest::<schemas::Block>::new(blocks, epoch),
+        move || Ingest::<schemas::Block>::new(blocks, of.clone()),
     );
     route_to_users(&routed, "ingest-blocks", between);
 }

@@ -9,8 +9,8 @@ use millstream::{
 };
 use schemas::{Cdc, Payload, PostId, PostText, Words, topic};
 
-use super::Raw;
-use crate::engagement::line::LinePolicy;
+use super::{FeedSettings, Raw};
+use crate::ingest::epochs::CdcEpochs;
 use crate::ingest::row::{RowVersion, is_newer};
 use crate::layout::{KeySerde, RowSerde, WireSerde};
 
@@ -21,23 +21,24 @@ type Input = Option<Payload>;
 type WordsContext<'a> = Context<'a, PostId, Option<Words>>;
 
 /// Adds them to the sub-topology that reads `rows`.
-pub(super) fn attach(builder: &Builder, rows: &Raw, (epoch, policy): (u32, LinePolicy)) {
+pub(super) fn attach(builder: &Builder, settings: &FeedSettings, rows: &Raw) {
     let versions = builder.store("word-rows", KeySerde, RowSerde);
     let ends = builder.timers("word-rows-end", KeySerde);
+    let (epochs, policy) = (settings.cdc_epochs.clone(), settings.line_policy);
     let age_ms_max = policy.age_ms_max.saturating_add(SLACK_MS);
     rows.process("ingest-words", &[versions.into(), ends.into()], move || IngestWords {
         versions,
         ends,
-        epoch,
+        epochs: epochs.clone(),
         age_ms_max,
     })
-    .to(topic::POST_WORDS.name, WireSerde, Nullable(WireSerde));
+    .to(&settings.topic(&topic::POST_WORDS), WireSerde, Nullable(WireSerde));
 }
 
 struct IngestWords {
     versions: Store<PostId, RowVersion>,
     ends: Timers<PostId>,
-    epoch: u32,
+    epochs: CdcEpochs,
     age_ms_max: i64,
 }
 
@@ -58,7 +59,7 @@ impl Processor for IngestWords {
         if ends <= cx.wall_time().0 {
             return Ok(());
         }
-        let next = RowVersion { mark: change.mark(self.epoch), live: true };
+        let next = RowVersion { mark: change.mark(self.epochs.at(record.at.0)), live: true };
         let versions = cx.store(self.versions)?;
         let stored = versions.get(&post)?.copied();
         if !is_newer(next, stored) {

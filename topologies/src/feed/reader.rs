@@ -56,7 +56,7 @@ pub(super) fn attach(
         weights.into(),
     ];
     uses.extend(words.map(Use::from));
-    let settings = settings.clone();
+    let (settings, feeds) = (settings.clone(), settings.topic(&topic::FEEDS));
     ReaderInput::of(builder, between)
         .process("reader-ranks", &uses, move || ReaderProcessor {
             stores,
@@ -76,7 +76,7 @@ pub(super) fn attach(
             state: ReaderState::default(),
             publication: Publication::default(),
         })
-        .to_with_headers(topic::FEEDS.name, WireSerde, Body, headers);
+        .to_with_headers(&feeds, WireSerde, Body, headers);
     stores
 }
 

@@ -3,9 +3,11 @@
 //! It answers for any reader this process owns, active or not. Nothing is written: whoever asked tells
 //! the topology by a record of `reads`.
 
+use std::borrow::Cow;
+
 use millstream::store::ReadOnlyStore;
 use millstream::{Query, QueryError, Result};
-use schemas::{FeedBody, FeedVersion, PostId, TRENDING_KEY, Trending, UserId, topic};
+use schemas::{FeedBody, FeedVersion, PostId, TRENDING_KEY, Trending, UserId, application, topic};
 
 use super::{Broadcasts, Feed, FeedSettings, weighting};
 use crate::engagement::post::Post;
@@ -73,6 +75,11 @@ pub struct Publication {
 }
 
 impl Feed {
+    /// What its application calls a topic.
+    pub(super) fn named(&self, of: &topic::Topic) -> Cow<'static, str> {
+        application::topic(self.topology.app(), of)
+    }
+
     /// What trends, as this process has it; `None` if nobody said yet, or the broadcast is not there.
     pub fn trending(&self, query: &Query) -> Option<Trending> {
         query.view(self.trending)?.get(&TRENDING_KEY).cloned()
@@ -132,7 +139,7 @@ impl Feed {
 
     /// What is known of a post, if this instance owns it.
     pub fn post(&self, query: &Query, post: PostId) -> Result<Option<Post>, QueryError> {
-        let partition = query.partition(topic::BY_POST.name, &post.0)?;
+        let partition = query.partition(&self.named(&topic::BY_POST), &post.0)?;
         query.store(self.stored_posts, partition, |posts| Ok(posts.get(&post)?.copied()))
     }
 
@@ -144,7 +151,7 @@ impl Feed {
         (user, now_ms): (UserId, i64),
         rank: impl FnOnce(&ReaderState, &World<'_>) -> T,
     ) -> Result<Option<(Publication, T)>, QueryError> {
-        let partition = query.partition(topic::BY_USER.name, &user.0)?;
+        let partition = query.partition(&self.named(&topic::BY_USER), &user.0)?;
         let mut state = ReaderState::default();
         state.begin(user);
         let stores = &self.stores;

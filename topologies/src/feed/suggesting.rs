@@ -22,7 +22,7 @@ impl Feed {
         user: UserId,
         now_ms: i64,
     ) -> Result<Sketch, QueryError> {
-        let partition = query.partition(topic::BY_USER.name, &user.0)?;
+        let partition = query.partition(&self.named(&topic::BY_USER), &user.0)?;
         let (stores, mut state) = (&self.stores, ReaderState::default());
         state.begin(user);
         query
@@ -53,7 +53,7 @@ impl Feed {
 
     /// What is kept of a person, if this instance owns them; none if nothing is, or users are not suggested.
     pub fn person(&self, query: &Query, user: UserId) -> Result<Option<Person>, QueryError> {
-        let partition = query.partition(topic::BY_PERSON.name, &user.0)?;
+        let partition = query.partition(&self.named(&topic::BY_PERSON), &user.0)?;
         let Some(stores) = self.people else { return Ok(None) };
         query.store(stores.people, partition, |people| Ok(people.get(&user)?.cloned()))
     }
@@ -68,7 +68,7 @@ impl Feed {
         let followers = person.map_or(0, Person::followers);
         let mut of = Neighbours { followers, ..Neighbours::default() };
         let Some(people) = self.people else { return Ok(of) };
-        let partition = query.partition(topic::BY_USER.name, &user.0)?;
+        let partition = query.partition(&self.named(&topic::BY_USER), &user.0)?;
         query.store(self.stores.follows, partition, |store| {
             store.scan_prefix(&user.0, |Pair(_, followee), rows| {
                 let counts = rows.0 > 0;
@@ -77,7 +77,7 @@ impl Feed {
                 !of.follows_more
             })
         })?;
-        let partition = query.partition(topic::BY_PERSON.name, &user.0)?;
+        let partition = query.partition(&self.named(&topic::BY_PERSON), &user.0)?;
         query.store(people.followers, partition, |store| {
             first_followers(store, (user, max), &mut of.first_followers)
         })?;

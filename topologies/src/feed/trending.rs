@@ -10,7 +10,7 @@ use millstream::{
 };
 use schemas::{PostId, TRENDING_KEY, Trending, TrendingKey, TrendingPart, TrendingWindow, topic};
 
-use super::Between;
+use super::{Between, FeedSettings};
 use crate::layout::{KeySerde, RowSerde, WireSerde};
 use crate::trending::lists;
 
@@ -23,7 +23,7 @@ const REPEATED_MS: i64 = 20_000;
 pub type TrendingPosts = Broadcast<TrendingKey, Trending>;
 
 /// Reads `trending-parts`; writes the broadcast `trending`.
-pub(super) fn attach(builder: &Builder, between: &Between) {
+pub(super) fn attach(builder: &Builder, settings: &FeedSettings, between: &Between) {
     let parts = builder.store("trending-lists", KeySerde, RowSerde);
     let due = builder.timers("trending-due", KeySerde);
     builder
@@ -33,7 +33,7 @@ pub(super) fn attach(builder: &Builder, between: &Between) {
             due,
             published: None,
         })
-        .to(topic::TRENDING.name, WireSerde, WireSerde);
+        .to(&settings.topic(&topic::TRENDING), WireSerde, WireSerde);
 }
 
 struct Merge {

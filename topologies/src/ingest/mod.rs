@@ -6,6 +6,7 @@
 //! snapshots say nothing. Afterwards nobody needs the order between topics.
 
 pub mod comments;
+pub mod epochs;
 pub mod events;
 pub mod follows;
 pub mod interaction_row;

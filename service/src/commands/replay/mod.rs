@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::explain;
 use super::known_schemas::KnownSchemas;
-use crate::cli::Replay;
+use crate::cli::FeedReplay;
 use crate::config::Config;
 use crate::failed::Failed;
 use crate::read::{PostKnown, Why};
@@ -53,7 +53,7 @@ struct Replayed {
 }
 
 /// Makes the feed again, and tells it in words, or as JSON.
-pub fn run(broker: &dyn Broker, config: &Config, asked: &Replay) -> Result<String, Failed> {
+pub fn run(broker: &dyn Broker, config: &Config, asked: &FeedReplay) -> Result<String, Failed> {
     if asked.at > SystemClock.now().0 {
         return Err(Failed(Exit::Usage, format!("--at: {} is yet to come", iso_time(asked.at))));
     }
@@ -111,7 +111,7 @@ fn failed(fault: Fault) -> Failed {
 }
 
 impl Replayed {
-    fn of(past: &Past, history: &History<'_>, asked: &Replay) -> Result<Self, Fault> {
+    fn of(past: &Past, history: &History<'_>, asked: &FeedReplay) -> Result<Self, Fault> {
         let user = UserId(asked.user.into_bytes());
         let weights = past.weights(&user)?;
         let why = |post: PostId| -> Result<Why, Fault> {

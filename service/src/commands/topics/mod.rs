@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use millstream::broker::{Admin, Broker, Cleanup, Created, Failure, TopicSpec};
 use millstream::{Ended, Topic};
-use schemas::topic;
+use schemas::{application, topic};
 
 use crate::config::Config;
 use crate::{Failed, worker};
@@ -59,7 +59,9 @@ pub fn specs(app: &str, partitions: i32) -> Vec<TopicSpec> {
             }
         },
     };
-    let declared = topic::ALL.iter().map(|topic| spec(topic.name, topic.cleanup, topic.partitions));
+    let named = |topic| application::topic(app, topic);
+    let declared =
+        topic::ALL.iter().map(|topic| spec(&named(topic), topic.cleanup, topic.partitions));
     let own = topic::own(app);
     let own = own.iter().map(|topic| spec(&topic.name, topic.cleanup, topic.partitions));
     declared.chain(own).collect()

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use millstream::broker::{Broker, Code, Consumer, Failure, Isolation, Polled};
 use millstream::{Clock, Offset, RawRecord, SystemClock, Topic, TopicPartition, Topology};
+use schemas::application;
 use schemas::topic::{
     CDC_COMMENTS, CDC_FOLLOWS, CDC_LIKES, CDC_POSTS, CDC_USERS, EVENTS, FEEDBACK, FEEDS,
+    Topic as Declared,
 };
 
 use super::{GroupLag, KafkaVitals, PartitionLag};
 use crate::config::Config;
+use crate::replay::Register;
 
 /// How long records are waited for at a time, and in all.
 const POLL: Duration = Duration::from_millis(100);
@@ -18,16 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many rows of each partition of a changelog are looked at.
 const ROWS: i64 = 50;
 
-/// What ClickHouse's sink must read.
-const INTO_CLICKHOUSE: [&str; 7] = [
-    CDC_USERS.name,
-    CDC_POSTS.name,
-    CDC_FOLLOWS.name,
-    CDC_COMMENTS.name,
-    CDC_LIKES.name,
-    EVENTS.name,
-    FEEDS.name,
-];
+/// What ClickHouse's sink must read of the inputs.
+const INTO_CLICKHOUSE: [Declared; 6] =
+    [CDC_USERS, CDC_POSTS, CDC_FOLLOWS, CDC_COMMENTS, CDC_LIKES, EVENTS];
 
 /// See the module; `partitions` has those of every topic that is there.
 pub fn look(
@@ -39,13 +35,20 @@ pub fn look(
     let app = &config.app;
     let mut read: Vec<(String, Vec<Topic>)> = Vec::new();
     read.push((app.clone(), [topology.inputs(), topology.internals()].concat()));
-    let mut sink = |is_there: bool, name: &str, topics: &[&str]| {
-        let topics = topics.iter().map(|topic| Topic::from(*topic)).collect();
-        read.extend(is_there.then(|| (format!("{app}-{name}"), topics)));
+    let standing = Register::of(broker, app).read();
+    let epoch = standing.map_or(0, |standing| standing.epoch);
+    let mut sink = |is_there: bool, (name, epoch): (&str, u32), topics: &[Declared]| {
+        let topics = topics.iter().map(|of| Topic::from(&*application::topic(app, of))).collect();
+        let group = application::pushing_group(application::first(app), name, epoch);
+        read.extend(is_there.then_some((group, topics)));
     };
-    sink(config.redis.is_some(), "redis", &[FEEDS.name]);
-    sink(config.postgres.is_some(), "postgres", &[FEEDBACK.name]);
-    sink(config.clickhouse.is_some(), "clickhouse", &INTO_CLICKHOUSE);
+    sink(config.redis.is_some(), ("redis", epoch), &[FEEDS]);
+    sink(config.postgres.is_some(), ("postgres", 0), &[FEEDBACK]);
+    let (is_there, is_one) = (config.clickhouse.is_some(), epoch == 0);
+    let both = [&INTO_CLICKHOUSE[..], &[FEEDS]].concat();
+    sink(is_there && is_one, ("clickhouse", 0), &both);
+    sink(is_there && !is_one, ("clickhouse", 0), &INTO_CLICKHOUSE);
+    sink(is_there && !is_one, ("clickhouse", epoch), &[FEEDS]);
     let mut vitals = KafkaVitals::default();
     for (group, topics) in read {
         vitals.groups.push(group_lag(broker, group, &all_of(&topics, partitions))?);

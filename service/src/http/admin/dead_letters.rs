@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream::dead_letter::{Place, Reason};
+use millstream::dead_letter::{Letter, Place, Reason};
 use schemas::read_time;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::{Admin, object, waiting};
-use crate::dead_letters::{Aim, DeadLetters, Filter, Newest, Pace, Run, told};
+use crate::dead_letters::{Aim, DeadLetters, Filter, Newest, Pace, Plan, Run, told};
 use crate::failed::Failed;
 use crate::http::parameter::{Described, FLAG, Given, Number, OneOf, Parameter, Text};
 use crate::http::routes::Request;
@@ -96,7 +96,7 @@ pub struct Letters {
 /// A letter with its key, value and headers: each as text or in base64, and as the JSON that it is.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeadLetter)]
-pub struct Letter {
+pub struct WholeLetter {
     /// Where it lies.
     place: String,
     /// Everything else of it.
@@ -155,8 +155,10 @@ pub async fn list(admin: Arc<Admin>, request: Request<Admin>) -> Result<Response
     let (filter, all, limit) = (chosen(&given), given.get(&ALL), given.get(&LIMIT));
     let newest = waiting(move || {
         let mut newest = Newest::new(limit);
-        admin.letters().each((&filter, all), |letter, done| {
-            newest.add(letter, || told::facts(letter, done));
+        admin.letters(|letters| {
+            letters.each((&filter, all), |letter, done| {
+                newest.add(letter, || told::facts(letter, done));
+            })
         })?;
         Ok(newest)
     });
@@ -183,9 +185,11 @@ pub async fn show(admin: Arc<Admin>, request: Request<Admin>) -> Result<Response
     request.given()?;
     let place: Place = request.segment.parse().map_err(|_| Refusal::not_found())?;
     let found = waiting(move || {
-        let letters = admin.letters();
-        let done = letters.done()?;
-        letters.find(place, |letter| letter.map(|letter| told::whole(&letter, done.of(&letter))))
+        admin.letters(|letters| {
+            let done = letters.done()?;
+            let whole = |letter: Letter<'_>| told::whole(&letter, done.of(&letter));
+            letters.find(place, |letter| letter.map(whole))
+        })
     });
     match found.await? {
         Err(_) => Err(Refusal::not_found()),
@@ -220,9 +224,12 @@ async fn work(
     let (filter, pace) = asked.read().map_err(Refusal::invalid)?;
     let aim = aim(&asked);
     let worked = waiting(move || match asked.dry_run {
-        true => admin.letters().plan(&filter, aim).map(|plan| told::plan(&plan, None)),
+        true => {
+            admin.letters(|letters| letters.plan(&filter, aim).map(|plan| told::plan(&plan, None)))
+        }
         false => {
-            let (plan, done) = worked_off(&admin, &filter, (aim, pace))?;
+            let (plan, done) =
+                admin.letters(|letters| worked_off(letters, &filter, (aim, pace)))?;
             tracing::warn!(who, ?aim, ?filter, done, "dead letters were worked off");
             Ok(told::plan(&plan, Some(done)))
         }
@@ -235,12 +242,12 @@ async fn work(
 
 /// Works letters off for as long as there is time.
 fn worked_off(
-    admin: &Admin,
+    letters: DeadLetters<'_>,
     filter: &Filter,
     (aim, pace): (Aim, Pace),
-) -> Result<(crate::dead_letters::Plan, u64), Failed> {
+) -> Result<(Plan, u64), Failed> {
     let began = Instant::now();
-    let mut run = Run::open(admin.letters(), filter, aim, pace)?;
+    let mut run = Run::open(letters, filter, aim, pace)?;
     while began.elapsed() < WORKS && run.step()?.is_some() {}
     Ok((run.plan().clone(), run.progress().done))
 }
@@ -288,7 +295,8 @@ impl Work {
 }
 
 impl Admin {
-    fn letters(&self) -> DeadLetters<'_> {
-        DeadLetters { broker: &*self.broker, app: &self.app }
+    /// What is asked of the letters of the live application.
+    fn letters<T>(&self, ask: impl FnOnce(DeadLetters<'_>) -> T) -> T {
+        ask(DeadLetters { broker: &*self.broker, app: &self.live.app() })
     }
 }

@@ -71,7 +71,7 @@ pub async fn put(admin: Arc<Admin>, request: Request<Admin>) -> Result<Response,
     let who = request.caller.to_string();
     let body = object(&admin, request).await?;
     let wanted = wanted(&body, who).map_err(Refusal::invalid)?;
-    let put = move || Flagging { broker: &*admin.broker, app: &admin.app }.put(&wanted);
+    let put = move || Flagging { broker: &*admin.broker, app: admin.live.first() }.put(&wanted);
     match waiting(put).await? {
         Outcome::Changed(changes, set) => {
             let changes = changes.into_iter().map(Told::from).collect();
@@ -88,7 +88,7 @@ pub async fn put(admin: Arc<Admin>, request: Request<Admin>) -> Result<Response,
 /// Who changed what.
 pub async fn changes(admin: Arc<Admin>, request: Request<Admin>) -> Result<Response, Refusal> {
     let limit = request.given()?.get(&LIMIT);
-    let read = move || Flagging { broker: &*admin.broker, app: &admin.app }.changes();
+    let read = move || Flagging { broker: &*admin.broker, app: admin.live.first() }.changes();
     let changes = waiting(read).await?;
     let changes = changes.into_iter().rev().take(limit).map(Told::from).collect();
     Ok(json(StatusCode::OK, &Changes { changes }, request_id()))

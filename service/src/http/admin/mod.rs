@@ -29,6 +29,7 @@ use crate::failed::Failed;
 use crate::flags::FollowedFlags;
 use crate::identity::{Role, Verifier};
 use crate::metrics::Metrics;
+use crate::replay;
 use crate::secrets::Secrets;
 use routes::ROUTES;
 
@@ -40,8 +41,8 @@ pub struct Admin {
     pub secrets: Option<Secrets>,
     /// The cluster.
     pub broker: Arc<dyn Broker>,
-    /// The application.
-    pub app: String,
+    /// The application, and which of it is live.
+    pub live: replay::Live,
     /// The flags as this process knows them.
     pub flags: FollowedFlags,
     /// Counts requests.

@@ -65,7 +65,7 @@ pub static ROUTES: [Route<Admin>; 7] = [
         about: "All of one dead letter",
         parameters: &[],
         body: None,
-        answer: (200, Shape::of::<dead_letters::Letter>()),
+        answer: (200, Shape::of::<dead_letters::WholeLetter>()),
         media: JSON,
         handler: |admin, request| async move { dead_letters::show(admin, request).await }.boxed(),
     },

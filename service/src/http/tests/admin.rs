@@ -17,6 +17,7 @@ use crate::http::body::Bounds;
 use crate::http::feed_page::FeedPage;
 use crate::identity::{Role, Verifier};
 use crate::read::Source;
+use crate::replay;
 use crate::secrets::Secrets;
 use crate::token;
 
@@ -28,7 +29,7 @@ fn operators(world: &World) -> Arc<Admin> {
         verifier: Verifier::new(&world.auth.for_audience(AUDIENCE)).unwrap(),
         secrets: Secrets::of("sesame\nolder sesame").ok(),
         broker: Arc::new(world.broker.clone()),
-        app: "feedmill".to_owned(),
+        live: replay::Live::new("feedmill"),
         flags: FollowedFlags::default(),
         metrics: Arc::clone(&world.metrics),
         body: Bounds { bytes_max: 64 * 1024, wait: std::time::Duration::from_secs(30) }.into(),

@@ -1,0 +1,98 @@
+//! Which application is live, and how far the one beside it is.
+
+use std::fmt::Write;
+use std::thread;
+
+use millstream::broker::Broker;
+use schemas::{application, iso_time};
+use serde::Serialize;
+
+use super::rebuilt;
+use crate::config::Config;
+use crate::failed::Failed;
+use crate::replay::inputs::Cut;
+use crate::replay::look::{self, BETWEEN_LOOKS, Look};
+use crate::replay::progress::Progress;
+use crate::replay::{Checked, Register};
+
+#[derive(Serialize)]
+struct Status {
+    live: String,
+    epoch: u32,
+    beside: Option<Beside>,
+    removing: Option<String>,
+    cut: Vec<Cut>,
+}
+
+#[derive(Serialize)]
+struct Beside {
+    application: String,
+    /// Whether it is rebuilt, and was not live before.
+    is_rebuilt: bool,
+    members: usize,
+    progress: Progress,
+    left_s: Option<f64>,
+    checked: Option<Checked>,
+}
+
+/// Tells it, in words or as JSON.
+pub fn status(broker: &dyn Broker, config: &Config, is_json: bool) -> Result<String, Failed> {
+    let standing = Register::of(broker, &config.app).read()?;
+    let named = |number| application::numbered(application::first(&config.app), number);
+    let beside = standing.beside.map(|of| -> Result<_, Failed> {
+        let (members, progress) = seen(broker, &rebuilt(config, of.number))?;
+        Ok(Beside {
+            application: named(of.number),
+            is_rebuilt: standing.rebuilt().is_some(),
+            members,
+            left_s: progress.left_s(),
+            progress,
+            checked: of.checked,
+        })
+    });
+    let status = Status {
+        live: named(standing.live),
+        epoch: standing.epoch,
+        beside: beside.transpose()?,
+        removing: standing.removing.map(named),
+        cut: look::cut(broker, config)?,
+    };
+    if is_json {
+        let json = serde_json::to_string_pretty(&status).map_err(|e| e.to_string())?;
+        return Ok(format!("{json}\n"));
+    }
+    Ok(status.words())
+}
+
+fn seen(broker: &dyn Broker, config: &Config) -> Result<(usize, Progress), Failed> {
+    let members = broker.admin().and_then(|mut admin| admin.members(&config.app));
+    let members = members.map_err(|failure| Failed(failure.exit(), failure.to_string()))?;
+    let mut look = Look::open(broker, config)?;
+    look.again()?;
+    thread::sleep(BETWEEN_LOOKS);
+    Ok((members, look.again()?))
+}
+
+impl Status {
+    fn words(&self) -> String {
+        let Self { live, epoch, beside, removing, cut } = self;
+        let mut out = format!("{live} is live, under epoch {epoch}\n");
+        if let Some(Beside { application, is_rebuilt, members, progress, checked, .. }) = beside {
+            let what = if *is_rebuilt { "is rebuilt beside it" } else { "was live before" };
+            let _ = writeln!(out, "{application} {what}, by {members} instances: {progress}");
+            let _ = match checked {
+                None => writeln!(out, "  it was not compared yet"),
+                Some(Checked { at_ms, readers, differ }) => {
+                    writeln!(out, "  {differ} of {readers} feeds differed at {}", iso_time(*at_ms))
+                }
+            };
+        }
+        if let Some(removing) = removing {
+            let _ = writeln!(out, "{removing} is to be removed: `feedmill replay abort` goes on");
+        }
+        cut.iter().for_each(|cut| {
+            let _ = writeln!(out, "{cut}");
+        });
+        out
+    }
+}
