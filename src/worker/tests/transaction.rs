@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{LATER, NOW, World, echo, silence};
 use crate::broker::{Call, Code, Failure};
 use crate::fail_points::FailPoint;
-use crate::metrics::Counter;
+use crate::metrics::{Aborted, Counter};
 use crate::record::{Offset, Timestamp, TopicPartition};
 use crate::task::{Open, Reason};
 use crate::worker::Stop;
@@ -52,7 +52,7 @@ fn a_transaction_ends_before_a_third_of_what_the_coordinator_grants_it_has_passe
 fn an_abort_of_nothing_asks_the_broker_for_nothing() {
     let mut world = World::of(silence());
     let before = world.read(Counter::Rebuilds);
-    world.worker.abort().unwrap();
+    world.worker.abort(Aborted::Failed).unwrap();
     assert_eq!((world.read(Counter::Rebuilds), world.worker.tasks()), (before, 1));
 }
 
