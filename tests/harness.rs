@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,6 +43,28 @@ impl Client {
         self.0.set_read_timeout(Some(LONG)).unwrap();
         answer
     }
+}
+
+#[test]
+fn a_proxy_before_any_server_hands_bytes_on_and_keeps_answers_back_when_told_to() {
+    let server = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let proxy = Proxy::bind_plain().unwrap();
+    proxy.forward_to(&server.local_addr().unwrap().to_string()).unwrap();
+    let mut client = TcpStream::connect(proxy.address()).unwrap();
+    let (mut behind, _) = server.accept().unwrap();
+    let mut heard = [0; 10];
+    client.write_all(b"a question").unwrap();
+    behind.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"a question");
+
+    proxy.slow(LONG);
+    behind.write_all(b"an answer.").unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert!(client.read_exact(&mut heard).is_err());
+    proxy.heal();
+    client.set_read_timeout(Some(LONG)).unwrap();
+    client.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"an answer.");
 }
 
 /// One broker serves all of it: starting one takes seconds.
