@@ -46,13 +46,8 @@ struct Ports {
 impl World {
     /// Everything, with Debezium capturing the tables.
     pub fn start() -> Self {
-        Self::start_with(&[])
-    }
-
-    /// The same, with these settings beside those that every process gets.
-    pub fn start_with(settings: &[(&'static str, &'static str)]) -> Self {
         let stack = Stack::of(&[Part::Kafka, Part::Connect, Part::Postgres, Part::Redis]).start();
-        let world = Self::on(stack.unwrap(), settings);
+        let world = Self::on(stack.unwrap(), &[]);
         world.register_connector();
         world
     }
@@ -534,20 +529,19 @@ impl World {
         format!("http://127.0.0.1:{}/api/v1/feed", self.ports.public)
     }
 
-    /// All that the first worker and the API have told.
-    pub fn told(&self) -> String {
-        let read = |name| fs::read_to_string(self.dir.path().join(name)).unwrap();
-        ["worker.log", "serve.log"].map(read).concat()
+    /// All that the processes of this role have told.
+    pub fn told(&self, role: &str) -> String {
+        fs::read_to_string(self.dir.path().join(format!("{role}.log"))).unwrap_or_default()
     }
 
     /// The last lines of every process.
     pub fn logs(&self) -> String {
-        let tail = |name: &str| {
-            let text = fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
+        let tail = |role: &str| {
+            let text = self.told(role);
             let lines: Vec<_> = text.lines().rev().take(40).collect();
             lines.into_iter().rev().collect::<Vec<_>>().join("\n")
         };
-        format!("--- worker\n{}\n--- serve\n{}", tail("worker.log"), tail("serve.log"))
+        format!("--- worker\n{}\n--- serve\n{}", tail("worker"), tail("serve"))
     }
 }
 
