@@ -123,11 +123,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Run(asked) => serve(&config, Roles { worker: true, api: true }, page(asked)),
         Command::Worker => serve(&config, Roles { worker: true, api: false }, None),
         Command::Serve(asked) => serve(&config, Roles { worker: false, api: true }, page(asked)),
-        Command::Load(asked) => {
-            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            let live = commands::workers::of_live(&*broker, &config)?;
-            commands::load::run(&asked, &live, &*broker)
-        }
+        Command::Load(asked) => load(&asked, &config),
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
         Command::Health(asked) => {
             say(&runtime()?.block_on(commands::health::ask(&config, asked.ready))?)
@@ -148,11 +144,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
             say(&commands::truncate::run(&*broker, &config, &asked)?)
         }
-        Command::Dlq(asked) => {
-            let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
-            let live = commands::workers::of_live(&*broker, &config)?;
-            conclude(commands::dlq::run(&*broker, &live, &asked)?)
-        }
+        Command::Dlq(asked) => dead_letters(&asked, &config),
         Command::Replay(asked) => replay(&asked, &config),
         Command::Verify(asked) => {
             let broker = cluster(&config).map_err(|words| Failed(Exit::Usage, words))?;
@@ -205,6 +197,20 @@ fn read_config(cli: &Cli) -> Result<Config, String> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Config::read(file, environment, |config| Need::lacks(needs, config))
         .map_err(|faults| format!("the configuration is faulty\n{faults}"))
+}
+
+/// A generated world, loaded or verified.
+fn load(asked: &cli::Load, config: &Config) -> Result<(), Failed> {
+    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let live = commands::workers::of_live(&*broker, config)?;
+    commands::load::run(asked, &live, &*broker)
+}
+
+/// Dead letters of the live application.
+fn dead_letters(asked: &cli::Dlq, config: &Config) -> Result<(), Failed> {
+    let broker = cluster(config).map_err(|words| Failed(Exit::Usage, words))?;
+    let live = commands::workers::of_live(&*broker, config)?;
+    conclude(commands::dlq::run(&*broker, &live, asked)?)
 }
 
 /// Every server, asked how it is.
