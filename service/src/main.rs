@@ -124,10 +124,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Run(asked) => serve(config, following, (Roles::BOTH, page(asked))),
         Command::Worker => serve(config, following, (Roles::WORKER, None)),
         Command::Serve(asked) => serve(config, following, (Roles::API, page(asked))),
-        Command::Load(asked) => {
-            let (broker, live) = live(&config)?;
-            commands::load::run(&asked, &live, &*broker)
-        }
+        Command::Load(asked) => load(&asked, &config),
         Command::Lab(asked) => say(&commands::lab::run(&asked)?),
         Command::Health(asked) => {
             say(&runtime()?.block_on(commands::health::ask(&config, asked.ready))?)
@@ -142,10 +139,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Cdc(Cdc::Truncate(asked)) => {
             say(&commands::truncate::run(&*kafka(&config)?, &config, &asked)?)
         }
-        Command::Dlq(asked) => {
-            let (broker, live) = live(&config)?;
-            conclude(commands::dlq::run(&*broker, &live, &asked)?)
-        }
+        Command::Dlq(asked) => dead_letters(&asked, &config),
         Command::Replay(asked) => replay(&asked, &config, following),
         Command::Verify(asked) => {
             let broker = kafka(&config)?;
@@ -207,6 +201,18 @@ fn signed(config: &Config, asked: &cli::Token) -> Result<String, String> {
     }
     let token = token::sign(&auth, asked.user, &roles, asked.seconds)?;
     Ok(format!("{token}\n"))
+}
+
+/// A generated world, loaded or verified.
+fn load(asked: &cli::Load, config: &Config) -> Result<(), Failed> {
+    let (broker, live) = live(config)?;
+    commands::load::run(asked, &live, &*broker)
+}
+
+/// Dead letters of the live application.
+fn dead_letters(asked: &cli::Dlq, config: &Config) -> Result<(), Failed> {
+    let (broker, live) = live(config)?;
+    conclude(commands::dlq::run(&*broker, &live, asked)?)
 }
 
 /// Every server, asked how it is.
