@@ -42,6 +42,7 @@ mod read;
 mod server;
 mod stores;
 mod token;
+mod traces;
 mod verify;
 mod weights;
 mod worker;
@@ -329,6 +330,7 @@ fn serve(config: &Config, roles: Roles, page: Option<FeedPage>) -> Result<(), Fa
         token::ensure_keys(&config.auth)?;
     }
     raise_open_files();
+    traces::start(config.traces.as_ref())?;
     let has_page = page.is_some();
     let runtime = runtime()?;
     let served = runtime.block_on(async {
@@ -350,6 +352,7 @@ fn serve(config: &Config, roles: Roles, page: Option<FeedPage>) -> Result<(), Fa
     });
     // What still waits for a server is not waited for.
     runtime.shutdown_background();
+    traces::stop();
     served
 }
 

@@ -28,21 +28,26 @@ pub struct World {
     settings: Vec<(&'static str, &'static str)>,
     workers: RefCell<BTreeMap<usize, Process>>,
     api: Option<Process>,
-    ports: Ports,
+    pub(crate) ports: Ports,
 }
 
 /// Where the processes listen.
-struct Ports {
+pub(crate) struct Ports {
     public: u16,
-    internal: u16,
-    workers: [u16; WORKERS_MAX],
+    pub(crate) internal: u16,
+    pub(crate) workers: [u16; WORKERS_MAX],
 }
 
 impl World {
     /// Everything, with Debezium capturing the tables.
     pub fn start() -> Self {
+        Self::capturing(&[])
+    }
+
+    /// The same, with these settings beside those that every process gets.
+    pub fn capturing(settings: &[(&'static str, &'static str)]) -> Self {
         let stack = Stack::of(&[Part::Kafka, Part::Connect, Part::Postgres, Part::Redis]).start();
-        let world = Self::on(stack.unwrap(), &[]);
+        let world = Self::on(stack.unwrap(), settings);
         world.register_connector();
         world
     }
@@ -356,28 +361,6 @@ impl World {
         self.ready().1["components"][name]["up"].as_bool().unwrap_or(false)
     }
 
-    /// A counter of the API by its whole name with labels.
-    pub fn metric(&self, name: &str) -> f64 {
-        metric(self.ports.internal, name)
-    }
-
-    /// The same of the worker of this number; 0 if it does not run.
-    pub fn worker_metric(&self, number: usize, name: &str) -> f64 {
-        metric(self.ports.workers[number], name)
-    }
-
-    /// What the worker of number 0 and the API tell Prometheus.
-    pub fn metrics_texts(&self) -> [String; 2] {
-        [self.ports.workers[0], self.ports.internal].map(metrics)
-    }
-
-    /// The sum of all series of a counter of a worker whose lines begin like this.
-    pub fn worker_sum(&self, number: usize, name: &str) -> f64 {
-        let text = metrics(self.ports.workers[number]);
-        let lines = text.lines().filter(|line| line.starts_with(name));
-        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
-    }
-
     pub fn stop_server(&self, part: Part) {
         self.stack.stop(part).unwrap();
     }
@@ -521,11 +504,6 @@ impl World {
         lines
     }
 
-    /// Where the worker of number 0 and the API are asked how they are.
-    pub fn internal_addresses(&self) -> [String; 2] {
-        [self.ports.workers[0], self.ports.internal].map(|port| format!("127.0.0.1:{port}"))
-    }
-
     /// A folder for what else belongs to the test.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -552,18 +530,6 @@ fn ended(command: &mut Command) -> (Option<i32>, String, String) {
     let [told, complained] =
         [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned());
     (output.status.code(), told, complained)
-}
-
-fn metrics(port: u16) -> String {
-    let url = format!("http://127.0.0.1:{port}/metrics");
-    let output = Command::new("curl").args(["-sS", &url]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn metric(port: u16, name: &str) -> f64 {
-    let text = metrics(port);
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.map_or(0.0, |value| value.trim().parse().unwrap())
 }
 
 /// The checkout that the test runs in. Asked at run time: checkouts that share a target directory may share this program.

@@ -11,6 +11,7 @@ mod registry;
 mod slow_queries;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod values;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub use clickhouse::ClickHouse;
 pub use http::{Forwarded, HEAD_BYTES_HARD, HEADERS_HARD, Http, PerAddress, TlsFiles, Waits};
 pub use registry::Registry;
 pub use slow_queries::SlowQueries;
+pub use traces::Traces;
 use values::ConfigValues;
 
 /// The configuration file.
@@ -90,6 +92,8 @@ pub struct Config {
     pub breaker: Breaker,
     /// From when on a call to a server is told of.
     pub slow_queries: SlowQueries,
+    /// Where traces go; none if nobody takes them.
+    pub traces: Option<Traces>,
     shown: String,
 }
 
@@ -211,6 +215,7 @@ impl Config {
             state: state(&mut from),
             breaker: breaker(&mut from),
             slow_queries: SlowQueries::read(&mut from),
+            traces: Traces::read(&mut from),
             shown: String::new(),
         };
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
