@@ -1,9 +1,11 @@
 //! What an application may set. Every value has a default that suits production.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::memory::MemoryPlan;
+use crate::trace::Tracer;
 
 /// How an application runs. The application's name is the topology's.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct Config {
     pub worker_stall: Duration,
     /// How long partitions that are wanted back may take to commit.
     pub revoke_timeout: Duration,
+    /// Who is told of the steps of traced records; nobody, and no header is looked at.
+    pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl Default for Config {
@@ -76,6 +80,7 @@ impl Config {
             state_dir: "state".into(),
             worker_stall: Duration::from_secs(60),
             revoke_timeout: Duration::from_secs(5),
+            tracer: None,
         }
     }
 }

@@ -143,6 +143,7 @@ mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod topology;
+mod trace;
 mod worker;
 
 pub use app::{Ended, Environment, Streams};
@@ -170,4 +171,5 @@ pub use task::Lag;
 pub use topology::{
     Builder, Change, Internal, InvalidTopology, Stream, SubGraph, Subject, Topology, Use, Verdict,
 };
+pub use trace::{Step, TraceContext, Tracer};
 pub use worker::StartPlan;

@@ -15,7 +15,7 @@ pub struct OutRecord<'a> {
     /// Which partition of it: the caller has decided.
     pub partition: i32,
     /// Whether it goes to one of our own topics (changelog, repartition): its value carries time and headers
-    /// itself, so it can go by `rd_kafka_produce_batch`, and its offset is reported by commit.
+    /// itself, so it can go by `rd_kafka_produce_batch`, and its offset is reported by commit. One with headers goes by itself.
     pub logged: bool,
     /// Its time; ignored when `logged`.
     pub timestamp: Timestamp,
@@ -23,7 +23,7 @@ pub struct OutRecord<'a> {
     pub key: Option<&'a [u8]>,
     /// Its value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
-    /// Its headers; none when `logged`.
+    /// Its headers; mostly none when `logged`.
     pub headers: Headers<'a>,
 }
 
@@ -32,6 +32,7 @@ pub struct OutRecord<'a> {
 pub struct Outgoing {
     entries: Vec<Entry>,
     bytes: Vec<u8>,
+    has_headed_logs: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,7 @@ struct Entry {
 impl Outgoing {
     /// Appends a copy of `record`.
     pub fn push(&mut self, record: OutRecord<'_>) {
+        self.has_headed_logs |= record.logged && !record.headers.is_empty();
         let start = self.bytes.len();
         self.bytes.extend_from_slice(record.key.unwrap_or_default());
         self.bytes.extend_from_slice(record.value.unwrap_or_default());
@@ -75,6 +77,11 @@ impl Outgoing {
         self.entries.is_empty()
     }
 
+    /// Whether a logged record among them has headers.
+    pub fn has_headed_logs(&self) -> bool {
+        self.has_headed_logs
+    }
+
     /// Bytes of keys, values and headers.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
@@ -82,6 +89,7 @@ impl Outgoing {
 
     /// Empties it, keeping the memory that such contents need.
     pub fn clear(&mut self) {
+        self.has_headed_logs = false;
         clear_and_forget(&mut self.entries);
         clear_and_forget(&mut self.bytes);
     }

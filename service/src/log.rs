@@ -13,13 +13,14 @@ use millstream::broker::{
     Acknowledged, Broker, Call, Code, Failure, OutRecord, Outgoing, Producer, TopicIndex,
     partition_of,
 };
-use millstream::{Clock, Headers, Position, Topic, TopicPartition};
+use millstream::{Clock, Headers, Position, Topic, TopicPartition, TraceContext};
 use schemas::topic::{DISMISSALS, EVENTS, PREFERENCES, READS};
 use schemas::{Dismissal, Preferences, Read, UserId, Wire};
 use tokio::sync::oneshot;
 
 use crate::config::Live;
 use crate::metrics::Metrics;
+use crate::traces;
 
 const QUEUE_MAX: usize = 4096;
 const BATCH_MAX: usize = 256;
@@ -52,6 +53,18 @@ pub struct Entry {
 
 /// Whoever waits until something is appended.
 type Waiting = oneshot::Sender<Result<Position, Unappended>>;
+
+/// What is to be appended, and the request by which it came, if that is traced.
+struct Queued {
+    job: Job,
+    trace: Option<TraceContext>,
+}
+
+impl From<Job> for Queued {
+    fn from(job: Job) -> Self {
+        Self { job, trace: traces::at_hand() }
+    }
+}
 
 enum Job {
     Events(Vec<Entry>, Waiting),
@@ -109,7 +122,7 @@ fn partition_in(partitions: &Partitions, topic: TopicIndex, key: &[u8]) -> i32 {
 /// Takes records for the log; cheap to clone. The thread ends when the last one is dropped.
 #[derive(Clone)]
 pub struct Log {
-    queue: SyncSender<Job>,
+    queue: SyncSender<Queued>,
 }
 
 /// What the thread works with.
@@ -153,7 +166,7 @@ impl Log {
 
     async fn append(&self, job: impl FnOnce(Waiting) -> Job) -> Result<Position, Unappended> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(job(answer)).map_err(|refused| match refused {
+        self.queue.try_send(job(answer).into()).map_err(|refused| match refused {
             TrySendError::Full(_) => Unappended::Full,
             TrySendError::Disconnected(_) => Unappended::Refused("the log has ended".to_owned()),
         })?;
@@ -164,7 +177,7 @@ impl Log {
     /// Tells of a read; if too many wait, this one is not told.
     pub fn read(&self, user: UserId, read: Read) {
         let entry = Entry { user, value: read.to_bytes() };
-        let _ = self.queue.try_send(Job::Said(TO_READS, entry, None));
+        let _ = self.queue.try_send(Job::Said(TO_READS, entry, None).into());
     }
 }
 
@@ -174,7 +187,7 @@ struct Open {
 }
 
 impl Appending {
-    fn run(self, jobs: &Receiver<Job>) {
+    fn run(self, jobs: &Receiver<Queued>) {
         let mut open = None;
         let mut outgoing = Outgoing::default();
         loop {
@@ -189,12 +202,12 @@ impl Appending {
             if let Err(failure) = &appended {
                 tracing::warn!(%failure, jobs = batch.len(), "nothing appended");
                 // Not what is in `outgoing`: without an open producer nothing came so far.
-                let records = batch.iter().map(Job::records).sum::<usize>();
+                let records = batch.iter().map(|queued| queued.job.records()).sum::<usize>();
                 self.metrics.unappended.inc_by(records as u64);
                 open = None;
             }
             let answer = appended.map_err(|failure| Unappended::Refused(failure.to_string()));
-            for job in batch {
+            for Queued { job, .. } in batch {
                 let answer = answer.as_ref().map(|placed| placed.position(&job));
                 let answer = answer.map_err(Clone::clone);
                 let waiting = match job {
@@ -211,7 +224,7 @@ impl Appending {
     fn append(
         &self,
         open: &mut Option<Open>,
-        batch: &[Job],
+        batch: &[Queued],
         outgoing: &mut Outgoing,
     ) -> Result<Placed, Failure> {
         outgoing.clear();
@@ -219,16 +232,20 @@ impl Appending {
             Some(open) => open,
             None => open.insert(self.open()?),
         };
-        for job in batch {
-            self.push(job, open.partitions, outgoing);
+        for queued in batch {
+            self.push(queued, open.partitions, outgoing);
         }
         open.producer.send(outgoing)?;
         let acknowledged = open.producer.flush(self.wait.get())?;
         Ok(Placed { partitions: open.partitions, acknowledged })
     }
 
-    fn push(&self, job: &Job, partitions: Partitions, outgoing: &mut Outgoing) {
-        job.each(|topic, key, value| {
+    fn push(&self, of: &Queued, partitions: Partitions, outgoing: &mut Outgoing) {
+        let mut headers = Vec::new();
+        if let Some(trace) = of.trace {
+            trace.write(&mut headers);
+        }
+        of.job.each(|topic, key, value| {
             outgoing.push(OutRecord {
                 topic,
                 partition: partition_in(&partitions, topic, key),
@@ -237,7 +254,7 @@ impl Appending {
                 timestamp: self.clock.now(),
                 key: Some(key),
                 value: Some(value),
-                headers: Headers::default(),
+                headers: Headers::from_bytes(&headers),
             });
         });
     }

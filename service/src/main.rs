@@ -49,6 +49,7 @@ mod server;
 mod sole_writer;
 mod stores;
 mod token;
+mod traces;
 mod verify;
 mod weights;
 mod worker;
@@ -399,6 +400,7 @@ fn serve(
         token::ensure_keys(&config.auth)?;
     }
     raise_open_files();
+    traces::start(config.traces.as_ref())?;
     let has_page = page.is_some();
     let runtime = runtime()?;
     let served = runtime.block_on(async {
@@ -424,6 +426,7 @@ fn serve(
     });
     // What still waits for a server is not waited for.
     runtime.shutdown_background();
+    traces::stop();
     served
 }
 

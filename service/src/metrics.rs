@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus. Labels come from closed sets only: no user, no path, no words of an error.
 
+mod families;
 mod series;
 mod worker_report;
 
@@ -10,12 +11,13 @@ use millstream::Family;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder,
 };
 
 use crate::flags::{Flag, FollowedFlags};
 use crate::reload::ReloadMetrics;
+pub use families::Families;
 pub use worker_report::WorkerReport;
 
 /// Asks the worker of this process; nothing as long as none runs.
@@ -64,101 +66,80 @@ pub struct Metrics {
     pub reload: Arc<ReloadMetrics>,
 }
 
+const REQUEST_SECONDS: [f64; 13] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const FLAG_HELP: &str = "What a flag is: 1 or 0, or the part of readers in %.";
+const CAPTURE_HELP: &str = "How long ago the capture of changes told last that it is alive.";
+
 impl Metrics {
     /// All of them at zero.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let counters =
-            |name, help, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
         let registry = Registry::new();
-        let of = Self {
-            reload: Arc::new(ReloadMetrics::register(&registry)?),
-            registry,
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let of = Families(&registry);
+        let made = Self {
+            reload: Arc::new(ReloadMetrics::new(&of)?),
             worker: OnceLock::new(),
             set: OnceLock::new(),
-            requests: counters("feedmill_http_requests_total", "Requests.", &["route", "status"])?,
-            seconds: HistogramVec::new(
-                HistogramOpts::new("feedmill_http_request_seconds", "Seconds a request took.")
-                    .buckets(vec![
-                        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-                        10.0,
-                    ]),
+            requests: of.counters(
+                "feedmill_http_requests_total",
+                "Requests.",
+                &["route", "status"],
+            )?,
+            seconds: of.seconds(
+                ("feedmill_http_request_seconds", "Seconds a request took."),
+                &REQUEST_SECONDS,
                 &["route"],
             )?,
-            connections: IntGaugeVec::new(
-                Opts::new("feedmill_connections", "Connections that are open."),
+            connections: of.gauges(
+                "feedmill_connections",
+                "Connections that are open.",
                 &["listener"],
             )?,
-            cut_off: counters(
+            cut_off: of.counters(
                 "feedmill_connections_cut_off_total",
                 "Connections that were not taken, or cut off.",
                 &["listener", "reason"],
             )?,
-            refused: counters(
+            refused: of.counters(
                 "feedmill_requests_refused_total",
                 "Requests refused at the edge.",
                 &["listener", "reason"],
             )?,
-            reads: counters("feedmill_reads_total", "Reads answered.", &["algo", "source"])?,
-            tier_passed: counters(
+            reads: of.counters("feedmill_reads_total", "Reads answered.", &["algo", "source"])?,
+            tier_passed: of.counters(
                 "feedmill_tier_passed_total",
                 "Times a tier was passed by.",
                 &["tier", "reason"],
             )?,
-            events: IntCounter::new("feedmill_events_accepted_total", "Events accepted.")?,
-            streams: IntGauge::new("feedmill_streams", "Clients that follow a feed live.")?,
-            unappended: IntCounter::new(
+            events: of.counter("feedmill_events_accepted_total", "Events accepted.")?,
+            streams: of.gauge("feedmill_streams", "Clients that follow a feed live.")?,
+            unappended: of.counter(
                 "feedmill_records_unappended_total",
                 "Records that could not be appended to Kafka.",
             )?,
-            lag: Gauge::new(
+            lag: of.number(
                 "millstream_lag_seconds",
                 "How far the engine is behind the ends of what it reads.",
             )?,
-            lagging: IntGauge::new("millstream_lagging", "Whether the engine catches up.")?,
-            flags: IntGaugeVec::new(
-                Opts::new("feedmill_flag", "What a flag is: 1 or 0, or the part of readers in %."),
-                &["flag"],
-            )?,
-            up: IntGaugeVec::new(
-                Opts::new("feedmill_up", "Whether a component answers."),
-                &["component"],
-            )?,
-            breaker_open: IntGaugeVec::new(
-                Opts::new("feedmill_breaker_open", "Whether a tier of reads is left alone."),
+            lagging: of.gauge("millstream_lagging", "Whether the engine catches up.")?,
+            flags: of.gauges("feedmill_flag", FLAG_HELP, &["flag"])?,
+            up: of.gauges("feedmill_up", "Whether a component answers.", &["component"])?,
+            breaker_open: of.gauges(
+                "feedmill_breaker_open",
+                "Whether a tier of reads is left alone.",
                 &["tier"],
             )?,
-            capture_age: Gauge::new(
-                "feedmill_capture_age_seconds",
-                "How long ago the capture of changes told last that it is alive.",
-            )?,
-            slot_retained: IntGaugeVec::new(
-                Opts::new(
-                    "feedmill_replication_slot_retained_bytes",
-                    "How much of its log the database keeps for a logical replication slot.",
-                ),
+            capture_age: of.number("feedmill_capture_age_seconds", CAPTURE_HELP)?,
+            slot_retained: of.gauges(
+                "feedmill_replication_slot_retained_bytes",
+                "How much of its log the database keeps for a logical replication slot.",
                 &["slot"],
             )?,
+            registry,
         };
-        of.capture_age.set(f64::NAN);
-        of.registry.register(Box::new(of.requests.clone()))?;
-        of.registry.register(Box::new(of.seconds.clone()))?;
-        of.registry.register(Box::new(of.connections.clone()))?;
-        of.registry.register(Box::new(of.cut_off.clone()))?;
-        of.registry.register(Box::new(of.refused.clone()))?;
-        of.registry.register(Box::new(of.reads.clone()))?;
-        of.registry.register(Box::new(of.tier_passed.clone()))?;
-        of.registry.register(Box::new(of.events.clone()))?;
-        of.registry.register(Box::new(of.streams.clone()))?;
-        of.registry.register(Box::new(of.unappended.clone()))?;
-        of.registry.register(Box::new(of.lag.clone()))?;
-        of.registry.register(Box::new(of.lagging.clone()))?;
-        of.registry.register(Box::new(of.flags.clone()))?;
-        of.registry.register(Box::new(of.up.clone()))?;
-        of.registry.register(Box::new(of.breaker_open.clone()))?;
-        of.registry.register(Box::new(of.capture_age.clone()))?;
-        of.registry.register(Box::new(of.slot_retained.clone()))?;
-        of.registry.register(Box::new(ProcessCollector::for_self()))?;
-        Ok(of)
+        made.capture_age.set(f64::NAN);
+        Ok(made)
     }
 
     /// Tells what the worker of this process tells, too.

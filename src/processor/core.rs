@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::source::RecordQueues;
 use crate::dead_letter::{DeadLetter, Reason, Sent};
@@ -14,6 +15,7 @@ use crate::outgoing::{OutRecord, Outgoing, TopicIndex};
 use crate::partitioner::partition_of;
 use crate::record::{Headers, RawRecord, TaskId, Timestamp};
 use crate::store::{BroadcastSnapshot, KeyValue, Snapshot, StateStore, TimerQueue, View};
+use crate::trace::{Step, TraceContext, Tracer};
 
 /// A typed index into what the builder made: copy it into processors.
 pub struct Handle<T>(u16, PhantomData<fn() -> T>);
@@ -73,6 +75,10 @@ pub struct Core {
     pub(crate) dead_lettered: Sent,
     /// What processors counted.
     pub(crate) counted: Vec<(Family, u64)>,
+    /// Who is told of the steps of traced records.
+    pub(crate) tracer: Option<Arc<dyn Tracer>>,
+    /// The step that goes on, if what is in hand is traced.
+    pub(crate) trace: Option<TraceContext>,
     key: Vec<u8>,
     value: Vec<u8>,
 }
@@ -99,6 +105,8 @@ impl Core {
             lagging: true,
             dead_lettered: Sent::default(),
             counted: Vec::new(),
+            tracer: None,
+            trace: None,
             key: Vec::new(),
             value: Vec::new(),
         }
@@ -187,6 +195,32 @@ impl Core {
         Ok(())
     }
 
+    /// Whether a record is in hand, and not a timer or a change.
+    pub(crate) fn has_record(&self) -> bool {
+        self.in_hand
+    }
+
+    /// Begins the step of what comes into hand, if that is traced: what is sent from now on bears it.
+    pub(crate) fn begin_step(
+        &mut self,
+        parent: TraceContext,
+        cause: &str,
+    ) -> Option<Box<dyn Step>> {
+        let tracer = self.tracer.as_ref()?;
+        let TaskId { sub_topology, partition } = &self.task;
+        let of = [("partition", &*partition.to_string()), ("cause", cause)];
+        let step = tracer.begin(sub_topology, parent, &of);
+        self.trace = Some(step.context());
+        Some(step)
+    }
+
+    /// Ends it.
+    pub(crate) fn end_step(&mut self, step: Option<Box<dyn Step>>) {
+        if step.is_some() {
+            self.trace = None;
+        }
+    }
+
     /// Counts `n` more of these.
     pub(crate) fn count(&mut self, of: Family, n: u64) {
         match self.counted.iter_mut().find(|(other, _)| other.name == of.name) {
@@ -215,6 +249,8 @@ impl Core {
     }
 
     pub(crate) fn hold(&mut self, in_hand: bool) {
+        // A step that an error broke off is of what was in hand.
+        self.trace = None;
         self.in_hand = in_hand;
     }
 

@@ -194,7 +194,11 @@ impl<'a, K, V> Context<'a, K, V> {
 
     /// The timers behind `handle`.
     pub fn timers<A: 'static>(&mut self, handle: Timers<A>) -> Result<&mut TimerQueue<A>> {
-        self.core.slot(handle)
+        // A timer that a timer sets is of no trace: it would go on for ever.
+        let trace = self.core.trace.filter(|_| self.core.has_record());
+        let timers = self.core.slot(handle)?;
+        timers.in_trace(trace);
+        Ok(timers)
     }
 
     /// The broadcast behind `handle`, as it was when this batch began.

@@ -8,6 +8,7 @@ use super::wiring::{BroadcastListener, FireTimers, Made, NodeId, Wiring};
 use super::{BroadcastChange, Context, Core, Due, Edge, Next, Processor};
 use crate::error::{Fault, Result};
 use crate::record::{Rec, Timestamp};
+use crate::store::Popped;
 
 type KeyOf<P> = <P as Processor>::KeyOut;
 type ValueOf<P> = <P as Processor>::ValueOut;
@@ -50,12 +51,14 @@ impl<P: Processor> Next<P::KeyIn, P::ValueIn> for Entry<P> {
 impl<P: Processor> FireTimers for Node<P> {
     fn fire_next(&self, timers: u16, now: Timestamp, core: &mut Core) -> Result<bool> {
         let popped = core.lend(timers, |store, _| store.pop_due(now))?;
-        let Some((at, key)) = popped else {
+        let Some(Popped { at, key, trace }) = popped else {
             return Ok(false);
         };
+        let step = trace.and_then(|parent| core.begin_step(parent, "timer"));
         self.run(now, core, |processor, cx| {
             processor.on_timer(Due { timers, key: &*key, at }, cx)
         })?;
+        core.end_step(step);
         Ok(true)
     }
 }

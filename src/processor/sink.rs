@@ -11,7 +11,7 @@ use super::{Core, Next};
 use crate::error::Result;
 use crate::record::{Headers, Rec, Topic};
 use crate::serde::Serde;
-use crate::store::seal;
+use crate::store::{seal, seal_with};
 
 /// Appends the headers of a record, each with [`encode_header`](crate::encode_header).
 pub(crate) type WriteHeaders<K, V> = Arc<dyn Fn(Rec<'_, K, V>, &mut Vec<u8>) + Send + Sync>;
@@ -44,11 +44,20 @@ impl<K: 'static, V: 'static> Next<K, V> for Sink<K, V> {
         if let Some(write) = write {
             write(record, headers);
         }
+        let trace = core.trace;
+        if let Some(trace) = trace.filter(|_| !to.logged) {
+            trace.write(headers);
+        }
         core.send(to, (record.at, Headers::from_bytes(headers)), |key_out, value_out| {
             let nulls = Nulls { key: key.is_null(record.key), value: value.is_null(record.value) };
             key.encode(record.key, key_out);
             if to.logged && !nulls.value {
-                seal(value.version(), record.at, value_out);
+                match trace {
+                    None => seal(value.version(), record.at, value_out),
+                    Some(trace) => seal_with(value.version(), record.at, value_out, |out| {
+                        trace.write(out);
+                    }),
+                }
             }
             value.encode(record.value, value_out);
             nulls

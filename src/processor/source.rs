@@ -17,6 +17,7 @@ use crate::error::{Fault, Result};
 use crate::record::{RawRecord, Rec, Timestamp, TopicPartition};
 use crate::serde::Serde;
 use crate::store::Envelope;
+use crate::trace::TraceContext;
 
 /// How far ahead of the wall time a record's time may lie.
 const FUTURE_MAX: Duration = Duration::from_secs(3600);
@@ -231,10 +232,22 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
     }
 }
 
+impl<K, V> SourceNode<K, V> {
+    /// The place in a trace that a record bears.
+    fn trace_of(&self, record: RawRecord<'_>) -> Option<TraceContext> {
+        match self.form.logged {
+            true => TraceContext::of(Envelope::open(record.value?).ok()?.headers),
+            false => TraceContext::of(record.headers),
+        }
+    }
+}
+
 impl<K: 'static, V: 'static> Source for SourceNode<K, V> {
     fn process(&mut self, core: &mut Core) -> Result<Taken> {
         let now = core.wall_time();
-        let Some((_, record)) = core.queue.current() else { return Ok(Taken::Done) };
+        let Some((source, record)) = core.queue.current() else { return Ok(Taken::Done) };
+        let parent = core.tracer.is_some().then(|| self.trace_of(record)).flatten();
+        let traced = parent.map(|parent| (parent, source.topic.clone()));
         let at = match self.decode(record, now) {
             Ok(at) => at,
             Err(Undecoded(reason, Fault::Reject(why))) => {
@@ -245,7 +258,10 @@ impl<K: 'static, V: 'static> Source for SourceNode<K, V> {
         };
         core.advance_stream_time(at);
         let (Some(key), Some(value)) = (&self.key, &self.value) else { return Ok(Taken::Done) };
-        self.next.push(Rec { key, value, at }, core).map(|()| Taken::Done)
+        let step = traced.and_then(|(parent, topic)| core.begin_step(parent, &topic));
+        self.next.push(Rec { key, value, at }, core)?;
+        core.end_step(step);
+        Ok(Taken::Done)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The form of a value in a changelog, a repartition topic and a store:
 //! `[version u8][timestamp i64 LE][value]`.
 //!
-//! Bit 7 of the version says that headers follow the timestamp, as `[size u32 LE][headers]`. Nobody writes
-//! them; they are read over.
+//! Bit 7 of the version says that headers follow the timestamp, as `[size u32 LE][headers]`. Only a record of a topic of
+//! our own has any, and only if it is traced; whoever does not want them reads over them.
 
 use crate::error::{Fault, Result};
 use crate::record::{Headers, Timestamp};
@@ -56,6 +56,24 @@ pub fn seal(version: u8, at: Timestamp, out: &mut Vec<u8>) {
     out.extend_from_slice(&at.0.to_le_bytes());
 }
 
+/// The same with the headers that `write` appends.
+pub(crate) fn seal_with(
+    version: u8,
+    at: Timestamp,
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>),
+) {
+    out.push(version | HEADERS_FOLLOW);
+    out.extend_from_slice(&at.0.to_le_bytes());
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    write(out);
+    let size = (out.len() - start - 4) as u32;
+    if let Some(place) = out.get_mut(start..start + 4) {
+        place.copy_from_slice(&size.to_le_bytes());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +91,17 @@ mod tests {
             value: b"value",
         };
         assert_eq!((opened, bytes.len()), (expected, 1 + 8 + 5));
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_sealed_with_headers_opens_with_them() -> Result<()> {
+        let mut bytes = Vec::new();
+        seal_with(3, Timestamp(-7), &mut bytes, |out| out.extend_from_slice(b"hh"));
+        bytes.extend_from_slice(b"value");
+        let opened = Envelope::open(&bytes)?;
+        assert_eq!((opened.version, opened.at, opened.value), (3, Timestamp(-7), &b"value"[..]));
+        assert_eq!(opened.headers.bytes(), b"hh");
         Ok(())
     }
 

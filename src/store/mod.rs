@@ -41,11 +41,13 @@ pub use broadcast::{BroadcastSnapshot, BroadcastStore, Rejected, SharedView, Sna
 pub(crate) use cache_budget::{CacheBudget, Reservation};
 pub use checkpoint::Checkpoint;
 pub(crate) use column_form::{ColumnForm, RowForm, TimerForm};
+pub(crate) use envelope::seal_with;
 pub use envelope::{Envelope, seal};
 pub use key_value::KeyValue;
 pub use logged_key::LoggedKey;
 pub use read_only::ReadOnlyStore;
 pub use state_changes::{StateChange, StateChanges};
+pub(crate) use timers::Popped;
 pub use timers::TimerQueue;
 pub use view::{Index, View};
 
@@ -197,8 +199,8 @@ pub(crate) trait StateStore: Any {
         WaitsFor::default()
     }
 
-    /// Of timers: removes the earliest that is due, and answers its deadline and its key.
-    fn pop_due(&mut self, _now: Timestamp) -> Result<Option<(Timestamp, Box<dyn Any>)>> {
+    /// Of timers: removes the earliest that is due, and answers it.
+    fn pop_due(&mut self, _now: Timestamp) -> Result<Option<Popped>> {
         Ok(None)
     }
 

@@ -18,6 +18,7 @@ use super::{
 use crate::error::{Fault, Result};
 use crate::record::Timestamp;
 use crate::serde::{I64, Serde};
+use crate::trace::TraceContext;
 
 /// The versions of the form of a deadline: the time alone, and the time of what is owed.
 const SET: u8 = 1;
@@ -48,6 +49,20 @@ pub struct TimerQueue<K> {
     long_key_bytes: usize,
     reservation: Reservation,
     key: Vec<u8>,
+    /// The step that goes on, if it is of a trace.
+    trace: Option<TraceContext>,
+    /// The steps that set timers last, of those that were of a trace.
+    traces: HashMap<KeyBytes, TraceContext, FxBuildHasher>,
+}
+
+/// A timer that was due, and is not set any more.
+pub(crate) struct Popped {
+    /// Its deadline.
+    pub(crate) at: Timestamp,
+    /// Its key.
+    pub(crate) key: Box<dyn Any>,
+    /// The step that set it.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl<K> TimerQueue<K> {
@@ -74,6 +89,8 @@ impl<K: 'static> TimerQueue<K> {
             long_key_bytes: 0,
             reservation: Reservation::of(budget),
             key: Vec::new(),
+            trace: None,
+            traces: HashMap::default(),
         };
         let mut outcome = Ok(());
         reader.scan(column, &[], None, &mut |key, bytes| {
@@ -84,6 +101,11 @@ impl<K: 'static> TimerQueue<K> {
         outcome.map_err(damaged)?;
         queue.reserve();
         Ok(queue)
+    }
+
+    /// What is set from now on is set by this step.
+    pub(crate) fn in_trace(&mut self, trace: Option<TraceContext>) {
+        self.trace = trace;
     }
 
     /// Sets the deadline of `key`, in place of the one it had: a time at which the clock changes something.
@@ -179,6 +201,7 @@ impl<K: 'static> TimerQueue<K> {
 
     /// Moves the timer of `self.key`, remembering what was so before the transaction.
     fn shift(&mut self, to: Option<Deadline>) {
+        self.keep_trace(to.is_some());
         let before = self.held(&self.key);
         if before == to {
             return;
@@ -189,6 +212,16 @@ impl<K: 'static> TimerQueue<K> {
             self.moved.insert(key.clone(), before);
         }
         self.place(key, to);
+    }
+
+    /// Remembers which step set the timer of `self.key`, until it is set no more.
+    fn keep_trace(&mut self, is_set: bool) {
+        match (self.trace, is_set) {
+            (Some(trace), true) => drop(self.traces.insert(KeyBytes::new(&self.key), trace)),
+            (None, true) => {}
+            (_, false) if self.traces.is_empty() => {}
+            (_, false) => drop(self.traces.remove(self.key.as_slice())),
+        }
     }
 
     /// Makes `at` the deadline of `key`, in both orders.
@@ -259,6 +292,7 @@ impl<K: 'static> StateStore for TimerQueue<K> {
         for (key, before) in std::mem::take(&mut self.moved) {
             self.place(key, before);
         }
+        self.traces.clear();
         self.moved_bytes = 0;
         self.reserve();
     }
@@ -271,10 +305,12 @@ impl<K: 'static> StateStore for TimerQueue<K> {
         WaitsFor { next: self.next(), owed: self.owed.len() }
     }
 
-    fn pop_due(&mut self, now: Timestamp) -> Result<Option<(Timestamp, Box<dyn Any>)>> {
+    fn pop_due(&mut self, now: Timestamp) -> Result<Option<Popped>> {
         let mut slot = None;
+        let due = self.due.first().filter(|_| !self.traces.is_empty());
+        let trace = due.and_then(|(_, key)| self.traces.get(key.as_slice()).copied());
         let popped = TimerQueue::pop_due(self, now, &mut slot)?;
-        Ok(popped.zip(slot).map(|(at, key)| (at, Box::new(key) as Box<dyn Any>)))
+        Ok(popped.zip(slot).map(|(at, key)| Popped { at, key: Box::new(key), trace }))
     }
 
     fn as_any(&mut self) -> &mut dyn Any {

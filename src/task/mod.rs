@@ -47,6 +47,7 @@ use crate::store::{
     TaskStore, WaitsFor,
 };
 use crate::topology::{HandleKind, SubTopology, Topology};
+use crate::trace::Tracer;
 
 /// Changelog bytes after which the store is brought to disk, however young they are.
 const FLUSH_BYTES: usize = 16 << 20;
@@ -60,6 +61,8 @@ pub(crate) struct AppContext {
     pub broadcasts: BTreeMap<u16, Arc<dyn BroadcastStore>>,
     pub record_bytes_max: usize,
     pub sent_bytes_max: usize,
+    /// Who is told of the steps of traced records.
+    pub tracer: Option<Arc<dyn Tracer>>,
     pub record_caches: Arc<CacheBudget>,
     pub flush_interval: Duration,
 }
@@ -149,6 +152,7 @@ impl Task {
         let handles = built.plan.handles.len();
         let mut core = Core::new(id.clone(), handles, RecordQueues::of(sources), dead_letters);
         core.bytes_max = context.sent_bytes_max;
+        core.tracer = context.tracer.clone();
         let position = |(source, next): (TopicPartition, Offset)| Position {
             source,
             committed: next,

@@ -44,6 +44,7 @@ pub(crate) fn prepare(
         partitions,
         record_bytes_max: config.record_bytes_max,
         sent_bytes_max: config.sent_bytes_max,
+        tracer: config.tracer.clone(),
         record_caches: CacheBudget::new(config.record_cache_bytes_max),
         flush_interval: config.flush_interval,
     });

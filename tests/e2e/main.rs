@@ -41,6 +41,7 @@ mod stores;
 mod stream;
 mod suggestions;
 mod tiers;
+mod traces;
 mod trending;
 mod truncate;
 mod verify;

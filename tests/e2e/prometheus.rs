@@ -1,4 +1,4 @@
-//! Prometheus as it is deployed, on what a test runs.
+//! What processes tell Prometheus, and Prometheus as it is deployed, on what a test runs.
 
 use std::fs;
 use std::net::TcpListener;
@@ -68,4 +68,45 @@ impl Prometheus {
         let faulty = rules.filter(|rule| rule["health"] == "err");
         faulty.map(|rule| format!("{}: {}", rule["name"], rule["lastError"])).collect()
     }
+}
+
+impl World {
+    /// Where the worker of number 0 and the API are asked how they are.
+    pub fn internal_addresses(&self) -> [String; 2] {
+        [self.ports.workers[0], self.ports.internal].map(|port| format!("127.0.0.1:{port}"))
+    }
+
+    /// A counter of the API by its whole name with labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        metric(self.ports.internal, name)
+    }
+
+    /// The same of the worker of this number; 0 if it does not run.
+    pub fn worker_metric(&self, number: usize, name: &str) -> f64 {
+        metric(self.ports.workers[number], name)
+    }
+
+    /// What the worker of number 0 and the API tell Prometheus.
+    pub fn metrics_texts(&self) -> [String; 2] {
+        [self.ports.workers[0], self.ports.internal].map(metrics)
+    }
+
+    /// The sum of all series of a counter of a worker whose lines begin like this.
+    pub fn worker_sum(&self, number: usize, name: &str) -> f64 {
+        let text = metrics(self.ports.workers[number]);
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    }
+}
+
+fn metrics(port: u16) -> String {
+    let url = format!("http://127.0.0.1:{port}/metrics");
+    let output = Command::new("curl").args(["-sS", &url]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn metric(port: u16, name: &str) -> f64 {
+    let text = metrics(port);
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.map_or(0.0, |value| value.trim().parse().unwrap())
 }

@@ -66,7 +66,7 @@ fn sinking<'a>(
     (progress, stop): (&'a Progress, &'a AtomicBool),
 ) -> Sinking<'a> {
     let consumer = broker.group_consumer("feedmill-redis", None, &[name]).unwrap();
-    Sinking { consumer, sink: Sink::open(url).unwrap(), epoch: 0, progress, stop }
+    Sinking { consumer, sink: Sink::open(url).unwrap(), epoch: 0, progress, stop, tracer: None }
 }
 
 #[test]

@@ -22,6 +22,7 @@ const LEAVES: &[&str] = &[
     "memory",
     "metrics",
     "fail_points",
+    "trace",
     "identity",
 ];
 

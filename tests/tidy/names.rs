@@ -8,6 +8,8 @@ use crate::source::Source;
 
 const BANNED: &[&str] =
     &["util", "utils", "common", "helper", "helpers", "manager", "impl", "impls", "base", "misc"];
+/// What traits of others call their methods.
+const OF_OTHERS: &[&str] = &["get_db"];
 const DECLARES: &[&str] = &["fn", "struct", "enum", "trait", "mod", "type", "const", "static"];
 
 /// Words that name nothing, in files, modules and items (a test's name is prose); and `get_`, which says less than the noun after it.
@@ -25,6 +27,9 @@ pub(crate) fn banned(source: &Source) -> Vec<Finding> {
 }
 
 fn vague(name: &str) -> Option<String> {
+    if OF_OTHERS.contains(&name) {
+        return None;
+    }
     let words = scan::words(name);
     if words.len() > 1 && words.first().is_some_and(|word| word == "get") {
         return Some(format!("`{name}`: leave out `get_`"));

@@ -6,10 +6,11 @@
 //! A record that is no feed is counted and left behind: it would be no feed for ever.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use millstream::broker::{Batch, Failure, GroupConsumer, Polled};
-use millstream::{Clock, Histogram, RawRecord, SystemClock, Timestamp};
+use millstream::{Clock, Histogram, RawRecord, Step, SystemClock, Timestamp, TraceContext, Tracer};
 use schemas::{FEEDS_EPOCH, FeedVersion, Trending, UserId, VERSION, Wire, application, topic};
 use tokio::runtime::Handle;
 
@@ -55,16 +56,19 @@ pub struct Sinking<'a> {
     pub progress: &'a Progress,
     /// Set by somebody else: come to an end.
     pub stop: &'a AtomicBool,
+    /// Who is told that feeds of traces are written.
+    pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// Runs on the calling thread until `stop` is set. A failure of Kafka that no retry helps ends it.
 pub fn run(sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
-    let Sinking { mut consumer, sink: mut to, epoch, progress, stop } = sinking;
+    let Sinking { mut consumer, sink: mut to, epoch, progress, stop, tracer } = sinking;
     let sink = group::Sink { name: "redis", stop };
     sink.run(&mut *consumer, |polled| {
         let (work, foreign) = newest(polled, epoch);
         progress.foreign.fetch_add(foreign, Ordering::Relaxed);
         progress.in_hand.store(group::oldest(polled), Ordering::Relaxed);
+        let _writing = tracer.as_deref().map(|tracer| steps(polled, tracer));
         let done = sink.until_done((&progress.failed, &progress.fault), || {
             let done = runtime.block_on(work.done_by(&mut to));
             done.map_err(|fault| (fault.kind(), fault.to_string()))
@@ -76,6 +80,17 @@ pub fn run(sinking: Sinking<'_>, runtime: &Handle) -> Result<(), Failure> {
         progress.took.observe(SystemClock.now().since(Timestamp(group::oldest(polled))));
         true
     })
+}
+
+/// The steps of those records that are traced; they end with the attempts.
+fn steps(polled: &Polled, tracer: &dyn Tracer) -> Vec<Box<dyn Step>> {
+    let traced = |batch: &Batch| {
+        let topic = batch.source().topic.clone();
+        let places = batch.iter().filter_map(|record| TraceContext::of(record.headers));
+        let begun = places.map(|place| tracer.begin("redis write", place, &[("topic", &*topic)]));
+        begun.collect::<Vec<_>>()
+    };
+    polled.batches.iter().flat_map(traced).collect()
 }
 
 /// What a poll brought, as it goes to Redis.

@@ -94,6 +94,8 @@ pub const EFFECTS: &[(&str, Effect)] = &[
     ("suggestions.friends", AtOnce),
     ("suggestions.neighbours_max", AtOnce),
     ("suggestions.same_people", AtOnce),
+    ("traces.endpoint", Restart),
+    ("traces.sample_ratio", Restart),
     ("trending.points_per_person_max", Restart),
     ("trending.score", Restart),
     ("worker.cdc_epoch", Restart),

@@ -18,6 +18,7 @@ mod settings;
 mod slow_queries;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod values;
 mod words;
 
@@ -49,6 +50,7 @@ pub use reload::Reload;
 pub use settings::Change;
 use settings::Settings;
 pub use slow_queries::SlowQueries;
+pub use traces::Traces;
 use values::{ConfigValues, KnownSettings};
 
 /// The configuration file.
@@ -110,6 +112,8 @@ pub struct Config {
     pub log: Log,
     /// From when on a call to a server is told of.
     pub slow_queries: SlowQueries,
+    /// Where traces go; none if nobody takes them.
+    pub traces: Option<Traces>,
     settings: Settings,
     shown: String,
     known: KnownSettings,
@@ -241,6 +245,7 @@ impl Config {
             breaker: breaker(&mut from),
             log: Log::read(&mut from),
             slow_queries: SlowQueries::read(&mut from),
+            traces: Traces::read(&mut from),
             settings: Settings::default(),
             shown: String::new(),
             known: KnownSettings::new(),

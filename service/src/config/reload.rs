@@ -147,6 +147,14 @@ mod tests {
         ("worker.rebuild_stores", "true"),
         ("worker.state_dir", "other"),
         ("worker.threads", "200"),
+        ("admin.audience", "operators-too"),
+        ("admin.listen", "127.0.0.1:9902"),
+        ("admin.secret_file", "other"),
+        ("log.slow_query_ms.clickhouse", "1"),
+        ("log.slow_query_ms.postgres", "1"),
+        ("log.slow_query_ms.redis", "1"),
+        ("traces.endpoint", "http://127.0.0.1:4318"),
+        ("traces.sample_ratio", "0.5"),
     ];
 
     /// What is read where these settings stand over the base.

@@ -34,6 +34,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("state", "Reading state between instances."),
     ("breaker", "When a tier of reads is left alone because it fails."),
     ("log", "What is told of the process, on standard error."),
+    ("traces", "Spans of what happens to requests and records, for OpenTelemetry."),
 ];
 
 /// What each setting means.
@@ -254,4 +255,12 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("breaker.window_ms", "within this time open its breaker: it is not asked."),
     ("breaker.open_ms", "After this time one call tries again,"),
     ("breaker.back_ms", "and after this time without a failure the breaker is closed."),
+    (
+        "traces.endpoint",
+        "Where spans are sent, OTLP over HTTP, such as `http://collector:4318`; nowhere unless told.",
+    ),
+    (
+        "traces.sample_ratio",
+        "The part of requests that begin a trace, 0 to 1; one that comes with a trace is in it as its `traceparent` says.",
+    ),
 ];

@@ -61,6 +61,7 @@ use crate::limits::{Level, Rate, UserLimit};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::read::Reads;
+use crate::traces;
 use crate::weights::WeightSets;
 use cursor::Cursors;
 use feed_page::FeedPage;
@@ -122,12 +123,19 @@ pub fn public(
         .and(warp::header::headers_cloned())
         .and(warp::body::stream());
     let answered = asked.then(
-        |api: Arc<Api>, method: Method, path: FullPath, query: String, headers, parts| async move {
+        |api: Arc<Api>,
+         method: Method,
+         path: FullPath,
+         query: String,
+         headers: HeaderMap,
+         parts| async move {
             match routes::find(&ROUTES, (&method, path.as_str())) {
                 Match::Route(route, segment) => {
+                    let trace = traces::named(&headers);
                     let asked =
                         Arc::clone(&api).ask((route, segment.to_owned()), (query, headers, parts));
-                    finish(&api.metrics, route.name, asked).await
+                    let asked = finish(&api.metrics, route.name, asked);
+                    traces::request(route.name, trace, asked).await
                 }
                 Match::NotAllowed(named) => Refusal::not_allowed(named).into_response(),
                 Match::Nothing => {

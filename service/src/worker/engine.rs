@@ -20,6 +20,7 @@ use crate::needs;
 use crate::read::{
     Asked, Held, Items, People, PersonKnown, PostKnown, StateFault, StateFeeds, Why,
 };
+use crate::traces;
 
 /// The topology at work.
 pub struct Engine {
@@ -177,6 +178,7 @@ fn engine(config: &Config) -> EngineConfig {
         create_topics: config.kafka.create_topics,
         rebuild_stores: config.worker.rebuild_stores,
         state_dir: config.worker.state_dir.clone(),
+        tracer: traces::tracer(),
         ..EngineConfig::within(config.worker.memory, config.worker.threads)
     }
 }

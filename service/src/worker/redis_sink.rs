@@ -14,6 +14,7 @@ use schemas::topic::{FEEDS, TRENDING};
 use tokio::runtime::Handle;
 
 use super::sink::{Member, Sink, SinkThread, Standing, Sunk, seconds_since};
+use crate::traces;
 
 const WRITTEN: Family = Family::new("feedmill_redis_sink_written_total", "Feeds written.");
 const OLDER: Family = Family::new(
@@ -104,8 +105,8 @@ impl Sink for RedisSink {
     }
 
     fn run(&self, (consumer, sink): Self::Opened, stop: &AtomicBool) -> Result<(), String> {
-        let progress = &self.sunk.progress;
-        let sinking = Sinking { consumer, sink, epoch: self.epoch, progress, stop };
+        let (progress, tracer) = (&self.sunk.progress, traces::tracer());
+        let sinking = Sinking { consumer, sink, epoch: self.epoch, progress, stop, tracer };
         redis::run(sinking, &self.runtime).map_err(|failure| failure.to_string())
     }
 

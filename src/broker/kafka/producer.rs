@@ -156,9 +156,11 @@ impl Producer for KafkaProducer {
         self.client.serve(Duration::ZERO);
         let mut drafts: Vec<Vec<Draft<'_>>> = Vec::new();
         drafts.resize_with(self.topics.len(), Vec::new);
+        // A batch has no headers; and what goes by itself must not overtake what goes by a batch.
+        let by_batch = !records.has_headed_logs();
         for record in records.iter() {
             match drafts.get_mut(usize::from(record.topic.0)) {
-                Some(drafts) if record.logged => drafts.push(Draft::new(&record)),
+                Some(drafts) if record.logged && by_batch => drafts.push(Draft::new(&record)),
                 Some(_) => self.send_one(&record)?,
                 None => return Err(self.refused(unknown(&record))),
             }

@@ -32,22 +32,27 @@ pub struct World {
     settings: Vec<(&'static str, &'static str)>,
     workers: RefCell<BTreeMap<usize, Process>>,
     api: Option<Process>,
-    ports: Ports,
+    pub(crate) ports: Ports,
 }
 
 /// Where the processes listen.
-struct Ports {
+pub(crate) struct Ports {
     public: u16,
-    internal: u16,
-    workers: [u16; WORKERS_MAX],
+    pub(crate) internal: u16,
+    pub(crate) workers: [u16; WORKERS_MAX],
     replay: u16,
 }
 
 impl World {
     /// Everything, with Debezium capturing the tables.
     pub fn start() -> Self {
+        Self::capturing(&[])
+    }
+
+    /// The same, with these settings beside those that every process gets.
+    pub fn capturing(settings: &[(&'static str, &'static str)]) -> Self {
         let stack = Stack::of(&[Part::Kafka, Part::Connect, Part::Postgres, Part::Redis]).start();
-        let world = Self::on(stack.unwrap(), &[]);
+        let world = Self::on(stack.unwrap(), settings);
         world.register_connector();
         world
     }
@@ -403,28 +408,6 @@ impl World {
         self.ready().1["components"][name]["up"].as_bool().unwrap_or(false)
     }
 
-    /// A counter of the API by its whole name with labels.
-    pub fn metric(&self, name: &str) -> f64 {
-        metric(self.ports.internal, name)
-    }
-
-    /// The same of the worker of this number; 0 if it does not run.
-    pub fn worker_metric(&self, number: usize, name: &str) -> f64 {
-        metric(self.ports.workers[number], name)
-    }
-
-    /// What the worker of number 0 and the API tell Prometheus.
-    pub fn metrics_texts(&self) -> [String; 2] {
-        [self.ports.workers[0], self.ports.internal].map(metrics)
-    }
-
-    /// The sum of all series of a counter of a worker whose lines begin like this.
-    pub fn worker_sum(&self, number: usize, name: &str) -> f64 {
-        let text = metrics(self.ports.workers[number]);
-        let lines = text.lines().filter(|line| line.starts_with(name));
-        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
-    }
-
     pub fn stop_server(&self, part: Part) {
         self.stack.stop(part).unwrap();
     }
@@ -507,11 +490,6 @@ impl World {
             assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended");
         }
         lines
-    }
-
-    /// Where the worker of number 0 and the API are asked how they are.
-    pub fn internal_addresses(&self) -> [String; 2] {
-        [self.ports.workers[0], self.ports.internal].map(|port| format!("127.0.0.1:{port}"))
     }
 
     /// A folder for what else belongs to the test.

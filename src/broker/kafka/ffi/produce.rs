@@ -106,6 +106,8 @@ impl Client {
         record: &OutRecord<'_>,
     ) -> Result<(), Failure> {
         let headers = headers_of(record.headers);
+        // Only of a logged record the offset is reported.
+        let tagged = if record.logged { tag(record.topic) } else { 0 };
         let fields = [
             field(Field::RD_KAFKA_VTYPE_RKT, |u| u.rkt = topic.0.as_ptr()),
             field(Field::RD_KAFKA_VTYPE_PARTITION, |u| u.i32_ = record.partition),
@@ -113,6 +115,7 @@ impl Client {
             memory(Field::RD_KAFKA_VTYPE_KEY, record.key),
             memory(Field::RD_KAFKA_VTYPE_VALUE, record.value),
             field(Field::RD_KAFKA_VTYPE_TIMESTAMP, |u| u.i64_ = wire(record.timestamp)),
+            field(Field::RD_KAFKA_VTYPE_OPAQUE, |u| u.ptr = ptr::without_provenance_mut(tagged)),
             field(Field::RD_KAFKA_VTYPE_HEADERS, |u| {
                 u.headers = headers.map_or(ptr::null_mut(), NonNull::as_ptr);
             }),
