@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use tests::{Process, poll_until};
 
-use crate::curl::curl;
+use crate::curl::{curl, metric, metrics};
 use crate::world::{LONG, World, repository};
 
 /// It scrapes the worker of number 0 and the API of a world, every second, and evaluates the alerts.
@@ -97,16 +97,4 @@ impl World {
         let lines = text.lines().filter(|line| line.starts_with(name));
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
-}
-
-fn metrics(port: u16) -> String {
-    let url = format!("http://127.0.0.1:{port}/metrics");
-    let output = Command::new("curl").args(["-sS", &url]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn metric(port: u16, name: &str) -> f64 {
-    let text = metrics(port);
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.map_or(0.0, |value| value.trim().parse().unwrap())
 }

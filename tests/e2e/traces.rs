@@ -11,7 +11,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::json;
 
-use crate::world::{World, curl};
+use crate::curl::curl;
+use crate::world::World;
 use crate::{POST, READER, write_the_first_rows};
 
 /// Takes spans as collectors do, by OTLP over HTTP.

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::{Part, Process, Stack, poll_until};
 
-use crate::curl::{curl, metric, metrics};
+use crate::curl::curl;
 use crate::feed::Feed;
 
 /// How long anything may take on a slow machine.
