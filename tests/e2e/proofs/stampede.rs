@@ -34,7 +34,11 @@ fn of_any_number_of_misses_of_one_feed_at_once_one_asks_the_database() {
     let many = sized(1_000, 10_000);
     let world = World::with(&[
         ("HTTP__REQUESTS_MAX", "20000"),
+        // Whoever asks so much at once shares the machine with who answers: nobody is to be cut off for that.
         ("HTTP__REQUEST_WAIT_MS", "60000"),
+        ("HTTP__FIRST_BYTE_WAIT_MS", "60000"),
+        ("HTTP__HEAD_WAIT_MS", "60000"),
+        ("HTTP__WRITE_WAIT_MS", "60000"),
         ("POSTGRES__WAIT_MS", "60000"),
     ]);
     // Without a worker there is no state, and nothing comes to Redis.
