@@ -243,7 +243,7 @@ fn the_workers_of_the_former_application_move_to_the_one_that_is_kept_and_nothin
     let until = world.now_ms();
     load(&world, (SMALL, until), &[]);
     let readers = readers(&world, SMALL, until);
-    let replay = start(&world);
+    let mut replay = start(&world);
     is_found_equal(&world, &replay);
     let events = world.ask_clickhouse("SELECT count() FROM events");
     let (is_done, said) = world.run(&["replay", "switch"]);
@@ -261,7 +261,8 @@ fn the_workers_of_the_former_application_move_to_the_one_that_is_kept_and_nothin
     // While tasks move, as whenever a worker joins, what only state knows may wait for its new owner.
     assert_eq!(reading.stop().feeds, [""; 0]);
     // It alone ranks from here on, also after a restart.
-    drop(replay);
+    replay.terminate().unwrap();
+    assert!(replay.wait(LONG).unwrap().success(), "{}", replay.output().unwrap());
     world.stop_worker(0);
     world.start_worker(0);
     load(&world, (SMALL, until), &["--verify-only"]);
