@@ -112,9 +112,17 @@ fn told(log: &str) -> Option<(u64, u64)> {
     Some((words.next()?.parse().ok()?, words.nth(1)?.parse().ok()?))
 }
 
+/// Starts a rebuild, or goes on with it, with a state directory of its own.
+fn start(world: &World) -> Process {
+    let mut command = world.command(&["replay", "start", "--readers", "60"]);
+    command.env("FEEDMILL_WORKER__STATE_DIR", "state-replay");
+    command.env("FEEDMILL_HTTP__INTERNAL_LISTEN", "127.0.0.1:0");
+    Process::spawn(&mut command, world.dir.path().join("replay.log")).unwrap()
+}
+
 /// Kills a rebuild half-way, and begins it again.
 fn killed_half_way(world: &World) -> Process {
-    let mut first = world.start_replay();
+    let mut first = start(world);
     let half_way = || {
         let (done, all) = told(&first.output().unwrap())?;
         (done >= all / 4 && done < all).then_some(done)
@@ -123,7 +131,7 @@ fn killed_half_way(world: &World) -> Process {
     let done = found.unwrap_or_else(|late| panic!("{late}: {}", first.output().unwrap()));
     first.kill().unwrap();
     let before = first.output().unwrap().len();
-    let again = world.start_replay();
+    let again = start(world);
     let goes_on = || told(again.output().unwrap().get(before..)?).map(|(done, _)| done);
     let went_on = poll_until(LONG, goes_on).expect("it does not go on");
     assert!(went_on >= done, "it went on at {went_on}, after {done}");
@@ -209,7 +217,7 @@ fn a_rebuild_that_was_killed_goes_on_takes_over_gives_back_and_leaves_nothing_wh
     assert!(is_done, "{said}");
     assert!(replay.wait(LONG).unwrap().success(), "{}", replay.output().unwrap());
     assert_eq!(left(&world, &[REBUILT], REBUILT), (Vec::new(), 0));
-    let state = world.path("state-replay/replays");
+    let state = world.dir.path().join("state-replay/replays");
     assert_eq!(fs::read_dir(state).unwrap().count(), 0);
     assert_eq!(status(&world)["beside"], Value::Null);
     reading.go_on(20);
@@ -236,7 +244,7 @@ fn the_workers_of_the_former_application_move_to_the_one_that_is_kept_and_nothin
     let until = world.now_ms();
     load(&world, (SMALL, until), &[]);
     let readers = readers(&world, SMALL, until);
-    let replay = world.start_replay();
+    let mut replay = start(&world);
     is_found_equal(&world, &replay);
     let events = world.ask_clickhouse("SELECT count() FROM events");
     let (is_done, said) = world.run(&["replay", "switch"]);
@@ -250,11 +258,12 @@ fn the_workers_of_the_former_application_move_to_the_one_that_is_kept_and_nothin
     world
         .poll("the worker runs what is kept", || (left(&world, &[], REBUILT).1 == 2).then_some(()));
     reading.go_on(40);
-    assert!(!world.path("state-0/feedmill").exists());
+    assert!(!world.dir.path().join("state-0/feedmill").exists());
     // While tasks move, as whenever a worker joins, what only state knows may wait for its new owner.
     assert_eq!(reading.stop().feeds, [""; 0]);
     // It alone ranks from here on, also after a restart.
-    drop(replay);
+    replay.terminate().unwrap();
+    assert!(replay.wait(LONG).unwrap().success(), "{}", replay.output().unwrap());
     world.stop_worker(0);
     world.start_worker(0);
     load(&world, (SMALL, until), &["--verify-only"]);

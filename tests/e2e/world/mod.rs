@@ -28,7 +28,7 @@ const WORKERS_MAX: usize = 3;
 /// A company's servers, worker processes and an API process.
 pub struct World {
     stack: Stack,
-    dir: TempDir,
+    pub dir: TempDir,
     settings: Vec<(&'static str, &'static str)>,
     workers: RefCell<BTreeMap<usize, Process>>,
     api: Option<Process>,
@@ -38,9 +38,14 @@ pub struct World {
 /// Where the processes listen.
 pub(crate) struct Ports {
     public: u16,
+<<<<<<< HEAD:tests/e2e/world/mod.rs
     pub(crate) internal: u16,
     pub(crate) workers: [u16; WORKERS_MAX],
     replay: u16,
+=======
+    internal: u16,
+    workers: [u16; WORKERS_MAX],
+>>>>>>> replay:tests/e2e/world.rs
 }
 
 impl World {
@@ -171,18 +176,6 @@ impl World {
         let worker = Process::spawn(&mut command, self.dir.path().join("worker.log")).unwrap();
         wait_for(port, "/health", &worker);
         self.workers.borrow_mut().insert(number, worker);
-    }
-
-    /// Starts a rebuild, or goes on with it, with a state directory of its own.
-    pub fn start_replay(&self) -> Process {
-        let mut command = self.feedmill(self.ports.replay, "state-replay");
-        command.args(["replay", "start", "--readers", "60"]);
-        Process::spawn(&mut command, self.dir.path().join("replay.log")).unwrap()
-    }
-
-    /// A path in the directory that the processes run in.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
     }
 
     /// The connector as users get it, with this stack's addresses.
@@ -318,7 +311,7 @@ impl World {
         (output.status.success(), said)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = self.feedmill(self.ports.internal, "state");
         command.args(words);
         command
@@ -538,10 +531,10 @@ pub fn repository() -> PathBuf {
 }
 
 fn free_ports() -> Ports {
-    let listeners = [(); 3 + WORKERS_MAX].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [public, internal, replay, workers @ ..] =
+    let listeners = [(); 2 + WORKERS_MAX].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [public, internal, workers @ ..] =
         listeners.map(|listener| listener.local_addr().unwrap().port());
-    Ports { public, internal, workers, replay }
+    Ports { public, internal, workers }
 }
 
 fn psql(stack: &Stack, sql: &str) {
