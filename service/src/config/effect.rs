@@ -99,6 +99,7 @@ pub const EFFECTS: &[(&str, Effect)] = &[
     ("trending.points_per_person_max", Restart),
     ("trending.score", Restart),
     ("worker.cdc_epoch", Restart),
+    ("worker.cdc_restored_at", Restart),
     ("worker.feeds_epoch", Restart),
     ("worker.memory", Restart),
     ("worker.rebuild_stores", Restart),

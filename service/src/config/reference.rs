@@ -77,11 +77,11 @@ mod tests {
     fn what_a_setting_takes_is_told_as_its_faults_tell_it() {
         let page = Config::reference().unwrap();
         for line in [
-            "| `redis.wait_ms`<br>`FEEDMILL_REDIS__WAIT_MS` | a number from 1 to 86400000 | `50` | ",
-            "| `worker.memory`<br>`FEEDMILL_WORKER__MEMORY` | a size from 64.0 MiB to 1.0 TiB, such as 512MiB | `1.0 GiB` | ",
-            "| `worker.threads`<br>`FEEDMILL_WORKER__THREADS` | a number from 1 to 256 | `the machine's cores` | ",
-            "| `redis.url`<br>`FEEDMILL_REDIS__URL` | a secret text |  | ",
-            "| `http.forwarded`<br>`FEEDMILL_HTTP__FORWARDED` | none, forwarded or x-forwarded-for | `none` | ",
+            "| `redis.wait_ms`<br>`FEEDMILL_REDIS__WAIT_MS` | a number from 1 to 86400000 | `50` | restart | ",
+            "| `worker.memory`<br>`FEEDMILL_WORKER__MEMORY` | a size from 64.0 MiB to 1.0 TiB, such as 512MiB | `1.0 GiB` | restart | ",
+            "| `worker.threads`<br>`FEEDMILL_WORKER__THREADS` | a number from 1 to 256 | `the machine's cores` | restart | ",
+            "| `redis.url`<br>`FEEDMILL_REDIS__URL` | a secret text |  | restart | ",
+            "| `http.forwarded`<br>`FEEDMILL_HTTP__FORWARDED` | none, forwarded or x-forwarded-for | `none` | at once | ",
         ] {
             assert!(page.contains(line), "{line}\n{page}");
         }

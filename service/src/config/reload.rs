@@ -155,6 +155,7 @@ mod tests {
         ("log.slow_query_ms.redis", "1"),
         ("traces.endpoint", "http://127.0.0.1:4318"),
         ("traces.sample_ratio", "0.5"),
+        ("worker.cdc_restored_at", "2026-11-20T23:17:08Z"),
     ];
 
     /// What is read where these settings stand over the base.

@@ -257,7 +257,11 @@ impl ConfigValues {
         T: FromStr<Err: Display> + Display,
     {
         let text = self.text(name, &default.to_string());
-        self.takes(name, std::any::type_name::<T>());
+        // A type of ours reads a text, which its words say.
+        let takes = std::any::type_name::<T>();
+        if !takes.contains("::") {
+            self.takes(name, takes);
+        }
         match text.parse() {
             Ok(value) => value,
             Err(fault) => {

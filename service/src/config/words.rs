@@ -82,6 +82,10 @@ pub const SETTINGS: &[(&str, &str)] = &[
         "Raised by one when the database was restored from a backup: its log begins anew at a lower position, and rows would count as old.",
     ),
     (
+        "worker.cdc_restored_at",
+        "When the database was restored, such as `2026-11-20T23:17:08Z`, each time: by these a rebuild tells the records of before.",
+    ),
+    (
         "trending.score",
         "`interactions` counts all of a person's points on a post, `people` only up to `trending.points_per_person_max`.",
     ),

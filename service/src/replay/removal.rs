@@ -125,8 +125,8 @@ mod tests {
         let rebuilt: BTreeSet<_> =
             names(&with_rebuilt).difference(&names(&before)).cloned().collect();
         let of_all: Vec<&str> = ["-dead-letters", "-dead-letters-done", "-live", "-tasks"].to_vec();
-        let inputs =
-            topic::HISTORY.iter().chain([&topic::DISMISSALS]).map(|of| Topic::from(of.name));
+        let set = [&topic::DISMISSALS, &topic::FLAGS, &topic::FLAGS_AUDIT];
+        let inputs = topic::HISTORY.iter().chain(set).map(|of| Topic::from(of.name));
         let mut expected: BTreeSet<Topic> = inputs.chain(rebuilt).collect();
         expected.extend(of_all.iter().map(|kind| Topic::from(format!("feedmill{kind}"))));
         assert_eq!(left, expected);

@@ -38,14 +38,8 @@ pub struct World {
 /// Where the processes listen.
 pub(crate) struct Ports {
     public: u16,
-<<<<<<< HEAD:tests/e2e/world/mod.rs
     pub(crate) internal: u16,
     pub(crate) workers: [u16; WORKERS_MAX],
-    replay: u16,
-=======
-    internal: u16,
-    workers: [u16; WORKERS_MAX],
->>>>>>> replay:tests/e2e/world.rs
 }
 
 impl World {
