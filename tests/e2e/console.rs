@@ -22,7 +22,7 @@ fn an_operator_sees_what_both_workers_do_and_reads_their_state() {
     world.feed_when(READER, |feed| feed.has(POST));
     let console = format!("{}/console", world.worker_url(0));
     browser.open(&console);
-    browser.wait("the secret is asked for", "!document.querySelector('#door').hidden");
+    browser.wait("the secret is asked for", "document.querySelector('#door')?.hidden === false");
     browser.look("document.querySelector('#secret').value = 'between-ourselves'");
     browser.look("document.querySelector('#door-form button').click()");
 

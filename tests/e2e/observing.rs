@@ -13,8 +13,7 @@ use crate::world::{World, repository};
 use crate::{AUTHOR, LIKER, POST, READER, write_the_first_rows};
 
 /// What tells series of a family apart: places of the code, names of the topology, parts of the deployment.
-const LABELS: &str =
-    "algo component le listener node part reason route server slot source status tier topic";
+const LABELS: &str = "algo component flag le listener node part reason route server slot source status store tier topic";
 /// Another ranking beside the one that is served, so that both are compared.
 const SHADOW: &str =
     "[sets.old]\nid = 4\nfreshness = 0\ndecay_per_hour = 0\n[shadow]\nset = \"old\"\none_in = 1\n";
