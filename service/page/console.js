@@ -14,6 +14,7 @@ const ROWS = 100;
 const $ = (id) => document.getElementById(id);
 const number = (n) => (n == null ? "–" : n.toLocaleString("en-GB", { maximumFractionDigits: n < 10 ? 1 : 0 }));
 const rate = (n) => (n == null ? "–" : `${number(n)}/s`);
+const count = (n, what) => `${number(n)} ${what}${n === 1 ? "" : "s"}`;
 const clock = (ms) => new Date(ms).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
 function size(bytes) {
@@ -257,7 +258,7 @@ function draw() {
     if (isSub) {
       const sub = known.graph.find((one) => one.name === name);
       const bytes = sub.stores.reduce((sum, store) => sum + (sizes.get(store) ?? 0), 0);
-      const stores = `${sub.stores.length} stores, ${size(bytes)}`;
+      const stores = `${count(sub.stores.length, "store")}, ${size(bytes)}`;
       const title = s("title", {}, sub.stores.map((store) => `${store}: ${size(sizes.get(store))}`).join("\n"));
       return s("g", { class: "sub", "data-sub": name }, title, rect, text(name, 24, "name"), text(stores, 44, "soft"));
     }
@@ -315,7 +316,7 @@ function tasks() {
   }
   const heads = ["Instance", "Sub-topology", "Partitions", "Role", ["Records behind", "number"], ["Behind", "number"], "Left to restore"];
   table("tasks", heads, rows, "No worker shows its tasks here: open the console of one.");
-  $("tasks-words").textContent = `${known.instances.length} workers announced`;
+  $("tasks-words").textContent = count(known.instances.length, "worker") + " announced";
 }
 
 function restoring(left, most) {
@@ -335,11 +336,11 @@ function transactions(instance) {
   const entries = [
     ["Records", rate(told("millstream_records_total"))],
     ["Commits", rate(told("millstream_commits_total"))],
-    ["A commit takes, half of them", span(quantile(instance, "millstream_commit_seconds", 0.5))],
-    ["and 99 in 100", span(quantile(instance, "millstream_commit_seconds", 0.99))],
-    ["Open before, half of them", span(quantile(instance, "millstream_transaction_open_seconds", 0.5))],
-    ["Aborts so far", words.length ? words.join(", ") : now.length ? "none" : "–", words.length > 0],
-    ["Producers made anew", number(total(now, "millstream_producer_rebuilds_total"))],
+    ["Commit, median", span(quantile(instance, "millstream_commit_seconds", 0.5))],
+    ["Commit, 99th percentile", span(quantile(instance, "millstream_commit_seconds", 0.99))],
+    ["Open before it, median", span(quantile(instance, "millstream_transaction_open_seconds", 0.5))],
+    ["Aborts", words.length ? words.join(", ") : now.length ? "none" : "–", words.length > 0],
+    ["Producers rebuilt", number(total(now, "millstream_producer_rebuilds_total"))],
     ["Tasks stopped", number(stopped), stopped > 0],
   ];
   $("transactions").replaceChildren(
@@ -429,7 +430,7 @@ async function find() {
     })),
     "No row.",
   );
-  $("state-words").textContent = `${number(rows.length)} rows${found.next ? ", and more behind them" : ""}.`;
+  $("state-words").textContent = `${count(rows.length, "row")}${found.next ? ", and more behind them" : ""}.`;
 }
 
 // The rounds
@@ -492,7 +493,7 @@ async function rounds() {
         const told = await asked("console/topology.json");
         known.graph = told.sub_topologies;
         const stores = known.graph.reduce((sum, sub) => sum + sub.stores.length, 0);
-        $("topology-words").textContent = `${told.application}: ${known.graph.length} sub-topologies, ${stores} stores; dashed: broadcasts`;
+        $("topology-words").textContent = `${told.application}: ${number(known.graph.length)} sub-topologies, ${count(stores, "store")}; dashed: broadcasts`;
       });
     }
     const looked = await round(turn);
