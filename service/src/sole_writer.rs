@@ -1,4 +1,4 @@
-//! The only one at a time who writes what is set at run time: topics `weights`, `flags` and `flags-audit`.
+//! The only one at a time who writes what is set at run time: weight sets and flags, and which application is live.
 //!
 //! Whoever opens it fences whoever had it: of two who change something at once the first one's commit is refused, so that one
 //! is told of the other and nothing is replaced unseen. What was read after it was opened is all that there was.
@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use millstream::broker::{Broker, Code, Failure, OutRecord, Outgoing, Producer, TopicIndex};
 use millstream::{Exit, Headers, Timestamp, Topic};
-use schemas::topic::Topic as Declared;
 
 use crate::failed::Failed;
 
@@ -17,18 +16,17 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 /// See the module.
 pub struct SoleWriter {
     producer: Box<dyn Producer>,
-    names: Vec<&'static str>,
+    names: String,
     outgoing: Outgoing,
 }
 
 impl SoleWriter {
-    /// Fences whoever had it; writes to these topics, which have one partition each.
-    pub fn open(broker: &dyn Broker, app: &str, topics: &[Declared]) -> Result<Self, Failed> {
-        let names: Vec<_> = topics.iter().map(|topic| topic.name).collect();
+    /// Fences whoever had this identity; writes to these topics, which have one partition each.
+    pub fn open(broker: &dyn Broker, id: &str, topics: &[&str]) -> Result<Self, Failed> {
+        let names = topics.join(", ");
         let opened = || -> Result<_, Failure> {
-            let topics: Arc<[Topic]> = names.iter().map(|name| Topic::from(*name)).collect();
-            // One identity for all of it: a change of a flag may be one of weight sets too.
-            let mut producer = broker.producer(Some(&format!("{app}-weights")), topics)?;
+            let topics: Arc<[Topic]> = topics.iter().map(|name| Topic::from(*name)).collect();
+            let mut producer = broker.producer(Some(id), topics)?;
             producer.init(ACKNOWLEDGED_WITHIN)?;
             Ok(producer)
         };
@@ -69,6 +67,6 @@ impl SoleWriter {
     }
 }
 
-fn failed(names: &[&str], failure: &Failure) -> Failed {
-    Failed(failure.exit(), format!("{}: {failure}", names.join(", ")))
+fn failed(names: &str, failure: &Failure) -> Failed {
+    Failed(failure.exit(), format!("{names}: {failure}"))
 }

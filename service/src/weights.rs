@@ -30,6 +30,11 @@ impl Known for Policies {
     }
 }
 
+/// The identity of whoever puts weight sets or changes flags: a change of a flag may be one of weight sets too.
+pub fn writer_id(app: &str) -> String {
+    format!("{app}-weights")
+}
+
 /// A policy as the next version, put now. Whether experiments are paused is a flag's to say: it stays as it was.
 pub fn next(known: &Policies, policy: Policy, now: Timestamp) -> Policy {
     let Policy { version, paused, .. } = *known.current();

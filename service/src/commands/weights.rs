@@ -16,7 +16,7 @@ use topologies::ranking::{Policies, Policy, Weights, weights_file};
 use crate::failed::Failed;
 use crate::followed_topic::read;
 use crate::sole_writer::SoleWriter;
-use crate::weights::next;
+use crate::weights::{next, writer_id};
 
 /// Where versions are.
 #[derive(Clone, Copy)]
@@ -97,7 +97,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn open(of: Versions<'a>) -> Result<Self, Failed> {
-        let topic = SoleWriter::open(of.broker, of.app, &[WEIGHTS])?;
+        let topic = SoleWriter::open(of.broker, &writer_id(of.app), &[WEIGHTS.name])?;
         Ok(Self { of, topic, known: read(of.broker, of.app)? })
     }
 

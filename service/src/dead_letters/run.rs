@@ -103,7 +103,7 @@ impl Run {
         pace: Pace,
     ) -> Result<Self, Failed> {
         let done_topic = of.done_topic();
-        make(of, &done_topic).map_err(failed)?;
+        topics::make(of.broker, of.app, &done_topic)?;
         let sources = of.targets()?.partitions.into_keys();
         let topics: Arc<[Topic]> = std::iter::once(done_topic.clone()).chain(sources).collect();
         let producer = register(of, &topics).map_err(failed)?;
@@ -279,16 +279,6 @@ impl Run {
         self.fill();
         self.send().unwrap_or_default();
     }
-}
-
-/// Makes the topic of notes where an older release has made the others.
-fn make(of: DeadLetters<'_>, name: &Topic) -> Result<(), Failure> {
-    let mut admin = of.broker.admin()?;
-    if admin.partitions(std::slice::from_ref(name))? != [None] {
-        return Ok(());
-    }
-    let specs = topics::specs(of.app, 1).into_iter().filter(|spec| spec.name == *name);
-    admin.create(&specs.collect::<Vec<_>>()).map(drop)
 }
 
 fn register(of: DeadLetters<'_>, topics: &Arc<[Topic]>) -> Result<Box<dyn Producer>, Failure> {

@@ -10,7 +10,7 @@ use super::{Change, Flag, FlagValue, SetFlags, Wanted};
 use crate::failed::Failed;
 use crate::followed_topic::{Known, read};
 use crate::sole_writer::SoleWriter;
-use crate::weights::next;
+use crate::weights::{next, writer_id};
 
 /// Where flags are.
 #[derive(Clone, Copy)]
@@ -43,7 +43,8 @@ impl Flagging<'_> {
 
     /// Has the flags be what somebody wants, all or none; answers when Kafka has it.
     pub fn put(&self, wanted: &Wanted) -> Result<Outcome, Failed> {
-        let mut topics = SoleWriter::open(self.broker, self.app, &[FLAGS, FLAGS_AUDIT, WEIGHTS])?;
+        let names = [FLAGS.name, FLAGS_AUDIT.name, WEIGHTS.name];
+        let mut topics = SoleWriter::open(self.broker, &writer_id(self.app), &names)?;
         let (mut set, now) = (self.set()?, SystemClock.now());
         if wanted.seen.is_some_and(|seen| seen != set.version()) {
             return Ok(Outcome::Outdated(set));

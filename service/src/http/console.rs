@@ -16,7 +16,7 @@ use warp::http::HeaderMap;
 use warp::reply::Response;
 
 use super::internal::{Internal, bytes};
-use super::page_file::{PageFile, moved};
+use super::page_file::{BASE, PageFile, SIGN, moved};
 use super::{Refusal, json as json_answer, request_id};
 use crate::dead_letters::{DeadLetters, Filter, Groups, Newest, told};
 use crate::failed::Failed;
@@ -29,12 +29,13 @@ const LETTERS_MAX: usize = 50;
 const PEER_WAIT: Duration = Duration::from_secs(3);
 const METRICS: &str = "text/plain; version=0.0.4";
 
-static FILES: [PageFile; 4] = [
+static FILES: [PageFile; 5] = [
     PageFile {
         path: "",
         media: "text/html; charset=utf-8",
         text: include_str!("../../page/console.html"),
     },
+    PageFile { path: "base.css", ..BASE },
     PageFile {
         path: "console.css",
         media: "text/css; charset=utf-8",
@@ -45,11 +46,7 @@ static FILES: [PageFile; 4] = [
         media: "text/javascript; charset=utf-8",
         text: include_str!("../../page/console.js"),
     },
-    PageFile {
-        path: "feed.svg",
-        media: "image/svg+xml",
-        text: include_str!("../../page/feed.svg"),
-    },
+    PageFile { path: "feed.svg", ..SIGN },
 ];
 
 /// What the console needs beside what the internal routes have.

@@ -12,7 +12,7 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
 use super::cast::{Cast, is_asked_here};
-use super::page_file::{PageFile, moved};
+use super::page_file::{BASE, PageFile, SIGN, moved};
 use super::{Refusal, json as json_answer, request_id};
 
 /// Where it is.
@@ -20,12 +20,13 @@ pub const PATH: &str = "/page";
 const READERS: &str = "/page/readers.json";
 const NAMES: &str = "/page/names.json";
 
-static FILES: [PageFile; 4] = [
+static FILES: [PageFile; 5] = [
     PageFile {
         path: PATH,
         media: "text/html; charset=utf-8",
         text: include_str!("../../page/feed.html"),
     },
+    PageFile { path: "/page/base.css", ..BASE },
     PageFile {
         path: "/page/feed.css",
         media: "text/css; charset=utf-8",
@@ -36,11 +37,7 @@ static FILES: [PageFile; 4] = [
         media: "text/javascript; charset=utf-8",
         text: include_str!("../../page/feed.js"),
     },
-    PageFile {
-        path: "/page/feed.svg",
-        media: "image/svg+xml",
-        text: include_str!("../../page/feed.svg"),
-    },
+    PageFile { path: "/page/feed.svg", ..SIGN },
 ];
 
 /// The page, where it was asked for.

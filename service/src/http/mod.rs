@@ -115,14 +115,7 @@ pub fn public(
     api: &Arc<Api>,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     let bounds = api.body.clone();
-    let asked = warp::any()
-        .and(with(api))
-        .and(warp::method())
-        .and(warp::path::full())
-        .and(raw_query())
-        .and(warp::header::headers_cloned())
-        .and(warp::body::stream());
-    let answered = asked.then(
+    let answered = asked(api).then(
         |api: Arc<Api>,
          method: Method,
          path: FullPath,
@@ -258,6 +251,31 @@ fn none_of(
             false => Ok(Refusal::not_allowed(named).into_response()),
         }
     })
+}
+
+/// A request as it comes, with what answers it.
+fn asked<T: Send + Sync + 'static>(
+    of: &Arc<T>,
+) -> impl Filter<
+    Extract = (
+        Arc<T>,
+        Method,
+        FullPath,
+        String,
+        HeaderMap,
+        impl Stream<Item = Result<impl Buf + use<T>, warp::Error>> + Send + use<T>,
+    ),
+    Error = Rejection,
+> + Clone
++ Send
++ Sync
++ use<T> {
+    with(of)
+        .and(warp::method())
+        .and(warp::path::full())
+        .and(raw_query())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
 }
 
 fn with<T: Send + Sync + 'static>(

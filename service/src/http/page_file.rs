@@ -18,6 +18,20 @@ pub struct PageFile {
     pub text: &'static str,
 }
 
+/// What the pages have of their looks in common.
+pub const BASE: PageFile = PageFile {
+    path: "base.css",
+    media: "text/css; charset=utf-8",
+    text: include_str!("../../page/base.css"),
+};
+
+/// The sign that stands above each.
+pub const SIGN: PageFile = PageFile {
+    path: "feed.svg",
+    media: "image/svg+xml",
+    text: include_str!("../../page/feed.svg"),
+};
+
 /// What a browser may do with them: nothing is taken from elsewhere, nothing inline is run, nobody frames them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \

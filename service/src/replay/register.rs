@@ -4,24 +4,23 @@
 //! whose id is the same for whoever changes anything: of two who do at once, the one that began first is fenced, and has changed
 //! nothing. Where the topic or its record is missing, the first application is live.
 
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use millstream::broker::{Broker, Code, Failure, OutRecord, Outgoing, TopicIndex};
-use millstream::{Clock, Exit, Headers, SystemClock, Topic};
+use millstream::broker::Broker;
+use millstream::{Clock, Exit, SystemClock, Topic};
 use schemas::{application, topic};
 
 use super::standing::{Standing, Verb};
 use crate::commands::log_reader::LogReader;
 use crate::commands::topics;
 use crate::failed::Failed;
+use crate::sole_writer::SoleWriter;
 
 const KEY: &[u8] = b"standing";
 /// How long the election of a leader may take. A cluster that is away takes longer to say so.
 const LEADER_WAIT: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Clone, Copy)]
@@ -71,46 +70,19 @@ impl<'a> Register<'a> {
 
     /// Changes it, if it may be; answers what it is then.
     pub fn change(self, verb: Verb) -> Result<Standing, Failed> {
-        self.make().map_err(|failure| failed(&failure))?;
+        let name = topic::live(self.first);
+        topics::make(self.broker, self.first, &name)?;
         let id = format!("{}-live", self.first);
-        let opened = self.broker.producer(Some(&id), Arc::from([self.topic()]));
-        let mut producer = opened.map_err(|failure| failed(&failure))?;
         // Whoever began before cannot commit any more, and what they committed is read now.
-        producer.init(ANSWERED_WITHIN).map_err(|failure| failed(&failure))?;
+        let mut topic = SoleWriter::open(self.broker, &id, &[&name])?;
         let before = self.read()?;
         let after = before.after(verb).map_err(|words| Failed(Exit::Mismatch, words))?;
-        if after == before {
-            return Ok(after);
+        if after != before {
+            let value = serde_json::to_vec(&after).map_err(|e| e.to_string())?;
+            topic.push(0, (KEY, &value), SystemClock.now());
+            topic.commit()?;
         }
-        let value = serde_json::to_vec(&after).map_err(|e| e.to_string())?;
-        let mut out = Outgoing::default();
-        out.push(OutRecord {
-            topic: TopicIndex(0),
-            partition: 0,
-            logged: false,
-            timestamp: SystemClock.now(),
-            key: Some(KEY),
-            value: Some(&value),
-            headers: Headers::default(),
-        });
-        let written = producer.begin().and_then(|()| producer.send(&out));
-        written.and_then(|()| producer.commit()).map_err(|failure| {
-            match failure.code == Code::Fenced {
-                true => Failed(Exit::Mismatch, "somebody else changed it meanwhile".into()),
-                false => failed(&failure),
-            }
-        })?;
         Ok(after)
-    }
-
-    /// Makes the topic where an older release has made the others.
-    fn make(self) -> Result<(), Failure> {
-        let (mut admin, name) = (self.broker.admin()?, self.topic());
-        if admin.partitions(std::slice::from_ref(&name))? != [None] {
-            return Ok(());
-        }
-        let specs = topics::specs(self.first, 1).into_iter().filter(|spec| spec.name == name);
-        admin.create(&specs.collect::<Vec<_>>()).map(drop)
     }
 }
 
@@ -128,12 +100,10 @@ pub(super) fn next(log: &mut LogReader) -> Result<Option<Standing>, Failed> {
     Ok(last)
 }
 
-fn failed(failure: &Failure) -> Failed {
-    Failed(failure.exit(), failure.to_string())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use millstream::broker::embedded::Embedded;
 
     use super::*;

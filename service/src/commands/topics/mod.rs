@@ -46,6 +46,20 @@ pub fn create(admin: &mut dyn Admin, app: &str, partitions: i32) -> Result<Strin
     Ok(lines)
 }
 
+/// Makes one topic of the application's own where an older release has made the others.
+pub fn make(broker: &dyn Broker, app: &str, name: &str) -> Result<(), Failed> {
+    let name = Topic::from(name);
+    let made = || -> Result<(), Failure> {
+        let mut admin = broker.admin()?;
+        if admin.partitions(std::slice::from_ref(&name))? != [None] {
+            return Ok(());
+        }
+        let specs = specs(app, 1).into_iter().filter(|spec| spec.name == name);
+        admin.create(&specs.collect::<Vec<_>>()).map(drop)
+    };
+    made().map_err(|failure| Failed(failure.exit(), format!("{name}: {failure}")))
+}
+
 /// What the contract declares.
 pub fn specs(app: &str, partitions: i32) -> Vec<TopicSpec> {
     let spec = |name: &str, cleanup: topic::Cleanup, fixed: Option<i32>| TopicSpec {

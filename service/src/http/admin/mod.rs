@@ -23,7 +23,7 @@ use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::routes::{Match, Request, Route, Serves, find, header};
-use super::{Fault, Refusal, body, document, finish, raw_query, recover, with};
+use super::{Fault, Refusal, asked, body, document, finish, recover};
 use crate::config::Live;
 use crate::failed::Failed;
 use crate::flags::FollowedFlags;
@@ -78,14 +78,7 @@ pub fn admin(
     of: &Arc<Admin>,
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
     let bounds = of.body.clone();
-    let asked = warp::any()
-        .and(with(of))
-        .and(warp::method())
-        .and(warp::path::full())
-        .and(raw_query())
-        .and(warp::header::headers_cloned())
-        .and(warp::body::stream());
-    let answered = asked.then(
+    let answered = asked(of).then(
         |of: Arc<Admin>, method: Method, path: FullPath, query: String, headers, parts| async move {
             match find(&ROUTES, (&method, path.as_str())) {
                 Match::Route(route, segment) => {

@@ -16,7 +16,8 @@ use crate::http::cast::{Cast, Reader};
 use crate::http::feed_page::FeedPage;
 use crate::http::public;
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
+    ("/page/base.css", "text/css; charset=utf-8"),
     ("/page", "text/html; charset=utf-8"),
     ("/page/feed.css", "text/css; charset=utf-8"),
     ("/page/feed.js", "text/javascript; charset=utf-8"),
