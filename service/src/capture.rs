@@ -52,7 +52,7 @@ impl Heartbeats {
     pub fn follow(self, stop: Arc<AtomicBool>) -> std::io::Result<()> {
         let last = AtomicI64::new(i64::MIN);
         let follow = move || {
-            let once = || self.read_on(&last, &stop).map_err(|Failed(_, words)| words);
+            let once = || self.read_on(&last, &stop);
             let pauses = Backoff::new(AGAIN, AGAIN);
             again::until_done(&stop, "heartbeats of the capture are not followed", pauses, once);
         };

@@ -2,6 +2,8 @@
 //!
 //! A server that does not answer is [`Exit::Unavailable`]; what it refuses is none of the caller's business and the code 1.
 
+use std::fmt;
+
 use connectors::clickhouse::ClickHouseFault;
 use connectors::postgres::PostgresFault;
 use connectors::redis::RedisFault;
@@ -10,6 +12,12 @@ use millstream::{Ended, Exit};
 /// Why a command did not do what it was told.
 #[derive(Debug)]
 pub struct Failed(pub Exit, pub String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.1)
+    }
+}
 
 impl From<Ended> for Failed {
     fn from(ended: Ended) -> Self {

@@ -59,7 +59,7 @@ impl<K: Known> FollowedTopic<K> {
     ) -> std::io::Result<()> {
         let of = self.clone();
         let follow = move || {
-            let once = || of.read_on((&*broker, &app), &stop).map_err(|Failed(_, words)| words);
+            let once = || of.read_on((&*broker, &app), &stop);
             let pauses = Backoff::new(AGAIN, AGAIN);
             again::until_done(&stop, "what is set at run time is not followed", pauses, once);
         };

@@ -61,14 +61,24 @@ impl Probing {
     }
 
     /// Looks at Kafka until `stop`, on a thread of its own.
-    pub fn kafka(self, broker: Arc<dyn Broker>, stop: Arc<AtomicBool>) -> std::io::Result<()> {
+    pub fn kafka(
+        self,
+        (broker, tells): (Arc<dyn Broker>, bool),
+        stop: Arc<AtomicBool>,
+    ) -> std::io::Result<()> {
         let look = move || {
-            let mut admin = None;
+            let (mut admin, mut was_up) = (None, true);
             while !stop.load(Ordering::Relaxed) {
                 let found = ask(&*broker, &mut admin);
                 if found.is_err() {
                     admin = None;
                 }
+                match &found {
+                    Err(why) if tells && was_up => tracing::warn!(%why, "kafka is away"),
+                    Ok(_) if tells && !was_up => tracing::info!("kafka is back"),
+                    Ok(_) | Err(_) => {}
+                }
+                was_up = found.is_ok();
                 self.note(KAFKA, found.map_err(|failure| failure.to_string()), None);
                 thread::sleep(EVERY);
             }

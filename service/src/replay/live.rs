@@ -72,7 +72,7 @@ impl Live {
     pub fn follow(&self, broker: Arc<dyn Broker>, stop: Arc<AtomicBool>) -> std::io::Result<()> {
         let of = self.clone();
         let follow = move || {
-            let once = || of.read_on(&*broker, &stop).map_err(|Failed(_, words)| words);
+            let once = || of.read_on(&*broker, &stop);
             let pauses = Backoff::new(AGAIN, AGAIN);
             again::until_done(&stop, "which application is live is not followed", pauses, once);
         };

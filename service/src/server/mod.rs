@@ -197,7 +197,9 @@ impl Server {
         };
         let spawned = |e: std::io::Error| format!("spawn: {e}");
         let broker = Arc::clone(&parts.broker);
-        probing.clone().kafka(broker, Arc::clone(&self.stopping)).map_err(spawned)?;
+        // Of a worker the supervisor tells that it is away.
+        let told = (broker, !roles.worker);
+        probing.clone().kafka(told, Arc::clone(&self.stopping)).map_err(spawned)?;
         let followed = parts.live.follow(Arc::clone(&parts.broker), Arc::clone(&self.stopping));
         followed
             .and_then(|()| parts.instances.follow(Arc::clone(&self.stopping)))
