@@ -23,6 +23,7 @@ pub struct Look {
     backlog: Backlog,
     before: Option<Before>,
     caught_up: CaughtUp,
+    is_known: bool,
 }
 
 /// What a look saw.
@@ -41,7 +42,7 @@ impl Look {
         let [inputs, backlog] =
             [inputs, all].map(|topics| Backlog::in_topics(broker, &config.app, &topics));
         let (inputs, backlog) = (inputs?, backlog?);
-        Ok(Self { inputs, backlog, before: None, caught_up: CaughtUp::default() })
+        Ok(Self { inputs, backlog, before: None, caught_up: CaughtUp::default(), is_known: false })
     }
 
     /// How far it is; the first look does not know how fast.
@@ -56,11 +57,17 @@ impl Look {
         }
         let last = self.before.as_ref().map_or(0, |before| before.done);
         let left = self.inputs.before(&inputs)?;
+        self.is_known |= left.is_some();
         let done = left.map_or(last, |left| all.saturating_sub(left));
         let since = self.before.as_ref().map(|before| (before.done, before.when.elapsed()));
         let since = since.unwrap_or((done, Duration::ZERO));
         self.before = Some(Before { bounds, done, when });
         Ok(Progress::between(since, (done, all)))
+    }
+
+    /// Whether its group has said where it is: one that was killed and goes on is not at the beginning.
+    pub fn is_known(&self) -> bool {
+        self.is_known
     }
 
     /// Whether nothing was left at the last looks.

@@ -87,7 +87,7 @@ impl Watch {
         let (began, mut told) = (Instant::now(), None::<Instant>);
         while self.is_rebuilt() && !look.has_caught_up() {
             let progress = look.again()?;
-            if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            if look.is_known() && told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                 told = Some(Instant::now());
                 tell(&progress.to_string());
             }
