@@ -14,7 +14,7 @@ use crate::read::{RemoteState, Workers};
 use crate::replay::{Register, shown};
 
 /// The configuration of the live application. Where that is not the one that is configured, its workers are those that announced
-/// themselves last.
+/// themselves last, or else those that are named.
 pub fn of_live(broker: &dyn Broker, config: &Config) -> Result<Config, Failed> {
     let standing = Register::of(broker, &config.app).read()?;
     let app = standing.live_app(application::first(&config.app));
@@ -24,7 +24,11 @@ pub fn of_live(broker: &dyn Broker, config: &Config) -> Result<Config, Failed> {
     let mut live = config.of_app(app);
     let directory = shown::announced(broker, &live)?;
     let announced = directory.instances(SystemClock.now()).into_iter();
-    live.state.workers = announced.map(|(_, said)| said.url).collect();
+    let announced: Vec<_> = announced.map(|(_, said)| said.url).collect();
+    // Who was started a moment ago has not announced itself yet.
+    if !announced.is_empty() {
+        live.state.workers = announced;
+    }
     Ok(live)
 }
 
