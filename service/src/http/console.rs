@@ -16,7 +16,7 @@ use warp::http::HeaderMap;
 use warp::reply::Response;
 
 use super::internal::{Internal, bytes};
-use super::page_file::{BASE, PageFile, SIGN, moved};
+use super::page_file::{LOOKS, PageFile, SIGN, moved};
 use super::{Refusal, json as json_answer, request_id};
 use crate::dead_letters::{DeadLetters, Filter, Groups, Newest, told};
 use crate::failed::Failed;
@@ -35,7 +35,7 @@ static FILES: [PageFile; 5] = [
         media: "text/html; charset=utf-8",
         text: include_str!("../../page/console.html"),
     },
-    PageFile { path: "base.css", ..BASE },
+    PageFile { path: "looks.css", ..LOOKS },
     PageFile {
         path: "console.css",
         media: "text/css; charset=utf-8",

@@ -12,7 +12,7 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
 use super::cast::{Cast, is_asked_here};
-use super::page_file::{BASE, PageFile, SIGN, moved};
+use super::page_file::{LOOKS, PageFile, SIGN, moved};
 use super::{Refusal, json as json_answer, request_id};
 
 /// Where it is.
@@ -26,7 +26,7 @@ static FILES: [PageFile; 5] = [
         media: "text/html; charset=utf-8",
         text: include_str!("../../page/feed.html"),
     },
-    PageFile { path: "/page/base.css", ..BASE },
+    PageFile { path: "/page/looks.css", ..LOOKS },
     PageFile {
         path: "/page/feed.css",
         media: "text/css; charset=utf-8",

@@ -19,10 +19,10 @@ pub struct PageFile {
 }
 
 /// What the pages have of their looks in common.
-pub const BASE: PageFile = PageFile {
-    path: "base.css",
+pub const LOOKS: PageFile = PageFile {
+    path: "looks.css",
     media: "text/css; charset=utf-8",
-    text: include_str!("../../page/base.css"),
+    text: include_str!("../../page/looks.css"),
 };
 
 /// The sign that stands above each.

@@ -17,7 +17,7 @@ use crate::http::feed_page::FeedPage;
 use crate::http::public;
 
 const FILES: [(&str, &str); 5] = [
-    ("/page/base.css", "text/css; charset=utf-8"),
+    ("/page/looks.css", "text/css; charset=utf-8"),
     ("/page", "text/html; charset=utf-8"),
     ("/page/feed.css", "text/css; charset=utf-8"),
     ("/page/feed.js", "text/javascript; charset=utf-8"),
