@@ -7,6 +7,7 @@ use millstream::Exit;
 use schemas::{PostId, UserId};
 use uuid::Uuid;
 
+use super::json::pretty;
 use super::workers;
 use crate::config::Config;
 use crate::failed::Failed;
@@ -32,8 +33,7 @@ pub async fn explain(
         why = why.with_post(known.as_ref());
     }
     if is_json {
-        let json = serde_json::to_string_pretty(&why).map_err(|e| e.to_string())?;
-        return Ok(format!("{json}\n"));
+        return pretty(&why);
     }
     Ok(words(&why))
 }

@@ -13,6 +13,7 @@ use schemas::topic::WEIGHTS;
 use schemas::{V1, WeightsVersion, Wire, iso_time};
 use topologies::ranking::{Policies, Policy, Weights, weights_file};
 
+use super::json::pretty;
 use crate::failed::Failed;
 use crate::followed_topic::read;
 use crate::sole_writer::SoleWriter;
@@ -70,8 +71,7 @@ impl Versions<'_> {
         let known: Policies = read(self.broker, self.app)?;
         if json {
             let all: Vec<_> = known.versions().collect();
-            let json = serde_json::to_string_pretty(&all).map_err(|e| e.to_string())?;
-            return Ok(format!("{json}\n"));
+            return pretty(&all);
         }
         if known.current().version == 0 {
             return Ok("no version was put: everybody is ranked by v1\n".to_owned());

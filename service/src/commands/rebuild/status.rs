@@ -8,6 +8,7 @@ use schemas::{application, iso_time};
 use serde::Serialize;
 
 use super::rebuilt;
+use crate::commands::json::pretty;
 use crate::config::Config;
 use crate::failed::Failed;
 use crate::replay::inputs::Cut;
@@ -58,8 +59,7 @@ pub fn status(broker: &dyn Broker, config: &Config, is_json: bool) -> Result<Str
         cut: look::cut(broker, config)?,
     };
     if is_json {
-        let json = serde_json::to_string_pretty(&status).map_err(|e| e.to_string())?;
-        return Ok(format!("{json}\n"));
+        return pretty(&status);
     }
     Ok(status.words())
 }

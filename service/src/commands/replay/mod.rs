@@ -22,6 +22,7 @@ use topologies::past::Past;
 use uuid::Uuid;
 
 use super::explain;
+use super::json::pretty;
 use super::known_schemas::KnownSchemas;
 use crate::cli::FeedReplay;
 use crate::config::Config;
@@ -63,8 +64,7 @@ pub fn run(broker: &dyn Broker, config: &Config, asked: &FeedReplay) -> Result<S
     let past = play(&mut history, &settings, asked.at)?;
     let replayed = Replayed::of(&past, &history, asked).map_err(failed)?;
     if asked.json {
-        let json = serde_json::to_string_pretty(&replayed).map_err(|e| e.to_string())?;
-        return Ok(format!("{json}\n"));
+        return pretty(&replayed);
     }
     Ok(replayed.words())
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use self::workers::Workers;
 use crate::cli::{Asked, State};
+use crate::commands::json::pretty;
 use crate::config::Config;
 use crate::failed::Failed;
 use crate::stores::answer::{Answer, Lag, Part};
@@ -112,11 +113,6 @@ fn fresh(asked: &Asked) -> Serializer<'static, String> {
 
 fn read<T: for<'a> Deserialize<'a>>(answer: Value) -> Result<T, Failed> {
     serde_json::from_value(answer).map_err(|e| e.to_string().into())
-}
-
-fn pretty(answer: &Value) -> Result<String, Failed> {
-    let json = serde_json::to_string_pretty(answer).map_err(|e| e.to_string())?;
-    Ok(format!("{json}\n"))
 }
 
 fn head(part: &Part) -> String {
