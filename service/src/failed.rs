@@ -7,6 +7,7 @@ use std::fmt;
 use connectors::clickhouse::ClickHouseFault;
 use connectors::postgres::PostgresFault;
 use connectors::redis::RedisFault;
+use millstream::broker::Failure;
 use millstream::{Ended, Exit};
 
 /// Why a command did not do what it was told.
@@ -28,6 +29,12 @@ impl From<Ended> for Failed {
 impl From<String> for Failed {
     fn from(words: String) -> Self {
         Self(Exit::Failed, words)
+    }
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self(failure.exit(), failure.to_string())
     }
 }
 

@@ -28,12 +28,8 @@ impl LogReader {
     /// Opens all partitions of these topics; `app` is what the client calls itself.
     pub fn open(broker: &dyn Broker, app: &str, topics: &[Declared]) -> Result<Self, Failed> {
         let names: Vec<_> = topics.iter().map(|topic| topic.name.into()).collect();
-        let opened = || -> Result<_, Failure> {
-            let counts = broker.admin()?.partitions(&names)?;
-            Ok((broker.consumer(app, Isolation::ReadCommitted)?, counts))
-        };
-        let (consumer, counts) = opened().map_err(|failure| failed(&failure))?;
-        let mut reader = Self::of(consumer);
+        let counts = broker.admin()?.partitions(&names)?;
+        let mut reader = Self::of(broker.consumer(app, Isolation::ReadCommitted)?);
         for (topic, count) in topics.iter().zip(counts) {
             let missing = || {
                 Failed(
@@ -41,9 +37,7 @@ impl LogReader {
                     format!("there is no topic {}; `feedmill topics create` makes it", topic.name),
                 )
             };
-            let is_cut = reader
-                .assign(&topic.name.into(), count.ok_or_else(missing)?)
-                .map_err(|failure| failed(&failure))?;
+            let is_cut = reader.assign(&topic.name.into(), count.ok_or_else(missing)?)?;
             if is_cut {
                 reader.cut.insert(topic.name);
             }
@@ -53,14 +47,11 @@ impl LogReader {
 
     /// Opens all partitions of a topic that the contract names after the application; none if there is no such topic.
     pub fn of_one(broker: &dyn Broker, app: &str, topic: &Topic) -> Result<Option<Self>, Failed> {
-        let opened = || -> Result<_, Failure> {
-            let counts = broker.admin()?.partitions(std::slice::from_ref(topic))?;
-            let Some(partitions) = counts.first().copied().flatten() else { return Ok(None) };
-            let mut reader = Self::of(broker.consumer(app, Isolation::ReadCommitted)?);
-            reader.assign(topic, partitions)?;
-            Ok(Some(reader))
-        };
-        opened().map_err(|failure| failed(&failure))
+        let counts = broker.admin()?.partitions(std::slice::from_ref(topic))?;
+        let Some(partitions) = counts.first().copied().flatten() else { return Ok(None) };
+        let mut reader = Self::of(broker.consumer(app, Isolation::ReadCommitted)?);
+        reader.assign(topic, partitions)?;
+        Ok(Some(reader))
     }
 
     fn of(consumer: Box<dyn Consumer>) -> Self {
@@ -84,7 +75,7 @@ impl LogReader {
 
     /// What has come; waits a little if nothing has.
     pub fn poll(&mut self) -> Result<Polled, Failed> {
-        let polled = self.consumer.poll(POLL).map_err(|failure| failed(&failure))?;
+        let polled = self.consumer.poll(POLL)?;
         for (ended, _) in &polled.ends {
             self.unread.remove(ended);
         }
@@ -120,10 +111,6 @@ impl LogReader {
     /// Lets a partition wait, or go on.
     pub fn flow(&mut self, partition: &TopicPartition, flow: Flow) -> Result<(), Failed> {
         let one = std::slice::from_ref(partition);
-        self.consumer.flow(one, flow).map_err(|failure| failed(&failure))
+        self.consumer.flow(one, flow).map_err(Failed::from)
     }
-}
-
-fn failed(failure: &Failure) -> Failed {
-    Failed(failure.exit(), failure.to_string())
 }

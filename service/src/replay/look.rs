@@ -91,16 +91,12 @@ pub fn cut(broker: &dyn Broker, config: &Config) -> Result<Vec<Cut>, Failed> {
 
 /// How many offsets are gone from the beginning of a topic.
 fn lost(broker: &dyn Broker, app: &str, topic: &Topic) -> Result<u64, Failed> {
-    let lost = || {
-        let partitions = broker.admin()?.partitions(std::slice::from_ref(topic))?;
-        let mut consumer = broker.consumer(app, Isolation::ReadCommitted)?;
-        let mut lost = 0;
-        for partition in 0..partitions.first().copied().flatten().unwrap_or(0) {
-            let bounds = consumer.bounds(&TopicPartition::new(topic.clone(), partition))?;
-            lost += u64::try_from(bounds.start.0).unwrap_or(0);
-        }
-        Ok(lost)
-    };
-    lost()
-        .map_err(|failure: millstream::broker::Failure| Failed(failure.exit(), failure.to_string()))
+    let partitions = broker.admin()?.partitions(std::slice::from_ref(topic))?;
+    let mut consumer = broker.consumer(app, Isolation::ReadCommitted)?;
+    let mut lost = 0;
+    for partition in 0..partitions.first().copied().flatten().unwrap_or(0) {
+        let bounds = consumer.bounds(&TopicPartition::new(topic.clone(), partition))?;
+        lost += u64::try_from(bounds.start.0).unwrap_or(0);
+    }
+    Ok(lost)
 }

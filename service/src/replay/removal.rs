@@ -7,7 +7,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use millstream::broker::{Broker, Failure};
+use millstream::broker::Broker;
 use millstream::{Exit, Topic};
 use schemas::{application, topic};
 
@@ -47,14 +47,11 @@ pub fn groups(app: &str, epoch: u32) -> Vec<String> {
 /// Removes what `app` left; tells how many topics that were. Safe to repeat.
 pub fn remove(broker: &dyn Broker, app: &str, epoch: u32) -> Result<usize, Failed> {
     wait_until_left(broker, app)?;
-    let removed = || -> Result<usize, Failure> {
-        let mut admin = broker.admin()?;
-        let topics = topics(app, &admin.topics()?);
-        admin.delete(&topics)?;
-        groups(app, epoch).iter().try_for_each(|group| admin.delete_group(group))?;
-        Ok(topics.len())
-    };
-    removed().map_err(|failure| failed(&failure))
+    let mut admin = broker.admin()?;
+    let topics = topics(app, &admin.topics()?);
+    admin.delete(&topics)?;
+    groups(app, epoch).iter().try_for_each(|group| admin.delete_group(group))?;
+    Ok(topics.len())
 }
 
 /// Waits until its group has no members: its workers end by themselves when they hear that it was given up.
@@ -62,7 +59,7 @@ fn wait_until_left(broker: &dyn Broker, app: &str) -> Result<(), Failed> {
     let began = Instant::now();
     loop {
         let members = broker.admin().and_then(|mut admin| admin.members(app));
-        match members.map_err(|failure| failed(&failure))? {
+        match members? {
             0 => return Ok(()),
             _ if began.elapsed() < WAIT => thread::sleep(LOOK_EVERY),
             members => {
@@ -73,10 +70,6 @@ fn wait_until_left(broker: &dyn Broker, app: &str) -> Result<(), Failed> {
             }
         }
     }
-}
-
-fn failed(failure: &Failure) -> Failed {
-    Failed(failure.exit(), failure.to_string())
 }
 
 #[cfg(test)]

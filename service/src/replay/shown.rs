@@ -33,7 +33,7 @@ pub fn announced(broker: &dyn Broker, config: &Config) -> Result<Directory, Fail
 pub fn lacking(broker: &dyn Broker, config: &Config) -> Result<BTreeMap<String, i32>, Failed> {
     let (logs, subs): (Vec<_>, Vec<_>) = worker::topology(config)?.changelogs().into_iter().unzip();
     let counts = broker.admin().and_then(|mut admin| admin.partitions(&logs));
-    let counts = counts.map_err(|failure| Failed(failure.exit(), failure.to_string()))?;
+    let counts = counts?;
     let wanted = subs.iter().zip(counts).map(|(sub, count)| (&**sub, count.unwrap_or(0)));
     let (directory, now) = (announced(broker, config)?, SystemClock.now());
     Ok(missing(wanted, |sub| directory.active(sub, now)))

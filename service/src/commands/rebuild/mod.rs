@@ -124,7 +124,7 @@ fn must_run(
 ) -> Result<(), Failed> {
     let next = rebuilt(config, after.live);
     let members = broker.admin().and_then(|mut admin| admin.members(&next.app));
-    if members.map_err(|failure| Failed(failure.exit(), failure.to_string()))? == 0 {
+    if members? == 0 {
         return Err(Failed(Exit::Mismatch, format!("nobody runs {}", next.app)));
     }
     if anyway {

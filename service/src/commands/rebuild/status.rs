@@ -66,7 +66,7 @@ pub fn status(broker: &dyn Broker, config: &Config, is_json: bool) -> Result<Str
 
 fn seen(broker: &dyn Broker, config: &Config) -> Result<(usize, Progress), Failed> {
     let members = broker.admin().and_then(|mut admin| admin.members(&config.app));
-    let members = members.map_err(|failure| Failed(failure.exit(), failure.to_string()))?;
+    let members = members?;
     let mut look = Look::open(broker, config)?;
     look.again()?;
     thread::sleep(BETWEEN_LOOKS);

@@ -81,7 +81,7 @@ pub fn look(
     let needs = needs(config)?;
     let names: Vec<_> = needs.iter().map(|need| need.name.clone()).collect();
     let described = broker.admin().and_then(|mut admin| admin.describe(&names));
-    let described = described.map_err(|failure| Failed(failure.exit(), failure.to_string()))?;
+    let described = described?;
     let found = names.into_iter().zip(described).filter_map(|(name, of)| Some((name, of?)));
     Ok((needs, found.collect()))
 }

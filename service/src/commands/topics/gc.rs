@@ -27,10 +27,10 @@ pub fn collect(broker: &dyn Broker, config: &Config, asked: &Gc) -> Result<Strin
         must_be_left(broker, config, app)?;
     }
     let topics = worker::orphans(config, left_by, broker)?;
-    let orphans = weighed(broker, &config.app, &topics).map_err(|failure| failed(&failure))?;
+    let orphans = weighed(broker, &config.app, &topics)?;
     if asked.yes {
         let deleted = broker.admin().and_then(|mut admin| admin.delete(&topics));
-        deleted.map_err(|failure| failed(&failure))?;
+        deleted?;
     }
     Ok(match asked.json {
         true => json_of(&orphans, asked.yes),
@@ -47,7 +47,7 @@ fn must_be_left(broker: &dyn Broker, config: &Config, app: &str) -> Result<(), F
         return Err(Failed(Exit::Usage, words));
     }
     let members = broker.admin().and_then(|mut admin| admin.members(app));
-    match members.map_err(|failure| failed(&failure))? {
+    match members? {
         0 => Ok(()),
         members => {
             let words = format!("--left-by {app}: it runs, its group has {members} members");
@@ -89,10 +89,6 @@ fn json_of(orphans: &[Orphan], are_deleted: bool) -> String {
     let orphan = |of: &Orphan| json!({"topic": &*of.topic, "partitions": of.partitions, "records_max": of.offsets});
     let orphans: Vec<_> = orphans.iter().map(orphan).collect();
     format!("{:#}\n", json!({"orphans": orphans, "deleted": are_deleted}))
-}
-
-fn failed(failure: &Failure) -> Failed {
-    Failed(failure.exit(), failure.to_string())
 }
 
 #[cfg(test)]
