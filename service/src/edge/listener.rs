@@ -14,7 +14,7 @@ use hyper::Method;
 use hyper::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -32,6 +32,11 @@ use crate::config::{InForce, Live, PerAddress, Waits};
 use crate::limits::AddressLimit;
 use crate::metrics::Metrics;
 
+/// How many connections may wait to be accepted; the kernel has the last word (`net.core.somaxconn`).
+///
+/// One that finds no room here has a caller who believes it is open, and whom nobody counts, cuts off or hears before the
+/// kernel's next attempt.
+const BACKLOG: u32 = 65_535;
 /// How long what operators ask for may take.
 const ADMIN_WAIT: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -109,13 +114,8 @@ pub struct Listener {
 
 impl Listener {
     /// Binds `address`; it is called `name` in metrics.
-    pub async fn bind(
-        address: SocketAddr,
-        name: &'static str,
-        bounds: Bounds,
-    ) -> Result<Self, String> {
-        let socket =
-            TcpListener::bind(address).await.map_err(|e| format!("listen on {address}: {e}"))?;
+    pub fn bind(address: SocketAddr, name: &'static str, bounds: Bounds) -> Result<Self, String> {
+        let socket = listening(address).map_err(|e| format!("listen on {address}: {e}"))?;
         Ok(Self { socket, name, bounds })
     }
 
@@ -168,6 +168,14 @@ impl Listener {
         connections.shutdown().await;
         following.inspect(tokio::task::JoinHandle::abort);
     }
+}
+
+fn listening(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart does not wait for the connections of the process before it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn accept(socket: &TcpListener) -> Option<(TcpStream, IpAddr)> {

@@ -29,7 +29,7 @@ pub fn config(settings: &[(&str, &str)]) -> Config {
 /// A public listener with these settings, somewhere.
 pub async fn listening(settings: &[(&str, &str)]) -> Listener {
     let bounds = Bounds::public(&InForce::new(config(settings))).unwrap();
-    Listener::bind(([127, 0, 0, 1], 0).into(), "public", bounds).await.unwrap()
+    Listener::bind(([127, 0, 0, 1], 0).into(), "public", bounds).unwrap()
 }
 
 /// Short times, so that what is overdue is so soon.
@@ -57,7 +57,7 @@ impl Served {
     async fn with(settings: &[(&str, &str)]) -> Self {
         let in_force = InForce::new(config(settings));
         let bounds = Bounds::public(&in_force).unwrap();
-        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), "public", bounds).await.unwrap();
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), "public", bounds).unwrap();
         let address = listener.address().unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let (go, began) = (Arc::new(Notify::new()), Arc::new(Notify::new()));

@@ -372,7 +372,7 @@ impl Parts {
         let public = match roles.api {
             true => {
                 let listener =
-                    Listener::bind(http.listen, "public", Bounds::public(&self.in_force)?).await?;
+                    Listener::bind(http.listen, "public", Bounds::public(&self.in_force)?)?;
                 Some((listener, needs::verifier(&self.config.auth)?))
             }
             false => None,
@@ -380,14 +380,14 @@ impl Parts {
         let admin = match &self.config.admin {
             Some(admin) if roles.api => {
                 let bounds = Bounds::admin(&self.in_force)?;
-                let listener = Listener::bind(admin.listen, "admin", bounds).await?;
+                let listener = Listener::bind(admin.listen, "admin", bounds)?;
                 let verifier = needs::verifier(&self.config.auth.for_audience(&admin.audience))?;
                 Some((listener, verifier, needs::admin_secrets(&self.config)?))
             }
             Some(_) | None => None,
         };
         let bounds = Bounds::internal(&self.in_force);
-        let internal = Listener::bind(http.internal_listen, "internal", bounds).await?;
+        let internal = Listener::bind(http.internal_listen, "internal", bounds)?;
         Ok(Bound { public, admin, internal })
     }
 
