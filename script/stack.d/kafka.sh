@@ -1,17 +1,44 @@
 # shellcheck shell=bash
-# Kafka: one node, broker and controller. Sourced by script/stack.
-# Needs: dir, port_base, kafka_proxy, kafka_secured, kafka_properties, stack_jars, root.
+# Kafka: one node, or three, each broker and controller. Sourced by script/stack.
+# Needs: dir, port_base, kafka_brokers, kafka_proxy, kafka_secured, kafka_properties, stack_jars, root.
 
-kafka_address() { echo "127.0.0.1:$port_base"; }
-kafka_ready() { grep -q 'Kafka Server started' "$dir/kafka.log" && process_listens "$port_base"; }
+kafka_port() { # part
+  case "$1" in kafka) echo "$port_base" ;; kafka2) echo $((port_base + 10)) ;; kafka3) echo $((port_base + 12)) ;; esac
+}
+# The part of the node with this number.
+kafka_part() { case "$1" in 1) echo kafka ;; *) echo "kafka$1" ;; esac }
+kafka_of_each() { # format offset: of each node its number, and its port and so many
+  local node each=()
+  for ((node = 1; node <= kafka_brokers; node++)); do
+    # shellcheck disable=SC2059
+    each+=("$(printf "$1" "$node" "$(($(kafka_port "$(kafka_part "$node")") + $2))")")
+  done
+  local IFS=,
+  echo "${each[*]}"
+}
+
+kafka_address() { kafka_of_each '%.0s127.0.0.1:%s' 0; }
+kafka2_address() { echo "127.0.0.1:$(kafka_port kafka2)"; }
+kafka3_address() { echo "127.0.0.1:$(kafka_port kafka3)"; }
+kafka_ready() { kafka_part_ready kafka; }
+kafka2_ready() { kafka_part_ready kafka2; }
+kafka3_ready() { kafka_part_ready kafka3; }
+kafka_part_ready() { grep -q 'Kafka Server started' "$dir/$1.log" && process_listens "$(kafka_port "$1")"; }
 kafka_signal() { echo TERM; }
+kafka2_signal() { kafka_signal; }
+kafka3_signal() { kafka_signal; }
+kafka_start() { kafka_part_start kafka 1; }
+kafka2_start() { kafka_part_start kafka2 2; }
+kafka3_start() { kafka_part_start kafka3 3; }
 
 # Small where the defaults are for clusters; patient defaults made quick where a test would wait for them:
 # an expired transaction is cleaned up after 1 s (10), a group begins at once (3 s), compaction looks each second (15),
 # and a broker that was killed may come back after 4 s (9).
-kafka_properties_write() {
-  local listeners="PLAINTEXT://127.0.0.1:$port_base,CONTROLLER://127.0.0.1:$((port_base + 1))"
-  local advertised="PLAINTEXT://127.0.0.1:$port_base"
+kafka_properties_write() { # part node
+  local port copies=$kafka_brokers enough=$(((kafka_brokers + 1) / 2))
+  port=$(kafka_port "$1")
+  local listeners="PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))"
+  local advertised="PLAINTEXT://127.0.0.1:$port"
   if [ -n "$kafka_proxy" ]; then
     listeners="$listeners,PROXIED://127.0.0.1:$((port_base + 5))"
     advertised="$advertised,PROXIED://127.0.0.1:$kafka_proxy"
@@ -23,24 +50,26 @@ kafka_properties_write() {
   fi
   cat <<PROPERTIES
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$((port_base + 1))
+node.id=$2
+controller.quorum.voters=$(kafka_of_each '%s@127.0.0.1:%s' 1)
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listeners=$listeners
 advertised.listeners=$advertised
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,SECURED:SASL_SSL
-log.dirs=$dir/kafka/data
+log.dirs=$dir/$1/data
 num.network.threads=2
 num.io.threads=4
 offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
+default.replication.factor=$copies
+min.insync.replicas=$enough
+offsets.topic.replication.factor=$copies
 transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=$copies
+transaction.state.log.min.isr=$enough
 share.coordinator.state.topic.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor=$copies
+share.coordinator.state.topic.min.isr=$enough
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 broker.heartbeat.interval.ms=1000
 broker.session.timeout.ms=4000
@@ -72,19 +101,20 @@ kafka_java() { # class argument...
   java -Dlog.level=warn -cp "$stack_jars/kafka/*:$stack_jars/plugins/converter/*" "-Dlog4j2.configurationFile=$root/script/stack.d/log4j2.properties" "$@"
 }
 
-kafka_format() {
-  [ ! -f "$dir/kafka/data/meta.properties" ] || return 0
+kafka_format() { # part
+  [ ! -f "$dir/$1/data/meta.properties" ] || return 0
   kafka_java kafka.tools.StorageTool format --cluster-id feedmillfeedmillfeedmi \
     ${kafka_secured:+--add-scram 'SCRAM-SHA-512=[name=feedmill,password=secret]'} \
-    --config "$dir/kafka/server.properties" >"$dir/kafka.log" 2>&1 ||
-    { tail -n 20 "$dir/kafka.log" >&2 && fail "Kafka's storage could not be formatted"; }
+    --config "$dir/$1/server.properties" >"$dir/$1.log" 2>&1 ||
+    { tail -n 20 "$dir/$1.log" >&2 && fail "Kafka's storage could not be formatted"; }
 }
 
-kafka_start() {
+kafka_part_start() { # part node
   [ -d "$stack_jars" ] || fail "Kafka's jars are not here yet: script/setup"
-  mkdir -p "$dir/kafka"
-  kafka_properties_write >"$dir/kafka/server.properties"
-  kafka_format
-  : >"$dir/kafka.log" # an old "started" must not count
-  process_start_java kafka -Xmx1g kafka.Kafka "$dir/kafka/server.properties"
+  [ "$kafka_brokers" = 1 ] || [ -z "$kafka_proxy$kafka_secured" ] || fail "three brokers have no proxy and no listener with TLS"
+  mkdir -p "$dir/$1"
+  kafka_properties_write "$1" "$2" >"$dir/$1/server.properties"
+  kafka_format "$1"
+  : >"$dir/$1.log" # an old "started" must not count
+  process_start_java "$1" -Xmx1g kafka.Kafka "$dir/$1/server.properties"
 }

@@ -1,16 +1,48 @@
-//! Asks other instances over their internal listeners: shows them the secret, and takes only so much of an answer.
+//! Asks other instances over their internal listeners: shows them who asks, and takes only so much of an answer.
+
+use std::iter;
 
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Request, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::ClientConfig;
+
+use crate::certificate::Certificate;
+use crate::secrets::Secrets;
+
+/// By which an instance shows the others that it is one of them.
+#[derive(Clone)]
+pub struct Credentials {
+    secret: Option<String>,
+    tls: ClientConfig,
+}
+
+impl Credentials {
+    /// The secret that is shown, and the certificate; without one only instances without one can be asked.
+    pub fn of(
+        secrets: Option<&Secrets>,
+        certificate: Option<&Certificate>,
+    ) -> Result<Self, String> {
+        let secret = secrets.map(|secrets| secrets.shown().to_owned());
+        Ok(Self { secret, tls: Certificate::caller(certificate)? })
+    }
+
+    /// What asks by them, over HTTP/1.1 or HTTPS.
+    pub fn client(&self) -> Client<HttpsConnector<HttpConnector>, Empty<Bytes>> {
+        let connector = HttpsConnectorBuilder::new().with_tls_config(self.tls.clone());
+        let connector = connector.https_or_http().enable_http1().build();
+        Client::builder(TokioExecutor::new()).build(connector)
+    }
+}
 
 /// See the module. How long an answer may take is its caller's to say.
 pub struct InstanceClient {
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     secret: Option<String>,
     bytes_max: usize,
 }
@@ -26,10 +58,10 @@ pub struct Told {
 }
 
 impl InstanceClient {
-    /// Shows this secret, and takes answers of so many bytes at most.
-    pub fn new(secret: Option<String>, bytes_max: usize) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { client, secret, bytes_max }
+    /// Shows these, and takes answers of so many bytes at most.
+    pub fn new(credentials: Credentials, bytes_max: usize) -> Self {
+        let client = credentials.client();
+        Self { client, secret: credentials.secret, bytes_max }
     }
 
     /// What the instance at `url` answers to a path, asked with these headers; a fault names the instance.
@@ -47,8 +79,15 @@ impl InstanceClient {
             request = request.header(AUTHORIZATION, format!("Bearer {secret}"));
         }
         let request = request.body(Empty::new()).map_err(|e| failed(&e))?;
-        let (head, body) = self.client.request(request).await.map_err(|e| failed(&e))?.into_parts();
+        let (head, body) =
+            self.client.request(request).await.map_err(|e| failed(&causes(&e)))?.into_parts();
         let body = Limited::new(body, self.bytes_max).collect().await.map_err(|e| failed(&e))?;
         Ok(Told { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
+}
+
+/// An error with what lies behind it, in which stands why there is no connection.
+pub fn causes(fault: &(dyn std::error::Error + 'static)) -> String {
+    let causes = iter::successors(Some(fault), |fault| fault.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -18,6 +18,7 @@ mod backlog;
 mod breaker;
 mod calendar;
 mod capture;
+mod certificate;
 mod cli;
 mod commands;
 mod config;

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use connectors::registry::RegistrySettings;
 
+use crate::certificate::Certificate;
 use crate::config::{Auth, Config, Fault};
 use crate::identity::Verifier;
+use crate::instance_client::Credentials;
 use crate::secrets::Secrets;
 use crate::token;
 
@@ -83,6 +85,16 @@ pub fn verifier(auth: &Auth) -> Result<Verifier, String> {
 /// What instances show each other, if a file of it is named.
 pub fn secrets(config: &Config) -> Result<Option<Secrets>, String> {
     config.state.secret_file.as_deref().map(Secrets::read).transpose()
+}
+
+/// The certificate by which instances know each other, if files of it are named.
+pub fn certificate(config: &Config) -> Result<Option<Certificate>, String> {
+    config.http.internal_tls.as_ref().map(Certificate::read).transpose()
+}
+
+/// What this process shows other instances.
+pub fn credentials(config: &Config) -> Result<Credentials, String> {
+    Credentials::of(secrets(config)?.as_ref(), certificate(config)?.as_ref())
 }
 
 /// What operators' tools show, if a file of it is named.

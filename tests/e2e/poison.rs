@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream::broker::kafka::{Kafka, KafkaSettings};
-use millstream::broker::{Broker, Isolation, OutRecord, Outgoing, TopicIndex};
+use millstream::broker::{Broker, Failure, Isolation, OutRecord, Outgoing, TopicIndex};
 use millstream::{Headers, Offset, Timestamp, Topic, TopicPartition};
 use tests::poll_until;
 
@@ -21,8 +21,13 @@ pub struct Buried {
 
 /// Writes values to partition 0 of a topic.
 pub fn produce(kafka: &Kafka, topic: &str, values: &[&[u8]]) {
+    try_to_produce(kafka, topic, values).unwrap();
+}
+
+/// The same; whether some are there after a fault is not known.
+pub fn try_to_produce(kafka: &Kafka, topic: &str, values: &[&[u8]]) -> Result<(), Failure> {
     let topics: Arc<[Topic]> = Arc::new([topic.into()]);
-    let mut producer = kafka.producer(None, topics).unwrap();
+    let mut producer = kafka.producer(None, topics)?;
     let mut out = Outgoing::default();
     for value in values {
         out.push(OutRecord {
@@ -35,8 +40,8 @@ pub fn produce(kafka: &Kafka, topic: &str, values: &[&[u8]]) {
             headers: Headers::default(),
         });
     }
-    producer.send(&out).unwrap();
-    producer.flush(Duration::from_secs(30)).unwrap();
+    producer.send(&out)?;
+    producer.flush(Duration::from_secs(30)).map(drop)
 }
 
 /// Committed records of every partition of a topic, read until there are `count`.

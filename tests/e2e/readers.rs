@@ -18,6 +18,23 @@ pub fn reader(number: usize) -> String {
     format!("c0000000-0000-4000-8000-000000000{number:03}")
 }
 
+/// The posts of the author whom the first reader follows.
+pub const LIKED: [&str; 3] = [
+    "d0000000-0000-4000-8000-000000000000",
+    "d0000000-0000-4000-8000-000000000010",
+    "d0000000-0000-4000-8000-000000000020",
+];
+
+/// The like of this number, of one of these posts by a user of its own, as change capture tells it.
+pub fn like(number: usize, now: u64) -> String {
+    let post = LIKED[number % LIKED.len()];
+    format!(
+        r#"{{"before":null,"after":{{"id":"e0000000-0000-4000-8000-{number:012}",
+        "user_id":"f0000000-0000-4000-8000-{number:012}","post_id":"{post}",
+        "created_at":{now}}},"source":{{"lsn":{number},"ts_ms":{now}}},"op":"c"}}"#
+    )
+}
+
 /// Ten authors of three posts each; every reader follows one of them.
 pub fn write(world: &World, readers: usize) {
     let kafka = Kafka::new(KafkaSettings::new(world.kafka())).unwrap();

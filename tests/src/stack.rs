@@ -21,8 +21,12 @@ const ATTEMPTS: usize = 3;
 /// A server that can be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// One broker that is its own controller.
+    /// One broker that is its own controller, or the first of three.
     Kafka,
+    /// The second of three brokers.
+    Kafka2,
+    /// The third of three brokers.
+    Kafka3,
     /// Kafka Connect with Debezium; brings Kafka with it.
     Connect,
     /// PostgreSQL with logical replication and a database `feedmill`.
@@ -40,6 +44,8 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Self::Kafka => "kafka",
+            Self::Kafka2 => "kafka2",
+            Self::Kafka3 => "kafka3",
             Self::Connect => "connect",
             Self::Postgres => "postgres",
             Self::Redis => "redis",
@@ -53,6 +59,7 @@ impl Part {
 #[derive(Debug, Default)]
 pub struct Builder<'a> {
     parts: Vec<Part>,
+    is_cluster: bool,
     properties: Vec<String>,
     registry_properties: Vec<String>,
     avro: bool,
@@ -61,6 +68,12 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
+    /// Three brokers that replicate what they are told, where there is one else.
+    pub fn cluster(mut self) -> Self {
+        self.is_cluster = true;
+        self
+    }
+
     /// One more property of the broker.
     pub fn property(mut self, name: &str, value: &str) -> Self {
         self.properties.push(format!("{name}={value}"));
@@ -110,6 +123,9 @@ impl<'a> Builder<'a> {
         let mut stack = Stack { dir, env: BTreeMap::new() };
         let mut options = vec!["--while".to_owned(), std::process::id().to_string()];
         options.extend(["--port-base".to_owned(), free_ports()?.to_string()]);
+        if self.is_cluster {
+            options.extend(["--kafka-brokers", "3"].map(str::to_owned));
+        }
         for property in &self.properties {
             options.extend(["--kafka-property".to_owned(), property.clone()]);
         }
@@ -216,12 +232,16 @@ impl Stack {
     /// The last lines of every log, for whoever must find out why nothing started.
     fn log_tails(&self) -> String {
         let logs =
-            ["kafka", "registry", "connect", "postgres", "redis", "clickhouse"].map(|part| {
-                let text = std::fs::read_to_string(self.dir.path().join(format!("{part}.log")));
-                let text = text.unwrap_or_default();
-                let tail: Vec<_> = text.lines().rev().take(8).collect();
-                tail.into_iter().rev().map(|line| format!("{part}: {line}\n")).collect::<String>()
-            });
+            ["kafka", "kafka2", "kafka3", "registry", "connect", "postgres", "redis", "clickhouse"]
+                .map(|part| {
+                    let text = std::fs::read_to_string(self.dir.path().join(format!("{part}.log")));
+                    let text = text.unwrap_or_default();
+                    let tail: Vec<_> = text.lines().rev().take(8).collect();
+                    tail.into_iter()
+                        .rev()
+                        .map(|line| format!("{part}: {line}\n"))
+                        .collect::<String>()
+                });
         logs.concat()
     }
 
@@ -275,14 +295,14 @@ fn script() -> PathBuf {
     above.into_iter().find(|path| path.is_file()).unwrap_or_else(compiled)
 }
 
-/// How many ports in a row a stack takes.
-const PORTS: u16 = 10;
+/// How many ports in a row a stack takes at most.
+const PORTS: u16 = 14;
 
 /// The first of a row of ports that nobody listens on, below the range the system hands out itself.
 /// Processes start at different rows, and the rows of one process never repeat.
 fn free_ports() -> io::Result<u16> {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
-    const ROWS: u16 = 1_200;
+    const ROWS: u16 = 850;
     let first = u16::try_from(std::process::id() % u32::from(ROWS)).unwrap_or(0);
     for _ in 0..ROWS {
         let row = (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % ROWS;
@@ -291,5 +311,5 @@ fn free_ports() -> io::Result<u16> {
             return Ok(base);
         }
     }
-    Err(io::Error::other("no ten free ports in a row between 20000 and 32000"))
+    Err(io::Error::other("no free ports in a row between 20000 and 32000"))
 }

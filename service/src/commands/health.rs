@@ -9,12 +9,14 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::client::legacy::connect::Connect;
 use millstream::Exit;
 use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::failed::Failed;
+use crate::instance_client::causes;
+use crate::needs;
 
 /// A process that is alive answers in a millisecond; whoever asks by way of Docker waits 30 s.
 const WAIT: Duration = Duration::from_secs(5);
@@ -24,9 +26,11 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Asks whether it lives, or whether it is ready; what it said.
 pub async fn ask(config: &Config, is_ready: bool) -> Result<String, Failed> {
     let path = if is_ready { "ready" } else { "health" };
-    let url = format!("http://{}/{path}", near(config.http.internal_listen));
+    let http = &config.http;
+    let url = format!("{}/{path}", http.internal_url_at(near(http.internal_listen)));
+    let client = needs::credentials(config).map_err(|words| Failed(Exit::Usage, words))?.client();
     let unreachable = |why: &str| Failed(Exit::Unavailable, format!("{url}: {why}"));
-    let asked = timeout(WAIT, answer(&url)).await;
+    let asked = timeout(WAIT, answer(&client, &url)).await;
     let (status, said) =
         asked.map_err(|_| unreachable("no answer in time"))?.map_err(|e| unreachable(&e))?;
     if status.is_success() {
@@ -35,20 +39,19 @@ pub async fn ask(config: &Config, is_ready: bool) -> Result<String, Failed> {
     Err(Failed(Exit::Failed, format!("{url}: {status}: {said}")))
 }
 
-async fn answer(url: &str) -> Result<(StatusCode, String), String> {
+async fn answer<C>(
+    client: &Client<C, Empty<Bytes>>,
+    url: &str,
+) -> Result<(StatusCode, String), String>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
     let request = Request::get(url).body(Empty::<Bytes>::new()).map_err(|e| e.to_string())?;
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let response = client.request(request).await.map_err(|e| told(&e))?;
+    let response = client.request(request).await.map_err(|e| causes(&e))?;
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
     let body = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
     Ok((status, String::from_utf8_lossy(&body).into_owned()))
-}
-
-/// An error with what lies behind it, in which stands why there is no connection.
-fn told(fault: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(fault), |fault| fault.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Where a listener is asked from the same machine.

@@ -9,6 +9,7 @@ use schemas::application;
 
 use crate::config::Config;
 use crate::failed::Failed;
+use crate::instance_client::Credentials;
 use crate::needs;
 use crate::read::{RemoteState, Workers};
 use crate::replay::{Register, shown};
@@ -33,18 +34,21 @@ pub fn of_live(broker: &dyn Broker, config: &Config) -> Result<Config, Failed> {
 }
 
 /// Where they are asked, and what they are shown.
-pub fn named(config: &Config) -> Result<(Vec<String>, Option<String>), Failed> {
+pub fn named(config: &Config) -> Result<(Vec<String>, Credentials), Failed> {
+    let credentials = needs::credentials(config).map_err(|words| Failed(Exit::Usage, words))?;
+    Ok((urls(config), credentials))
+}
+
+/// Where they are asked.
+pub fn urls(config: &Config) -> Vec<String> {
     let named = &config.state.workers;
-    let here = || vec![format!("http://{}", config.http.internal_listen)];
-    let urls = if named.is_empty() { here() } else { named.clone() };
-    let secrets = needs::secrets(config).map_err(|words| Failed(Exit::Usage, words))?;
-    Ok((urls, secrets.map(|secrets| secrets.shown().to_owned())))
+    if named.is_empty() { vec![config.http.internal_url()] } else { named.clone() }
 }
 
 /// Their state; each answer may take so long.
 pub fn state(config: &Config, wait: Duration) -> Result<RemoteState, Failed> {
-    let (urls, secret) = named(config)?;
+    let (urls, credentials) = named(config)?;
     let (partitions, breaker) = (config.kafka.partitions, config.breaker.into());
-    let workers = Workers { urls, secret, partitions, wait, breaker };
+    let workers = Workers { urls, credentials, partitions, wait, breaker };
     Ok(RemoteState::new(workers, Arc::new(SystemClock)))
 }

@@ -36,6 +36,8 @@ pub struct Http {
     pub waits: Waits,
     /// The certificate of the public listener, if it speaks TLS.
     pub tls: Option<TlsFiles>,
+    /// That of the internal one, by which instances know each other.
+    pub internal_tls: Option<TlsFiles>,
     /// What tells who is behind a proxy.
     pub forwarded: Forwarded,
     /// The proxies that are believed.
@@ -83,6 +85,8 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// The authorities whose callers are believed, where callers have certificates.
+    pub authority: Option<PathBuf>,
 }
 
 /// The header by which proxies tell who is behind them.
@@ -97,6 +101,17 @@ pub enum Forwarded {
 }
 
 impl Http {
+    /// Where the internal listener of this machine is asked, as it is configured.
+    pub fn internal_url(&self) -> String {
+        self.internal_url_at(self.internal_listen)
+    }
+
+    /// The same at an address.
+    pub fn internal_url_at(&self, address: SocketAddr) -> String {
+        let scheme = if self.internal_tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    }
+
     pub(super) fn read(from: &mut ConfigValues) -> Self {
         let listen = from.address("http.listen", loopback(8080));
         let internal_listen = from.address("http.internal_listen", loopback(9901));
@@ -114,7 +129,8 @@ impl Http {
             headers_max: from.within("http.headers_max", 64, 8..=HEADERS_HARD),
             events_max: from.within("http.events_max", 100, 1..=1000),
             waits: waits(from),
-            tls: tls(from, ("http.tls_cert_file", "http.tls_key_file")),
+            tls: tls(from, ["http.tls_cert_file", "http.tls_key_file"]),
+            internal_tls: internal_tls(from),
             forwarded: forwarded(from),
             trusted_proxies: trusted_proxies(from).into(),
             cors_origins: cors_origins(from).into(),
@@ -158,23 +174,31 @@ fn per_address(from: &mut ConfigValues, (name, most): (&'static str, usize)) -> 
     PerAddress { max: from.within(name, most, 0..=1_000_000), with_loopback }
 }
 
-fn tls(
+fn tls(from: &mut ConfigValues, names: [&'static str; 2]) -> Option<TlsFiles> {
+    let [cert, key] = together(from, names)?;
+    Some(TlsFiles { cert, key, authority: None })
+}
+
+fn internal_tls(from: &mut ConfigValues) -> Option<TlsFiles> {
+    let names =
+        ["http.internal_tls_cert_file", "http.internal_tls_key_file", "http.internal_tls_ca_file"];
+    let [cert, key, authority] = together(from, names)?;
+    Some(TlsFiles { cert, key, authority: Some(authority) })
+}
+
+/// Files of which all are named, or none.
+fn together<const N: usize>(
     from: &mut ConfigValues,
-    (cert_file, key_file): (&'static str, &'static str),
-) -> Option<TlsFiles> {
-    let (cert, key) = (from.text(cert_file, ""), from.text(key_file, ""));
-    match (cert.is_empty(), key.is_empty()) {
-        (true, true) => None,
-        (false, false) => Some(TlsFiles { cert: cert.into(), key: key.into() }),
-        (true, false) => {
-            from.fault(cert_file, &format!("is needed with {key_file}"));
-            None
-        }
-        (false, true) => {
-            from.fault(key_file, &format!("is needed with {cert_file}"));
-            None
-        }
+    names: [&'static str; N],
+) -> Option<[PathBuf; N]> {
+    let files = names.map(|name| (name, from.text(name, "")));
+    let given = files.iter().find(|(_, file)| !file.is_empty())?.0;
+    let mut is_whole = true;
+    for (name, _) in files.iter().filter(|(_, file)| file.is_empty()) {
+        from.fault(name, &format!("is needed with {given}"));
+        is_whole = false;
     }
+    is_whole.then(|| files.map(|(_, file)| PathBuf::from(file)))
 }
 
 fn forwarded(from: &mut ConfigValues) -> Forwarded {

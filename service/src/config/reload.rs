@@ -49,12 +49,15 @@ mod tests {
     use super::*;
 
     /// What all of them say beside: so much that each setting may be another one by itself.
-    const BASE: [(&str, &str); 13] = [
+    const BASE: [(&str, &str); 16] = [
         ("auth.issuers.second.issuer", "second"),
         ("auth.issuers.second.key_file", "second.pem"),
         ("clickhouse.url", "http://clickhouse:8123"),
         ("clickhouse.user", "me"),
         ("http.forwarded", "forwarded"),
+        ("http.internal_tls_ca_file", "ca.pem"),
+        ("http.internal_tls_cert_file", "cert.pem"),
+        ("http.internal_tls_key_file", "key.pem"),
         ("http.tls_cert_file", "cert.pem"),
         ("http.tls_key_file", "key.pem"),
         ("http.trusted_proxies", "10.0.0.1"),
@@ -105,6 +108,9 @@ mod tests {
         ("http.listen", "127.0.0.1:2"),
         ("http.request_wait_ms", "1"),
         ("http.requests_max", "1"),
+        ("http.internal_tls_ca_file", "other.pem"),
+        ("http.internal_tls_cert_file", "other.pem"),
+        ("http.internal_tls_key_file", "other.pem"),
         ("http.tls_cert_file", "other.pem"),
         ("http.tls_key_file", "other.pem"),
         ("http.trusted_proxies", "10.0.0.0/8"),

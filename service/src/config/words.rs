@@ -153,6 +153,15 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ),
     ("http.tls_key_file", "Its private key, in PEM."),
     (
+        "http.internal_tls_cert_file",
+        "The certificate of this instance among the others, in PEM; with it the internal listener speaks TLS, and its state and console are for callers with a certificate of `http.internal_tls_ca_file`. Read again when it changes.",
+    ),
+    ("http.internal_tls_key_file", "Its private key, in PEM."),
+    (
+        "http.internal_tls_ca_file",
+        "The authorities of the instances, in PEM: who shows a certificate of theirs is one of us, and only those are asked.",
+    ),
+    (
         "http.forwarded",
         "By which header a proxy says who is behind it: `forwarded` is that of RFC 7239. Believed of `http.trusted_proxies` alone.",
     ),

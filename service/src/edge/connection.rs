@@ -23,6 +23,7 @@ use super::activity::{Activity, Busy, Overdue, Watched};
 use super::admission::admitted;
 use super::listener::{Bounds, stopped};
 use super::turns::Turns;
+use crate::certificate::Certified;
 use crate::config::{HEAD_BYTES_HARD, HEADERS_HARD};
 use crate::http::{Refusal, with_id};
 use crate::metrics::Metrics;
@@ -67,7 +68,7 @@ impl<R> Routes for R where
 
 /// Serves what `peer` asks on `stream` by `routes`.
 pub(super) async fn serve<S>(
-    (stream, peer): (S, IpAddr),
+    (stream, peer, certified): (S, IpAddr, Option<Certified>),
     shared: Arc<Shared>,
     routes: impl Routes,
     stop: watch::Receiver<bool>,
@@ -77,7 +78,8 @@ pub(super) async fn serve<S>(
     let activity = Activity::begin();
     let io = TokioIo::new(Watched::new(stream, activity.clone()));
     let (asked, of) = (activity.clone(), Arc::clone(&shared));
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        certified.and_then(|of| request.extensions_mut().insert(of));
         let busy = asked.request(request.version());
         let (of, routes) = (Arc::clone(&of), routes.clone());
         async move {

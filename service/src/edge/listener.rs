@@ -26,8 +26,8 @@ use super::addresses::{Addresses, Counted};
 use super::admission::HeadBounds;
 use super::client::Proxies;
 use super::connection::{self, Routes, Shared};
-use super::tls::Certificate;
 use super::turns::Turns;
+use crate::certificate::{Certificate, Certified};
 use crate::config::{InForce, Live, PerAddress, Waits};
 use crate::limits::AddressLimit;
 use crate::metrics::Metrics;
@@ -69,7 +69,7 @@ impl Bounds {
             addresses: Some(AddressLimit::new(config.live(|of| of.http.address_per_second))),
             cors_origins: config.live(|of| Arc::clone(&of.http.cors_origins)),
             certificate: certificate(config)?,
-            ..Self::internal(config)
+            ..Self::internal(config, None)
         })
     }
 
@@ -78,12 +78,12 @@ impl Bounds {
         Ok(Self {
             waits: config.live(|of| Waits { request: ADMIN_WAIT, ..of.http.waits }),
             certificate: certificate(config)?,
-            ..Self::internal(config)
+            ..Self::internal(config, None)
         })
     }
 
     /// Those of the others: our own instances, operators and their tools.
-    pub fn internal(config: &InForce) -> Self {
+    pub fn internal(config: &InForce, certificate: Option<Certificate>) -> Self {
         Self {
             connections_max: config.live(|of| of.http.connections_max),
             per_address: PerAddress { max: 0, with_loopback: false }.into(),
@@ -96,7 +96,7 @@ impl Bounds {
             proxies: Proxies::none().into(),
             addresses: None,
             cors_origins: Live::from(Arc::default()),
-            certificate: None,
+            certificate,
         }
     }
 }
@@ -216,11 +216,14 @@ async fn handled(
     open.inc();
     let _closed = Closed(open);
     let Some(acceptor) = acceptor else {
-        return connection::serve((stream, peer), shared, routes, stop).await;
+        return connection::serve((stream, peer, None), shared, routes, stop).await;
     };
     match timeout(shared.bounds.waits.get().first_byte, acceptor.accept(stream)).await {
         // Who speaks TLS needs more memory: not everybody is to have room for it.
-        Ok(Ok(stream)) => Box::pin(connection::serve((stream, peer), shared, routes, stop)).await,
+        Ok(Ok(stream)) => {
+            let certified = stream.get_ref().1.peer_certificates().map(|_| Certified);
+            Box::pin(connection::serve((stream, peer, certified), shared, routes, stop)).await;
+        }
         Ok(Err(fault)) => tracing::debug!(%fault, "no handshake"),
         Err(_) => shared.metrics.cut_off.with_label_values(&[shared.name, "handshake"]).inc(),
     }

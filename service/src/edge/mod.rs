@@ -14,7 +14,6 @@ mod connection;
 mod listener;
 #[cfg(test)]
 pub mod tests;
-mod tls;
 mod turns;
 
 pub use addresses::{applies, subject};

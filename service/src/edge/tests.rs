@@ -296,7 +296,7 @@ async fn a_certificate_is_shown_and_another_one_when_its_files_change() {
     assert!(ask(&second).await.is_err());
     // One file without the other is no pair: the old one stays.
     std::fs::copy(later.path().join("certificate"), &cert).unwrap();
-    let of = super::tls::Certificate::read(&config(&settings).http.tls.unwrap());
+    let of = crate::certificate::Certificate::read(&config(&settings).http.tls.unwrap());
     assert!(of.unwrap_err().contains("key"));
     assert!(ask(&first).await.is_ok());
     std::fs::copy(later.path().join("key"), &key).unwrap();

@@ -18,6 +18,7 @@ use warp::{Filter, Reply};
 use super::console::{self, Console};
 use super::parameter::{Given, Number, Parameter, Text, number};
 use super::{READING, Refusal, json, none_of, raw_query, recover, request_id, stores, with};
+use crate::certificate::Certified;
 use crate::health::{Health, Seen, answers_reads, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, Asked, PUBLISHED, StateFault, StateFeeds};
@@ -93,6 +94,8 @@ pub struct Internal {
     pub console: Option<Console>,
     /// What other instances show; without it nobody is asked for it.
     pub secrets: Option<Secrets>,
+    /// Whether state is for callers with a certificate alone.
+    pub asks_certificate: bool,
     /// The time by which state ranks.
     pub clock: Arc<dyn millstream::Clock>,
 }
@@ -129,21 +132,19 @@ pub fn internal(
         .and(warp::method())
         .and(raw_query())
         .and(with(of))
-        .and(warp::header::headers_cloned())
-        .then(
-            |path: Tail, method, query: String, of: Arc<Internal>, headers: HeaderMap| async move {
-                let path: Vec<_> = path.as_str().split('/').collect();
-                let answer = of.state(&method, (&path, &query), &headers).await;
-                answer.unwrap_or_else(Refusal::into_response)
-            },
-        );
+        .and(caller())
+        .then(|path: Tail, method, query: String, of: Arc<Internal>, caller: Caller| async move {
+            let path: Vec<_> = path.as_str().split('/').collect();
+            let answer = of.state(&method, (&path, &query), &caller).await;
+            answer.unwrap_or_else(Refusal::into_response)
+        });
     let console = warp::path!("console" / ..)
         .and(warp::path::full())
         .and(warp::method())
         .and(with(of))
-        .and(warp::header::headers_cloned())
-        .then(|path: FullPath, method, of: Arc<Internal>, headers: HeaderMap| async move {
-            let answer = of.page((&method, path.as_str()), &headers).await;
+        .and(caller())
+        .then(|path: FullPath, method, of: Arc<Internal>, caller: Caller| async move {
+            let answer = of.page((&method, path.as_str()), &caller).await;
             answer.unwrap_or_else(Refusal::into_response)
         });
     let routes = health.or(ready).unify().or(metrics).unify().or(state).unify().or(console).unify();
@@ -152,6 +153,20 @@ pub fn internal(
     let others = others.or(warp::path!("metrics")).unify().and(none_of(READING));
     // No route of these takes a body.
     routes.or(others).unify().recover(|rejection| recover(rejection, 0))
+}
+
+/// Who asks.
+struct Caller {
+    headers: HeaderMap,
+    /// By the edge, as far as it asks.
+    is_certified: bool,
+}
+
+fn caller() -> impl Filter<Extract = (Caller,), Error = Infallible> + Copy + Send + Sync {
+    let certified = warp::ext::optional::<Certified>();
+    certified.and(warp::header::headers_cloned()).map(|certified: Option<Certified>, headers| {
+        Caller { headers, is_certified: certified.is_some() }
+    })
 }
 
 /// What was last seen of each component, and whether that is enough.
@@ -174,7 +189,7 @@ impl Internal {
         &self,
         method: &Method,
         (path, query): (&[&str], &str),
-        headers: &HeaderMap,
+        caller: &Caller,
     ) -> Result<Response, Refusal> {
         match path {
             ["feed" | "trending" | "post" | "items", _] | ["why", _, _] | ["people"] => {}
@@ -184,11 +199,12 @@ impl Internal {
         if !READING.0.contains(method) {
             return Err(Refusal::not_allowed(READING.1));
         }
-        self.admit(headers)?;
+        self.admit(caller)?;
         match *path {
             ["stores", ref rest @ ..] => {
                 let stores = self.stores.as_ref().ok_or_else(Refusal::not_shown)?;
-                let reach = if headers.contains_key(HOP) { Reach::Own } else { Reach::Anybody };
+                let reach =
+                    if caller.headers.contains_key(HOP) { Reach::Own } else { Reach::Anybody };
                 stores::answer(stores, (rest, query), reach).await
             }
             ["feed", user] => self.feed(user, query).await,
@@ -201,9 +217,12 @@ impl Internal {
         }
     }
 
-    /// Whether the caller showed the secret that is asked for.
-    fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let shown = headers.get(AUTHORIZATION).and_then(|shown| shown.to_str().ok());
+    /// Whether the caller showed what is asked for: a certificate, a secret, or both.
+    fn admit(&self, caller: &Caller) -> Result<(), Refusal> {
+        if self.asks_certificate && !caller.is_certified {
+            return Err(Refusal::uncertified());
+        }
+        let shown = caller.headers.get(AUTHORIZATION).and_then(|shown| shown.to_str().ok());
         match self.secrets.as_ref().is_some_and(|secrets| !secrets.admit(shown)) {
             true => Err(Refusal::unauthenticated()),
             false => Ok(()),
@@ -214,15 +233,15 @@ impl Internal {
     async fn page(
         &self,
         (method, path): (&Method, &str),
-        headers: &HeaderMap,
+        caller: &Caller,
     ) -> Result<Response, Refusal> {
         if !READING.0.contains(method) {
             return Err(Refusal::not_allowed(READING.1));
         }
-        if let Some(file) = console::file(path, headers) {
+        if let Some(file) = console::file(path, &caller.headers) {
             return Ok(file);
         }
-        self.admit(headers)?;
+        self.admit(caller)?;
         let path: Vec<_> = path.split('/').skip(2).collect();
         self.console(&path).await
     }

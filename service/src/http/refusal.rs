@@ -97,6 +97,12 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "a valid bearer token is needed")
     }
 
+    /// 401 of one who showed no certificate where instances know each other by them.
+    pub fn uncertified() -> Self {
+        let message = "a client certificate of the instances' authority is needed";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", message)
+    }
+
     /// 403, with what is not the caller's.
     pub fn forbidden(fields: Vec<Fault>) -> Self {
         let message = "the caller may not do this";

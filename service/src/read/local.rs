@@ -170,6 +170,7 @@ mod tests {
 
     use super::*;
     use crate::config;
+    use crate::instance_client::Credentials;
     use crate::read::Workers;
 
     /// State that answers when it is told to.
@@ -235,7 +236,7 @@ mod tests {
         assert!(unready("another process owns this user")(asked));
         let workers = Workers {
             urls: vec!["http://127.0.0.1:1".to_owned()],
-            secret: None,
+            credentials: Credentials::of(None, None).unwrap(),
             partitions: 1,
             wait: Duration::from_secs(5),
             breaker: config::Breaker::default().into(),

@@ -22,7 +22,7 @@ use super::guard::{Passed, call};
 use super::{Asked, Held, Items, People, PostKnown, RankedTier, TierFault, Why};
 use crate::breaker::{Breaker, Mode};
 use crate::config::{self, Live};
-use crate::instance_client::InstanceClient;
+use crate::instance_client::{Credentials, InstanceClient};
 
 /// The longest answer taken from a worker: 100 items are 6 KiB.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -38,7 +38,7 @@ pub struct Workers {
     /// Their internal listeners.
     pub urls: Vec<String>,
     /// What they are shown.
-    pub secret: Option<String>,
+    pub credentials: Credentials,
     /// How many partitions of users there are. A wrong number costs calls, never an answer.
     pub partitions: i32,
     /// How long all calls of one read may take together.
@@ -87,8 +87,8 @@ struct Missed {
 impl RemoteState {
     /// The state of `workers`.
     pub fn new(workers: Workers, clock: Arc<dyn Clock>) -> Self {
-        let Workers { urls, secret, partitions, wait, breaker } = workers;
-        let client = InstanceClient::new(secret, ANSWER_BYTES_MAX);
+        let Workers { urls, credentials, partitions, wait, breaker } = workers;
+        let client = InstanceClient::new(credentials, ANSWER_BYTES_MAX);
         let owners = (0..partitions.max(1)).map(|_| AtomicUsize::new(UNKNOWN)).collect();
         // Who asks this tier waits so long in all, and one that is mute must leave time for the others: their failures are
         // theirs, and not those of the own state, which may be asked by the same guard.

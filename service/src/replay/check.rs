@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::standing::Checked;
 use crate::failed::Failed;
-use crate::instance_client::InstanceClient;
+use crate::instance_client::{Credentials, InstanceClient};
 use crate::read::{Held, RemoteState, TierFault};
 use crate::stores::answer::Answer;
 use crate::stores::peers::ANSWER_BYTES_MAX;
@@ -154,6 +154,6 @@ async fn ask<T: DeserializeOwned>(
 }
 
 /// Asks instances for rows.
-pub fn client(secret: Option<String>) -> InstanceClient {
-    InstanceClient::new(secret, ANSWER_BYTES_MAX)
+pub fn client(credentials: Credentials) -> InstanceClient {
+    InstanceClient::new(credentials, ANSWER_BYTES_MAX)
 }

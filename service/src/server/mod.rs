@@ -4,8 +4,10 @@
 //! the cluster, the worker, the tiers, the listeners. They stop in the reverse order, so that nobody is
 //! promised what nobody will do.
 
+mod parts;
 #[cfg(all(test, feature = "rocksdb"))]
 mod tests;
+mod tiers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,46 +15,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use connectors::postgres::{Database, Limits};
-use connectors::redis::{FeedCache, RateBuckets, SuggestionCache};
 use millstream::broker::Broker;
-use millstream::{Clock, Ended, Exit, SystemClock};
+use millstream::{Ended, Exit, SystemClock};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::capture::{self, Heartbeats};
-use crate::config::{self, Config, InForce, Live, Remote};
-use crate::daily::{Daily, DailyJob};
-use crate::edge::{Bounds, Listener};
-use crate::event_format::EventFormat;
+use crate::capture;
+use crate::config::InForce;
+use crate::daily::DailyJob;
 use crate::flags::FollowedFlags;
 use crate::health::{CLICKHOUSE_SINK, Health, POSTGRES_SINK, Probing, REDIS_SINK};
-use crate::http::admin::{Admin, admin};
-use crate::http::body;
-use crate::http::console::Console;
-use crate::http::cursor::Cursors;
+use crate::http::admin::admin;
 use crate::http::feed_page::FeedPage;
 use crate::http::internal::{Internal, internal};
-use crate::http::{Api, public};
-use crate::identity::Verifier;
-use crate::limits::{Rate, Shared, UserLimit};
-use crate::log::{Appending, Log};
+use crate::http::public;
 use crate::metrics::Metrics;
 use crate::needs;
-use crate::read::{
-    Guard, Guarded, LiveState, LocalState, Others, RankedByClickHouse, RankedTier, Reads,
-    RemoteState, Source, StateFeeds, Tiers, Workers,
-};
+use crate::read::StateFeeds;
 use crate::reload::{Noting, Reloading};
 use crate::replay::{self, Instances};
-use crate::secrets::Secrets;
 use crate::stores::announcement::Signer;
 use crate::stores::directory::Directory;
 use crate::stores::peers::Peers;
 use crate::stores::{Announcing, OwnStores, Stores};
-use crate::weights::WeightSets;
-use crate::worker::{self, Supervisor};
+use crate::worker::Supervisor;
+use parts::{Bound, Parts};
 
 /// How long a stop waits until that is said.
 const ANNOUNCER_WAIT: Duration = Duration::from_secs(1);
@@ -106,27 +94,6 @@ fn failed(why: String) -> Ended {
     Ended { exit: Exit::Failed, why }
 }
 
-struct Parts {
-    /// As it was at the start.
-    config: Arc<Config>,
-    in_force: InForce,
-    broker: Arc<dyn Broker>,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    secrets: Option<Secrets>,
-    flags: FollowedFlags,
-    page: Option<FeedPage>,
-    live: replay::Live,
-    instances: Instances,
-}
-
-/// What can fail for a reason outside, and is had before anything runs.
-struct Bound {
-    public: Option<(Listener, Verifier)>,
-    admin: Option<(Listener, Verifier, Option<Secrets>)>,
-    internal: Listener,
-}
-
 impl Server {
     /// Starts everything that `roles` need on `broker`; with the page, if it is to be shown.
     pub async fn start(
@@ -139,11 +106,13 @@ impl Server {
         let config = in_force.config();
         config.slow_queries.apply();
         let secrets = needs::secrets(&config).map_err(failed)?;
+        let certificate = needs::certificate(&config).map_err(failed)?;
         let live = replay::Live::new(&config.app);
         let signer = Signer::of(secrets.as_ref());
         let instances = Instances::new(Arc::clone(&broker), live.clone(), &config.app, signer);
         let parts = Parts {
             secrets,
+            certificate,
             config: Arc::clone(&config),
             in_force: in_force.clone(),
             broker,
@@ -154,7 +123,7 @@ impl Server {
             live: live.clone(),
             instances,
         };
-        let bound = parts.bound(roles).await.map_err(failed)?;
+        let bound = parts.bound(roles).map_err(failed)?;
         let broker = Arc::clone(&parts.broker);
         let supervisor = Supervisor::start(&config, broker, (roles.worker, live));
         let supervisor = supervisor.await?;
@@ -218,6 +187,7 @@ impl Server {
             stores,
             console: Some(parts.console()?),
             secrets: parts.secrets.clone(),
+            asks_certificate: parts.certificate.is_some(),
             clock: Arc::clone(&parts.clock),
         });
         let format = parts.event_format(roles, &self.stopping)?;
@@ -257,7 +227,8 @@ impl Server {
         let of = &parts.config.state;
         let own = Arc::clone(self.supervisor.supervised()) as Arc<dyn OwnStores>;
         let directory = Arc::<Directory>::default();
-        let at_address = (!address.ip().is_unspecified()).then(|| format!("http://{address}"));
+        let at_address =
+            (!address.ip().is_unspecified()).then(|| parts.config.http.internal_url_at(address));
         let url = of.advertise.clone().or(at_address);
         if url.is_none() {
             tracing::warn!("state.advertise is not set: other instances cannot ask this one");
@@ -275,7 +246,7 @@ impl Server {
         Ok(Arc::new(Stores {
             own,
             directory,
-            peers: Peers::new(parts.shown_secret()),
+            peers: Peers::new(parts.credentials()?),
             workers: of.workers.clone(),
             clock: Arc::clone(&parts.clock),
         }))
@@ -363,209 +334,5 @@ async fn leave(announcer: &thread::JoinHandle<()>) {
     let began = Instant::now();
     while !announcer.is_finished() && began.elapsed() < ANNOUNCER_WAIT {
         sleep(Duration::from_millis(10)).await;
-    }
-}
-
-impl Parts {
-    async fn bound(&self, roles: Roles) -> Result<Bound, String> {
-        let http = &self.config.http;
-        let public = match roles.api {
-            true => {
-                let listener =
-                    Listener::bind(http.listen, "public", Bounds::public(&self.in_force)?)?;
-                Some((listener, needs::verifier(&self.config.auth)?))
-            }
-            false => None,
-        };
-        let admin = match &self.config.admin {
-            Some(admin) if roles.api => {
-                let bounds = Bounds::admin(&self.in_force)?;
-                let listener = Listener::bind(admin.listen, "admin", bounds)?;
-                let verifier = needs::verifier(&self.config.auth.for_audience(&admin.audience))?;
-                Some((listener, verifier, needs::admin_secrets(&self.config)?))
-            }
-            Some(_) | None => None,
-        };
-        let bounds = Bounds::internal(&self.in_force);
-        let internal = Listener::bind(http.internal_listen, "internal", bounds)?;
-        Ok(Bound { public, admin, internal })
-    }
-
-    fn admin(&self, verifier: Verifier, secrets: Option<Secrets>) -> Admin {
-        Admin {
-            verifier,
-            secrets,
-            broker: Arc::clone(&self.broker),
-            live: self.live.clone(),
-            flags: self.flags.clone(),
-            metrics: Arc::clone(&self.metrics),
-            body: self.body_bounds(),
-        }
-    }
-
-    fn body_bounds(&self) -> Live<body::Bounds> {
-        self.in_force.live(|of| body::Bounds {
-            bytes_max: of.http.body_bytes_max,
-            // What follows the body has a quarter of the request's time.
-            wait: of.http.waits.request * 3 / 4,
-        })
-    }
-
-    fn console(&self) -> Result<Console, String> {
-        Ok(Console {
-            live: self.live.clone(),
-            broker: Arc::clone(&self.broker),
-            graph: worker::topology(&self.config)?.graph(),
-        })
-    }
-
-    /// The secret that is shown to other instances.
-    fn shown_secret(&self) -> Option<String> {
-        self.secrets.as_ref().map(|secrets| secrets.shown().to_owned())
-    }
-
-    fn heartbeats(&self) -> Heartbeats {
-        Heartbeats {
-            broker: Arc::clone(&self.broker),
-            app: self.config.app.clone(),
-            metrics: Arc::clone(&self.metrics),
-            clock: Arc::clone(&self.clock),
-        }
-    }
-
-    /// How often users may ask, counted by all processes together where there is Redis.
-    fn limit(&self) -> Result<UserLimit, String> {
-        let redis = self.config.redis.as_ref().map(|Remote { url, wait }| {
-            RateBuckets::open(url, *wait).map(Shared::new).map_err(|e| e.to_string())
-        });
-        let rate = self.in_force.live(|of| Rate::new(of.http.user_per_minute, 60));
-        Ok(UserLimit::new(rate, redis.transpose()?))
-    }
-
-    /// How events are written by a process that takes them.
-    fn event_format(&self, roles: Roles, stop: &Arc<AtomicBool>) -> Result<EventFormat, String> {
-        match needs::registry(&self.config)? {
-            Some(settings) if roles.api && self.config.events_in_avro => {
-                EventFormat::avro(settings, Arc::clone(stop)).map_err(|e| format!("spawn: {e}"))
-            }
-            Some(_) | None => Ok(EventFormat::Json),
-        }
-    }
-
-    fn api(
-        &self,
-        verifier: Verifier,
-        state: Option<Arc<dyn StateFeeds>>,
-        (format, stopped, stopping): (EventFormat, watch::Receiver<bool>, &Arc<AtomicBool>),
-    ) -> Result<Arc<Api>, String> {
-        let log = Log::start(Appending {
-            broker: Arc::clone(&self.broker),
-            clock: Arc::clone(&self.clock),
-            wait: self.in_force.live(|of| of.kafka.produce_wait),
-            metrics: Arc::clone(&self.metrics),
-        });
-        let log = log.map_err(|e| format!("spawn: {e}"))?;
-        let (clock, metrics) = (Arc::clone(&self.clock), Arc::clone(&self.metrics));
-        let weights = WeightSets::default();
-        let of = (Arc::clone(&self.broker), self.config.app.clone());
-        weights.follow(of.clone(), Arc::clone(stopping)).map_err(|e| format!("spawn: {e}"))?;
-        self.flags.follow(of, Arc::clone(stopping)).map_err(|e| format!("spawn: {e}"))?;
-        self.metrics.show_flags(&self.flags);
-        Ok(Arc::new(Api {
-            verifier,
-            flags: self.flags.clone(),
-            limit: self.limit()?,
-            reads: Arc::new(Reads::new(self.tiers(state)?, log.clone(), clock, metrics)),
-            daily: Daily::of(&self.config)?,
-            suggestions: self.in_force.live(|of| of.suggestions),
-            weights,
-            mutes_words: self.config.mutes_words,
-            remembers_shown: self.config.remembers_shown,
-            log,
-            format,
-            cursors: Cursors::new(self.secrets.as_ref())?,
-            page: self.page.clone(),
-            metrics: Arc::clone(&self.metrics),
-            events_max: self.in_force.live(|of| of.http.events_max),
-            body: self.body_bounds(),
-            stopped,
-        }))
-    }
-
-    fn tiers(&self, own: Option<Arc<dyn StateFeeds>>) -> Result<Tiers, String> {
-        let guard = |source, wait, calls_max| Guard {
-            source,
-            wait,
-            calls_max,
-            breaker: self.in_force.live(|of| of.breaker),
-            flags: self.flags.clone(),
-            metrics: Arc::clone(&self.metrics),
-        };
-        let redis = self.config.redis.as_ref().map(|Remote { url, wait }| {
-            let cache = FeedCache::open(url, *wait).map_err(|e| e.to_string())?;
-            let tier: Box<dyn RankedTier> = Box::new(cache);
-            Ok::<_, String>(Guarded::new(tier, guard(Source::Redis, *wait, 1024)))
-        });
-        let versions = self
-            .config
-            .redis
-            .as_ref()
-            .map(|Remote { url, wait }| FeedCache::open(url, *wait).map_err(|e| e.to_string()));
-        let suggestions = self.config.redis.as_ref().map(|Remote { url, wait }| {
-            SuggestionCache::open(url, *wait).map_err(|e| e.to_string())
-        });
-        let postgres = self.config.postgres.as_ref().map(|Remote { url, wait }| {
-            let limits = Limits { statement: *wait, ..Limits::default() };
-            let calls_max = limits.connections_max as usize * 4;
-            let database = Database::open(url, limits).map_err(|e| e.to_string())?;
-            Ok::<_, String>(Guarded::new(database, guard(Source::Postgres, *wait, calls_max)))
-        });
-        let clickhouse = self.config.clickhouse.as_ref().map(|of| {
-            let tier = RankedByClickHouse::new(&of.server, of.wait, Arc::clone(&self.clock));
-            let tier: Box<dyn RankedTier> = Box::new(tier);
-            let guard = guard(Source::ClickHouse, of.wait, of.reads_max);
-            // Late calls come one after the other: so many of them take longer than the window.
-            let wait = of.wait;
-            let breaker = self.in_force.live(move |of| {
-                let late = wait * u32::try_from(of.breaker.failures).unwrap_or(u32::MAX);
-                let window = of.breaker.window.saturating_add(late);
-                config::Breaker { window, ..of.breaker }
-            });
-            Guarded::new(tier, Guard { breaker, ..guard })
-        });
-        let state = self.state(own);
-        let wait = self.config.state.wait;
-        Ok(Tiers {
-            redis: redis.transpose()?,
-            state: state.map(|tier| Guarded::new(tier, guard(Source::State, wait, 256))),
-            clickhouse,
-            postgres: postgres.transpose()?,
-            versions: versions.transpose()?,
-            suggestions: suggestions.transpose()?,
-        })
-    }
-
-    /// The state of the live application, at first that of this process and of the workers that are named.
-    fn state(&self, own: Option<Arc<dyn StateFeeds>>) -> Option<Box<dyn RankedTier>> {
-        let of = &self.config.state;
-        let (secret, clock) = (self.shown_secret(), Arc::clone(&self.clock));
-        let (partitions, wait) = (self.config.kafka.partitions, of.wait);
-        let breaker = self.in_force.live(|of| of.breaker);
-        let at = move |urls| {
-            let (secret, breaker) = (secret.clone(), breaker.clone());
-            let workers = Workers { urls, secret, partitions, wait, breaker };
-            RemoteState::new(workers, Arc::clone(&clock))
-        };
-        let remote = (!of.workers.is_empty()).then(|| at(of.workers.clone()));
-        let own: Arc<dyn RankedTier> = match (own, remote) {
-            (Some(feeds), elsewhere) => {
-                Arc::new(LocalState { feeds, clock: Arc::clone(&self.clock), elsewhere })
-            }
-            (None, Some(remote)) => Arc::new(remote),
-            (None, None) => return None,
-        };
-        let others = Others::new(self.instances.clone(), at);
-        let (live, app) = (self.live.clone(), self.config.app.clone());
-        Some(Box::new(LiveState { live, app, own, others }))
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::answer::Answer;
 use super::unanswered::Unanswered;
-use crate::instance_client::{InstanceClient, Told};
+use crate::instance_client::{Credentials, InstanceClient, Told};
 
 /// The header of a question that has gone on.
 pub const HOP: &str = "x-feed-hop";
@@ -35,9 +35,9 @@ struct Why {
 }
 
 impl Peers {
-    /// Shows them this secret.
-    pub fn new(secret: Option<String>) -> Self {
-        Self(InstanceClient::new(secret, ANSWER_BYTES_MAX))
+    /// Shows them these.
+    pub fn new(credentials: Credentials) -> Self {
+        Self(InstanceClient::new(credentials, ANSWER_BYTES_MAX))
     }
 
     /// What the instance at `url` tells whoever looks at it.

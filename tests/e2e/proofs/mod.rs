@@ -4,6 +4,7 @@
 //! `RELIABILITY=whole`, and finds each measure as a JSON line in the file that `RELIABILITY_JSON` names.
 
 mod answers;
+mod brokers;
 mod outages;
 mod poisoned;
 mod sockets;

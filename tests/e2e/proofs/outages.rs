@@ -215,7 +215,7 @@ impl Drop for Disk {
 }
 
 /// How long each lasts.
-fn span() -> Duration {
+pub fn span() -> Duration {
     let seconds = std::env::var("RELIABILITY_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(10))
 }

@@ -8,24 +8,17 @@ use tests::poll_until;
 
 use super::{sized, tell};
 use crate::poison::{dead_letters, produce};
-use crate::readers::{self, reader, tokens};
+use crate::readers::{self, LIKED, like, reader, tokens};
 use crate::world::World;
 
 const LETTERS: &str = "millstream_dead_letters_total{";
-/// The posts of the reader's author.
-const POSTS: [&str; 3] = ["00", "10", "20"];
 /// So many records at a time.
 const BATCH: usize = 10_000;
 const VERY_LONG: Duration = Duration::from_secs(3_600);
 
 /// The like of this number, of a user of its own; every tenth is poison, in one of five ways.
 fn record(number: usize, now: u64) -> Vec<u8> {
-    let post = POSTS[number % POSTS.len()];
-    let row = format!(
-        r#"{{"before":null,"after":{{"id":"e0000000-0000-4000-8000-{number:012}",
-        "user_id":"f0000000-0000-4000-8000-{number:012}","post_id":"d0000000-0000-4000-8000-0000000000{post}",
-        "created_at":{now}}},"source":{{"lsn":{number},"ts_ms":{now}}},"op":"c"}}"#
-    );
+    let row = like(number, now);
     if number % 10 != 7 {
         return row.into_bytes();
     }
@@ -58,9 +51,7 @@ fn each_record_that_cannot_be_read_is_buried_once_and_all_others_count() {
     let mut counted = 0;
     let all_count = poll_until(VERY_LONG, || {
         let feed = world.feed(&reader(0));
-        let likes =
-            POSTS.map(|post| feed.likes(&format!("d0000000-0000-4000-8000-0000000000{post}")));
-        counted = likes.iter().sum::<u64>();
+        counted = LIKED.map(|post| feed.likes(post)).iter().sum::<u64>();
         (counted >= good as u64 && world.worker_metric(0, "millstream_settled") == 1.0)
             .then_some(())
     });

@@ -25,15 +25,15 @@ use crate::readers::{self, reader, tokens};
 use crate::world::{LONG, World};
 
 /// The most events of a request.
-const EVENTS: u64 = 100;
+pub const EVENTS: u64 = 100;
 const CONNECTIONS: u64 = 64;
 const READERS: usize = 20;
 
 /// One kept connection.
-struct Connection(SendRequest<Full<Bytes>>);
+pub struct Connection(SendRequest<Full<Bytes>>);
 
 impl Connection {
-    async fn open(to: SocketAddr) -> Self {
+    pub async fn open(to: SocketAddr) -> Self {
         let stream = TcpStream::connect(to).await.unwrap();
         let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -41,7 +41,7 @@ impl Connection {
     }
 
     /// What became of a request; `body` makes it a POST.
-    async fn ask(&mut self, path: &str, token: &str, body: Option<String>) -> Asked {
+    pub async fn ask(&mut self, path: &str, token: &str, body: Option<String>) -> Asked {
         let at = std::time::Instant::now();
         let request = if body.is_some() { Request::post(path) } else { Request::get(path) };
         let request = request
@@ -62,28 +62,34 @@ impl Connection {
     }
 }
 
-/// How many records a topic of three partitions has, once there are `count`.
-fn records(kafka: &Kafka, topic: &str, count: u64) -> u64 {
+/// The records that a topic of three partitions has, once there are `count`.
+pub fn values(kafka: &Kafka, topic: &str, count: u64) -> Vec<Vec<u8>> {
     let mut consumer = kafka.consumer("test", Isolation::ReadCommitted).unwrap();
     let from: Vec<_> =
         (0..3).map(|partition| (TopicPartition::new(topic, partition), Offset(0))).collect();
     consumer.assign(&from).unwrap();
-    let mut found = 0;
+    let mut found = Vec::new();
     let _ = poll_until(LONG, || {
         let polled = consumer.poll(Duration::from_millis(500)).unwrap().batches;
-        let more = polled.iter().map(|batch| batch.iter().count() as u64).sum::<u64>();
-        found += more;
+        let before = found.len();
+        let records = polled.iter().flat_map(|batch| batch.iter());
+        found.extend(records.map(|record| record.value.unwrap_or_default().to_vec()));
         // Whether there are too many shows when nothing comes any more.
-        (found >= count && more == 0).then_some(())
+        (found.len() as u64 >= count && found.len() == before).then_some(())
     });
     found
 }
 
+/// The name of the event of this number.
+pub fn event_id(number: u64) -> String {
+    format!("e0000000-0000-4000-8000-{number:012}")
+}
+
 /// The events from this number on, each of its own name.
-fn events(first: u64, now: u64) -> String {
+pub fn events(first: u64, now: u64) -> String {
     let event = |number: u64| {
         json!({
-            "event_id": format!("e0000000-0000-4000-8000-{number:012}"), "action": "view",
+            "event_id": event_id(number), "action": "view",
             "post_id": format!("d0000000-0000-4000-8000-{:012}", number % 1_000), "event_time": now,
         })
     };
@@ -119,7 +125,7 @@ fn no_event_that_is_taken_over_http_is_lost() {
     });
     let taken = posted.iter().filter(|one| one.status == 202).count() as u64 * EVENTS;
     let kafka = Kafka::new(KafkaSettings::new(world.kafka())).unwrap();
-    let found = records(&kafka, "events", taken);
+    let found = values(&kafka, "events", taken).len() as u64;
     let span =
         posted.iter().map(|one| one.at + one.took).max().zip(posted.iter().map(|one| one.at).min());
     let span = span.map_or(Duration::ZERO, |(last, first)| last - first);

@@ -4,12 +4,14 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::AUTHORIZATION;
 use hyper::{Request, StatusCode};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
+
+use crate::instance_client::Credentials;
 
 const BYTES_MAX: usize = 4 << 20;
 
@@ -109,12 +111,12 @@ pub enum Unwell {
 }
 
 /// Asks servers of Feedmill over HTTP.
-pub struct Asking(Client<HttpConnector, Empty<Bytes>>);
+pub struct Asking(Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
 
 impl Asking {
     /// Nobody is asked yet. Call it inside a Tokio runtime.
-    pub fn new() -> Self {
-        Self(Client::builder(TokioExecutor::new()).build_http())
+    pub fn new(credentials: &Credentials) -> Self {
+        Self(credentials.client())
     }
 
     /// The whole feed of the token's user, with what explains it.

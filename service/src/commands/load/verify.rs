@@ -28,7 +28,9 @@ use super::comparison::differences;
 use super::tell;
 use crate::backlog::Backlog;
 use crate::cli::Load;
+use crate::commands::workers;
 use crate::config::Config;
+use crate::failed::Failed;
 use crate::token;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -62,14 +64,12 @@ impl<'a> Verification<'a> {
         let _inside = runtime.enter();
         let redis = config.redis.as_ref().map(|remote| FeedCache::open(&remote.url, LOOK_EVERY));
         let url = asked.url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen));
-        let here = || vec![format!("http://{}", config.http.internal_listen)];
-        let named = &config.state.workers;
-        let workers = if named.is_empty() { here() } else { named.clone() };
+        let (workers, credentials) = workers::named(config).map_err(|Failed(_, why)| why)?;
         Ok(Self {
             config,
             world,
             runtime,
-            asking: Asking::new(),
+            asking: Asking::new(&credentials),
             redis: redis.transpose().map_err(|e| e.to_string())?,
             url: url.trim_end_matches('/').to_owned(),
             workers,

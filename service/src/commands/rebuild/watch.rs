@@ -14,6 +14,7 @@ use super::tell;
 use crate::cli::ReplayStart;
 use crate::config::Config;
 use crate::failed::Failed;
+use crate::instance_client::Credentials;
 use crate::needs;
 use crate::read::{RemoteState, Workers};
 use crate::replay::check::{self, Check};
@@ -39,7 +40,6 @@ struct Watch {
     asked: ReplayStart,
     live: Live,
     instances: Instances,
-    secret: Option<String>,
     runtime: Runtime,
 }
 
@@ -60,8 +60,7 @@ pub(super) fn start(
     live.follow(Arc::clone(&broker), Arc::clone(&stop)).map_err(spawned)?;
     instances.follow(stop).map_err(spawned)?;
     let runtime = Runtime::new().map_err(|e| format!("runtime: {e}"))?;
-    let secret = secrets.map(|secrets| secrets.shown().to_owned());
-    let watch = Watch { broker, config, rebuilt, asked, live, instances, secret, runtime };
+    let watch = Watch { broker, config, rebuilt, asked, live, instances, runtime };
     let body = move || watch.run();
     thread::Builder::new().name("replay".to_owned()).spawn(body).map_err(spawned)?;
     Ok(())
@@ -117,11 +116,12 @@ impl Watch {
     async fn check(&self) -> Result<(Checked, Vec<String>), Failed> {
         let live = self.urls(&self.live.app());
         let asked = (self.asked.seed, self.asked.readers);
-        let client = check::client(self.secret.clone());
+        let credentials = needs::credentials(&self.config)?;
+        let client = check::client(credentials.clone());
         let chosen = check::choose(&client, &live, asked).await?;
         let check = Check {
-            live: self.state(live),
-            rebuilt: self.state(self.urls(&self.rebuilt.app)),
+            live: self.state(live, credentials.clone()),
+            rebuilt: self.state(self.urls(&self.rebuilt.app), credentials),
             patience: Duration::from_secs(self.asked.patience),
         };
         Ok(check.run(chosen).await)
@@ -134,10 +134,10 @@ impl Watch {
         if is_named { self.config.state.workers.clone() } else { announced }
     }
 
-    fn state(&self, urls: Vec<String>) -> RemoteState {
+    fn state(&self, urls: Vec<String>, credentials: Credentials) -> RemoteState {
         let workers = Workers {
             urls,
-            secret: self.secret.clone(),
+            credentials,
             partitions: self.config.kafka.partitions,
             wait: ANSWER_WAIT,
             breaker: self.config.breaker.into(),

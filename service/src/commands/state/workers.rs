@@ -40,11 +40,11 @@ struct Named {
 impl Workers {
     /// Those that are named, else the process of this machine as it is configured.
     pub(super) fn of(config: &Config) -> Result<Self, Failed> {
-        let (urls, secret) = workers::named(config)?;
-        Ok(Self { urls, client: Arc::new(InstanceClient::new(secret, ANSWER_BYTES_MAX)) })
+        let (urls, credentials) = workers::named(config)?;
+        Ok(Self { urls, client: Arc::new(InstanceClient::new(credentials, ANSWER_BYTES_MAX)) })
     }
 
-    /// Others, who are shown the same secret.
+    /// Others, who are shown the same.
     pub(super) fn at(&self, urls: Vec<String>) -> Self {
         Self { urls, client: Arc::clone(&self.client) }
     }

@@ -29,6 +29,7 @@ fn internals(world: &World, state: Option<Arc<Feeds>>, secret: Option<&str>) -> 
         stores: None,
         console: None,
         secrets: secret.and_then(|secret| Secrets::of(secret).ok()),
+        asks_certificate: false,
         clock: world.clock.clone(),
     })
 }
@@ -133,6 +134,7 @@ async fn a_feed_is_ranked_as_of_now_or_as_of_the_time_that_is_asked_for() {
         stores: None,
         console: None,
         secrets: None,
+        asks_certificate: false,
         clock,
     });
     let answered = |query: &'static str| {

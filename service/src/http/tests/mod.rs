@@ -1,6 +1,7 @@
 //! The routes as their callers see them: asked without a socket, on a cluster in this process.
 
 mod admin;
+mod certified;
 mod daily_metrics;
 mod events;
 mod feed;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use warp::http::{Request, StatusCode};
 
-use super::world::answer;
+use super::world::{answer, showing};
 use crate::edge::tests::listening;
 use crate::http::internal::{Internal, internal};
 use crate::metrics::Metrics;
@@ -56,7 +56,7 @@ fn routes(driver: &Driver, process: usize, directory: &Arc<Directory>) -> Arc<In
     let stores = Stores {
         own: Arc::new(Own(driver.query(process).unwrap(), process.to_string())),
         directory: Arc::clone(directory),
-        peers: Peers::new(Some(SECRET.to_owned())),
+        peers: Peers::new(showing(SECRET)),
         workers: vec![],
         clock: clock.clone(),
     };
@@ -67,6 +67,7 @@ fn routes(driver: &Driver, process: usize, directory: &Arc<Directory>) -> Arc<In
         stores: Some(Arc::new(stores)),
         console: None,
         secrets: Secrets::of(SECRET).ok(),
+        asks_certificate: false,
         clock,
     })
 }

@@ -15,7 +15,7 @@ use topologies::ranking::Weights;
 use topologies::ranking::why::Verdict;
 use uuid::Uuid;
 
-use super::world::held;
+use super::world::{held, showing};
 use crate::config;
 use crate::edge::tests::listening;
 use crate::health::Health;
@@ -113,6 +113,7 @@ impl Listening {
             stores: None,
             console: None,
             secrets: Secrets::of("open sesame").ok(),
+            asks_certificate: false,
             clock: Arc::new(ManualClock::at(Timestamp(0))),
         });
         let listener = listening(&[]).await;
@@ -138,9 +139,9 @@ impl Listening {
 /// Asks workers at `urls`, each of which is left alone after two faults.
 fn asking(urls: Vec<String>, secret: &str, wait: Duration) -> (RemoteState, Arc<ManualClock>) {
     let breaker = config::Breaker { failures: 2, ..config::Breaker::default() }.into();
-    let secret = Some(secret.to_owned());
+    let credentials = showing(secret);
     let clock = Arc::new(ManualClock::at(Timestamp(0)));
-    let of = Workers { urls, secret, partitions: PARTITIONS, wait, breaker };
+    let of = Workers { urls, credentials, partitions: PARTITIONS, wait, breaker };
     (RemoteState::new(of, clock.clone()), clock)
 }
 

@@ -30,6 +30,7 @@ use crate::http::cursor::Cursors;
 use crate::http::feed_page::FeedPage;
 use crate::http::{Api, public};
 use crate::identity::Verifier;
+use crate::instance_client::Credentials;
 use crate::limits::UserLimit;
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
@@ -257,6 +258,11 @@ impl World {
         let records = polled.batches.iter().flat_map(|batch| batch.iter());
         records.map(|it| (it.key.unwrap().to_vec(), it.value.unwrap().to_vec())).collect()
     }
+}
+
+/// What an instance shows that has this secret.
+pub fn showing(secret: &str) -> Credentials {
+    Credentials::of(Secrets::of(secret).ok().as_ref(), None).unwrap()
 }
 
 pub async fn answer<S>(service: S, request: Request<Full<Bytes>>) -> (StatusCode, Value)
