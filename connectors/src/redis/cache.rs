@@ -40,6 +40,11 @@ impl FeedCache {
         Ok(Self { connection: connect(url, wait)?, wait })
     }
 
+    /// How long an answer may take.
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+
     /// The user's feed; `None` if there is none. Late is [`RedisFault::Unavailable`].
     pub async fn feed(&self, user: UserId) -> Result<Option<RedisFeed>, RedisFault> {
         let Some(bytes) = self.value(&redis_key(user)).await? else { return Ok(None) };
@@ -55,6 +60,15 @@ impl FeedCache {
             |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
         let head = timeout(self.wait, head).await.map_err(late)?.map_err(|e| fault(&e))?;
         Ok(head.first_chunk().and_then(FeedVersion::from_text))
+    }
+
+    /// Removes the user's feed; whether there was one.
+    pub async fn remove(&self, user: UserId) -> Result<bool, RedisFault> {
+        let mut connection = self.connection.clone();
+        let removed = timeout(self.wait, connection.del::<_, u64>(redis_key(user)));
+        let late =
+            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
+        Ok(removed.await.map_err(late)?.map_err(|e| fault(&e))? > 0)
     }
 
     /// What trends in `window`; `None` if nothing does, or nobody said so for a minute.

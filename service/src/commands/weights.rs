@@ -7,17 +7,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
+use millstream::Exit;
 use millstream::broker::Broker;
-use millstream::{Clock, Exit, SystemClock, Timestamp};
-use schemas::topic::WEIGHTS;
-use schemas::{V1, WeightsVersion, Wire, iso_time};
+use schemas::{V1, iso_time};
 use topologies::ranking::{Policies, Policy, Weights, weights_file};
 
 use super::json::pretty;
 use crate::failed::Failed;
 use crate::followed_topic::read;
-use crate::sole_writer::SoleWriter;
-use crate::weights::{next, writer_id};
+use crate::weights::Writer;
 
 /// Where versions are.
 #[derive(Clone, Copy)]
@@ -39,15 +37,15 @@ pub fn check(file: &Path, remembers_shown: bool) -> Result<String, Failed> {
 impl Versions<'_> {
     /// Puts a file into force.
     pub fn put(&self, file: &Path) -> Result<String, Failed> {
-        let mut writer = Writer::open(*self)?;
-        let policy = of_file(file, &writer.known)?;
-        writer.append(policy)
+        let mut writer = Writer::open(self.broker, self.app)?;
+        let policy = of_file(file, writer.known())?;
+        Ok(self.said(&writer.put(policy)?))
     }
 
     /// Puts an earlier version into force again.
     pub fn roll_back(&self, to: Option<u32>) -> Result<String, Failed> {
-        let mut writer = Writer::open(*self)?;
-        let known = &writer.known;
+        let mut writer = Writer::open(self.broker, self.app)?;
+        let known = writer.known();
         let current = known.current().version;
         let wanted = to.unwrap_or(current.saturating_sub(1));
         let found = known.versions().find(|policy| policy.version == wanted);
@@ -63,7 +61,12 @@ impl Versions<'_> {
             };
             return Err(Failed(Exit::Usage, words));
         };
-        writer.append(policy)
+        Ok(self.said(&writer.put(policy)?))
+    }
+
+    fn said(&self, put: &Policy) -> String {
+        let asks = asks(put, self.remembers_shown);
+        format!("version {} is in force\n{}{asks}", put.version, told(put))
     }
 
     /// All versions, in words or as JSON.
@@ -84,30 +87,6 @@ impl Versions<'_> {
             let _ = writeln!(out, "version {} of {at}{mark}\n{}", policy.version, told(policy));
         }
         Ok(out)
-    }
-}
-
-/// Puts versions, one at a time.
-struct Writer<'a> {
-    of: Versions<'a>,
-    topic: SoleWriter,
-    /// All that was put before.
-    known: Policies,
-}
-
-impl<'a> Writer<'a> {
-    fn open(of: Versions<'a>) -> Result<Self, Failed> {
-        let topic = SoleWriter::open(of.broker, &writer_id(of.app), &[WEIGHTS.name])?;
-        Ok(Self { of, topic, known: read(of.broker, of.app)? })
-    }
-
-    fn append(&mut self, policy: Policy) -> Result<String, Failed> {
-        let policy = next(&self.known, policy, SystemClock.now());
-        let key = WeightsVersion(policy.version).to_bytes();
-        self.topic.push(0, (&key, &policy.to_bytes()), Timestamp(policy.at_ms));
-        self.topic.commit()?;
-        let asks = asks(&policy, self.of.remembers_shown);
-        Ok(format!("version {} is in force\n{}{asks}", policy.version, told(&policy)))
     }
 }
 
@@ -176,6 +155,7 @@ mod tests {
     use std::time::Duration;
 
     use ::tests::poll_until;
+    use millstream::SystemClock;
     use millstream::broker::embedded::Embedded;
 
     use super::*;
@@ -230,11 +210,11 @@ mod tests {
             default: id,
             ..Policy::default()
         };
-        let mut first = Writer::open(versions(&broker)).unwrap();
-        let mut second = Writer::open(versions(&broker)).unwrap();
-        let Failed(exit, words) = first.append(set(2)).unwrap_err();
+        let mut first = Writer::open(&broker, "feedmill").unwrap();
+        let mut second = Writer::open(&broker, "feedmill").unwrap();
+        let Failed(exit, words) = first.put(set(2)).unwrap_err();
         assert_eq!(exit, Exit::Mismatch, "{words}");
-        assert!(second.append(set(3)).unwrap().starts_with("version 1 is in force"));
+        assert_eq!(second.put(set(3)).unwrap().version, 1);
         assert_eq!(known(&broker).current().default, 3);
     }
 

@@ -282,9 +282,10 @@ impl<S: Serves> Route<S> {
     fn segment_of<'p>(&self, path: &'p str) -> Option<&'p str> {
         match self.path.split_once('{') {
             None => (path == self.path).then_some(""),
-            Some((before, _)) => {
-                let rest = path.strip_prefix(before)?;
-                (!rest.is_empty() && !rest.contains('/')).then_some(rest)
+            Some((before, rest)) => {
+                let after = rest.split_once('}').map_or("", |(_, after)| after);
+                let segment = path.strip_prefix(before)?.strip_suffix(after)?;
+                (!segment.is_empty() && !segment.contains('/')).then_some(segment)
             }
         }
     }

@@ -212,7 +212,7 @@ impl Server {
         if let Some((listener, verifier, secrets)) = bound.admin {
             self.probes.push(tokio::spawn(verifier.clone().follow()));
             self.admin = listener.address().ok();
-            let routes = admin(&Arc::new(parts.admin(verifier, secrets)));
+            let routes = admin(&Arc::new(parts.admin(verifier, secrets)?));
             let metrics = Arc::clone(&parts.metrics);
             self.serving.push(tokio::spawn(listener.serve(routes, metrics, stopped)));
         }

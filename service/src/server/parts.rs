@@ -85,8 +85,9 @@ impl Parts {
     }
 
     /// What operators ask.
-    pub fn admin(&self, verifier: Verifier, secrets: Option<Secrets>) -> Admin {
-        Admin {
+    pub fn admin(&self, verifier: Verifier, secrets: Option<Secrets>) -> Result<Admin, String> {
+        Ok(Admin {
+            feeds: self.feeds()?,
             verifier,
             secrets,
             broker: Arc::clone(&self.broker),
@@ -94,7 +95,7 @@ impl Parts {
             flags: self.flags.clone(),
             metrics: Arc::clone(&self.metrics),
             body: self.body_bounds(),
-        }
+        })
     }
 
     /// Of what a request may bring.

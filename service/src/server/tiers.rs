@@ -23,16 +23,11 @@ impl Parts {
             flags: self.flags.clone(),
             metrics: Arc::clone(&self.metrics),
         };
-        let redis = self.config.redis.as_ref().map(|Remote { url, wait }| {
-            let cache = FeedCache::open(url, *wait).map_err(|e| e.to_string())?;
+        let redis = self.feeds()?.map(|cache| {
+            let wait = cache.wait();
             let tier: Box<dyn RankedTier> = Box::new(cache);
-            Ok::<_, String>(Guarded::new(tier, guard(Source::Redis, *wait, 1024)))
+            Guarded::new(tier, guard(Source::Redis, wait, 1024))
         });
-        let versions = self
-            .config
-            .redis
-            .as_ref()
-            .map(|Remote { url, wait }| FeedCache::open(url, *wait).map_err(|e| e.to_string()));
         let suggestions = self.config.redis.as_ref().map(|Remote { url, wait }| {
             SuggestionCache::open(url, *wait).map_err(|e| e.to_string())
         });
@@ -58,13 +53,19 @@ impl Parts {
         let state = self.state(own)?;
         let wait = self.config.state.wait;
         Ok(Tiers {
-            redis: redis.transpose()?,
+            redis,
             state: state.map(|tier| Guarded::new(tier, guard(Source::State, wait, 256))),
             clickhouse,
             postgres: postgres.transpose()?,
-            versions: versions.transpose()?,
+            versions: self.feeds()?,
             suggestions: suggestions.transpose()?,
         })
+    }
+
+    /// The feeds in Redis, over a connection of its own.
+    pub fn feeds(&self) -> Result<Option<FeedCache>, String> {
+        let open = |Remote { url, wait }: &Remote| FeedCache::open(url, *wait);
+        self.config.redis.as_ref().map(open).transpose().map_err(|e| e.to_string())
     }
 
     /// The state of the live application, at first that of this process and of the workers that are named.

@@ -22,8 +22,13 @@ const NAME_MAX: usize = 64;
 /// Reads a file; the sets that are known already may not be given other numbers. What is wrong comes back line by line.
 pub fn read(text: &str, known: &Policies) -> Result<Policy, Vec<String>> {
     let table: Value = toml::from_str(text).map_err(|fault| vec![fault.to_string()])?;
+    read_table(&table, known)
+}
+
+/// The same of what such a file says, however it is written.
+pub fn read_table(table: &Value, known: &Policies) -> Result<Policy, Vec<String>> {
     let mut reading = Reading { faults: Vec::new(), names: BTreeMap::new() };
-    let policy = reading.policy(&table, known);
+    let policy = reading.policy(table, known);
     if reading.faults.is_empty() { Ok(policy) } else { Err(reading.faults) }
 }
 

@@ -3,13 +3,16 @@
 //! Who is let in shows a token for the admin audience that names the role admin, or the secret of operators' tools. What they
 //! change is told with who they are.
 
+mod cached_feed;
 mod dead_letters;
 mod flags;
 pub mod routes;
+mod weights;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use connectors::redis::FeedCache;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use millstream::Exit;
 use millstream::broker::Broker;
@@ -45,6 +48,8 @@ pub struct Admin {
     pub live: replay::Live,
     /// The flags as this process knows them.
     pub flags: FollowedFlags,
+    /// The feeds in Redis, if there is one.
+    pub feeds: Option<FeedCache>,
     /// Counts requests.
     pub metrics: Arc<Metrics>,
     /// The bounds of a body.

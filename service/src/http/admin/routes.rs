@@ -3,12 +3,12 @@
 use futures_util::FutureExt;
 use warp::http::Method;
 
-use super::{Admin, dead_letters, flags};
+use super::{Admin, cached_feed, dead_letters, flags, weights};
 use crate::flags::told::Flags;
 use crate::http::routes::{JSON, Route, Shape};
 
 /// All of them.
-pub static ROUTES: [Route<Admin>; 7] = [
+pub static ROUTES: [Route<Admin>; 11] = [
     Route {
         name: "flags",
         method: Method::GET,
@@ -44,6 +44,56 @@ pub static ROUTES: [Route<Admin>; 7] = [
         answer: (200, Shape::of::<flags::Changes>()),
         media: JSON,
         handler: |admin, request| async move { flags::changes(admin, request).await }.boxed(),
+    },
+    Route {
+        name: "weights",
+        method: Method::GET,
+        path: "/admin/weights",
+        segment: None,
+        about: "Every version of weight sets and experiments that was put, and which is in force",
+        parameters: &[],
+        body: None,
+        answer: (200, Shape::of::<weights::Versions>()),
+        media: JSON,
+        handler: |admin, request| async move { weights::get(admin, request).await }.boxed(),
+    },
+    Route {
+        name: "weights_put",
+        method: Method::PUT,
+        path: "/admin/weights",
+        segment: None,
+        about: "Puts weight sets and experiments into force as the next version; answered when Kafka has it",
+        parameters: &[],
+        body: Some(Shape::of::<weights::Wanted>()),
+        answer: (200, Shape::of::<weights::Put>()),
+        media: JSON,
+        handler: |admin, request| async move { weights::put(admin, request).await }.boxed(),
+    },
+    Route {
+        name: "feed_invalidate",
+        method: Method::POST,
+        path: "/admin/feed/invalidate",
+        segment: None,
+        about: "Removes the feed of a user from Redis; it is ranked again at the next read",
+        parameters: &[],
+        body: Some(Shape::of::<cached_feed::Whose>()),
+        answer: (200, Shape::of::<cached_feed::Removed>()),
+        media: JSON,
+        handler: |admin, request| {
+            async move { cached_feed::invalidate(&admin, request).await }.boxed()
+        },
+    },
+    Route {
+        name: "feed_cached",
+        method: Method::GET,
+        path: "/debug/user/{user_id}/feed/cache",
+        segment: Some(&cached_feed::USER),
+        about: "The feed of a user as Redis has it",
+        parameters: &[],
+        body: None,
+        answer: (200, Shape::of::<cached_feed::Cached>()),
+        media: JSON,
+        handler: |admin, request| async move { cached_feed::get(&admin, request).await }.boxed(),
     },
     Route {
         name: "dead_letters",

@@ -31,6 +31,7 @@ fn operators(world: &World) -> Arc<Admin> {
         broker: Arc::new(world.broker.clone()),
         live: replay::Live::new("feedmill"),
         flags: FollowedFlags::default(),
+        feeds: None,
         metrics: Arc::clone(&world.metrics),
         body: Bounds { bytes_max: 64 * 1024, wait: std::time::Duration::from_secs(30) }.into(),
     })
@@ -142,6 +143,39 @@ async fn every_fault_of_a_change_is_named_and_nothing_is_changed() {
     }
     let (_, told) = get(&of, "/admin/flags/changes").await;
     assert_eq!(told["changes"], json!([]));
+}
+
+#[tokio::test]
+async fn weight_sets_are_put_and_listed_and_each_fault_of_them_is_named() {
+    let world = World::new();
+    let of = operators(&world);
+    let (status, none) = get(&of, "/admin/weights").await;
+    assert_eq!((status, &none["in_force"]), (StatusCode::OK, &json!(0)), "{none}");
+    let put = async |body: Value| {
+        asked(&of, (&Method::PUT, "/admin/weights"), &body, Some("Bearer sesame")).await
+    };
+    let fresh = json!({"default": "fresh", "sets": {"fresh": {"id": 2, "freshness": 0.5}}});
+    let (status, said) = put(fresh).await;
+    assert_eq!((status, &said["version"]["version"]), (StatusCode::OK, &json!(1)), "{said}");
+    let (_, known) = get(&of, "/admin/weights").await;
+    assert_eq!((&known["in_force"], &known["versions"][0]["default"]), (&json!(1), &json!(2)));
+    let (status, refused) = put(json!({"default": "old", "sets": {"a": {"id": "x"}}})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(faulty(&refused), ["sets.a.id", "default"], "{refused}");
+}
+
+#[tokio::test]
+async fn whose_feed_is_meant_is_said_by_an_id_and_without_redis_there_is_none() {
+    let world = World::new();
+    let of = operators(&world);
+    let path = |user: &str| format!("/debug/user/{user}/feed/cache");
+    let (status, refused) = get(&of, &path("me")).await;
+    assert_eq!((status, faulty(&refused)), (StatusCode::BAD_REQUEST, vec!["user_id"]));
+    let (status, refused) = post(&of, "/admin/feed/invalidate", json!({"user": 1})).await;
+    assert_eq!((status, faulty(&refused)), (StatusCode::BAD_REQUEST, vec!["user", "user_id"]));
+    let (status, _) = post(&of, "/admin/feed/invalidate", json!({"user_id": ME})).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(get(&of, &path(&ME.to_string())).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

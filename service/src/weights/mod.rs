@@ -3,12 +3,16 @@
 //! A feed is read by the numbers it was made with, so whoever serves one must know its set. Of a set that is not known yet, the
 //! numbers are those of `v1`.
 
+mod writer;
+
 use millstream::{RawRecord, Timestamp};
 use schemas::Wire;
 use schemas::topic::{Topic, WEIGHTS};
 use topologies::ranking::{Policies, Policy};
 
 use crate::followed_topic::{FollowedTopic, Known};
+
+pub use writer::Writer;
 
 /// See the module.
 pub type WeightSets = FollowedTopic<Policies>;
