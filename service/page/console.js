@@ -473,7 +473,7 @@ async function round(turn) {
   if (own) known.metrics.set("this process", own);
   transactions(chosen);
   chooseStores();
-  if (turn % RATHER_SELDOM === 0) await part("flags", async () => flags(await asked("console/flags.json")));
+  if (turn % RATHER_SELDOM === 0 || troubles.has("flags")) await part("flags", async () => flags(await asked("console/flags.json")));
   return looked;
 }
 
@@ -498,7 +498,7 @@ async function rounds() {
     }
     const looked = await round(turn);
     $("link").dataset.is = looked ? "live" : "lost";
-    $("link-words").textContent = looked ? `as of ${new Date().toLocaleTimeString("en-GB")}` : "it does not answer";
+    $("link-words").textContent = looked ? `as of ${new Date().toLocaleTimeString("en-GB")}` : $("door").hidden ? "it does not answer" : "it asks for the secret";
     await new Promise((next) => setTimeout(next, document.hidden ? 5 * EVERY_MS : EVERY_MS));
   }
 }

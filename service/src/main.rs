@@ -186,8 +186,17 @@ fn begin(cli: &Cli) -> Result<(Config, Following), Failed> {
         Some(Command::Demo(_) | Command::Lab(_) | Command::Feed(Feed::Replay(_)))
     );
     let (source, logging) = (Source::new(cli.config.clone(), needs), Logging::new(is_quiet));
+    let mut met = None;
     // To look for what it lacks opens clients, which may have something to tell.
-    let config = source.read(|config| logging.follow(&config.log));
+    let config = source.read(|config| {
+        logging.follow(&config.log);
+        met = Some(config.clone());
+    });
+    let config = match cli.command {
+        // A process that is well goes on by what it read before: a slip in its file must not have it killed.
+        Some(Command::Health(_)) => config.or_else(|faults| met.ok_or(faults)),
+        Some(_) | None => config,
+    };
     let faulty = |faults| Failed(Exit::Usage, format!("the configuration is faulty\n{faults}"));
     Ok((config.map_err(faulty)?, (source, logging)))
 }
@@ -197,8 +206,7 @@ fn signed(config: &Config, asked: &cli::Token) -> Result<String, String> {
     token::ensure_keys(&config.auth)?;
     let (mut auth, mut roles) = (config.auth.clone(), asked.roles.clone());
     if asked.admin {
-        let admin = config.admin.as_ref().ok_or("--admin: admin.listen is not set")?;
-        auth = auth.for_audience(&admin.audience);
+        auth = auth.for_audience(&config.admin_audience);
         roles.push(Role::Admin.name().to_owned());
     }
     let token = token::sign(&auth, asked.user, &roles, asked.seconds)?;
@@ -261,7 +269,10 @@ fn replay(asked: &Replay, config: &Config, following: Following) -> Result<(), F
 fn topics(asked: &Topics, config: &Config) -> Result<(), Failed> {
     let broker = kafka(config)?;
     match asked {
-        Topics::Create => say(&commands::topics::create_all(&*broker, config)?),
+        Topics::Create => {
+            let live = commands::workers::of_live(&*broker, config)?;
+            say(&commands::topics::create_all(&*broker, &live)?)
+        }
         Topics::Check(asked) => {
             let live = commands::workers::of_live(&*broker, config)?;
             let (told, failed) = commands::topics::check::check(&*broker, &live, asked)?;
@@ -304,14 +315,23 @@ fn weights(asked: &Weights, config: &Config) -> Result<(), Failed> {
 /// What a command reads beside its configuration; the demo brings keys of its own.
 fn needs(command: Option<&Command>) -> &'static [Need] {
     match command {
-        Some(Command::Run(_) | Command::Serve(_)) => {
-            &[Need::Kafka, Need::Key, Need::Secret, Need::AdminSecret, Need::RegistryCa]
-        }
-        Some(Command::Worker) => &[Need::Kafka, Need::Secret, Need::RegistryCa],
-        Some(Command::Demo(_)) => &[Need::Secret],
+        Some(Command::Run(_) | Command::Serve(_)) => &[
+            Need::Kafka,
+            Need::Key,
+            Need::Secret,
+            Need::Certificate,
+            Need::AdminSecret,
+            Need::RegistryCa,
+        ],
+        Some(Command::Worker) => &[Need::Kafka, Need::Secret, Need::Certificate, Need::RegistryCa],
+        Some(Command::Demo(_)) => &[Need::Secret, Need::Certificate],
         Some(Command::Token(_)) => &[Need::SigningKey],
-        Some(Command::Load(asked)) if asked.verify > 0 => &[Need::Kafka, Need::SigningKey],
-        Some(Command::Replay(Replay::Start(_))) => &[Need::Kafka, Need::Secret, Need::RegistryCa],
+        Some(Command::Load(asked)) if asked.verify > 0 => {
+            &[Need::Kafka, Need::SigningKey, Need::Secret, Need::Certificate]
+        }
+        Some(Command::Replay(Replay::Start(_))) => {
+            &[Need::Kafka, Need::Secret, Need::Certificate, Need::RegistryCa]
+        }
         Some(
             Command::Load(_)
             | Command::Topics(_)
@@ -321,9 +341,11 @@ fn needs(command: Option<&Command>) -> &'static [Need] {
         ) => &[Need::Kafka],
         Some(Command::Cdc(_) | Command::Feed(Feed::Replay(_))) => &[Need::Kafka, Need::RegistryCa],
         Some(Command::Feed(Feed::Show { .. })) => &[Need::Redis],
-        Some(Command::Feed(Feed::Explain { .. }) | Command::State(_)) => &[Need::Secret],
+        Some(Command::Feed(Feed::Explain { .. }) | Command::State(_)) => {
+            &[Need::Secret, Need::Certificate]
+        }
         Some(Command::ClickHouse(_) | Command::Metrics(_)) => &[Need::ClickHouse],
-        Some(Command::Verify(_)) => &[Need::Kafka, Need::Secret],
+        Some(Command::Verify(_)) => &[Need::Kafka, Need::Secret, Need::Certificate],
         Some(Command::Schema(Schema::Show(_))) => &[],
         Some(Command::Schema(Schema::List | Schema::Check(_) | Schema::Register(_))) => {
             &[Need::Registry, Need::RegistryCa]
@@ -417,8 +439,8 @@ fn serve(
             () = asked.wait() => return Ok(()),
         };
         server.follow(reloading);
-        let (public, admin) = (server.public, server.admin);
-        tracing::info!(?public, ?admin, internal = %server.internal, "serving");
+        let [public, admin] = [server.public, server.admin].map(|at| at.map(tracing::field::display));
+        tracing::info!(public, admin, internal = %server.internal, "serving");
         if let Some(public) = server.public.filter(|_| has_page) {
             tracing::info!(url = %format!("http://{public}{}", feed_page::PATH), "feeds can be watched");
         }

@@ -23,6 +23,8 @@ pub enum Need {
     SigningKey,
     /// The secret between instances, if a file of it is named.
     Secret,
+    /// The certificate between instances, if files of it are named.
+    Certificate,
     /// The secret of operators' tools, if a file of it is named.
     AdminSecret,
     /// Options that the Kafka client takes.
@@ -55,6 +57,7 @@ impl Need {
                 ("auth.signing_key_file", or_made(config, || token::signing_key(auth).map(drop)))
             }
             Self::Secret => ("state.secret_file", secrets(config).map(drop)),
+            Self::Certificate => ("http.internal_tls_cert_file", certificate(config).map(drop)),
             Self::AdminSecret => ("admin.secret_file", admin_secrets(config).map(drop)),
             Self::Kafka => ("kafka.client", crate::cluster(config).map(drop)),
             Self::Redis => {

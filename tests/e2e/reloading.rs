@@ -118,6 +118,12 @@ fn a_file_that_is_edited_takes_effect_as_far_as_it_can_and_a_faulty_one_not_at_a
     let line = log.lines().find(|line| line.contains("what is in force stays")).unwrap();
     assert!(line.contains("limits.user_per_minute: ") && line.contains("nobody: "), "{line}");
 
+    // It is well, and whoever kills what is not must be told so.
+    let mut health = Command::new(env!("CARGO_BIN_EXE_feedmill"));
+    health.current_dir(told.dir.path()).args(["health", "--config", "mill.toml"]);
+    let health = health.output().unwrap();
+    assert!(health.status.success(), "{}", String::from_utf8_lossy(&health.stderr));
+
     // Mended: all is as the file says, and more is told than before.
     told.edit("limits.user_per_minute = 3000\nlog.level = 'debug'");
     told.process.hang_up().unwrap();

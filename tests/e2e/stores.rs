@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::world::World;
-use crate::{AUTHOR, READER, write_the_first_rows};
+use crate::{AUTHOR, POST, READER, write_the_first_rows};
 
 const WORKERS: [usize; 2] = [0, 1];
 
@@ -39,10 +39,14 @@ fn wait_for_both(world: &World) {
 
 #[test]
 fn a_row_is_read_at_any_worker_and_at_the_one_that_is_left_when_its_owner_was_killed() {
-    let world = World::start();
+    // Who announces itself need not be named.
+    let world = World::capturing(&[("STATE__WORKERS", "")]);
     world.start_worker(1);
     write_the_first_rows(&world);
     wait_for_both(&world);
+    let (path, token) = (format!("/api/v1/feed/explain/{POST}"), world.token(READER));
+    let is_told = || (world.get(&path, Some(&token)).0 == 200).then_some(());
+    world.poll("the API asks the workers", is_told);
     let follow = format!("follows/{READER}:{AUTHOR}");
     let count = json!(1);
     let is_found = |of: usize, path: &str| {

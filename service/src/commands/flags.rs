@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt::Write;
+use std::os::unix::fs::MetadataExt;
 
 use millstream::Exit;
 use millstream::broker::Broker;
@@ -51,7 +52,9 @@ fn somebody() -> String {
     let host = env::var("HOSTNAME").ok();
     let host = host.or_else(|| std::fs::read_to_string("/etc/hostname").ok());
     let host = host.map(|host| format!("@{}", host.trim())).unwrap_or_default();
-    format!("{}{host}", name.unwrap_or_else(|| "somebody".to_owned()))
+    // Of a container or a job nobody may have set them: there is a number at least.
+    let number = || std::fs::metadata("/proc/self").ok().map(|of| format!("uid {}", of.uid()));
+    format!("{}{host}", name.or_else(number).unwrap_or_else(|| "somebody".to_owned()))
 }
 
 fn table(set: &SetFlags) -> String {

@@ -1,5 +1,6 @@
 //! Whether the process that is configured as this one answers: for a container's health check, in which no other program is.
 //!
+//! Whatever else is wrong with its file, this asks: what was put right or wrong there may not be in force.
 //! The internal listener is asked, over loopback where it listens everywhere. No answer in time is a server away.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::failed::Failed;
-use crate::instance_client::causes;
+use crate::instance_client::{Credentials, causes};
 use crate::needs;
 
 /// A process that is alive answers in a millisecond; whoever asks by way of Docker waits 30 s.
@@ -28,7 +29,9 @@ pub async fn ask(config: &Config, is_ready: bool) -> Result<String, Failed> {
     let path = if is_ready { "ready" } else { "health" };
     let http = &config.http;
     let url = format!("{}/{path}", http.internal_url_at(near(http.internal_listen)));
-    let client = needs::credentials(config).map_err(|words| Failed(Exit::Usage, words))?.client();
+    // What is asked here is anybody's.
+    let shown = needs::certificate(config).and_then(|of| Credentials::of(None, of.as_ref()));
+    let client = shown.map_err(|words| Failed(Exit::Usage, words))?.client();
     let unreachable = |why: &str| Failed(Exit::Unavailable, format!("{url}: {why}"));
     let asked = timeout(WAIT, answer(&client, &url)).await;
     let (status, said) =

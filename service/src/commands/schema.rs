@@ -72,6 +72,9 @@ fn schema(file: Option<&Path>) -> Result<String, Failed> {
     let theirs = theirs.map_err(|e| Failed(Exit::Usage, of_file(&e.to_string())))?;
     let fault =
         |words: String| Failed(Exit::Mismatch, of_file(&format!("not readable here: {words}")));
+    if let Err(e) = serde_json::from_str::<serde::de::IgnoredAny>(&theirs) {
+        return Err(Failed(Exit::Usage, of_file(&format!("is no JSON: {e}"))));
+    }
     readable(ours, &theirs).map(|()| theirs).map_err(fault)
 }
 

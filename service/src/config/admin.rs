@@ -13,15 +13,12 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// The file with the secret that operators' tools show, if they show one; tokens are taken in any case.
     pub secret_file: Option<PathBuf>,
-    /// Whom tokens of operators are for.
-    pub audience: String,
 }
 
 impl Admin {
     pub(super) fn read(from: &mut ConfigValues, http: &Http) -> Option<Self> {
         let listen = from.text("admin.listen", "");
         let secret = from.text("admin.secret_file", "");
-        let audience = from.filled("admin.audience", "feedmill-admin");
         if listen.is_empty() {
             return None;
         }
@@ -37,6 +34,6 @@ impl Admin {
                 from.fault("admin.listen", &format!("is where {name} is"));
             }
         }
-        Some(Self { listen, secret_file: (!secret.is_empty()).then(|| secret.into()), audience })
+        Some(Self { listen, secret_file: (!secret.is_empty()).then(|| secret.into()) })
     }
 }

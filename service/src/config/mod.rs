@@ -102,6 +102,8 @@ pub struct Config {
     pub http: Http,
     /// The listener of operators, if there is one.
     pub admin: Option<Admin>,
+    /// Whom tokens of operators are for, wherever their listener is.
+    pub admin_audience: String,
     /// Who callers are.
     pub auth: Auth,
     /// Reading state between instances.
@@ -239,6 +241,7 @@ impl Config {
             registry: Registry::read(&mut from),
             events_in_avro: events_in_avro(&mut from),
             admin: Admin::read(&mut from, &http),
+            admin_audience: from.filled("admin.audience", "feedmill-admin"),
             http,
             auth: Auth::read(&mut from),
             state: state(&mut from),
@@ -250,10 +253,21 @@ impl Config {
             shown: String::new(),
             known: KnownSettings::new(),
         };
+        let named = config.state.advertise.iter().chain(&config.state.workers);
+        if named.clone().any(|url| url.starts_with("https:")) && config.http.internal_tls.is_none()
+        {
+            let words = "is needed where state.advertise or state.workers are https";
+            from.fault("http.internal_tls_cert_file", words);
+        }
+        if config.state.advertise.as_ref().is_some_and(|url| url.starts_with("http:"))
+            && config.http.internal_tls.is_some()
+        {
+            from.fault("state.advertise", "is https where http.internal_tls_cert_file is set");
+        }
         if !config.http.internal_listen.ip().is_loopback() && config.state.secret_file.is_none() {
             from.fault("state.secret_file", "is needed where http.internal_listen is not loopback");
         }
-        if config.admin.as_ref().is_some_and(|admin| admin.audience == config.auth.audience) {
+        if config.admin.is_some() && config.admin_audience == config.auth.audience {
             from.fault(
                 "admin.audience",
                 "is auth.audience: a token of a user would be one of an operator",
@@ -428,11 +442,11 @@ fn state(from: &mut ConfigValues) -> State {
     }
 }
 
-/// Whether a path can be appended to `url` and asked for without TLS.
+/// Whether a path can be appended to `url` and asked for.
 fn is_http_server(url: &str) -> bool {
     let parsed = url.parse::<Uri>();
     parsed.is_ok_and(|uri| {
-        uri.scheme_str() == Some("http")
+        ["http", "https"].contains(&uri.scheme_str().unwrap_or_default())
             && uri.path() == "/"
             && uri.query().is_none()
             && uri.host().is_some_and(|host| !host.is_empty())

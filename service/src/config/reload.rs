@@ -135,7 +135,7 @@ mod tests {
         ("registry.urls", "http://other:8081"),
         ("registry.user", "you"),
         ("shown.remembered", "true"),
-        ("state.advertise", "http://worker:9901"),
+        ("state.advertise", "https://worker:9901"),
         ("state.secret_file", "other"),
         ("state.wait_ms", "1"),
         ("state.workers", "http://worker:9901"),

@@ -242,7 +242,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ),
     (
         "state.workers",
-        "The internal listeners of workers, such as `http://worker-1:9901`: whom `serve` asks for state, until they announce themselves and where they do not.",
+        "The internal listeners of workers, such as `http://worker-1:9901`: whom `serve` asks for state beside those that announce themselves.",
     ),
     (
         "state.secret_file",

@@ -17,7 +17,7 @@ pub mod told;
 use std::fmt;
 use std::time::Duration;
 
-use millstream::broker::{Bounds, Broker, Consumer, Failure, Isolation};
+use millstream::broker::{Bounds, Broker, Code, Consumer, Failure, Isolation};
 use millstream::dead_letter::{Letter, Place, Unreadable};
 use millstream::{Clock, SystemClock, Topic, TopicPartition};
 use schemas::topic;
@@ -143,8 +143,15 @@ impl DeadLetters<'_> {
         let of = TopicPartition::new(self.topic(), place.partition);
         let mut consumer =
             self.broker.consumer(self.app, Isolation::ReadCommitted).map_err(failed)?;
-        let bounds = consumer.bounds(&of).map_err(failed)?;
-        let absent = || Absent { place, of: of.clone(), bounds };
+        let bounds = match consumer.bounds(&of) {
+            Ok(bounds) => bounds,
+            // The topic was read a moment ago: it is the partition that is none.
+            Err(failure) if failure.code == Code::UnknownTopic => {
+                return Ok(Err(Absent { place, of, bounds: None }));
+            }
+            Err(failure) => return Err(failed(failure)),
+        };
+        let absent = || Absent { place, of: of.clone(), bounds: Some(bounds) };
         if !(bounds.start..bounds.end).contains(&place.offset) {
             return Ok(Err(absent()));
         }
@@ -158,13 +165,19 @@ impl DeadLetters<'_> {
 pub struct Absent {
     place: Place,
     of: TopicPartition,
-    bounds: Bounds,
+    /// None of a partition that is not there.
+    bounds: Option<Bounds>,
 }
 
 impl fmt::Display for Absent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, of, bounds: Bounds { start, end, .. } } = self;
-        write!(f, "{place}: no letter lies there; {of} has offsets {start} to {end}")
+        let Self { place, of, bounds } = self;
+        match bounds {
+            Some(Bounds { start, end, .. }) => {
+                write!(f, "{place}: no letter lies there; {of} has offsets {start} to {end}")
+            }
+            None => write!(f, "{place}: no letter lies there; there is no {of}"),
+        }
     }
 }
 

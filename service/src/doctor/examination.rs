@@ -62,7 +62,7 @@ fn chart(server: &'static str, setting: &str, examined: Examined) -> Chart {
     match examined {
         Ok((summary, findings)) => Chart { server, summary: Some(summary), findings },
         Err(words) => {
-            let look = format!("feedmill --print-config | grep {setting}");
+            let look = format!("look whether it runs, and at {setting}");
             let finding = Finding::error(server, words).mended_by(look);
             Chart { server, summary: None, findings: vec![finding] }
         }

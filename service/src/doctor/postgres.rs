@@ -45,7 +45,7 @@ pub fn judge(of: &PostgresVitals) -> Vec<Finding> {
     }
     if !of.has_statements {
         let words = "pg_stat_statements is not there: which statements are slow is not known";
-        let set = "psql \"$DATABASE\" -c 'CREATE EXTENSION pg_stat_statements'";
+        let set = "psql \"$DATABASE\" -c 'CREATE EXTENSION pg_stat_statements'   # with shared_preload_libraries = 'pg_stat_statements', and a restart";
         findings.push(Finding::note(POSTGRES, words).mended_by(set));
     }
     findings

@@ -203,7 +203,7 @@ fn command(mend: &Mend, topics: &[&str], bootstrap: &str) -> String {
             "kafka-configs --bootstrap-server {bootstrap} --alter --topic {topic} --add-config {set}"
         ),
         Mend::Replicate => format!(
-            "kafka-reassign-partitions --bootstrap-server {bootstrap} --reassignment-json-file more-copies.json --execute"
+            "kafka-reassign-partitions --bootstrap-server {bootstrap} --reassignment-json-file FILE --execute   # on three brokers or more; FILE names them for each partition"
         ),
         Mend::Anew(_) => format!(
             "kafka-topics --bootstrap-server {bootstrap} --delete --topic {topic} && feedmill topics create"

@@ -115,7 +115,8 @@ pub struct Listener {
 impl Listener {
     /// Binds `address`; it is called `name` in metrics.
     pub fn bind(address: SocketAddr, name: &'static str, bounds: Bounds) -> Result<Self, String> {
-        let socket = listening(address).map_err(|e| format!("listen on {address}: {e}"))?;
+        let words = |e| format!("the {name} listener cannot have {address}: {e}");
+        let socket = listening(address).map_err(words)?;
         Ok(Self { socket, name, bounds })
     }
 

@@ -1,7 +1,7 @@
 //! Changes flags, and tells who changed which.
 
 use millstream::broker::Broker;
-use millstream::{Clock, RawRecord, SystemClock, Timestamp};
+use millstream::{Clock, Exit, RawRecord, SystemClock, Timestamp};
 use schemas::topic::{FLAGS, FLAGS_AUDIT, Topic, WEIGHTS};
 use schemas::{WeightsVersion, Wire};
 use topologies::ranking::{Policies, Policy};
@@ -58,6 +58,10 @@ impl Flagging<'_> {
                 self.pause_experiments(&mut topics, change.to.value, now)?;
             }
             set.set(*flag, change.to.clone());
+        }
+        if set.has_no_tier() {
+            let words = "one tier has to stay on: nobody would be answered".to_owned();
+            return Err(Failed(Exit::Mismatch, words));
         }
         if !changes.is_empty() {
             topics.commit()?;

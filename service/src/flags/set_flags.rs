@@ -42,6 +42,12 @@ impl SetFlags {
         self.of.get(&flag)
     }
 
+    /// Whether every tier is off.
+    pub fn has_no_tier(&self) -> bool {
+        let mut tiers = Flag::ALL.into_iter().filter(|flag| matches!(flag, Flag::Tier(_)));
+        tiers.all(|tier| self.value(tier) == FlagValue::Switch(false))
+    }
+
     /// The last change.
     pub fn version(&self) -> u32 {
         self.version
@@ -74,6 +80,7 @@ impl Known for SetFlags {
         let other = Flag::ALL.into_iter().filter(|flag| self.value(*flag) != flag.at_first());
         let other: Vec<_> =
             other.map(|flag| format!("{}={}", flag.name(), self.value(flag))).collect();
-        tracing::info!(version = self.version, other = other.join(" "), "flags");
+        let other = (!other.is_empty()).then(|| other.join(" "));
+        tracing::info!(version = self.version, other, "flags");
     }
 }

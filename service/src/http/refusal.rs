@@ -109,6 +109,12 @@ impl Refusal {
         Self { fields, ..Self::new(StatusCode::FORBIDDEN, "forbidden", message) }
     }
 
+    /// 404 of a store that is not one.
+    pub fn no_store() -> Self {
+        let message = "there is no such store: /state/v1/stores lists them";
+        Self::new(StatusCode::NOT_FOUND, "no_store", message)
+    }
+
     /// 404.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")

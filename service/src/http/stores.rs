@@ -166,7 +166,7 @@ fn segment(name: &str, text: &str) -> Result<String, Refusal> {
 
 fn refusal(why: Unanswered) -> Refusal {
     match why {
-        Unanswered::NoStore => Refusal::not_found(),
+        Unanswered::NoStore => Refusal::no_store(),
         Unanswered::Unreadable(name, words) => Refusal::invalid(vec![Fault::of(name, words)]),
         Unanswered::NotOwner => Refusal::not_shown(),
         Unanswered::NotReady(words) => {

@@ -1,5 +1,5 @@
-//! The state of the application that is live: the own one while that is what this process is configured with, else that of the
-//! instances that announce themselves. No read waits for the change: the next one asks the other.
+//! The state of the application that is live: that of this process while it works for it, else that of the instances that announce
+//! themselves, and of those that are named. No read waits for a change: the next one asks the others.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,15 +14,17 @@ use crate::replay::{Instances, Live};
 pub struct LiveState {
     /// Which application is live.
     pub live: Live,
-    /// The application of `own`.
+    /// The application that this process is configured with.
     pub app: String,
-    /// Its state.
-    pub own: Arc<dyn RankedTier>,
-    /// Who shows that of others.
+    /// Its state, where this process works for it.
+    pub own: Option<Arc<dyn RankedTier>>,
+    /// Who else shows it, whether they announce themselves or not.
+    pub named: Vec<String>,
+    /// Who shows that of any.
     pub others: Others,
 }
 
-/// The instances of another application.
+/// The instances of an application, but for this one.
 pub struct Others {
     instances: Instances,
     /// Asks those at these addresses.
@@ -40,9 +42,11 @@ impl Others {
         Self { instances, state: Box::new(state), known: Mutex::default() }
     }
 
-    /// Those of `app` that are there.
-    fn of(&self, app: &str) -> Result<Arc<RemoteState>, TierFault> {
-        let urls = self.instances.urls(app);
+    /// Those of `app` that are there, and those that are named.
+    fn of(&self, app: &str, named: &[String]) -> Result<Arc<RemoteState>, TierFault> {
+        let mut urls = self.instances.urls(app);
+        let unheard: Vec<_> = named.iter().filter(|url| !urls.contains(url)).cloned().collect();
+        urls.extend(unheard);
         if urls.is_empty() {
             return Err(TierFault::Unready(format!("no instance of {app} has announced itself")));
         }
@@ -61,9 +65,11 @@ impl Others {
 impl LiveState {
     fn tier(&self) -> Result<Arc<dyn RankedTier>, TierFault> {
         let app = self.live.app();
-        match app == self.app {
-            true => Ok(Arc::clone(&self.own)),
-            false => self.others.of(&app).map(|state| state as Arc<dyn RankedTier>),
+        let is_own = app == self.app;
+        let named = if is_own { self.named.as_slice() } else { &[] };
+        match &self.own {
+            Some(own) if is_own => Ok(Arc::clone(own)),
+            Some(_) | None => self.others.of(&app, named).map(|state| state as Arc<dyn RankedTier>),
         }
     }
 }

@@ -269,9 +269,8 @@ impl Missed {
         match self {
             Self { unready: Some(words), .. } => TierFault::Unready(words),
             Self { not_owner: true, failed, .. } => {
-                let words =
-                    failed.unwrap_or_else(|| "every worker says it is not the owner".into());
-                TierFault::Unready(words)
+                let words = "every worker that was asked says it is not the owner: state.workers names too few";
+                TierFault::Unready(failed.unwrap_or_else(|| words.to_owned()))
             }
             Self { failed: Some(words), .. } => TierFault::Failed(words),
             Self { .. } => TierFault::Failed("no worker is named".to_owned()),

@@ -1,4 +1,4 @@
-//! Who shows the state of the applications beside the one that this process is configured with, as they announce themselves.
+//! Who shows the state of applications, but for the one that this process works for, as they announce themselves.
 //!
 //! Both that are there are heard, the live one and the one beside it: when they change places, it is known already who is asked.
 
@@ -26,14 +26,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct Instances {
     broker: Arc<dyn Broker>,
     live: Live,
-    /// The application that this process is configured with; its instances it knows otherwise.
+    /// The application whose instances this process knows otherwise; empty if there is none.
     own: Arc<str>,
     signer: Signer,
     heard: Arc<Mutex<BTreeMap<String, Arc<Directory>>>>,
 }
 
 impl Instances {
-    /// For a process that is configured with `own`.
+    /// For a process that works for `own`, or for none.
     pub fn new(broker: Arc<dyn Broker>, live: Live, own: &str, signer: Signer) -> Self {
         Self { broker, live, own: own.into(), signer, heard: Arc::default() }
     }

@@ -109,7 +109,9 @@ impl Server {
         let certificate = needs::certificate(&config).map_err(failed)?;
         let live = replay::Live::new(&config.app);
         let signer = Signer::of(secrets.as_ref());
-        let instances = Instances::new(Arc::clone(&broker), live.clone(), &config.app, signer);
+        // Who works for an application knows its other instances otherwise.
+        let known = if roles.worker { &*config.app } else { "" };
+        let instances = Instances::new(Arc::clone(&broker), live.clone(), known, signer);
         let parts = Parts {
             secrets,
             certificate,

@@ -74,7 +74,8 @@ impl Parts {
             Some(admin) if roles.api => {
                 let bounds = Bounds::admin(&self.in_force)?;
                 let listener = Listener::bind(admin.listen, "admin", bounds)?;
-                let verifier = needs::verifier(&self.config.auth.for_audience(&admin.audience))?;
+                let verifier = self.config.auth.for_audience(&self.config.admin_audience);
+                let verifier = needs::verifier(&verifier)?;
                 Some((listener, verifier, needs::admin_secrets(&self.config)?))
             }
             Some(_) | None => None,

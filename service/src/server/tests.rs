@@ -171,7 +171,7 @@ fn a_port_that_somebody_else_has_starts_no_engine() {
     let both = Roles { worker: true, api: true };
     let refused =
         runtime.block_on(Server::start(&config, Arc::new(broker), both, None)).err().unwrap();
-    assert!(refused.why.starts_with("listen on 127.0.0.1:"), "{refused}");
+    assert!(refused.why.starts_with("the internal listener cannot have 127.0.0.1:"), "{refused}");
     assert!(!config.worker.state_dir.exists(), "an engine claims its state directory first");
 }
 

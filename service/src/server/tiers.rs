@@ -54,7 +54,7 @@ impl Parts {
         let wait = self.config.state.wait;
         Ok(Tiers {
             redis,
-            state: state.map(|tier| Guarded::new(tier, guard(Source::State, wait, 256))),
+            state: Some(Guarded::new(state, guard(Source::State, wait, 256))),
             clickhouse,
             postgres: postgres.transpose()?,
             versions: self.feeds()?,
@@ -68,11 +68,8 @@ impl Parts {
         self.config.redis.as_ref().map(open).transpose().map_err(|e| e.to_string())
     }
 
-    /// The state of the live application, at first that of this process and of the workers that are named.
-    fn state(
-        &self,
-        own: Option<Arc<dyn StateFeeds>>,
-    ) -> Result<Option<Box<dyn RankedTier>>, String> {
+    /// The state of the live application.
+    fn state(&self, own: Option<Arc<dyn StateFeeds>>) -> Result<Box<dyn RankedTier>, String> {
         let of = &self.config.state;
         let (credentials, clock) = (self.credentials()?, Arc::clone(&self.clock));
         let (partitions, wait) = (self.config.kafka.partitions, of.wait);
@@ -83,15 +80,12 @@ impl Parts {
             RemoteState::new(workers, Arc::clone(&clock))
         };
         let remote = (!of.workers.is_empty()).then(|| at(of.workers.clone()));
-        let own: Arc<dyn RankedTier> = match (own, remote) {
-            (Some(feeds), elsewhere) => {
-                Arc::new(LocalState { feeds, clock: Arc::clone(&self.clock), elsewhere })
-            }
-            (None, Some(remote)) => Arc::new(remote),
-            (None, None) => return Ok(None),
-        };
-        let others = Others::new(self.instances.clone(), at);
+        let own = own.map(|feeds| {
+            let clock = Arc::clone(&self.clock);
+            Arc::new(LocalState { feeds, clock, elsewhere: remote }) as Arc<dyn RankedTier>
+        });
+        let (others, named) = (Others::new(self.instances.clone(), at), of.workers.clone());
         let (live, app) = (self.live.clone(), self.config.app.clone());
-        Ok(Some(Box::new(LiveState { live, app, own, others })))
+        Ok(Box::new(LiveState { live, app, own, named, others }))
     }
 }

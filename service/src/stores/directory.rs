@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use millstream::broker::Batch;
 use millstream::{Role, Timestamp};
+use schemas::iso_time;
 
 use super::announcement::{Announcement, Signer};
 
@@ -17,11 +18,15 @@ const HOLDS: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Default)]
-pub struct Directory(Mutex<BTreeMap<String, Announcement>>);
+pub struct Directory {
+    heard: Mutex<BTreeMap<String, Announcement>>,
+    /// Who is not heard: that is told once, and not of each record that the topic still has.
+    unheard: Mutex<BTreeSet<String>>,
+}
 
 impl Directory {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Announcement>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An instance said this, or that it stops.
@@ -39,11 +44,15 @@ impl Directory {
             let Some(name) = name else { continue };
             match record.value.map(|value| signer.read(name, value)).transpose() {
                 Ok(said) => self.heard(name.to_owned(), said),
-                Err(why) => {
-                    let at_ms = record.timestamp.0;
-                    tracing::warn!(name, why, at_ms, "an announcement is not heard");
-                }
+                Err(why) => self.not_heard((name, record.timestamp), &why),
             }
+        }
+    }
+
+    fn not_heard(&self, (name, at): (&str, Timestamp), why: &str) {
+        let mut unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
+        if unheard.insert(name.to_owned()) {
+            tracing::warn!(name, why, at = iso_time(at.0), "its announcements are not heard");
         }
     }
 

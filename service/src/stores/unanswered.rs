@@ -26,7 +26,8 @@ impl From<millstream::Unanswered> for Unanswered {
         match why {
             millstream::Unanswered::NoStore => Self::NoStore,
             millstream::Unanswered::Unreadable(name) => {
-                Self::Unreadable(name, format!("is no {name} of this store"))
+                let words = format!("is no {name} of this store: its rows show what its keys are");
+                Self::Unreadable(name, words)
             }
             millstream::Unanswered::Missed(QueryError::NotHere(_)) => Self::NotOwner,
             millstream::Unanswered::Missed(QueryError::Opening(id)) => {

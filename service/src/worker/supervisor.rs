@@ -278,9 +278,9 @@ impl Supervised {
                     let pause = backoff.next();
                     // One that does not change is told once, and stands in readiness.
                     if told.as_ref() == Some(&why) {
-                        tracing::debug!(why, ?pause, "kafka is away; starting when it is back");
+                        tracing::debug!(why, ?pause, "not started yet; tried again");
                     } else {
-                        tracing::warn!(why, ?pause, "kafka is away; starting when it is back");
+                        tracing::warn!(why, ?pause, "not started yet; tried again");
                     }
                     told = Some(why);
                     if !backoff.pause(&self.stop) {

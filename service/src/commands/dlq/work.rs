@@ -60,6 +60,10 @@ fn tell(progress: Progress) {
     let _ = writeln!(stderr(), "dlq: {progress}");
 }
 
+fn letters(count: u64) -> String {
+    if count == 1 { "1 letter".to_owned() } else { format!("{count} letters") }
+}
+
 /// What was done, or would be.
 struct Report {
     plan: Plan,
@@ -76,8 +80,10 @@ impl Report {
             Aim::Drop => "dropped",
         };
         let _ = match self.done {
-            Some(done) => writeln!(out, "{done} letters {what}"),
-            None => writeln!(out, "{} letters would be {what}", self.plan.planned.len()),
+            Some(done) => writeln!(out, "{} {what}", letters(done)),
+            None => {
+                writeln!(out, "{} would be {what}", letters(self.plan.planned.len() as u64))
+            }
         };
         for (refusal, (count, first)) in &self.plan.refused {
             let _ = writeln!(out, "{count} refused: {refusal}; the first is {first}");

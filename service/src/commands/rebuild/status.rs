@@ -79,11 +79,16 @@ impl Status {
         let mut out = format!("{live} is live, under epoch {epoch}\n");
         if let Some(Beside { application, is_rebuilt, members, progress, checked, .. }) = beside {
             let what = if *is_rebuilt { "is rebuilt beside it" } else { "was live before" };
-            let _ = writeln!(out, "{application} {what}, by {members} instances: {progress}");
+            let _ = writeln!(out, "{application} {what}, instances: {members}; {progress}");
             let _ = match checked {
                 None => writeln!(out, "  it was not compared yet"),
                 Some(Checked { at_ms, readers, differ }) => {
-                    writeln!(out, "  {differ} of {readers} feeds differed at {}", iso_time(*at_ms))
+                    let next = match *is_rebuilt && *readers > 0 && *differ == 0 {
+                        true => ": `feedmill replay switch` makes it the live one",
+                        false => "",
+                    };
+                    let at = iso_time(*at_ms);
+                    writeln!(out, "  {differ} of {readers} feeds differed at {at}{next}")
                 }
             };
         }

@@ -40,7 +40,9 @@ pub(super) async fn compare(
     is_json: bool,
     say: impl Fn(&str) -> Result<(), Failed>,
 ) -> Result<(), Failed> {
-    let mut differences = differ(&rows(here, store).await?, &rows(there, store).await?);
+    let (of_here, of_there) = (rows(here, store).await?, rows(there, store).await?);
+    let (compared, mut differences) = (of_here.len(), differ(&of_here, &of_there));
+    drop((of_here, of_there));
     let mut looks = 0;
     while looks < LOOKS && !differences.is_empty() && differences.len() <= SUSPECTS_MAX {
         tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -57,7 +59,8 @@ pub(super) async fn compare(
         say(&if is_json { format!("{json}\n") } else { of.lines() })?;
     }
     match differences.len() {
-        0 => Ok(()),
+        0 if is_json => Ok(()),
+        0 => say(&format!("{compared} rows of {store}, none differs\n")),
         count => Err(Failed(Exit::Failed, format!("{count} rows of {store} differ"))),
     }
 }

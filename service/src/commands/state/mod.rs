@@ -126,7 +126,7 @@ fn behind(lag: Lag) -> String {
             format!("{records} records, {ms} ms behind")
         }
         Lag { ms: Some(ms), records: None } => format!("{ms} ms behind"),
-        Lag { ms: None, .. } => "how far behind is unknown".to_owned(),
+        Lag { ms: None, .. } => "behind by what is not known".to_owned(),
     }
 }
 
@@ -137,6 +137,14 @@ fn line(row: &Row) -> String {
 #[derive(Deserialize)]
 struct Listed {
     stores: Vec<Store>,
+    /// Those that announced themselves.
+    instances: Vec<Instance>,
+}
+
+#[derive(Deserialize)]
+struct Instance {
+    name: String,
+    url: String,
 }
 
 #[derive(Deserialize)]
@@ -156,12 +164,17 @@ struct Shown {
 }
 
 fn list(listed: Value) -> Result<String, Failed> {
-    let Listed { stores } = read(listed)?;
+    let Listed { stores, instances } = read(listed)?;
     let mut out = String::new();
+    let at = |name: String| match instances.iter().find(|of| of.name == name) {
+        Some(Instance { url, .. }) => format!("{url} ({name})"),
+        None => name,
+    };
     for of in stores {
         let Store { name, sub_topology, kind, partitions, shown } = of;
         let _ = writeln!(out, "{name:<20} {kind:<10} {sub_topology}, {partitions} partitions");
         let mut by_who: BTreeMap<(String, String), (usize, Lag)> = BTreeMap::new();
+        let active = shown.iter().filter(|shown| shown.role == "active").count();
         for shown in shown {
             let (count, worst) =
                 by_who.entry((shown.instance, shown.role)).or_insert((0, shown.lag));
@@ -169,7 +182,12 @@ fn list(listed: Value) -> Result<String, Failed> {
             *worst = worse(*worst, shown.lag);
         }
         for ((instance, role), (count, lag)) in by_who {
-            let _ = writeln!(out, "    {count} {role} at {instance}, {} at most", behind(lag));
+            let (at, behind) = (at(instance), behind(lag));
+            let _ = writeln!(out, "    {count} {role} at {at}, {behind} at most");
+        }
+        let nobody = usize::try_from(partitions).unwrap_or(0).saturating_sub(active);
+        if nobody > 0 {
+            let _ = writeln!(out, "    {nobody} run by nobody");
         }
     }
     Ok(out)

@@ -27,6 +27,7 @@ struct Refused {
 
 #[derive(Deserialize)]
 struct Why {
+    code: String,
     message: String,
     fields: Vec<Named>,
 }
@@ -70,13 +71,20 @@ impl Workers {
                 let answer = serde_json::from_slice(&body);
                 return answer.map(Some).map_err(|e| format!("{url}: {e}").into());
             }
-            if status == StatusCode::NOT_FOUND {
-                return Ok(None);
+            let refused = serde_json::from_slice(&body).map(|Refused { error }| error);
+            match &refused {
+                Ok(why) if why.code == "no_store" => {
+                    let words = "there is no such store: `feedmill state ls` lists them";
+                    return Err(Failed(Exit::Usage, words.to_owned()));
+                }
+                Ok(_) | Err(_) if status == StatusCode::NOT_FOUND => return Ok(None),
+                Ok(_) | Err(_) if status == StatusCode::UNAUTHORIZED => {
+                    let words = "is not taken there, or none is named";
+                    return Err(Failed(Exit::Usage, format!("{url}: state.secret_file {words}")));
+                }
+                Ok(_) | Err(_) => {}
             }
-            let words = match serde_json::from_slice(&body) {
-                Ok(Refused { error }) => error.words(),
-                Err(_) => status.to_string(),
-            };
+            let words = refused.map_or_else(|_| status.to_string(), Why::words);
             let may_be_elsewhere =
                 [StatusCode::SERVICE_UNAVAILABLE, StatusCode::MISDIRECTED_REQUEST]
                     .contains(&status);

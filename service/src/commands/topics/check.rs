@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use millstream::broker::{Broker, TopicDescription};
 use millstream::{Exit, Subject, Topic, Verdict};
-use schemas::topic;
+use schemas::{application, topic};
 use serde_json::json;
 
 use super::acls;
@@ -91,7 +91,7 @@ fn needs(config: &Config) -> Result<Vec<TopicNeed>, Failed> {
     let sent = Some(worker::sent_bytes_max(config));
     let inputs = topology.inputs();
     let declared = topic::ALL.iter().map(|topic| TopicNeed {
-        name: topic.name.into(),
+        name: application::topic(&config.app, topic).as_ref().into(),
         cleanup: topic.cleanup,
         partitions: topic.partitions,
         sent_bytes_max: sent.filter(|_| !inputs.iter().any(|input| **input == *topic.name)),

@@ -36,12 +36,13 @@ pub fn create(admin: &mut dyn Admin, app: &str, partitions: i32) -> Result<Strin
     let specs = specs(app, partitions);
     let created = admin.create(&specs)?;
     let mut lines = String::new();
+    let width = specs.iter().map(|spec| spec.name.len()).max().unwrap_or(0);
     for (spec, created) in specs.iter().zip(created) {
         let became = match created {
             Created::New => "created",
             Created::Existed => "was there",
         };
-        let _ = writeln!(lines, "{:<24} {became}", spec.name);
+        let _ = writeln!(lines, "{:<width$} {became}", spec.name);
     }
     Ok(lines)
 }

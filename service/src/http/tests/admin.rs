@@ -141,6 +141,11 @@ async fn every_fault_of_a_change_is_named_and_nothing_is_changed() {
         let (status, refused) = put(&of, body).await;
         assert_eq!((status.as_u16(), faulty(&refused)[0]), (400, "flags"));
     }
+    // With no tier left nobody would be answered.
+    let tiers = ["redis", "state", "clickhouse", "postgres"].map(|of| format!("tier.{of}"));
+    let off: serde_json::Map<_, _> = tiers.into_iter().map(|of| (of, json!(false))).collect();
+    let (status, refused) = put(&of, json!({"flags": off, "why": WHY})).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{refused}");
     let (_, told) = get(&of, "/admin/flags/changes").await;
     assert_eq!(told["changes"], json!([]));
 }
