@@ -39,11 +39,25 @@ fn a_sound_stack_has_no_error_and_each_planted_fault_is_found_with_what_mends_it
     let (code, screen, _) = world.ended(&["doctor"]);
     assert!(code == Some(0) && screen.starts_with("kafka      "), "{screen}");
 
+    a_worker_falls_silent(&world);
     postgres_loses_a_table_of_the_publication(&world);
     postgres_keeps_the_log_for_nobody(&world);
     redis_is_full(&world);
     clickhouse_lacks_a_table(&world);
     kafka_forgets(&world);
+}
+
+fn a_worker_falls_silent(world: &World) {
+    let url = world.worker_url(0);
+    world.kill_worker(0);
+    world.poll("it is missed", || {
+        let (_, told) = asked(world);
+        let (severity, look) = found(&told, &format!("instance {url}"), "has said nothing for")?;
+        assert_eq!((severity, look), ("warning", &*format!("curl -s {url}/ready")));
+        Some(())
+    });
+    world.start_worker(0);
+    world.poll("all is well again", || (asked(world).0 == Some(0)).then_some(()));
 }
 
 fn postgres_loses_a_table_of_the_publication(world: &World) {

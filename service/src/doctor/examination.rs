@@ -15,7 +15,7 @@ use millstream::{Clock, SystemClock, Topic};
 use schemas::EVENTS_SCHEMA;
 
 use super::finding::Finding;
-use super::{clickhouse, clock, kafka, postgres, redis, registry};
+use super::{clickhouse, clock, instances, kafka, postgres, redis, registry};
 use crate::commands::topics::check;
 use crate::config::Config;
 use crate::{Failed, needs, worker};
@@ -79,6 +79,7 @@ fn of_kafka(broker: &dyn Broker, config: &Config) -> Examined {
     let vitals = kafka::look(broker, config, &topology, &partitions);
     let vitals = vitals.map_err(|failure| failure.to_string())?;
     findings.extend(kafka::judge(&vitals, &found, worker::sent_bytes_max(config)));
+    findings.extend(instances::look(broker, config).map_err(words)?);
     let groups = vitals.groups.iter().map(|group| {
         let age = group.worst().and_then(|worst| worst.age_ms).unwrap_or(0);
         format!("{} +{} ({} s)", group.group, group.records(), age / 1_000)

@@ -6,6 +6,7 @@ mod clickhouse;
 mod clock;
 pub mod examination;
 pub mod finding;
+mod instances;
 mod kafka;
 mod postgres;
 mod redis;

@@ -18,12 +18,17 @@ use super::{Bounds, Listener};
 use crate::config::{Config, InForce};
 use crate::metrics::Metrics;
 
-/// What a configuration with these settings says.
-pub fn config(settings: &[(&str, &str)]) -> Config {
+/// What a configuration with these settings says, or what is wrong with it.
+pub fn read(settings: &[(&str, &str)]) -> Result<Config, String> {
     let named = |(name, value): &(&str, &str)| {
         (format!("FEEDMILL_{}", name.to_uppercase().replace('.', "__")), (*value).to_owned())
     };
-    Config::read(None, settings.iter().map(named), |_| Vec::new()).unwrap()
+    Config::read(None, settings.iter().map(named), |_| Vec::new())
+}
+
+/// The same of one that is right.
+pub fn config(settings: &[(&str, &str)]) -> Config {
+    read(settings).unwrap()
 }
 
 /// A public listener with these settings, somewhere.

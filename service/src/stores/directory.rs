@@ -63,6 +63,15 @@ impl Directory {
         there.map(|(name, said)| (name.clone(), said.clone())).collect()
     }
 
+    /// Who has said nothing for so long that it is not there, and said something within `within`: where it was, and since when.
+    pub fn silent(&self, now: Timestamp, within: Duration) -> Vec<(String, Duration)> {
+        let held = self.lock();
+        let silent = held.values().filter(|said| !is_there(said, now));
+        let since = silent
+            .map(|said| (said.url.clone(), Duration::from_millis(now.0.abs_diff(said.at_ms))));
+        since.filter(|(_, since)| *since <= within).collect()
+    }
+
     /// Which tasks of a sub-topology are run.
     pub fn active(&self, sub: &str, now: Timestamp) -> BTreeSet<i32> {
         let held = self.lock();

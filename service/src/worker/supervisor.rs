@@ -33,6 +33,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const WELL_AFTER: Duration = Duration::from_secs(60);
 /// What is said before the first attempt has ended.
 const FIRST: &str = "it is being started";
+/// Why a worker is started that was closed without a fault.
+const ANOTHER_IS_LIVE: &str = "another application is live";
 /// How long a start waits for the end of the first attempt. A cluster that is away takes longer to be known as such.
 const BEGIN_WAIT: Duration = Duration::from_secs(2);
 /// How often a worker is looked at.
@@ -278,9 +280,11 @@ impl Supervised {
                     let pause = backoff.next();
                     // One that does not change is told once, and stands in readiness.
                     if told.as_ref() == Some(&why) {
-                        tracing::debug!(why, ?pause, "not started yet; tried again");
+                        tracing::debug!(why, ?pause, "kafka is away; starting when it is back");
+                    } else if why == ANOTHER_IS_LIVE {
+                        tracing::info!(why, "starting anew");
                     } else {
-                        tracing::warn!(why, ?pause, "not started yet; tried again");
+                        tracing::warn!(why, ?pause, "kafka is away; starting when it is back");
                     }
                     told = Some(why);
                     if !backoff.pause(&self.stop) {
@@ -321,7 +325,7 @@ impl Supervised {
     fn closed(&self, stops: bool) -> Now {
         match self.live.role() {
             Role::Runs { .. } if !stops && self.is_worker => {
-                Now::Starting("another application is live".to_owned())
+                Now::Starting(ANOTHER_IS_LIVE.to_owned())
             }
             Role::Gone if !stops => Now::Ended(self.gone()),
             Role::Runs { .. } | Role::Gone => {

@@ -150,5 +150,6 @@ fn readers_are_answered_and_all_counts_once_while_one_of_three_brokers_is_gone()
         "likes": likes, "counted": counted, "restarts": restarts, "taken": taken.len(), "lost": lost,
     });
     tell("R7", passes, &words, figures);
-    assert!(passes, "{words}\n{}", world.logs());
+    let engine = world.component_of_worker(0, "engine");
+    assert!(passes, "{words}\n{engine}\n{}", world.logs());
 }

@@ -9,7 +9,7 @@ use tests::Authority;
 use tokio::sync::watch;
 
 use crate::config::{Config, InForce};
-use crate::edge::tests::config;
+use crate::edge::tests::{config, read};
 use crate::edge::{Bounds, Listener};
 use crate::http::internal::{Internal, internal};
 use crate::instance_client::InstanceClient;
@@ -92,17 +92,11 @@ async fn state_is_for_instances_with_a_certificate_of_their_authority_and_probes
 
 #[test]
 fn where_instances_have_certificates_they_are_asked_by_https_and_nowhere_else() {
-    let read = |settings: &[(&str, &str)]| {
-        let named = |(name, value): &(&str, &str)| {
-            (format!("FEEDMILL_{}", name.to_uppercase().replace('.', "__")), (*value).to_owned())
-        };
-        Config::read(None, settings.iter().map(named), |_| Vec::new()).map(drop)
-    };
     let files = ["cert", "key", "ca"].map(|of| format!("http.internal_tls_{of}_file"));
     let tls = files.each_ref().map(|name| (&**name, "a.pem"));
     let (url, workers) = ("https://worker-1:9901", "https://worker-1:9901,https://worker-2:9901");
     let named = [("state.advertise", url), ("state.workers", workers)];
-    assert_eq!(read(&[&tls[..], &named].concat()), Ok(()));
+    assert!(read(&[&tls[..], &named].concat()).is_ok());
     let faults = read(&named).unwrap_err();
     assert!(faults.contains("http.internal_tls_cert_file: is needed"), "{faults}");
     let plain = [&tls[..], &[("state.advertise", "http://worker-1:9901")]].concat();
@@ -112,8 +106,7 @@ fn where_instances_have_certificates_they_are_asked_by_https_and_nowhere_else() 
 
 #[test]
 fn files_of_an_instance_s_certificate_are_named_together() {
-    let named = ("FEEDMILL_HTTP__INTERNAL_TLS_KEY_FILE".to_owned(), "key.pem".to_owned());
-    let faults = Config::read(None, [named].into_iter(), |_| Vec::new()).unwrap_err();
+    let faults = read(&[("http.internal_tls_key_file", "key.pem")]).unwrap_err();
     for name in ["http.internal_tls_cert_file", "http.internal_tls_ca_file"] {
         let words = format!("{name}: is needed with http.internal_tls_key_file");
         assert!(faults.contains(&words), "{faults}");
