@@ -54,8 +54,9 @@ impl Writing {
             }
             written
         });
+        // What somebody viewed is not shown to them: this is none of the readers.
         let (runtime, to, token) =
-            (Runtime::new().unwrap(), world.public(), world.token(&reader(0)));
+            (Runtime::new().unwrap(), world.public(), world.token(&reader(READERS)));
         let stopped = Arc::clone(&stop);
         let taken = runtime.spawn(async move {
             let (mut due, mut taken) = (interval(Duration::from_millis(500)), Vec::new());
