@@ -153,7 +153,10 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Metrics(asked) => {
             say(&runtime()?.block_on(commands::metrics::show(&config, &asked))?)
         }
-        Command::State(asked) => runtime()?.block_on(commands::state::run(&config, &asked, say)),
+        Command::State(asked) => {
+            let config = with_workers(config);
+            runtime()?.block_on(commands::state::run(&config, &asked, say))
+        }
         Command::Flags(asked) => {
             say(&commands::flags::run(&*kafka(&config)?, &config.app, &asked)?)
         }
@@ -166,6 +169,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
             say(&runtime()?.block_on(shown)?)
         }
         Command::Feed(Feed::Explain { user, post, json }) => {
+            let config = with_workers(config);
             let explained = commands::explain::explain(&config, (user, post), json);
             say(&runtime()?.block_on(explained)?)
         }
@@ -387,6 +391,15 @@ fn live(config: &Config) -> Result<(Arc<dyn Broker>, Config), Failed> {
     let broker = kafka(config)?;
     let live = commands::workers::of_live(&*broker, config)?;
     Ok((broker, live))
+}
+
+/// Where nobody is named, with those who announce themselves, as far as Kafka tells.
+fn with_workers(config: Config) -> Config {
+    if !config.state.workers.is_empty() {
+        return config;
+    }
+    let found = kafka(&config).and_then(|broker| commands::workers::found(&*broker, &config));
+    found.unwrap_or(config)
 }
 
 #[cfg(feature = "kafka")]

@@ -100,6 +100,8 @@ fn what_was_written_through_the_api_is_read_where_its_position_is_asked_for() {
     world.start_worker(1);
     wait_for_both(&world);
     world.poll("the API asks the workers", || world.component_is_up("state").then_some(()));
+    let (is_done, said) = world.run(&["state", "ls"]);
+    assert!(is_done && said.contains("preferences"), "{said}");
     let token = world.token(READER);
     let path = format!("preferences/{READER}");
     for following_only in [true, false, true] {

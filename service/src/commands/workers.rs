@@ -33,6 +33,17 @@ pub fn of_live(broker: &dyn Broker, config: &Config) -> Result<Config, Failed> {
     Ok(live)
 }
 
+/// With whom to ask where nobody is named: a process of this machine, then those of the live application that announce themselves.
+pub fn found(broker: &dyn Broker, config: &Config) -> Result<Config, Failed> {
+    let standing = Register::of(broker, &config.app).read()?;
+    let mut live = config.of_app(standing.live_app(application::first(&config.app)));
+    let announced = shown::announced(broker, &live)?.instances(SystemClock.now()).into_iter();
+    let others =
+        announced.map(|(_, said)| said.url).filter(|url| *url != config.http.internal_url());
+    live.state.workers = [config.http.internal_url()].into_iter().chain(others).collect();
+    Ok(live)
+}
+
 /// Where they are asked, and what they are shown.
 pub fn named(config: &Config) -> Result<(Vec<String>, Credentials), Failed> {
     let credentials = needs::credentials(config).map_err(|words| Failed(Exit::Usage, words))?;
