@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use ::redis::AsyncCommands;
-use tokio::time::timeout;
 
 use schemas::{
     FeedBody, FeedVersion, Poison, RedisValue, Trending, TrendingWindow, UserId, Wire, redis_key,
 };
 
-use super::{Connection, RedisFault, connect, fault};
+use super::{Connection, RedisFault, connect, within};
 
 /// A feed as Redis holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,19 +55,14 @@ impl FeedCache {
     pub async fn version(&self, user: UserId) -> Result<Option<FeedVersion>, RedisFault> {
         let (mut connection, last) = (self.connection.clone(), FeedVersion::TEXT_BYTES - 1);
         let head = connection.getrange::<_, Vec<u8>>(redis_key(user), 0, last as isize);
-        let late =
-            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
-        let head = timeout(self.wait, head).await.map_err(late)?.map_err(|e| fault(&e))?;
+        let head = within(self.wait, head).await?;
         Ok(head.first_chunk().and_then(FeedVersion::from_text))
     }
 
     /// Removes the user's feed; whether there was one.
     pub async fn remove(&self, user: UserId) -> Result<bool, RedisFault> {
         let mut connection = self.connection.clone();
-        let removed = timeout(self.wait, connection.del::<_, u64>(redis_key(user)));
-        let late =
-            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
-        Ok(removed.await.map_err(late)?.map_err(|e| fault(&e))? > 0)
+        Ok(within(self.wait, connection.del::<_, u64>(redis_key(user))).await? > 0)
     }
 
     /// What trends in `window`; `None` if nothing does, or nobody said so for a minute.
@@ -81,17 +75,12 @@ impl FeedCache {
 
     async fn value(&self, key: &str) -> Result<Option<Vec<u8>>, RedisFault> {
         let mut connection = self.connection.clone();
-        let asked = timeout(self.wait, connection.get::<_, Option<Vec<u8>>>(key));
-        let late =
-            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
-        asked.await.map_err(late)?.map_err(|e| fault(&e))
+        within(self.wait, connection.get::<_, Option<Vec<u8>>>(key)).await
     }
 
     /// Whether the server answers, for readiness.
     pub async fn ping(&self) -> Result<(), RedisFault> {
         let mut connection = self.connection.clone();
-        let late =
-            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
-        timeout(self.wait, connection.ping::<()>()).await.map_err(late)?.map_err(|e| fault(&e))
+        within(self.wait, connection.ping::<()>()).await
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `feed:v1:<user>` holds 34 ASCII bytes that order (`F1`, the feeds epoch in 12 digits, the version in 20)
 //! and then the body, or `-` for a feed that is gone. Only the [`Sink`] writes it, by a script that compares
-//! the 34 bytes as text: Lua's numbers are doubles, and a version must not be rounded. Redis is a cache:
+//! the 34 bytes as text: Lua's numbers are doubles, and a version must not be rounded; an operator may remove it. Redis is a cache:
 //! it may lose anything at any time, and a reader judges freshness by the body, not by the key's life. `metrics:daily:<day>`
 //! is a copy of what ClickHouse has added up of a day: [`DailyCache`], `suggest:users:<user>` what was worked out: [`SuggestionCache`],
 //! `limit:user:<user>` how much a user has asked: [`RateBuckets`].
@@ -19,8 +19,9 @@ mod vitals;
 use std::fmt;
 use std::time::Duration;
 
-use ::redis::Client;
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use ::redis::{Client, RedisResult};
+use tokio::time::timeout;
 
 pub use cache::{FeedCache, RedisFeed};
 pub use connection::Connection;
@@ -75,6 +76,15 @@ pub fn connect(url: &str, wait: Duration) -> Result<Connection, RedisFault> {
         .set_max_delay(Duration::from_millis(500));
     let client = Client::open(url).map_err(refused)?;
     ConnectionManager::new_lazy_with_config(client, config).map(Connection).map_err(refused)
+}
+
+/// What is asked, if it comes within `wait`; a connection by itself asks again.
+async fn within<T>(
+    wait: Duration,
+    asked: impl Future<Output = RedisResult<T>>,
+) -> Result<T, RedisFault> {
+    let late = |_| RedisFault::Unavailable(format!("no answer in {} ms", wait.as_millis()));
+    timeout(wait, asked).await.map_err(late)?.map_err(|e| fault(&e))
 }
 
 /// Whether `url` can name a server; nobody is asked. The words of the fault do not repeat the URL.

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use ::redis::Script;
-use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Connection, RedisFault, connect, fault};
+use super::{Connection, RedisFault, connect, within};
 
 /// See the module.
 pub struct RateBuckets {
@@ -33,9 +32,6 @@ impl RateBuckets {
         let mut connection = self.connection.clone();
         let mut invocation = self.script.key(format!("limit:user:{user}"));
         invocation.arg(interval_us).arg(requests);
-        let late =
-            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
-        let asked = timeout(self.wait, invocation.invoke_async(&mut connection));
-        asked.await.map_err(late)?.map_err(|e| fault(&e))
+        within(self.wait, invocation.invoke_async(&mut connection)).await
     }
 }

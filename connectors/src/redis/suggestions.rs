@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use ::redis::{AsyncCommands, RedisResult};
+use ::redis::AsyncCommands;
 use schemas::UserId;
-use tokio::time::timeout;
 
-use super::{Connection, RedisFault, connect, fault};
+use super::{Connection, RedisFault, connect, within};
 
 /// How long it is kept: where nobody else answers, something of an hour ago is better than nothing.
 const TTL_SECONDS: u64 = 3_600;
@@ -27,23 +26,13 @@ impl SuggestionCache {
     /// What is held of a user; none if nothing is.
     pub async fn of(&self, user: UserId) -> Result<Option<Vec<u8>>, RedisFault> {
         let mut connection = self.connection.clone();
-        self.within(connection.get(key(user))).await
+        within(self.wait, connection.get(key(user))).await
     }
 
     /// Holds what was worked out for a user.
     pub async fn hold(&self, user: UserId, json: &str) -> Result<(), RedisFault> {
         let mut connection = self.connection.clone();
-        self.within(connection.set_ex(key(user), json, TTL_SECONDS)).await
-    }
-
-    /// What is asked, if it comes in time; a connection by itself asks again.
-    async fn within<T>(
-        &self,
-        asked: impl Future<Output = RedisResult<T>>,
-    ) -> Result<T, RedisFault> {
-        let late =
-            |_| RedisFault::Unavailable(format!("no answer in {} ms", self.wait.as_millis()));
-        timeout(self.wait, asked).await.map_err(late)?.map_err(|e| fault(&e))
+        within(self.wait, connection.set_ex(key(user), json, TTL_SECONDS)).await
     }
 }
 

@@ -23,9 +23,7 @@ pub fn of_live(broker: &dyn Broker, config: &Config) -> Result<Config, Failed> {
         return Ok(config.clone());
     }
     let mut live = config.of_app(app);
-    let directory = shown::announced(broker, &live)?;
-    let announced = directory.instances(SystemClock.now()).into_iter();
-    let announced: Vec<_> = announced.map(|(_, said)| said.url).collect();
+    let announced = announced(broker, &live)?;
     // Who was started a moment ago has not announced itself yet.
     if !announced.is_empty() {
         live.state.workers = announced;
@@ -37,23 +35,24 @@ pub fn of_live(broker: &dyn Broker, config: &Config) -> Result<Config, Failed> {
 pub fn found(broker: &dyn Broker, config: &Config) -> Result<Config, Failed> {
     let standing = Register::of(broker, &config.app).read()?;
     let mut live = config.of_app(standing.live_app(application::first(&config.app)));
-    let announced = shown::announced(broker, &live)?.instances(SystemClock.now()).into_iter();
-    let others =
-        announced.map(|(_, said)| said.url).filter(|url| *url != config.http.internal_url());
-    live.state.workers = [config.http.internal_url()].into_iter().chain(others).collect();
+    let here = config.http.internal_url();
+    let others = announced(broker, &live)?.into_iter().filter(|url| *url != here);
+    live.state.workers = others.collect();
+    live.state.workers.insert(0, here);
     Ok(live)
+}
+
+/// Where those are who announced themselves last.
+fn announced(broker: &dyn Broker, config: &Config) -> Result<Vec<String>, Failed> {
+    Ok(shown::announced(broker, config)?.addresses(SystemClock.now()))
 }
 
 /// Where they are asked, and what they are shown.
 pub fn named(config: &Config) -> Result<(Vec<String>, Credentials), Failed> {
-    let credentials = needs::credentials(config).map_err(|words| Failed(Exit::Usage, words))?;
-    Ok((urls(config), credentials))
-}
-
-/// Where they are asked.
-pub fn urls(config: &Config) -> Vec<String> {
     let named = &config.state.workers;
-    if named.is_empty() { vec![config.http.internal_url()] } else { named.clone() }
+    let urls = if named.is_empty() { vec![config.http.internal_url()] } else { named.clone() };
+    let credentials = needs::credentials(config).map_err(|words| Failed(Exit::Usage, words))?;
+    Ok((urls, credentials))
 }
 
 /// Their state; each answer may take so long.

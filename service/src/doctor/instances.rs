@@ -21,9 +21,9 @@ pub fn look(broker: &dyn Broker, config: &Config) -> Result<Vec<Finding>, Failed
     let (directory, now) = (shown::announced(broker, config)?, SystemClock.now());
     let silent = directory.silent(now, GONE);
     // Without anybody there is nobody to be missed: the group says that it has no member.
-    let idle = match directory.instances(now).is_empty() {
+    let idle = match directory.addresses(now).is_empty() {
         true => BTreeMap::new(),
-        false => shown::lacking(broker, config)?,
+        false => shown::lacking(broker, config, &directory)?,
     };
     Ok(judge(&silent, &idle))
 }

@@ -45,8 +45,7 @@ impl Instances {
     /// Where an application is asked.
     pub fn urls(&self, app: &str) -> Vec<String> {
         let Some(directory) = self.heard().get(app).cloned() else { return Vec::new() };
-        let there = directory.instances(SystemClock.now());
-        there.into_iter().map(|(_, said)| said.url).collect()
+        directory.addresses(SystemClock.now())
     }
 
     /// Hears whoever comes, until told to stop.

@@ -29,14 +29,18 @@ pub fn announced(broker: &dyn Broker, config: &Config) -> Result<Directory, Fail
     Ok(directory)
 }
 
-/// The tasks with state that nobody runs, by sub-topology; none if all of them are at work.
-pub fn lacking(broker: &dyn Broker, config: &Config) -> Result<BTreeMap<String, i32>, Failed> {
+/// The tasks with state that nobody of `announced` runs, by sub-topology; none if all of them are at work.
+pub fn lacking(
+    broker: &dyn Broker,
+    config: &Config,
+    announced: &Directory,
+) -> Result<BTreeMap<String, i32>, Failed> {
     let (logs, subs): (Vec<_>, Vec<_>) = worker::topology(config)?.changelogs().into_iter().unzip();
     let counts = broker.admin().and_then(|mut admin| admin.partitions(&logs));
     let counts = counts?;
     let wanted = subs.iter().zip(counts).map(|(sub, count)| (&**sub, count.unwrap_or(0)));
-    let (directory, now) = (announced(broker, config)?, SystemClock.now());
-    Ok(missing(wanted, |sub| directory.active(sub, now)))
+    let now = SystemClock.now();
+    Ok(missing(wanted, |sub| announced.active(sub, now)))
 }
 
 /// How many tasks of each are not at work, of those of which any are not.

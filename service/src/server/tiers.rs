@@ -79,12 +79,13 @@ impl Parts {
             let workers = Workers { urls, credentials, partitions, wait, breaker };
             RemoteState::new(workers, Arc::clone(&clock))
         };
-        let remote = (!of.workers.is_empty()).then(|| at(of.workers.clone()));
+        let named = of.workers.clone();
         let own = own.map(|feeds| {
+            let elsewhere = (!named.is_empty()).then(|| at(named.clone()));
             let clock = Arc::clone(&self.clock);
-            Arc::new(LocalState { feeds, clock, elsewhere: remote }) as Arc<dyn RankedTier>
+            Arc::new(LocalState { feeds, clock, elsewhere }) as Arc<dyn RankedTier>
         });
-        let (others, named) = (Others::new(self.instances.clone(), at), of.workers.clone());
+        let others = Others::new(self.instances.clone(), at);
         let (live, app) = (self.live.clone(), self.config.app.clone());
         Ok(Box::new(LiveState { live, app, own, named, others }))
     }

@@ -63,6 +63,12 @@ impl Directory {
         there.map(|(name, said)| (name.clone(), said.clone())).collect()
     }
 
+    /// Where those are who are there. Asked for at every read of state: what they show is not copied.
+    pub fn addresses(&self, now: Timestamp) -> Vec<String> {
+        let held = self.lock();
+        held.values().filter(|said| is_there(said, now)).map(|said| said.url.clone()).collect()
+    }
+
     /// Who has said nothing for so long that it is not there, and said something within `within`: where it was, and since when.
     pub fn silent(&self, now: Timestamp, within: Duration) -> Vec<(String, Duration)> {
         let held = self.lock();

@@ -132,7 +132,8 @@ fn must_run(
     }
     let (mut look, began) = (Look::open(broker, &next)?, Instant::now());
     loop {
-        let (progress, lacking) = (look.again()?, shown::lacking(broker, &next)?);
+        let progress = look.again()?;
+        let lacking = shown::lacking(broker, &next, &shown::announced(broker, &next)?)?;
         if look.has_caught_up() && lacking.is_empty() {
             return Ok(());
         }

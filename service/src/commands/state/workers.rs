@@ -72,17 +72,16 @@ impl Workers {
                 return answer.map(Some).map_err(|e| format!("{url}: {e}").into());
             }
             let refused = serde_json::from_slice(&body).map(|Refused { error }| error);
-            match &refused {
-                Ok(why) if why.code == "no_store" => {
-                    let words = "there is no such store: `feedmill state ls` lists them";
-                    return Err(Failed(Exit::Usage, words.to_owned()));
-                }
-                Ok(_) | Err(_) if status == StatusCode::NOT_FOUND => return Ok(None),
-                Ok(_) | Err(_) if status == StatusCode::UNAUTHORIZED => {
-                    let words = "is not taken there, or none is named";
-                    return Err(Failed(Exit::Usage, format!("{url}: state.secret_file {words}")));
-                }
-                Ok(_) | Err(_) => {}
+            if refused.as_ref().is_ok_and(|why: &Why| why.code == "no_store") {
+                let words = "there is no such store: `feedmill state ls` lists them";
+                return Err(Failed(Exit::Usage, words.to_owned()));
+            }
+            if status == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            if status == StatusCode::UNAUTHORIZED {
+                let words = "is not taken there, or none is named";
+                return Err(Failed(Exit::Usage, format!("{url}: state.secret_file {words}")));
             }
             let words = refused.map_or_else(|_| status.to_string(), Why::words);
             let may_be_elsewhere =
