@@ -3,6 +3,7 @@
 //! The [`Probing`] looks and notes; readiness reads the notes, and so never waits for anybody.
 
 mod probe;
+mod readiness;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream::Lag;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::reload::ConfigSeen;
 pub use probe::Probing;
+pub use readiness::{IsEnough, Readiness, answers_reads, is_ready};
 
 /// What was last seen of each component.
 #[derive(Debug, Default)]
@@ -24,7 +27,8 @@ pub struct Health {
 }
 
 /// What was last seen of one component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ComponentSeen)]
 pub struct Seen {
     /// Whether it answered.
     pub up: bool,
@@ -42,7 +46,7 @@ pub struct Seen {
 }
 
 /// How far the engine is behind the ends of what it reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Behind {
     /// Whether it catches up: feeds of who is online are ranked now and then, and all when it is done.
     pub lagging: bool,
@@ -96,19 +100,4 @@ impl Health {
     pub fn seen(&self) -> BTreeMap<&'static str, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-/// Whether requests can be answered: Kafka and any tier are up.
-pub fn is_ready(seen: &BTreeMap<&'static str, Seen>) -> bool {
-    let reads = TIERS.into_iter().any(|tier| seen.contains_key(tier));
-    is_up(seen, KAFKA) && (!reads || answers_reads(seen))
-}
-
-/// Whether reads can be answered, which need no Kafka: any tier is up.
-pub fn answers_reads(seen: &BTreeMap<&'static str, Seen>) -> bool {
-    TIERS.into_iter().any(|tier| is_up(seen, tier))
-}
-
-fn is_up(seen: &BTreeMap<&'static str, Seen>, component: &str) -> bool {
-    seen.get(component).is_some_and(|seen| seen.up)
 }

@@ -3,7 +3,6 @@
 //! Liveness looks at nothing: a dead neighbour is no reason to be killed. Readiness says what was last seen of
 //! each component.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -19,10 +18,9 @@ use super::console::{self, Console};
 use super::parameter::{Given, Number, Parameter, Text, number};
 use super::{READING, Refusal, json, none_of, raw_query, recover, request_id, stores, with};
 use crate::certificate::Certified;
-use crate::health::{Health, Seen, answers_reads, is_ready};
+use crate::health::{Health, IsEnough, Readiness, answers_reads, is_ready};
 use crate::metrics::Metrics;
 use crate::read::{self, Asked, PUBLISHED, StateFault, StateFeeds};
-use crate::reload;
 use crate::secrets::Secrets;
 use crate::stores::peers::HOP;
 use crate::stores::{Reach, Stores};
@@ -100,18 +98,6 @@ pub struct Internal {
     pub clock: Arc<dyn millstream::Clock>,
 }
 
-#[derive(Serialize)]
-struct Ready {
-    ready: bool,
-    /// It was told to stop, and finishes what it has in hand.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    draining: bool,
-    components: BTreeMap<&'static str, Seen>,
-    /// What its file says that is not in force, if there is any of it; no reason to send requests elsewhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    config: Option<reload::Seen>,
-}
-
 /// The internal routes.
 pub fn internal(
     of: &Arc<Internal>,
@@ -170,13 +156,10 @@ fn caller() -> impl Filter<Extract = (Caller,), Error = Infallible> + Copy + Sen
 }
 
 /// What was last seen of each component, and whether that is enough.
-fn readiness(health: &Health, is_enough: fn(&BTreeMap<&'static str, Seen>) -> bool) -> Response {
-    let components = health.seen();
-    let draining = health.is_draining();
-    let ready = !draining && is_enough(&components);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let config = health.config.now();
-    json(status, &Ready { ready, draining, components, config }, request_id())
+fn readiness(health: &Health, is_enough: IsEnough) -> Response {
+    let readiness = Readiness::of(health, is_enough);
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &readiness, request_id())
 }
 
 pub(super) fn bytes(body: Vec<u8>, kind: &'static str) -> Response {

@@ -236,8 +236,13 @@ impl Reads {
         if !why.is_unlisted() {
             return Ok(why);
         }
-        let known = state.ask(&*self.clock, state.tier().post(post)).await.map_err(|_| Nobody)?;
-        Ok(why.with_post(known.as_ref()))
+        Ok(why.with_post(self.known(post).await?.as_ref()))
+    }
+
+    /// What is known of a post where it is kept: only state knows.
+    pub async fn known(&self, post: PostId) -> Result<Option<PostKnown>, Nobody> {
+        let state = self.tiers.state.as_ref().ok_or(Nobody)?;
+        state.ask(&*self.clock, state.tier().post(post)).await.map_err(|_| Nobody)
     }
 
     /// What of these posts `user` may still be shown, in their order, and who says so: state; where none answers, the copy in
@@ -267,9 +272,7 @@ impl Reads {
 
     /// A post that is too old for any ranking, as an item, if it was not deleted.
     async fn kept(&self, post: PostId) -> Option<FeedItem> {
-        let state = self.tiers.state.as_ref()?;
-        let known = state.ask(&*self.clock, state.tier().post(post)).await;
-        known.ok().flatten()?.item(post)
+        self.known(post).await.ok().flatten()?.item(post)
     }
 
     /// The posts of a timeline that are asked for, in their order.

@@ -14,6 +14,7 @@ use futures_util::stream;
 use millstream::Clock;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use utoipa::ToSchema;
 
 use crate::config::{Change, InForce, Reload};
 use crate::followed_files;
@@ -44,7 +45,8 @@ pub struct Noting {
 pub struct ConfigSeen(Mutex<Seen>);
 
 /// The same, as readiness says it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ConfigurationSeen)]
 pub struct Seen {
     /// What is wrong with what the file says; then what it said before is in force.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -55,7 +57,8 @@ pub struct Seen {
 }
 
 /// A setting that needs a restart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SettingWaiting)]
 pub struct Waiting {
     setting: String,
     in_force: String,

@@ -1,4 +1,5 @@
-//! Who shows the state of applications, but for the one that this process works for, as they announce themselves.
+//! Who shows the state of applications, as they announce themselves. Those of the one that this process works for are heard
+//! elsewhere, and told here.
 //!
 //! Both that are there are heard, the live one and the one beside it: when they change places, it is known already who is asked.
 
@@ -26,26 +27,40 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct Instances {
     broker: Arc<dyn Broker>,
     live: Live,
-    /// The application whose instances this process knows otherwise; empty if there is none.
-    own: Arc<str>,
+    /// The application that this process works for, whose instances are heard elsewhere.
+    own: Option<(Arc<str>, Arc<Directory>)>,
     signer: Signer,
     heard: Arc<Mutex<BTreeMap<String, Arc<Directory>>>>,
 }
 
 impl Instances {
-    /// For a process that works for `own`, or for none.
-    pub fn new(broker: Arc<dyn Broker>, live: Live, own: &str, signer: Signer) -> Self {
-        Self { broker, live, own: own.into(), signer, heard: Arc::default() }
+    /// For a process that works for `own`, whose instances somebody else puts into that directory, or for none.
+    pub fn new(
+        broker: Arc<dyn Broker>,
+        live: Live,
+        own: Option<(&str, Arc<Directory>)>,
+        signer: Signer,
+    ) -> Self {
+        let own = own.map(|(app, directory)| (app.into(), directory));
+        Self { broker, live, own, signer, heard: Arc::default() }
     }
 
     fn heard(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Directory>>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn own(&self, app: &str) -> Option<&Arc<Directory>> {
+        self.own.as_ref().filter(|(own, _)| **own == *app).map(|(_, directory)| directory)
+    }
+
+    /// Those of an application, as far as they are heard.
+    pub fn of(&self, app: &str) -> Option<Arc<Directory>> {
+        self.own(app).cloned().or_else(|| self.heard().get(app).cloned())
+    }
+
     /// Where an application is asked.
     pub fn urls(&self, app: &str) -> Vec<String> {
-        let Some(directory) = self.heard().get(app).cloned() else { return Vec::new() };
-        directory.addresses(SystemClock.now())
+        self.of(app).map(|directory| directory.addresses(SystemClock.now())).unwrap_or_default()
     }
 
     /// Hears whoever comes, until told to stop.
@@ -65,7 +80,7 @@ impl Instances {
     fn hear_newcomers(&self, stop: &Arc<AtomicBool>) -> std::io::Result<()> {
         let standing = self.live.standing();
         let apps = standing.apps(self.live.first()).into_iter();
-        let apps: Vec<_> = apps.filter(|app| **app != *self.own).collect();
+        let apps: Vec<_> = apps.filter(|app| self.own(app).is_none()).collect();
         self.heard().retain(|app, _| apps.contains(app));
         for app in apps {
             if !self.heard().contains_key(&app) {

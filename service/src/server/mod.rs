@@ -109,9 +109,9 @@ impl Server {
         let certificate = needs::certificate(&config).map_err(failed)?;
         let live = replay::Live::new(&config.app);
         let signer = Signer::of(secrets.as_ref());
-        // Who works for an application knows its other instances otherwise.
-        let known = if roles.worker { &*config.app } else { "" };
-        let instances = Instances::new(Arc::clone(&broker), live.clone(), known, signer);
+        let directory = Arc::<Directory>::default();
+        let own = roles.worker.then(|| (&*config.app, Arc::clone(&directory)));
+        let instances = Instances::new(Arc::clone(&broker), live.clone(), own, signer);
         let parts = Parts {
             secrets,
             certificate,
@@ -124,6 +124,7 @@ impl Server {
             page,
             live: live.clone(),
             instances,
+            directory,
         };
         let bound = parts.bound(roles).map_err(failed)?;
         let broker = Arc::clone(&parts.broker);
@@ -207,16 +208,16 @@ impl Server {
             self.public = listener.address().ok();
             let api = parts.api(verifier, state, (format, stopped.clone(), &self.stopping))?;
             self.probes.push(tokio::spawn(probing.clone().tiers(Arc::clone(&api.reads))));
+            if let Some((listener, verifier, secrets)) = bound.admin {
+                self.probes.push(tokio::spawn(verifier.clone().follow()));
+                self.admin = listener.address().ok();
+                let told = (Arc::clone(&api.reads), Arc::clone(&self.health));
+                let routes = admin(&Arc::new(parts.admin((verifier, secrets), told)?));
+                let (metrics, stopped) = (Arc::clone(&parts.metrics), stopped.clone());
+                self.serving.push(tokio::spawn(listener.serve(routes, metrics, stopped)));
+            }
             let metrics = Arc::clone(&parts.metrics);
-            let stopped = stopped.clone();
             self.serving.push(tokio::spawn(listener.serve(public(&api), metrics, stopped)));
-        }
-        if let Some((listener, verifier, secrets)) = bound.admin {
-            self.probes.push(tokio::spawn(verifier.clone().follow()));
-            self.admin = listener.address().ok();
-            let routes = admin(&Arc::new(parts.admin(verifier, secrets)?));
-            let metrics = Arc::clone(&parts.metrics);
-            self.serving.push(tokio::spawn(listener.serve(routes, metrics, stopped)));
         }
         self.internal = bound.internal.address().unwrap_or(self.internal);
         let serving = bound.internal.serve(internal(&of), Arc::clone(&parts.metrics), closed);
@@ -228,7 +229,7 @@ impl Server {
     fn stores(&mut self, parts: &Parts, address: SocketAddr) -> Result<Arc<Stores>, String> {
         let of = &parts.config.state;
         let own = Arc::clone(self.supervisor.supervised()) as Arc<dyn OwnStores>;
-        let directory = Arc::<Directory>::default();
+        let directory = Arc::clone(&parts.directory);
         let at_address =
             (!address.ip().is_unspecified()).then(|| parts.config.http.internal_url_at(address));
         let url = of.advertise.clone().or(at_address);

@@ -16,6 +16,7 @@ use crate::daily::Daily;
 use crate::edge::{Bounds, Listener};
 use crate::event_format::EventFormat;
 use crate::flags::FollowedFlags;
+use crate::health::Health;
 use crate::http::Api;
 use crate::http::admin::Admin;
 use crate::http::body;
@@ -31,6 +32,7 @@ use crate::needs;
 use crate::read::{Reads, StateFeeds};
 use crate::replay::{self, Instances};
 use crate::secrets::Secrets;
+use crate::stores::directory::Directory;
 use crate::weights::WeightSets;
 use crate::worker;
 
@@ -49,6 +51,8 @@ pub struct Parts {
     pub page: Option<FeedPage>,
     pub live: replay::Live,
     pub instances: Instances,
+    /// The instances of the application that this process works for.
+    pub directory: Arc<Directory>,
 }
 
 /// What can fail for a reason outside, and is had before anything runs.
@@ -86,9 +90,17 @@ impl Parts {
     }
 
     /// What operators ask.
-    pub fn admin(&self, verifier: Verifier, secrets: Option<Secrets>) -> Result<Admin, String> {
+    pub fn admin(
+        &self,
+        (verifier, secrets): (Verifier, Option<Secrets>),
+        (reads, health): (Arc<Reads>, Arc<Health>),
+    ) -> Result<Admin, String> {
         Ok(Admin {
             feeds: self.feeds()?,
+            reads,
+            health,
+            instances: self.instances.clone(),
+            clock: Arc::clone(&self.clock),
             verifier,
             secrets,
             broker: Arc::clone(&self.broker),

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use millstream::{StoreFacts, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::answer::Lag;
 use crate::secrets::{Secrets, SigningKeys};
@@ -18,7 +19,8 @@ use crate::secrets::{Secrets, SigningKeys};
 const PURPOSE: &str = "feedmill instances 1";
 
 /// See the module.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = InstanceAnnouncement)]
 pub struct Announcement {
     /// Its internal listener, `http://host:port`.
     pub url: String,
@@ -29,7 +31,8 @@ pub struct Announcement {
 }
 
 /// A task whose state an instance shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TaskShown)]
 pub struct Shown {
     /// Its partition.
     pub partition: i32,

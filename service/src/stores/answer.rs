@@ -2,6 +2,7 @@
 
 use millstream::{Found, Role, Row, Standing};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What was found in the partitions that were looked at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,7 +33,8 @@ pub struct Part {
 }
 
 /// How far a task is behind, as its worker knows it; nothing where that is unknown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TaskLag)]
 pub struct Lag {
     /// How many offsets of its inputs it has not committed.
     pub records: Option<u64>,

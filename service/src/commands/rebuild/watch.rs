@@ -53,7 +53,7 @@ pub(super) fn start(
     let live = Live::new(&rebuilt.app);
     let signer = Signer::of(secrets.as_ref());
     // Both are asked from outside, as others will.
-    let instances = Instances::new(Arc::clone(&broker), live.clone(), "", signer);
+    let instances = Instances::new(Arc::clone(&broker), live.clone(), None, signer);
     let stop = Arc::<AtomicBool>::default();
     let spawned = |e: std::io::Error| format!("spawn: {e}");
     live.read(&*broker)?;

@@ -6,7 +6,9 @@
 mod cached_feed;
 mod dead_letters;
 mod flags;
+mod post_metrics;
 pub mod routes;
+mod system;
 mod weights;
 
 use std::convert::Infallible;
@@ -14,8 +16,8 @@ use std::sync::Arc;
 
 use connectors::redis::FeedCache;
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use millstream::Exit;
 use millstream::broker::Broker;
+use millstream::{Clock, Exit};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 use warp::http::header::AUTHORIZATION;
@@ -30,9 +32,11 @@ use super::{Fault, Refusal, asked, body, document, finish, recover};
 use crate::config::Live;
 use crate::failed::Failed;
 use crate::flags::FollowedFlags;
+use crate::health::Health;
 use crate::identity::{Role, Verifier};
 use crate::metrics::Metrics;
-use crate::replay;
+use crate::read::Reads;
+use crate::replay::{self, Instances};
 use crate::secrets::Secrets;
 use routes::ROUTES;
 
@@ -50,6 +54,14 @@ pub struct Admin {
     pub flags: FollowedFlags,
     /// The feeds in Redis, if there is one.
     pub feeds: Option<FeedCache>,
+    /// The tiers of reads.
+    pub reads: Arc<Reads>,
+    /// What was last seen of each component.
+    pub health: Arc<Health>,
+    /// Who shows state.
+    pub instances: Instances,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
     /// Counts requests.
     pub metrics: Arc<Metrics>,
     /// The bounds of a body.

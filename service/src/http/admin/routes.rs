@@ -3,12 +3,13 @@
 use futures_util::FutureExt;
 use warp::http::Method;
 
-use super::{Admin, cached_feed, dead_letters, flags, weights};
+use super::{Admin, cached_feed, dead_letters, flags, post_metrics, system, weights};
 use crate::flags::told::Flags;
+use crate::http::explain::POST;
 use crate::http::routes::{JSON, Route, Shape};
 
 /// All of them.
-pub static ROUTES: [Route<Admin>; 11] = [
+pub static ROUTES: [Route<Admin>; 13] = [
     Route {
         name: "flags",
         method: Method::GET,
@@ -94,6 +95,30 @@ pub static ROUTES: [Route<Admin>; 11] = [
         answer: (200, Shape::of::<cached_feed::Cached>()),
         media: JSON,
         handler: |admin, request| async move { cached_feed::get(&admin, request).await }.boxed(),
+    },
+    Route {
+        name: "post_metrics",
+        method: Method::GET,
+        path: "/debug/post/{post_id}/metrics",
+        segment: Some(&POST),
+        about: "What state knows of a post: whose it is, whether it is live, its counts",
+        parameters: &[],
+        body: None,
+        answer: (200, Shape::of::<post_metrics::Answer>()),
+        media: JSON,
+        handler: |admin, request| async move { post_metrics::get(&admin, request).await }.boxed(),
+    },
+    Route {
+        name: "system_state",
+        method: Method::GET,
+        path: "/debug/system/state",
+        segment: None,
+        about: "What this instance knows: its components as it saw them last, and who runs which tasks",
+        parameters: &[],
+        body: None,
+        answer: (200, Shape::of::<system::State>()),
+        media: JSON,
+        handler: |admin, request| async move { system::get(&admin, &request) }.boxed(),
     },
     Route {
         name: "dead_letters",

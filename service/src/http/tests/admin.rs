@@ -5,33 +5,49 @@ use std::sync::Arc;
 use http_body_util::Full;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
+use uuid::Uuid;
 use warp::http::{Method, Request, StatusCode};
 use warp::hyper::body::Bytes;
 
-use super::world::{ME, World, answer, held};
+use super::world::{ME, NOW, World, answer, held};
 use crate::dead_letters::tests::{cluster, likes};
 use crate::flags::{Flag, FlagValue, FollowedFlags, SetFlags, Setting};
+use crate::health::{KAFKA, Seen};
 use crate::http::admin::routes::ROUTES;
 use crate::http::admin::{Admin, admin};
 use crate::http::body::Bounds;
 use crate::http::feed_page::FeedPage;
 use crate::identity::{Role, Verifier};
 use crate::read::Source;
-use crate::replay;
+use crate::replay::{self, Instances};
 use crate::secrets::Secrets;
+use crate::stores::announcement::{Announcement, Shown, Signer};
+use crate::stores::directory::Directory;
 use crate::token;
 
 const AUDIENCE: &str = "operators";
 const WHY: &str = "to try it";
 
 fn operators(world: &World) -> Arc<Admin> {
+    operators_who_hear(world, Arc::default())
+}
+
+fn operators_who_hear(world: &World, directory: Arc<Directory>) -> Arc<Admin> {
+    let broker = Arc::new(world.broker.clone());
+    let live = replay::Live::new("feedmill");
+    let own = Some(("feedmill", directory));
+    let instances = Instances::new(broker.clone(), live.clone(), own, Signer::of(None));
     Arc::new(Admin {
         verifier: Verifier::new(&world.auth.for_audience(AUDIENCE)).unwrap(),
         secrets: Secrets::of("sesame\nolder sesame").ok(),
-        broker: Arc::new(world.broker.clone()),
-        live: replay::Live::new("feedmill"),
+        broker,
+        live,
         flags: FollowedFlags::default(),
         feeds: None,
+        reads: Arc::clone(&world.api.reads),
+        health: Arc::default(),
+        instances,
+        clock: world.clock.clone(),
         metrics: Arc::clone(&world.metrics),
         body: Bounds { bytes_max: 64 * 1024, wait: std::time::Duration::from_secs(30) }.into(),
     })
@@ -181,6 +197,48 @@ async fn whose_feed_is_meant_is_said_by_an_id_and_without_redis_there_is_none() 
     let (status, _) = post(&of, "/admin/feed/invalidate", json!({"user_id": ME})).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(get(&of, &path(&ME.to_string())).await.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn of_a_post_operators_are_told_what_state_knows() {
+    let world = World::new();
+    let of = operators(&world);
+    let path = |post: &str| format!("/debug/post/{post}/metrics");
+    let post = Uuid::from_bytes([0x12; 16]).to_string();
+    assert_eq!(get(&of, &path(&post)).await.0, StatusCode::NOT_FOUND);
+    world.hold(ME, held(1));
+    let (status, known) = get(&of, &path(&post)).await;
+    assert_eq!((status, &known["live"]), (StatusCode::OK, &json!(true)), "{known}");
+    assert_eq!(known["author_id"], json!(Uuid::from_bytes([0x22; 16])));
+    assert_eq!(known["age_ms"], json!(500));
+    let counts = json!({"likes": 10, "comments": 5, "shares": 2, "exposures": 100});
+    assert_eq!(known["counts"], counts);
+    let (status, refused) = get(&of, &path("this")).await;
+    assert_eq!((status, faulty(&refused)), (StatusCode::BAD_REQUEST, vec!["post_id"]));
+    *world.state.0.lock().unwrap() = None;
+    assert_eq!(get(&of, &path(&post)).await.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn the_state_of_the_system_names_components_and_who_runs_which_tasks() {
+    let world = World::new();
+    let directory = Arc::<Directory>::default();
+    let of = operators_who_hear(&world, Arc::clone(&directory));
+    let said = |at_ms| Announcement {
+        url: "http://there:9464".to_owned(),
+        at_ms,
+        shows: [("reader".to_owned(), vec![Shown::default()])].into(),
+    };
+    directory.heard("one".to_owned(), Some(said(NOW)));
+    directory.heard("gone".to_owned(), Some(said(NOW - 60_000)));
+    let seen = Seen { up: true, fault: None, breaker: None, behind: None, at: NOW };
+    of.health.note(KAFKA, seen);
+    let (status, told) = get(&of, "/debug/system/state").await;
+    assert_eq!((status, &told["application"]), (StatusCode::OK, &json!("feedmill")), "{told}");
+    assert_eq!((&told["ready"], &told["components"]["kafka"]["up"]), (&json!(true), &json!(true)));
+    let instances = told["instances"].as_object().unwrap();
+    assert_eq!(instances.keys().collect::<Vec<_>>(), ["one"]);
+    assert_eq!(instances["one"]["shows"]["reader"][0]["partition"], json!(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

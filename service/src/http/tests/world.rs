@@ -35,7 +35,8 @@ use crate::limits::UserLimit;
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
 use crate::read::{
-    Guard, Guarded, Held, LocalState, RankedTier, Reads, Source, StateFault, StateFeeds, Tiers,
+    Guard, Guarded, Held, LocalState, PostKnown, RankedTier, Reads, Source, StateFault, StateFeeds,
+    Tiers,
 };
 use crate::secrets::Secrets;
 use crate::token;
@@ -60,6 +61,13 @@ impl StateFeeds for Feeds {
 
     fn trending(&self) -> Result<Option<Trending>, StateFault> {
         Ok(self.1.lock().unwrap().clone())
+    }
+
+    fn post(&self, post: PostId) -> Result<Option<PostKnown>, StateFault> {
+        let feeds = self.0.lock().unwrap();
+        let feeds = feeds.as_ref().ok_or_else(|| StateFault::NotReady("restoring".to_owned()))?;
+        let mut items = feeds.values().flat_map(|held| &held.body.items);
+        Ok(items.find(|item| item.post == post).map(PostKnown::live))
     }
 
     fn ready(&self) -> Result<(), String> {

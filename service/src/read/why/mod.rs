@@ -151,11 +151,14 @@ pub enum AffinitySource {
 /// What is known of a post where it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostKnown {
-    author: Option<[u8; 16]>,
-    created_at: Option<i64>,
-    live: bool,
+    /// Whose it is, if its row is known.
+    pub author: Option<[u8; 16]>,
+    /// Since when, ms UTC.
+    pub created_at: Option<i64>,
+    /// Whether it may be shown.
+    pub live: bool,
     /// L, C, S, E.
-    counts: [u32; 4],
+    pub counts: [u32; 4],
 }
 
 impl PostKnown {
