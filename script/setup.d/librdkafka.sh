@@ -11,7 +11,7 @@
 
 librdkafka_crate=4.10.0+2.12.1 # rdkafka-sys, as Cargo.lock has it
 librdkafka_patch=$root/script/setup.d/librdkafka.patch
-librdkafka_dir="$cache/librdkafka-$librdkafka_crate-$(cksum <"$librdkafka_patch" | cut -d ' ' -f 1)-ssl-$(uname -m)"
+librdkafka_dir="$cache/librdkafka-$librdkafka_crate-$(cksum <"$librdkafka_patch" | cut -d ' ' -f 1)-ssl-posix-$(uname -m)"
 
 librdkafka_present() { [ -f "$librdkafka_dir/librdkafka.a" ]; }
 
@@ -43,6 +43,7 @@ librdkafka_mend() { # folder
     fail "the librdkafka of rdkafka-sys is another one: see whether script/setup.d/librdkafka.patch is still needed"
 }
 
+# Without the threads of C11, whose condition variables know no time but that of day; the patch says more.
 # configure asks the linker for zstd before it uses its headers. The library itself is that of zstd-sys, which cargo
 # builds and links; one symbol answers the question.
 librdkafka_compile() ( # folder folder-of-zstd
@@ -51,6 +52,6 @@ librdkafka_compile() ( # folder folder-of-zstd
   printf 'void ZSTD_getFrameContentSize(void) {}\n' >asked/zstd.c
   cc -fPIC -c asked/zstd.c -o asked/zstd.o && ar crs asked/libzstd.a asked/zstd.o || return
   CFLAGS="-I$2" LDFLAGS="-L$PWD/asked" ./configure --enable-ssl --disable-gssapi --disable-curl --enable-zlib \
-    --enable-zstd --disable-lz4-ext || return
+    --enable-zstd --disable-lz4-ext --disable-c11threads || return
   env -u MAKEFLAGS make -j "$(getconf _NPROCESSORS_ONLN)" -C src librdkafka.a
 )

@@ -47,6 +47,9 @@ pub use why::{PostKnown, Why};
 
 /// How long beyond its `valid_until` a copy in Redis still counts as fresh: the next one is on its way.
 const GRACE_MS: i64 = 30_000;
+/// So far ahead of us a copy in Redis may be ranked: clocks differ. One that is further was ranked by a clock that was wrong, and
+/// says that it holds for hours.
+const AHEAD_MS: i64 = 300_000;
 /// Posts that the timeline takes before spacing.
 const TIMELINE_POSTS_MAX: u16 = 500;
 
@@ -362,7 +365,9 @@ impl Reads {
     }
 
     fn is_fresh(&self, held: &Held) -> bool {
-        self.now().0 <= held.body.valid_until_ms.saturating_add(GRACE_MS)
+        let (now, body) = (self.now().0, &held.body);
+        let is_past = now > body.valid_until_ms.saturating_add(GRACE_MS);
+        !is_past && body.as_of_ms <= now.saturating_add(AHEAD_MS)
     }
 
     async fn timeline(&self, user: UserId) -> Result<Timeline, Nobody> {

@@ -1,88 +1,26 @@
 //! R7: one of three brokers is gone, each in turn: reads go on, rows count once, and no event is lost that was taken.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream::broker::kafka::{Kafka, KafkaSettings};
 use serde_json::json;
 use tests::{Part, Stack, poll_until};
-use tokio::runtime::Runtime;
-use tokio::time::interval;
 
 use super::answers::Answers;
 use super::outages::span;
 use super::tell;
-use super::through_http::{Connection, EVENTS, event_id, events, values};
+use super::through_http::values;
+use super::writing::Writing;
 use crate::client::Asking;
-use crate::poison::try_to_produce;
-use crate::readers::{self, LIKED, like, reader, tokens};
+use crate::readers::{self, LIKED, reader, tokens};
 use crate::world::{LONG, World};
 
 const PER_SECOND: u32 = 200;
 const READERS: usize = 20;
-/// Likes in one write, of people of their own.
-const LIKES: usize = 100;
 /// How long all are there, after each.
 const BETWEEN: Duration = Duration::from_secs(10);
 const BROKERS: [Part; 3] = [Part::Kafka, Part::Kafka2, Part::Kafka3];
-
-/// What is written while brokers go.
-struct Writing {
-    stop: Arc<AtomicBool>,
-    likes: thread::JoinHandle<usize>,
-    /// Numbers of requests whose events were taken.
-    taken: tokio::task::JoinHandle<Vec<u64>>,
-    runtime: Runtime,
-}
-
-impl Writing {
-    fn begin(world: &World) -> Self {
-        let (stop, now) = (Arc::<AtomicBool>::default(), world.now_ms());
-        let kafka = Kafka::new(KafkaSettings::new(world.kafka())).unwrap();
-        let stopped = Arc::clone(&stop);
-        let likes = thread::spawn(move || {
-            let mut written = 0;
-            while !stopped.load(Ordering::Relaxed) {
-                let rows: Vec<_> = (written..written + LIKES).map(|of| like(of, now)).collect();
-                let rows: Vec<&[u8]> = rows.iter().map(String::as_bytes).collect();
-                // As a connector does, which does not know either what came of it; a row that is told twice is one.
-                while try_to_produce(&kafka, "cdc.likes", &rows).is_err() {}
-                written += LIKES;
-            }
-            written
-        });
-        // What somebody viewed is not shown to them: this is none of the readers.
-        let (runtime, to, token) =
-            (Runtime::new().unwrap(), world.public(), world.token(&reader(READERS)));
-        let stopped = Arc::clone(&stop);
-        let taken = runtime.spawn(async move {
-            let (mut due, mut taken) = (interval(Duration::from_millis(500)), Vec::new());
-            for number in 0.. {
-                if stopped.load(Ordering::Relaxed) {
-                    break;
-                }
-                due.tick().await;
-                let body = Some(events(number * EVENTS, now));
-                let mut open = Connection::open(to).await;
-                let answer = open.ask("/api/v1/events", &token, body).await;
-                taken.extend((answer.status == 202).then_some(number));
-            }
-            taken
-        });
-        Self { stop, likes, taken, runtime }
-    }
-
-    /// How many likes, and which events.
-    fn end(self) -> (usize, BTreeSet<String>) {
-        self.stop.store(true, Ordering::Relaxed);
-        let taken = self.runtime.block_on(self.taken).unwrap().into_iter();
-        let ids = taken.flat_map(|number| number * EVENTS..(number + 1) * EVENTS);
-        (self.likes.join().unwrap(), ids.map(event_id).collect())
-    }
-}
 
 #[test]
 #[ignore = "minutes: script/reliability R7"]
@@ -93,7 +31,8 @@ fn readers_are_answered_and_all_counts_once_while_one_of_three_brokers_is_gone()
     readers::write(&world, READERS);
     let tokens = tokens(&world, READERS);
     readers::warm_up(&world, &tokens);
-    let writing = Writing::begin(&world);
+    // What somebody viewed is not shown to them: this is none of the readers.
+    let writing = Writing::begin(&world, world.token(&reader(READERS)));
     let asking = Asking::start(
         world.feed_url(),
         tokens,

@@ -5,11 +5,13 @@
 
 mod answers;
 mod brokers;
+mod clocks;
 mod outages;
 mod poisoned;
 mod sockets;
 mod stampede;
 mod through_http;
+mod writing;
 
 use std::env;
 use std::fs::File;

@@ -1,5 +1,6 @@
 //! Servers and processes of one test: what a company has, on loopback.
 
+mod clock;
 mod redis;
 mod stores;
 
@@ -18,6 +19,7 @@ use tests::{Part, Process, Stack, poll_until};
 
 use crate::curl::curl;
 use crate::feed::Feed;
+pub use clock::SetClock;
 
 /// How long anything may take on a slow machine.
 pub const LONG: Duration = Duration::from_secs(120);
@@ -30,6 +32,8 @@ pub struct World {
     stack: Stack,
     pub dir: TempDir,
     settings: Vec<(&'static str, &'static str)>,
+    /// By which the processes go, if it is not the machine's.
+    pub clock: Option<SetClock>,
     workers: RefCell<BTreeMap<usize, Process>>,
     api: Option<Process>,
     pub(crate) ports: Ports,
@@ -97,12 +101,22 @@ impl World {
 
     /// On servers that are there, with these settings beside those that every process gets.
     pub fn on(stack: Stack, settings: &[(&'static str, &'static str)]) -> Self {
+        Self::by_clock(stack, settings, None)
+    }
+
+    /// The same, and the processes go by this clock.
+    pub fn by_clock(
+        stack: Stack,
+        settings: &[(&'static str, &'static str)],
+        clock: Option<SetClock>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("secret"), "between-ourselves").unwrap();
         let sql = fs::read_to_string(repository().join("schemas/sql/postgres.sql")).unwrap();
         psql(&stack, &sql);
         let (settings, workers) = (settings.to_vec(), RefCell::default());
-        let mut world = Self { stack, dir, settings, workers, api: None, ports: free_ports() };
+        let ports = free_ports();
+        let mut world = Self { stack, dir, settings, clock, workers, api: None, ports };
         if !world.stack.clickhouse().is_empty() {
             let (is_done, said) = world.run(&["clickhouse", "migrate"]);
             assert!(is_done, "{said}");
@@ -143,6 +157,9 @@ impl World {
         }
         for (name, value) in &self.settings {
             command.env(format!("FEEDMILL_{name}"), value);
+        }
+        if let Some(clock) = &self.clock {
+            clock.give(&mut command);
         }
         command
     }

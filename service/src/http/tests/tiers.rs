@@ -77,6 +77,26 @@ async fn redis_answers_while_fresh_then_state_then_redis_stale_then_nobody() {
 }
 
 #[tokio::test]
+async fn a_copy_that_was_ranked_by_a_clock_far_ahead_is_not_fresh() {
+    let stack = Stack::of(&[Part::Redis]).start().unwrap();
+    let cache = FeedCache::open(stack.redis(), Duration::from_secs(5)).unwrap();
+    let world = World::with(|tiers, guard| {
+        tiers.redis = Some(Guarded::new(Box::new(cache), guard(Source::Redis)));
+    });
+    world.hold(ME, held(9));
+    for (version, ahead_ms, source) in [(1, 300_000, "redis"), (2, 300_001, "state")] {
+        let mut ahead = held(version);
+        ahead.body.as_of_ms = NOW + ahead_ms;
+        ahead.body.valid_until_ms = NOW + ahead_ms + 600_000;
+        push(&stack, &ahead).await;
+        assert_eq!(asked(&world, "").await["source"], json!(source));
+    }
+    *world.state.0.lock().unwrap() = None;
+    let stale = [json!("redis"), json!(2), json!(true), json!(true), json!(false)];
+    assert_eq!(who(&asked(&world, "").await), stale.each_ref());
+}
+
+#[tokio::test]
 async fn the_database_answers_last_by_time_and_says_so() {
     let stack = Stack::of(&[Part::Postgres]).start().unwrap();
     let rows = Rows::open(stack.postgres()).await.unwrap();

@@ -46,7 +46,7 @@ use super::settings::native;
 use crate::broker::{Call, Code, Failure};
 
 /// What the version of a librdkafka ends with that `script/setup` built, with the mends of its patch.
-const MENDED: &str = "-millstream.2";
+const MENDED: &str = "-millstream.3";
 
 /// Says once if the librdkafka that is linked is another one than `script/setup` built.
 pub(super) fn warn_unless_mended() {
