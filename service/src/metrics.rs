@@ -1,22 +1,25 @@
 //! What is counted, for Prometheus. Labels come from closed sets only: no user, no path, no words of an error.
 
+mod exemplars;
 mod families;
+pub mod openmetrics;
 mod series;
 mod worker_report;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use connectors::slow::Server;
-use millstream::Family;
+use millstream::{Clock, Family, SystemClock, TraceContext};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder, Gauge, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
-    TextEncoder,
+    Gauge, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
 use crate::flags::{Flag, FollowedFlags};
 use crate::reload::ReloadMetrics;
+use exemplars::{Exemplar, Exemplars};
 pub use families::Families;
 pub use worker_report::WorkerReport;
 
@@ -29,9 +32,11 @@ pub struct Metrics {
     worker: OnceLock<Ask>,
     set: OnceLock<FollowedFlags>,
     /// Requests, by route and status.
-    pub requests: IntCounterVec,
+    requests: IntCounterVec,
     /// Seconds a request took, by route.
-    pub seconds: HistogramVec,
+    seconds: HistogramVec,
+    /// Requests whose traces may be looked at.
+    exemplars: Exemplars,
     /// Connections that are open, by listener.
     pub connections: IntGaugeVec,
     /// Connections that were not taken or were cut off, by listener and reason.
@@ -66,6 +71,7 @@ pub struct Metrics {
     pub reload: Arc<ReloadMetrics>,
 }
 
+const SECONDS: &str = "feedmill_http_request_seconds";
 const REQUEST_SECONDS: [f64; 13] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const FLAG_HELP: &str = "What a flag is: 1 or 0, or the part of readers in %.";
@@ -86,8 +92,9 @@ impl Metrics {
                 "Requests.",
                 &["route", "status"],
             )?,
+            exemplars: Exemplars::new(&REQUEST_SECONDS),
             seconds: of.seconds(
-                ("feedmill_http_request_seconds", "Seconds a request took."),
+                (SECONDS, "Seconds a request took."),
                 &REQUEST_SECONDS,
                 &["route"],
             )?,
@@ -153,8 +160,22 @@ impl Metrics {
         let _ = self.set.set(flags.clone());
     }
 
-    /// All of it as text.
-    pub fn text(&self) -> Vec<u8> {
+    /// A request was answered, and where it stands in its trace, if it is traced.
+    pub fn answered(
+        &self,
+        (route, status): (&'static str, &str),
+        took: Duration,
+        place: Option<TraceContext>,
+    ) {
+        let value = took.as_secs_f64();
+        self.seconds.with_label_values(&[route]).observe(value);
+        self.requests.with_label_values(&[route, status]).inc();
+        if let Some(place) = place {
+            self.exemplars.note(route, Exemplar { place, value, at: SystemClock.now() });
+        }
+    }
+
+    fn families(&self) -> Vec<MetricFamily> {
         if let Some(set) = self.set.get().map(FollowedFlags::known) {
             for flag in Flag::ALL {
                 self.flags.with_label_values(&[flag.name()]).set(set.value(flag).number());
@@ -165,11 +186,25 @@ impl Metrics {
         if let Some(report) = self.worker.get().and_then(|ask| ask()) {
             families.extend(report.families());
         }
-        let mut out = Vec::new();
-        if let Err(fault) = TextEncoder::new().encode(&families, &mut out) {
+        families
+    }
+
+    /// All of it as text.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        if let Err(fault) = TextEncoder::new().encode_utf8(&self.families(), &mut out) {
             tracing::error!(%fault, "metrics cannot be written");
         }
         out
+    }
+
+    /// The same as OpenMetrics has it, with exemplars.
+    pub fn open_text(&self) -> String {
+        let told = openmetrics::text(&self.families(), (SECONDS, &self.exemplars));
+        told.unwrap_or_else(|fault| {
+            tracing::error!(%fault, "metrics cannot be written");
+            String::new()
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tests::{Process, poll_until};
@@ -39,6 +40,7 @@ impl Prometheus {
         command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--storage.tsdb.path={}", world.dir().join("prometheus").display()));
         command.arg(format!("--web.listen-address={free}"));
+        command.arg("--enable-feature=exemplar-storage");
         let process = Process::spawn(&mut command, world.dir().join("prometheus.log")).unwrap();
         let of = Self { url: format!("http://{free}"), _process: process };
         let ready = format!("{}/-/ready", of.url);
@@ -52,6 +54,18 @@ impl Prometheus {
         let (status, answer) = curl(&["-G", &url, "--data-urlencode", &query], None, None);
         assert_eq!(status, 200, "{expression}: {answer}");
         answer["data"]["result"].as_array().unwrap().clone()
+    }
+
+    /// The traces of requests that a series has as exemplars, of the last hour.
+    pub fn traces(&self, series: &str) -> Vec<String> {
+        let url = format!("{}/api/v1/query_exemplars", self.url);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let span = format!("start={}&end={}", now - 3_600, now + 60);
+        let query = format!("query={series}");
+        let (_, answer) = curl(&["-G", &url, "-d", &span, "--data-urlencode", &query], None, None);
+        let all = answer["data"].as_array().unwrap().iter();
+        let exemplars = all.flat_map(|of| of["exemplars"].as_array().unwrap());
+        exemplars.map(|of| of["labels"]["trace_id"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The alerts that are called.

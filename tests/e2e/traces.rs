@@ -12,6 +12,7 @@ use prost::Message;
 use serde_json::json;
 
 use crate::curl::curl;
+use crate::prometheus::Prometheus;
 use crate::world::World;
 use crate::{POST, READER, write_the_first_rows};
 
@@ -110,4 +111,11 @@ fn a_traced_event_is_one_trace_from_the_request_to_the_feed_that_redis_gets() {
     // Ingest tells the reader of it, and so does engagement; whichever the reader's timer was set by last is on the way.
     assert!(way.starts_with(&["events", "ingest-events"].map(str::to_owned)), "{way:?}");
     assert!(way.ends_with(&["reader", "reader", "redis write"].map(str::to_owned)), "{way:?}");
+
+    // Whoever looks at how long requests take finds it.
+    let prometheus = Prometheus::start(&world);
+    world.poll("the request is an exemplar", || {
+        let traces = prometheus.traces("feedmill_http_request_seconds_bucket{route=\"events\"}");
+        traces.contains(&TRACE.to_owned()).then_some(())
+    });
 }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use warp::http::HeaderMap;
 use warp::reply::Response;
 
-use super::internal::{Internal, bytes};
+use super::internal::{Internal, TEXT, bytes};
 use super::page_file::{LOOKS, PageFile, SIGN, moved};
 use super::{Refusal, json as json_answer, request_id};
 use crate::dead_letters::{DeadLetters, Filter, Groups, Newest, told};
@@ -27,7 +27,6 @@ use crate::replay;
 /// How many letters are shown.
 const LETTERS_MAX: usize = 50;
 const PEER_WAIT: Duration = Duration::from_secs(3);
-const METRICS: &str = "text/plain; version=0.0.4";
 
 static FILES: [PageFile; 5] = [
     PageFile {
@@ -103,7 +102,7 @@ impl Internal {
         let asked = timeout(PEER_WAIT, stores.peers.page(&url, &format!("/{what}"))).await;
         let told = asked.map_err(|_| Refusal::failed(format!("{url}: late")))?;
         let told = told.map_err(Refusal::failed)?;
-        let kind = if what == "metrics" { METRICS } else { "application/json" };
+        let kind = if what == "metrics" { TEXT } else { "application/json" };
         Ok(bytes(told.body.into(), kind))
     }
 }

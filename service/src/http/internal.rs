@@ -19,11 +19,14 @@ use super::parameter::{Given, Number, Parameter, Text, number};
 use super::{READING, Refusal, json, none_of, raw_query, recover, request_id, stores, with};
 use crate::certificate::Certified;
 use crate::health::{Health, IsEnough, Readiness, answers_reads, is_ready};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, openmetrics};
 use crate::read::{self, Asked, PUBLISHED, StateFault, StateFeeds};
 use crate::secrets::Secrets;
 use crate::stores::peers::HOP;
 use crate::stores::{Reach, Stores};
+
+/// What metrics are for whoever accepts nothing newer.
+pub(super) const TEXT: &str = "text/plain; version=0.0.4";
 
 /// As of which time state ranks; the current one unless told.
 static AS_OF: Parameter<Text<i64>> = Parameter {
@@ -112,7 +115,8 @@ pub fn internal(
     let metrics = warp::path!("metrics")
         .and(warp::get())
         .and(with(of))
-        .map(|of: Arc<Internal>| bytes(of.metrics.text(), "text/plain; version=0.0.4"));
+        .and(warp::header::optional("accept"))
+        .map(|of: Arc<Internal>, accept: Option<String>| scraped(&of.metrics, accept.as_deref()));
     let state = warp::path!("state" / "v1" / ..)
         .and(warp::path::tail())
         .and(warp::method())
@@ -160,6 +164,14 @@ fn readiness(health: &Health, is_enough: IsEnough) -> Response {
     let readiness = Readiness::of(health, is_enough);
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &readiness, request_id())
+}
+
+/// As whoever asks accepts it.
+fn scraped(metrics: &Metrics, accept: Option<&str>) -> Response {
+    if openmetrics::is_accepted(accept) {
+        return bytes(metrics.open_text().into(), openmetrics::MEDIA);
+    }
+    bytes(metrics.text().into(), TEXT)
 }
 
 pub(super) fn bytes(body: Vec<u8>, kind: &'static str) -> Response {

@@ -220,8 +220,8 @@ async fn finish(
 ) -> Response {
     let began = Instant::now();
     let answer = asked.await.unwrap_or_else(Refusal::into_response);
-    metrics.seconds.with_label_values(&[route]).observe(began.elapsed().as_secs_f64());
-    metrics.requests.with_label_values(&[route, answer.status().as_str()]).inc();
+    let (status, place) = (answer.status(), traces::at_hand());
+    metrics.answered((route, status.as_str()), began.elapsed(), place);
     answer
 }
 

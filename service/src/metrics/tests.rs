@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use millstream::{Histogram, MemoryUse, Timestamp};
+use millstream::{Histogram, MemoryUse, Timestamp, TraceContext};
 use prometheus::proto::{MetricFamily, MetricType};
 use serde_json::Value;
 use yaml_rust2::YamlLoader;
 
-use super::{Metrics, WorkerReport, slow_calls};
+use super::{Metrics, WorkerReport, openmetrics, slow_calls};
 use crate::worker::{ClickHouseSunk, PostgresSunk, RedisSunk, Sunk};
 
 /// Where the files of Prometheus and Grafana are.
@@ -167,4 +168,51 @@ fn the_metrics_of_an_expression_are_its_words_but_for_those_of_the_language() {
                       and b_bytes / on (instance) c_bytes{x=~\"d}\"} or vector(0)";
     let expected = ["a_seconds_bucket", "b_bytes", "c_bytes"].map(str::to_owned);
     assert_eq!(named(expression), expected.into());
+}
+
+#[test]
+fn openmetrics_bear_the_trace_of_the_last_request_in_a_bucket() {
+    let of = Metrics::new().unwrap();
+    let place = |number| TraceContext { trace: [number; 16], span: [0xab; 8] };
+    for (number, millis) in [(1, 2), (2, 3), (3, 20_000)] {
+        of.answered(("feed", "200"), Duration::from_millis(millis), Some(place(number)));
+    }
+    of.answered(("events", "202"), Duration::from_millis(2), None);
+    let text = of.open_text();
+    let lines = |start: &str| -> Vec<String> {
+        text.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect()
+    };
+    assert_eq!(lines("# TYPE feedmill_http_requests"), ["# TYPE feedmill_http_requests counter"]);
+    let requests = r#"feedmill_http_requests_total{route="feed",status="200"} 3.0"#;
+    assert_eq!(lines("feedmill_http_requests_total{route=\"feed\""), [requests]);
+    let buckets = lines("feedmill_http_request_seconds_bucket{route=\"feed\"");
+    let traced: Vec<_> = buckets.iter().filter_map(|line| line.split_once(" # ")).collect();
+    let trace = |number: &str| {
+        format!("{{trace_id=\"{}\",span_id=\"{}\"}}", number.repeat(16), "ab".repeat(8))
+    };
+    assert_eq!(traced.len(), 3, "{text}");
+    let expected = [
+        (r#"le="0.0025"} 1"#, trace("01"), " 0.002 "),
+        (r#"le="0.005"} 2"#, trace("02"), " 0.003 "),
+        (r#"le="+Inf"} 3"#, trace("03"), " 20 "),
+    ];
+    for ((bucket, exemplar), (end, trace, value)) in traced.into_iter().zip(expected) {
+        assert!(bucket.ends_with(end), "{bucket}");
+        assert!(exemplar.starts_with(&(trace + value)), "{exemplar}");
+    }
+    assert!(
+        !lines("feedmill_http_request_seconds_bucket{route=\"events\"")
+            .iter()
+            .any(|line| line.contains('#'))
+    );
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn openmetrics_are_told_to_whoever_accepts_them() {
+    let prometheus =
+        "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    assert!(openmetrics::is_accepted(Some(prometheus)));
+    assert!(!openmetrics::is_accepted(Some("text/plain;version=0.0.4, */*")));
+    assert!(!openmetrics::is_accepted(None));
 }

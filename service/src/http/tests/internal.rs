@@ -167,7 +167,7 @@ async fn metrics_show_how_long_the_sink_takes_as_prometheus_reads_it() {
     world
         .metrics
         .follow(move || Some(WorkerReport { redis_took: Some(took.durations()), ..report() }));
-    let text = String::from_utf8(world.metrics.text()).unwrap();
+    let text = world.metrics.text();
     let shown: Vec<_> =
         text.lines().filter(|line| line.contains("feedmill_redis_sink_seconds")).collect();
     assert_eq!((shown.len(), shown[1]), (20, "# TYPE feedmill_redis_sink_seconds histogram"));
@@ -181,14 +181,14 @@ async fn metrics_show_how_long_the_sink_takes_as_prometheus_reads_it() {
 #[tokio::test]
 async fn metrics_show_whether_the_engine_has_done_all_that_it_owes() {
     let world = World::new();
-    assert!(!String::from_utf8(world.metrics.text()).unwrap().contains("millstream_settled"));
+    assert!(!world.metrics.text().contains("millstream_settled"));
     let settled = Arc::new(AtomicBool::new(false));
     let engine = Arc::clone(&settled);
     let is_settled = move || engine.load(Ordering::Relaxed);
     world.metrics.follow(move || Some(WorkerReport { is_settled: is_settled(), ..report() }));
     for (is, shown) in [(false, "millstream_settled 0"), (true, "millstream_settled 1")] {
         settled.store(is, Ordering::Relaxed);
-        let text = String::from_utf8(world.metrics.text()).unwrap();
+        let text = world.metrics.text();
         assert!(text.lines().any(|line| line == shown), "{text}");
     }
 }
@@ -201,7 +201,7 @@ async fn metrics_show_what_each_part_takes_in_memory_and_may() {
         vec![part("rows", Some(3), Some(7)), part("all", Some(2), None), part("out", None, Some(9))]
     };
     world.metrics.follow(move || Some(WorkerReport { memory: memory(), ..report() }));
-    let text = String::from_utf8(world.metrics.text()).unwrap();
+    let text = world.metrics.text();
     let shown: Vec<_> = text.lines().filter(|line| line.contains("{part=")).collect();
     let expected = [
         r#"millstream_memory_bytes{part="rows"} 3"#,
