@@ -64,7 +64,7 @@ impl fmt::Display for Cost {
 impl ClientCost {
     /// Runs it and tells the figures: twice, the second time in the opposite order.
     pub fn run(&self, teller: Teller) -> Result<()> {
-        let stack = Stack::of(&[Part::Kafka]).start();
+        let stack = Stack::of(&[Part::Kafka]).lasting().start();
         let stack = stack.map_err(|cause| Broken::while_doing("start kafka", cause))?;
         let at = stack.kafka();
         let (topic, partitions) = (READ.to_owned(), PARTITIONS);

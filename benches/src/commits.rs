@@ -34,7 +34,7 @@ pub struct Commits {
 impl Commits {
     /// Runs it and tells the figures.
     pub fn run(&self, teller: Teller) -> Result<()> {
-        let stack = Stack::of(&[Part::Kafka]).start();
+        let stack = Stack::of(&[Part::Kafka]).lasting().start();
         let stack = stack.map_err(|cause| Broken::while_doing("start kafka", cause))?;
         let client = Client::new(stack.kafka()).set("transactional.id", "raw");
         let client = client.set("compression.type", "lz4").set("linger.ms", "5");

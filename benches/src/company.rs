@@ -110,7 +110,7 @@ impl Company {
     /// Starts it all; returns when those who call have their feeds in Redis.
     pub(crate) fn start(feedmill: &Path, readers: Readers) -> Result<Self> {
         let broken = |cause| Broken::while_doing("start servers", cause);
-        let stack = Stack::of(&[Part::Kafka, Part::Redis]).start().map_err(broken)?;
+        let stack = Stack::of(&[Part::Kafka, Part::Redis]).lasting().start().map_err(broken)?;
         let dir = tempfile::tempdir().map_err(broken)?;
         std::fs::write(dir.path().join("secret"), "between-ourselves").map_err(broken)?;
         let [public, api_internal, worker_internal] = free_ports()?;

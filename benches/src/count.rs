@@ -40,7 +40,7 @@ pub struct Count {
 impl Count {
     /// Runs it all; tells each run and then how ours compares.
     pub fn run(&self, teller: Teller) -> Result<()> {
-        let stack = Stack::of(&[Part::Kafka]).start();
+        let stack = Stack::of(&[Part::Kafka]).lasting().start();
         let stack = stack.map_err(|cause| Broken::while_doing("start kafka", cause))?;
         let scratch =
             tempfile::tempdir().map_err(|e| Broken::while_doing("temporary folder", e))?;

@@ -71,7 +71,7 @@ impl fmt::Display for Inserted {
 impl Inserting {
     /// Runs it and tells the figures.
     pub fn run(&self, teller: Teller) -> Result<()> {
-        let stack = Stack::of(&[Part::Kafka, Part::ClickHouse]).start();
+        let stack = Stack::of(&[Part::Kafka, Part::ClickHouse]).lasting().start();
         let stack = stack.map_err(|cause| Broken::while_doing("servers", cause))?;
         let broker = Kafka::new(KafkaSettings::new(stack.kafka())).map_err(broken)?;
         let runtime = Runtime::new().map_err(|cause| Broken::while_doing("runtime", cause))?;

@@ -101,12 +101,21 @@ kafka_java() { # class argument...
   java -Dlog.level=warn -cp "$stack_jars/kafka/*:$stack_jars/plugins/converter/*" "-Dlog4j2.configurationFile=$root/script/stack.d/log4j2.properties" "$@"
 }
 
-kafka_format() { # part
+# A JVM that starts for it takes as long as the broker does: what it wrote is kept for the next one, beside the jars.
+kafka_format() { # part node
+  local kept="$stack_jars/formatted.$2.$kafka_brokers"
   [ ! -f "$dir/$1/data/meta.properties" ] || return 0
+  if [ -z "$kafka_secured" ] && [ -d "$kept" ]; then
+    cp -R "$kept" "$dir/$1/data"
+    return
+  fi
   kafka_java kafka.tools.StorageTool format --cluster-id feedmillfeedmillfeedmi \
     ${kafka_secured:+--add-scram 'SCRAM-SHA-512=[name=feedmill,password=secret]'} \
     --config "$dir/$1/server.properties" >"$dir/$1.log" 2>&1 ||
     { tail -n 20 "$dir/$1.log" >&2 && fail "Kafka's storage could not be formatted"; }
+  [ -z "$kafka_secured" ] || return 0
+  # Whoever else has just kept it had the same.
+  cp -R "$dir/$1/data" "$kept.$$" && { mv -nT "$kept.$$" "$kept"; rm -rf "$kept.$$"; }
 }
 
 kafka_part_start() { # part node
@@ -114,7 +123,7 @@ kafka_part_start() { # part node
   [ "$kafka_brokers" = 1 ] || [ -z "$kafka_proxy$kafka_secured" ] || fail "three brokers have no proxy and no listener with TLS"
   mkdir -p "$dir/$1"
   kafka_properties_write "$1" "$2" >"$dir/$1/server.properties"
-  kafka_format "$1"
+  kafka_format "$1" "$2"
   : >"$dir/$1.log" # an old "started" must not count
   process_start_java "$1" -Xmx1g kafka.Kafka "$dir/$1/server.properties"
 }

@@ -1,7 +1,14 @@
 # shellcheck shell=bash
 # One server as a process: started in its own session, known by its pid, asked whether it is ready.
 # A pid is believed only if that process works inside the server's folder, so a reused pid is never killed.
-# Sourced by script/stack. Needs: root, dir, stack_jars, say, fail.
+# Sourced by script/stack. Needs: root, dir, brief, stack_jars, say, fail.
+
+# What every JVM is told, a line each. Without its performance data, for whose sake it works in another folder for a moment while
+# it starts.
+process_jvm() {
+  printf '%s\n' -XX:+UseSerialGC -XX:-UsePerfData
+  [ "$brief" = no ] || echo -XX:TieredStopAtLevel=1
+}
 
 process_start() { # part command...
   local part=$1 home
@@ -14,9 +21,10 @@ process_start() { # part command...
   )
 }
 
-# Without its performance data, for whose sake a JVM works in another folder for a moment while it starts.
 process_start_java() { # part heap class argument
-  process_start "$1" java "$2" -XX:+UseSerialGC -XX:-UsePerfData "-Djava.io.tmpdir=$dir/$1" -cp "$stack_jars/kafka/*" \
+  local jvm
+  mapfile -t jvm < <(process_jvm)
+  process_start "$1" java "$2" "${jvm[@]}" "-Djava.io.tmpdir=$dir/$1" -cp "$stack_jars/kafka/*" \
     "-Dlog4j2.configurationFile=$root/script/stack.d/log4j2.properties" "$3" "$4"
 }
 

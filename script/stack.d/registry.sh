@@ -17,12 +17,13 @@ registry_ready() {
 }
 
 registry_start() {
-  local home app
+  local home app jvm
   app=$(echo "$stack_jars"/registry/apicurio-registry-app-*-runner.jar)
   [ -f "$app" ] || fail "the registry's jars are not here yet: script/setup"
   mkdir -p "$dir/registry"
   home=$(cd "$dir/registry" && pwd -P)
-  process_start registry java -Xmx512m -XX:+UseSerialGC -XX:-UsePerfData "-Djava.io.tmpdir=$home" \
+  mapfile -t jvm < <(process_jvm)
+  process_start registry java -Xmx512m "${jvm[@]}" "-Djava.io.tmpdir=$home" \
     -Dquarkus.http.host=127.0.0.1 "-Dquarkus.http.port=$(registry_port)" "-Dquarkus.http.ssl-port=$(registry_port)" \
     "-Dapicurio.datasource.url=jdbc:h2:file:$home/registry;WRITE_DELAY=0" "${registry_properties[@]/#/-D}" -jar "$app"
 }

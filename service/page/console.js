@@ -236,6 +236,9 @@ function draw() {
     of(series, "millstream_lag_records").forEach((one) => lag.set(one.labels.topic, (lag.get(one.labels.topic) ?? 0) + one.value));
     of(series, "millstream_store_bytes").forEach((one) => sizes.set(one.labels.store, (sizes.get(one.labels.store) ?? 0) + one.value));
   }
+  // Of what nobody runs it is not known how far behind it is.
+  const run = (store) => new Set(store.shown.filter((one) => one.role === "active").map((one) => one.partition)).size;
+  const least = known.stores.some((store) => run(store) < store.partitions) ? "at least " : "";
   const { found, width, height } = places(known.graph);
   const lines = known.graph.flatMap((sub) => {
     const line = (from, to, kind) => {
@@ -263,7 +266,7 @@ function draw() {
       return s("g", { class: "sub", "data-sub": name }, title, rect, text(name, 24, "name"), text(stores, 44, "soft"));
     }
     const [behind, moves] = [lag.get(name), rose(name)];
-    const told = [moves == null ? null : `${rate(moves)}`, behind == null ? null : `${number(behind)} behind`].filter(Boolean).join(", ");
+    const told = [moves == null ? null : `${rate(moves)}`, behind == null ? null : `${least}${number(behind)} behind`].filter(Boolean).join(", ");
     const group = s("g", { class: behind > 10_000 ? "topic late" : "topic", "data-topic": name }, rect, text(name, told ? 16 : 23, ""));
     if (told) group.append(text(told, 31, "soft"));
     return group;

@@ -88,6 +88,14 @@ impl InstanceClient {
 
 /// An error with what lies behind it, in which stands why there is no connection.
 pub fn causes(fault: &(dyn std::error::Error + 'static)) -> String {
-    let causes = iter::successors(Some(fault), |fault| fault.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let causes = || iter::successors(Some(fault), |fault| fault.source());
+    let words = causes().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let is_http = |fault: &hyper::Error| !fault.is_parse();
+    match causes().filter_map(|fault| fault.downcast_ref::<hyper::Error>()).all(is_http) {
+        true => words,
+        // Who speaks TLS answers so to whoever does not.
+        false => format!(
+            "{words}; it is no HTTP that it speaks: TLS, perhaps, and then its URL begins with https"
+        ),
+    }
 }

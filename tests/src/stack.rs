@@ -65,6 +65,7 @@ pub struct Builder<'a> {
     avro: bool,
     proxy: Option<&'a Proxy>,
     secured: Option<&'a Path>,
+    is_lasting: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -105,6 +106,12 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// Has JVMs get as fast as they can, which pays for a minute of work and more: for measures.
+    pub fn lasting(mut self) -> Self {
+        self.is_lasting = true;
+        self
+    }
+
     /// Starts it all and waits until it answers. A server that does not start is tried again on other ports: between
     /// the look for a free port and its use another process may take it.
     pub fn start(self) -> io::Result<Stack> {
@@ -123,6 +130,9 @@ impl<'a> Builder<'a> {
         let mut stack = Stack { dir, env: BTreeMap::new() };
         let mut options = vec!["--while".to_owned(), std::process::id().to_string()];
         options.extend(["--port-base".to_owned(), free_ports()?.to_string()]);
+        if !self.is_lasting {
+            options.extend(["--brief", "yes"].map(str::to_owned));
+        }
         if self.is_cluster {
             options.extend(["--kafka-brokers", "3"].map(str::to_owned));
         }

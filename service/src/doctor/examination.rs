@@ -34,35 +34,43 @@ pub struct Chart {
 /// A statement that takes longer on average is slow.
 const SLOW: Duration = Duration::from_millis(500);
 
+/// Where a server is named, and what shows whether it runs.
+const KAFKA: (&str, &str) =
+    ("kafka.bootstrap", "kafka-broker-api-versions.sh --bootstrap-server <kafka.bootstrap>");
+const POSTGRES: (&str, &str) = ("postgres.url", "psql <postgres.url> -c 'SELECT 1'");
+const REDIS: (&str, &str) = ("redis.url", "redis-cli -u <redis.url> PING");
+const CLICKHOUSE: (&str, &str) = ("clickhouse.url", "curl <clickhouse.url>/ping");
+const REGISTRY: (&str, &str) = ("registry.urls", "curl <registry.urls>/subjects");
+
 /// Of every server that is configured.
 pub async fn examine(broker: &dyn Broker, config: &Config) -> Vec<Chart> {
-    let mut charts = vec![chart("kafka", "kafka.bootstrap", of_kafka(broker, config))];
+    let mut charts = vec![chart("kafka", KAFKA, of_kafka(broker, config))];
     if let Some(of) = &config.postgres {
-        charts.push(chart("postgres", "postgres.url", of_postgres(&of.url).await));
+        charts.push(chart("postgres", POSTGRES, of_postgres(&of.url).await));
     }
     if let Some(of) = &config.redis {
-        charts.push(chart("redis", "redis.url", of_redis(&of.url).await));
+        charts.push(chart("redis", REDIS, of_redis(&of.url).await));
     }
     if let Some(of) = &config.clickhouse {
-        charts.push(chart("clickhouse", "clickhouse.url", of_clickhouse(&of.server).await));
+        charts.push(chart("clickhouse", CLICKHOUSE, of_clickhouse(&of.server).await));
     }
     if config.registry.is_some() {
         // Its client blocks, and may not do so where others are waited for.
         let asked = config.clone();
         let found = tokio::task::spawn_blocking(move || of_registry(&asked)).await;
         let found = found.unwrap_or_else(|error| Err(error.to_string()));
-        charts.push(chart("registry", "registry.urls", found));
+        charts.push(chart("registry", REGISTRY, found));
     }
     charts
 }
 
 type Examined = Result<(String, Vec<Finding>), String>;
 
-fn chart(server: &'static str, setting: &str, examined: Examined) -> Chart {
+fn chart(server: &'static str, (setting, ask): (&str, &str), examined: Examined) -> Chart {
     match examined {
         Ok((summary, findings)) => Chart { server, summary: Some(summary), findings },
         Err(words) => {
-            let look = format!("look whether it runs, and at {setting}");
+            let look = format!("{ask}; if that answers, {setting} is wrong or not let in here");
             let finding = Finding::error(server, words).mended_by(look);
             Chart { server, summary: None, findings: vec![finding] }
         }

@@ -3,8 +3,6 @@
 //! Where the cluster is away at the start, or a worker ends because it went away, it is started again, ever more slowly, for as long as the process lives: reads go on meanwhile, by whatever
 //! tier has answers. Any other end is the end of the process.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +16,7 @@ use schemas::{PostId, Trending, UserId, application};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-use super::{Sinks, Worker};
+use super::{Sinks, Worker, left_state};
 use crate::commands::topics;
 use crate::config::Config;
 use crate::failed::Failed;
@@ -197,21 +195,18 @@ impl Supervised {
         if !self.is_worker {
             return Ok(None);
         }
-        if config.app != self.config.app {
-            self.forget_state();
-        }
+        self.forget_left_state();
         let _inside = self.runtime.enter();
         Worker::start(&config, &self.broker, publishes).map(Some)
     }
 
-    /// Another application has taken the place of the one that is configured: what lies here of that nobody reads any more.
-    fn forget_state(&self) {
-        let dir = self.config.worker.state_dir.join(&self.config.app);
-        match fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(%error, dir = %dir.display(), "state that nobody reads stays");
-            }
-            Ok(()) | Err(_) => {}
+    fn forget_left_state(&self) {
+        let apps = self.live.standing().apps(self.live.first());
+        match left_state::remove(&self.config.worker.state_dir, self.live.first(), &apps) {
+            Ok(removed) => removed.iter().for_each(|dir| {
+                tracing::info!(dir = %dir.display(), "state of an application that was given up is removed");
+            }),
+            Err(error) => tracing::warn!(%error, "state that nobody reads stays"),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use millstream::broker::kafka::{Kafka, KafkaSettings};
 use serde_json::json;
-use tests::{Part, Stack, poll_until};
+use tests::{Part, poll_until};
 
 use super::answers::Answers;
 use super::outages::span;
@@ -14,7 +14,7 @@ use super::through_http::values;
 use super::writing::Writing;
 use crate::client::Asking;
 use crate::readers::{self, LIKED, reader, tokens};
-use crate::world::{LONG, World};
+use crate::world::{LONG, World, servers};
 
 const PER_SECOND: u32 = 200;
 const READERS: usize = 20;
@@ -26,7 +26,7 @@ const BROKERS: [Part; 3] = [Part::Kafka, Part::Kafka2, Part::Kafka3];
 #[ignore = "minutes: script/reliability R7"]
 fn readers_are_answered_and_all_counts_once_while_one_of_three_brokers_is_gone() {
     let parts = [Part::Kafka, Part::Postgres, Part::Redis];
-    let stack = Stack::of(&parts).cluster().start().unwrap();
+    let stack = servers(&parts).cluster().start().unwrap();
     let mut world = World::on(stack, &[]);
     readers::write(&world, READERS);
     let tokens = tokens(&world, READERS);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tests::{Part, Stack, poll_until};
+use tests::{Part, poll_until};
 
 use super::answers::Answers;
 use super::outages::span;
@@ -11,7 +11,7 @@ use super::tell;
 use super::writing::Writing;
 use crate::client::Asking;
 use crate::readers::{self, LIKED, reader};
-use crate::world::{LONG, SetClock, World};
+use crate::world::{LONG, SetClock, World, servers};
 
 const PER_SECOND: u32 = 200;
 const READERS: usize = 20;
@@ -25,7 +25,7 @@ const BETWEEN: Duration = Duration::from_secs(10);
 #[test]
 #[ignore = "minutes: script/reliability R7"]
 fn readers_are_answered_and_all_counts_once_while_the_clock_jumps() {
-    let stack = Stack::of(&[Part::Kafka, Part::Postgres, Part::Redis]).start().unwrap();
+    let stack = servers(&[Part::Kafka, Part::Postgres, Part::Redis]).start().unwrap();
     let world = World::by_clock(stack, &[], Some(SetClock::new()));
     let clock = world.clock.as_ref().unwrap();
     let token = |number| {

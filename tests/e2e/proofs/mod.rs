@@ -24,7 +24,8 @@ fn sized<T>(ordinary: T, whole: T) -> T {
     if is_whole() { whole } else { ordinary }
 }
 
-fn is_whole() -> bool {
+/// Whether it is the script's.
+pub fn is_whole() -> bool {
     env::var("RELIABILITY").is_ok_and(|size| size == "whole")
 }
 

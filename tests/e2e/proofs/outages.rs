@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
-use tests::{Part, Proxy, Stack, Who, poll_until};
+use tests::{Part, Proxy, Who, poll_until};
 
 use super::answers::Answers;
 use super::tell;
 use crate::client::{Asked, Asking};
 use crate::readers::{self, tokens};
-use crate::world::{LONG, World};
+use crate::world::{LONG, World, servers};
 
 const PER_SECOND: u32 = 200;
 const READERS: usize = 40;
@@ -111,7 +111,7 @@ impl Scene {
     fn start() -> Self {
         let parts = [Part::Kafka, Part::Registry, Part::Postgres, Part::Redis, Part::ClickHouse];
         let kafka = Proxy::bind().unwrap();
-        let stack = Stack::of(&parts).behind(&kafka).start().unwrap();
+        let stack = servers(&parts).behind(&kafka).start().unwrap();
         // What stands between "//" and the path is where the server listens.
         let before = |url: &str| {
             let proxy = Proxy::bind_plain().unwrap();

@@ -15,10 +15,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{Part, Process, Stack, poll_until};
+use tests::{Builder, Part, Process, Stack, poll_until};
 
 use crate::curl::curl;
 use crate::feed::Feed;
+use crate::proofs;
 pub use clock::SetClock;
 
 /// How long anything may take on a slow machine.
@@ -26,6 +27,12 @@ pub const LONG: Duration = Duration::from_secs(120);
 
 /// How many workers there may be at once.
 const WORKERS_MAX: usize = 3;
+
+/// Servers to be started; such as last, where something is measured.
+pub fn servers<'a>(parts: &[Part]) -> Builder<'a> {
+    let servers = Stack::of(parts);
+    if proofs::is_whole() { servers.lasting() } else { servers }
+}
 
 /// A company's servers, worker processes and an API process.
 pub struct World {
@@ -95,7 +102,7 @@ impl World {
 
     /// Without Debezium, with these settings beside those that every process gets.
     pub fn with(settings: &[(&'static str, &'static str)]) -> Self {
-        let stack = Stack::of(&[Part::Kafka, Part::Postgres, Part::Redis]).start();
+        let stack = servers(&[Part::Kafka, Part::Postgres, Part::Redis]).start();
         Self::on(stack.unwrap(), settings)
     }
 

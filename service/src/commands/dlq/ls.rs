@@ -12,6 +12,7 @@ use crate::failed::Failed;
 
 /// So much of an error stands in a line.
 const ERROR_CHARS: usize = 120;
+const CUT: char = '…';
 
 /// See the module.
 pub fn ls(letters: DeadLetters<'_>, asked: &Ls) -> Result<String, Failed> {
@@ -43,6 +44,9 @@ fn table(newest: &Newest<String>) -> String {
         true => writeln!(out, "{shown} letters"),
         false => writeln!(out, "the newest {shown} of {letters} letters; --limit shows more"),
     };
+    if newest.of().any(|line| line.trim_end().ends_with(CUT)) {
+        let _ = writeln!(out, "`feedmill dlq show PLACE` tells all of an error that ends in {CUT}");
+    }
     out
 }
 
@@ -90,7 +94,7 @@ fn shortened(error: &str) -> String {
     let mut text = printable(error);
     if let Some((end, _)) = text.char_indices().nth(ERROR_CHARS) {
         text.truncate(end);
-        text.push('…');
+        text.push(CUT);
     }
     text
 }

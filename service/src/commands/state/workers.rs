@@ -79,11 +79,10 @@ impl Workers {
             if status == StatusCode::NOT_FOUND {
                 return Ok(None);
             }
-            if status == StatusCode::UNAUTHORIZED {
-                let words = "is not taken there, or none is named";
-                return Err(Failed(Exit::Usage, format!("{url}: state.secret_file {words}")));
-            }
             let words = refused.map_or_else(|_| status.to_string(), Why::words);
+            if status == StatusCode::UNAUTHORIZED {
+                return Err(Failed(Exit::Usage, format!("{url}: {words}: {SHOWN}")));
+            }
             let may_be_elsewhere =
                 [StatusCode::SERVICE_UNAVAILABLE, StatusCode::MISDIRECTED_REQUEST]
                     .contains(&status);
@@ -95,6 +94,9 @@ impl Workers {
         Err(last)
     }
 }
+
+/// What an instance may not have taken.
+const SHOWN: &str = "shown was what state.secret_file has, and with TLS the certificate of http.internal_tls_cert_file";
 
 impl Why {
     fn words(self) -> String {
