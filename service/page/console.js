@@ -103,8 +103,10 @@ async function part(name, work) {
     trouble(name, null);
     return true;
   } catch (fault) {
-    if (fault.status === 401) $("door").hidden = false;
-    trouble(name, `${name}: ${fault.status === 401 ? "the secret is asked for" : fault.message}`);
+    // No secret opens what a certificate is asked for.
+    const opens = fault.status === 401 && !fault.message.includes("certificate");
+    if (opens) $("door").hidden = false;
+    trouble(name, `${name}: ${opens ? "the secret is asked for" : fault.message}`);
     return false;
   }
 }
@@ -130,7 +132,7 @@ const total = (series, name) => {
 
 // What is known. Counters are numbers since a process began: what is told is how they rose between two rounds.
 
-const known = { graph: [], stores: [], instances: [], metrics: new Map(), before: new Map(), at: new Map(), flags: null, restore: new Map() };
+const known = { told: false, graph: [], stores: [], instances: [], metrics: new Map(), before: new Map(), at: new Map(), flags: null, restore: new Map() };
 
 /** How much a sum of series has risen a second; nothing after the first look, or when a process began anew. */
 function risen(instance, now, sum) {
@@ -307,7 +309,7 @@ function tasks() {
     rows.push({
       is: role === "opening" || group.ms > LATE_MS ? "bad" : "",
       cells: [
-        [instance, "key"],
+        h("span", { className: "key", title: instance }, known.instances.find((one) => one.name === instance)?.url ?? instance),
         sub,
         [group.partitions.join(", "), "key"],
         pill(role.replace("_", " "), role === "active" ? "good" : role === "opening" ? "bad" : ""),
@@ -318,7 +320,7 @@ function tasks() {
     });
   }
   const heads = ["Instance", "Sub-topology", "Partitions", "Role", ["Records behind", "number"], ["Behind", "number"], "Left to restore"];
-  table("tasks", heads, rows, "No worker shows its tasks here: open the console of one.");
+  table("tasks", heads, rows, known.told ? "No worker has announced itself." : "Not known yet.");
   $("tasks-words").textContent = count(known.instances.length, "worker") + " announced";
 }
 
@@ -448,7 +450,7 @@ async function round(turn) {
   const looked = await part("stores", async () => {
     try {
       const listed = await asked("state/v1/stores");
-      [known.stores, known.instances] = [listed.stores, listed.instances];
+      [known.stores, known.instances, known.told] = [listed.stores, listed.instances, true];
     } catch (fault) {
       // A process that ranks nothing has no stores to show.
       if (fault.status !== 421) throw fault;

@@ -653,7 +653,7 @@ async function suggestions() {
     $("people").hidden = document.querySelector("button[data-view=people]").hidden = true;
   });
   if (!answer) return "enough";
-  const { items } = await answer.json();
+  const { items, source } = await answer.json();
   items.forEach(({ user_id, username }) => username && names.set(user_id, username));
   const { elements } = arrange($("suggestions"), items, "user_id", ({ user_id }) => {
     const element = $("person").content.cloneNode(true).firstElementChild;
@@ -679,7 +679,7 @@ async function suggestions() {
     element.querySelector(".counts").textContent = [count(follower_count, "follower"), bio].filter(Boolean).join(" · ");
   });
   $("suggestions-nothing").hidden = items.length > 0;
-  $("suggestions-nothing").textContent = "Nobody is suggested now.";
+  $("suggestions-nothing").textContent = source ? "Nobody is suggested now." : "Whom to suggest is not known at the moment.";
 }
 
 // Why, and why not

@@ -72,6 +72,8 @@ pub fn ensure_keys(auth: &Auth) -> Result<(), String> {
     let pair = KeyPair::generate()?;
     if create(&auth.signing_key_file, pair.private_pem(), 0o600)? {
         create(&auth.key_file, pair.public_pem(), 0o644)?;
+        let (key, signs) = (auth.key_file.display(), auth.signing_key_file.display());
+        tracing::warn!(%key, %signs, "there was no key by which tokens are verified: a pair was made, to try things");
     }
     Ok(())
 }

@@ -13,6 +13,10 @@ pub struct Connection(pub(super) ConnectionManager);
 
 impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        // Whoever looks whether somebody is there waits for no data.
+        if command.args_iter().next() == Some(Arg::Simple(b"PING")) {
+            return Box::pin(self.0.req_packed_command(command));
+        }
         let call = move || call([command]);
         Box::pin(watched(Server::Redis, call, self.0.req_packed_command(command)))
     }

@@ -23,6 +23,8 @@ use crate::failed::Failed;
 use crate::flags::Flagging;
 use crate::flags::told::Flags;
 use crate::replay;
+use crate::stores::directory::Directory;
+use crate::stores::peers::Peers;
 
 /// How many letters are shown.
 const LETTERS_MAX: usize = 50;
@@ -93,13 +95,22 @@ impl Internal {
         }
     }
 
+    /// Who else is there, and what asks them.
+    fn others(&self) -> Option<(Arc<Directory>, &Peers)> {
+        if let Some(stores) = &self.stores {
+            return Some((Arc::clone(&stores.directory), &stores.peers));
+        }
+        let of = self.elsewhere.as_ref()?;
+        Some((of.instances.of(&of.live.app())?, &of.peers))
+    }
+
     /// What another instance tells of itself.
     async fn instance(&self, name: &str, what: &str) -> Result<Response, Refusal> {
-        let stores = self.stores.as_ref().ok_or_else(Refusal::not_found)?;
-        let there = stores.directory.instances(stores.clock.now());
+        let (directory, peers) = self.others().ok_or_else(Refusal::not_found)?;
+        let there = directory.instances(self.clock.now());
         let said = there.into_iter().find(|(of, _)| of == name).map(|(_, said)| said);
         let url = said.ok_or_else(Refusal::not_found)?.url;
-        let asked = timeout(PEER_WAIT, stores.peers.page(&url, &format!("/{what}"))).await;
+        let asked = timeout(PEER_WAIT, peers.page(&url, &format!("/{what}"))).await;
         let told = asked.map_err(|_| Refusal::failed(format!("{url}: late")))?;
         let told = told.map_err(Refusal::failed)?;
         let kind = if what == "metrics" { TEXT } else { "application/json" };

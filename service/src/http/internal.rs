@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use schemas::{PostId, RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
-use warp::http::header::AUTHORIZATION;
+use warp::http::header::{AUTHORIZATION, RETRY_AFTER};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::path::{FullPath, Tail};
 use warp::reply::Response;
@@ -22,6 +22,7 @@ use crate::health::{Health, IsEnough, Readiness, answers_reads, is_ready};
 use crate::metrics::{Metrics, openmetrics};
 use crate::read::{self, Asked, PUBLISHED, StateFault, StateFeeds};
 use crate::secrets::Secrets;
+use crate::stores::elsewhere::{Elsewhere, PASSED};
 use crate::stores::peers::HOP;
 use crate::stores::{Reach, Stores};
 
@@ -91,6 +92,8 @@ pub struct Internal {
     pub state: Option<Arc<dyn StateFeeds>>,
     /// The stores of the application, if this process has any.
     pub stores: Option<Arc<Stores>>,
+    /// Those of others, if it has none.
+    pub elsewhere: Option<Elsewhere>,
     /// What the console needs, if this process can show one.
     pub console: Option<Console>,
     /// What other instances show; without it nobody is asked for it.
@@ -197,7 +200,9 @@ impl Internal {
         self.admit(caller)?;
         match *path {
             ["stores", ref rest @ ..] => {
-                let stores = self.stores.as_ref().ok_or_else(Refusal::not_shown)?;
+                let Some(stores) = &self.stores else {
+                    return self.passed((path, query), caller).await;
+                };
                 let reach =
                     if caller.headers.contains_key(HOP) { Reach::Own } else { Reach::Anybody };
                 stores::answer(stores, (rest, query), reach).await
@@ -210,6 +215,26 @@ impl Internal {
             ["people"] => self.people(query).await,
             _ => Err(Refusal::not_found()),
         }
+    }
+
+    /// What somebody else answers who has stores.
+    async fn passed(
+        &self,
+        (path, query): (&[&str], &str),
+        caller: &Caller,
+    ) -> Result<Response, Refusal> {
+        let elsewhere = self.elsewhere.as_ref();
+        let is_first = ![HOP, PASSED].iter().any(|name| caller.headers.contains_key(*name));
+        let elsewhere = elsewhere.filter(|_| is_first).ok_or_else(Refusal::not_shown)?;
+        let mark = if query.is_empty() { "" } else { "?" };
+        let told = elsewhere.ask(&format!("/state/v1/{}{mark}{query}", path.join("/"))).await;
+        let told = told.map_err(Refusal::failed)?;
+        let mut answer = bytes(told.body.into(), "application/json");
+        *answer.status_mut() = told.status;
+        if let Some(after) = told.headers.get(RETRY_AFTER) {
+            answer.headers_mut().insert(RETRY_AFTER, after.clone());
+        }
+        Ok(answer)
     }
 
     /// Whether the caller showed what is asked for: a certificate, a secret, or both.

@@ -44,9 +44,7 @@ impl Others {
 
     /// Those of `app` that are there, and those that are named.
     fn of(&self, app: &str, named: &[String]) -> Result<Arc<RemoteState>, TierFault> {
-        let mut urls = self.instances.urls(app);
-        let unheard: Vec<_> = named.iter().filter(|url| !urls.contains(url)).cloned().collect();
-        urls.extend(unheard);
+        let urls = self.instances.asked(app, named);
         if urls.is_empty() {
             return Err(TierFault::Unready(format!("no instance of {app} has announced itself")));
         }

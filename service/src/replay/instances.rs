@@ -63,6 +63,14 @@ impl Instances {
         self.of(app).map(|directory| directory.addresses(SystemClock.now())).unwrap_or_default()
     }
 
+    /// Whom to ask about an application: those who announce themselves, and then those of `named` who do not.
+    pub fn asked(&self, app: &str, named: &[String]) -> Vec<String> {
+        let mut urls = self.urls(app);
+        let unheard: Vec<_> = named.iter().filter(|url| !urls.contains(url)).cloned().collect();
+        urls.extend(unheard);
+        urls
+    }
+
     /// Hears whoever comes, until told to stop.
     pub fn follow(&self, stop: Arc<AtomicBool>) -> std::io::Result<()> {
         let of = self.clone();

@@ -175,17 +175,17 @@ impl Standing {
         }
     }
 
-    /// What a worker is there for that is configured with the application of this number. Of one that gave way to a newer one
-    /// the workers run that.
+    /// What a worker is there for that is configured with the application of this number. Workers of those that gave way stay with
+    /// the older of both until that is given up too: so there is a way back, however often it was rebuilt before.
     pub fn role(&self, configured: u32) -> Role {
-        let is_beside = self.beside.is_some_and(|beside| beside.number == configured);
-        match configured {
-            _ if is_beside => Role::Runs { number: configured, publishes: None },
-            _ if configured <= self.live => {
-                Role::Runs { number: self.live, publishes: Some(self.epoch) }
-            }
-            _ => Role::Gone,
-        }
+        let beside = self.beside.map_or(self.live, |beside| beside.number);
+        let (older, newer) = (beside.min(self.live), beside.max(self.live));
+        let number = match configured {
+            _ if configured <= older => older,
+            _ if configured == newer => newer,
+            _ => return Role::Gone,
+        };
+        Role::Runs { number, publishes: (number == self.live).then_some(self.epoch) }
     }
 
     /// The live application of those that are called after `first`.
@@ -290,6 +290,23 @@ mod tests {
         for (verbs, roles) in rows {
             let standing = after(verbs).unwrap();
             assert_eq!([standing.role(0), standing.role(1)], roles, "{verbs:?}");
+        }
+    }
+
+    #[test]
+    fn workers_stay_with_the_older_of_both_in_every_rebuild_and_so_there_is_a_way_back() {
+        use Verb::{Abort, Back, Keep, Removed, Start};
+        let first = [Start, EQUAL, SWITCH, Keep, Removed(0), Start];
+        let runs = |number, publishes| Role::Runs { number, publishes };
+        let rows: [(&[Verb], [Role; 3]); 4] = [
+            (&[EQUAL, SWITCH], [runs(1, None), runs(1, None), runs(2, Some(2))]),
+            (&[EQUAL, SWITCH, Back], [runs(1, Some(3)), runs(1, Some(3)), runs(2, None)]),
+            (&[EQUAL, SWITCH, Keep], [runs(2, Some(2)); 3]),
+            (&[Abort, Removed(2), Start], [runs(1, Some(1)), runs(1, Some(1)), Role::Gone]),
+        ];
+        for (verbs, roles) in rows {
+            let standing = after(&[&first, verbs].concat()).unwrap();
+            assert_eq!([0, 1, 2].map(|number| standing.role(number)), roles, "{verbs:?}");
         }
     }
 

@@ -187,6 +187,7 @@ impl Server {
             health: Arc::clone(&self.health),
             metrics: Arc::clone(&parts.metrics),
             state: state.clone(),
+            elsewhere: stores.is_none().then(|| parts.elsewhere()).transpose()?,
             stores,
             console: Some(parts.console()?),
             secrets: parts.secrets.clone(),

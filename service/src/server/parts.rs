@@ -33,6 +33,8 @@ use crate::read::{Reads, StateFeeds};
 use crate::replay::{self, Instances};
 use crate::secrets::Secrets;
 use crate::stores::directory::Directory;
+use crate::stores::elsewhere::Elsewhere;
+use crate::stores::peers::Peers;
 use crate::weights::WeightSets;
 use crate::worker;
 
@@ -126,6 +128,16 @@ impl Parts {
             live: self.live.clone(),
             broker: Arc::clone(&self.broker),
             graph: worker::topology(&self.config)?.graph(),
+        })
+    }
+
+    /// The stores of those who have any.
+    pub fn elsewhere(&self) -> Result<Elsewhere, String> {
+        Ok(Elsewhere {
+            live: self.live.clone(),
+            instances: self.instances.clone(),
+            named: self.config.state.workers.clone(),
+            peers: Peers::new(self.credentials()?),
         })
     }
 

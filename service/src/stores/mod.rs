@@ -10,6 +10,7 @@ pub mod announcement;
 mod announcing;
 pub mod answer;
 pub mod directory;
+pub mod elsewhere;
 pub mod peers;
 pub mod question;
 pub mod unanswered;

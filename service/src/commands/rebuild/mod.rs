@@ -88,11 +88,11 @@ fn untold_restorations(config: &Config) -> Option<String> {
     (epoch as usize > told).then(|| format!("{counts}: {words}"))
 }
 
-/// Once its process has ended: what was given up leaves no state here.
+/// Once its process has ended: what `start` will not go on with leaves no state here.
 pub fn end(broker: &dyn Broker, config: &Config, rebuilt: &Config) -> Result<(), Failed> {
     let standing = Register::of(broker, &config.app).read()?;
-    let apps = standing.apps(application::first(&config.app));
-    if apps.contains(&rebuilt.app) { Ok(()) } else { forget(config, &rebuilt.app) }
+    let goes_on = standing.newer() == Some(application::number(&rebuilt.app));
+    if goes_on { Ok(()) } else { forget(config, &rebuilt.app) }
 }
 
 /// Has the rebuilt application be the live one.
@@ -125,11 +125,16 @@ fn must_run(
     let next = rebuilt(config, after.live);
     let members = broker.admin().and_then(|mut admin| admin.members(&next.app));
     if members? == 0 {
-        return Err(Failed(Exit::Mismatch, format!("nobody runs {}", next.app)));
+        let start =
+            format!("`FEEDMILL_APP={0} feedmill worker` with a state_dir of its own", next.app);
+        let words =
+            format!("nobody runs {}, and then nobody could be asked: {start} does", next.app);
+        return Err(Failed(Exit::Mismatch, words));
     }
     if anyway {
         return Ok(());
     }
+    tell(&format!("looking whether {} has caught up", next.app));
     let (mut look, began) = (Look::open(broker, &next)?, Instant::now());
     loop {
         let progress = look.again()?;

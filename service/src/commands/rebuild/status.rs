@@ -88,7 +88,10 @@ impl Status {
                         false => "",
                     };
                     let at = iso_time(*at_ms);
-                    writeln!(out, "  {differ} of {readers} feeds differed at {at}{next}")
+                    writeln!(
+                        out,
+                        "  {differ} of {readers} feeds that were chosen at random differed at {at}{next}"
+                    )
                 }
             };
         }

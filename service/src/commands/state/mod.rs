@@ -126,7 +126,7 @@ fn behind(lag: Lag) -> String {
             format!("{records} records, {ms} ms behind")
         }
         Lag { ms: Some(ms), records: None } => format!("{ms} ms behind"),
-        Lag { ms: None, .. } => "behind by what is not known".to_owned(),
+        Lag { ms: None, .. } => "how far behind is not known".to_owned(),
     }
 }
 

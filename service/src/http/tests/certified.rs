@@ -37,6 +37,7 @@ fn listening(of: Config) -> (String, watch::Sender<bool>) {
         state: None,
         stores: None,
         console: None,
+        elsewhere: None,
         secrets: None,
         asks_certificate: certificate.is_some(),
         clock: Arc::new(millstream::SystemClock),

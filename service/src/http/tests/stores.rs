@@ -66,6 +66,7 @@ fn routes(driver: &Driver, process: usize, directory: &Arc<Directory>) -> Arc<In
         state: None,
         stores: Some(Arc::new(stores)),
         console: None,
+        elsewhere: None,
         secrets: Secrets::of(SECRET).ok(),
         asks_certificate: false,
         clock,

@@ -112,6 +112,7 @@ impl Listening {
             state: Some(state.clone() as Arc<dyn StateFeeds>),
             stores: None,
             console: None,
+            elsewhere: None,
             secrets: Secrets::of("open sesame").ok(),
             asks_certificate: false,
             clock: Arc::new(ManualClock::at(Timestamp(0))),

@@ -61,6 +61,8 @@ pub(super) extern "C" fn logged(
     // SAFETY: librdkafka gives two C strings that live during the call.
     let (facility, words) = unsafe { (owned(facility), owned(words)) };
     match level {
+        // That a transaction came to nothing comes back from a call, and belongs to every rebalance.
+        3 if facility == "TXNERR" => tracing::debug!(facility, "{words}"),
         // Each handle connects by itself, and a process has dozens.
         ..=3 if !is_news(&facility, &words, Instant::now()) => tracing::debug!(facility, "{words}"),
         ..=3 => tracing::error!(facility, "{words}"),
