@@ -86,16 +86,20 @@ impl InstanceClient {
     }
 }
 
-/// An error with what lies behind it, in which stands why there is no connection.
+/// An error with what lies behind it, in which stands why there is no connection; and what to look at, where that says it badly.
 pub fn causes(fault: &(dyn std::error::Error + 'static)) -> String {
     let causes = || iter::successors(Some(fault), |fault| fault.source());
     let words = causes().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    let is_http = |fault: &hyper::Error| !fault.is_parse();
-    match causes().filter_map(|fault| fault.downcast_ref::<hyper::Error>()).all(is_http) {
-        true => words,
-        // Who speaks TLS answers so to whoever does not.
-        false => format!(
-            "{words}; it is no HTTP that it speaks: TLS, perhaps, and then its URL begins with https"
-        ),
+    // Who speaks TLS answers so to whoever does not.
+    let is_no_http = |fault: &hyper::Error| fault.is_parse();
+    if causes().filter_map(|fault| fault.downcast_ref()).any(is_no_http) {
+        return format!("{words}; perhaps it speaks TLS, and its URL begins with https");
     }
+    // Certificates are judged on both sides.
+    if words.contains("UnknownCA") || words.contains("UnknownIssuer") {
+        return format!(
+            "{words}; http.internal_tls_ca_file of the one has no authority of the other's http.internal_tls_cert_file"
+        );
+    }
+    words
 }

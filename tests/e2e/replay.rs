@@ -267,4 +267,22 @@ fn the_workers_of_the_former_application_move_to_the_one_that_is_kept_and_nothin
     world.stop_worker(0);
     world.start_worker(0);
     load(&world, (SMALL, until), &["--verify-only"]);
+    let left_by_start = world.dir.path().join("state-replay/replays");
+    assert_eq!(fs::read_dir(&left_by_start).unwrap().count(), 0);
+
+    // There is a way back in the second rebuild too: the worker stays with what was kept.
+    let mut replay = start(&world);
+    is_found_equal(&world, &replay);
+    for (verb, live, epoch) in [("switch", "feedmill-replay-2", 2), ("back", REBUILT, 3)] {
+        let (is_done, said) = world.run(&["replay", verb]);
+        assert!(is_done, "{verb}: {said}");
+        let now = status(&world);
+        assert_eq!((now["live"].as_str(), now["epoch"].as_u64()), (Some(live), Some(epoch)));
+    }
+    let (is_done, said) = world.run(&["replay", "abort"]);
+    assert!(is_done, "{said}");
+    assert!(replay.wait(LONG).unwrap().success(), "{}", replay.output().unwrap());
+    assert_eq!(fs::read_dir(left_by_start).unwrap().count(), 0);
+    assert!(!world.dir.path().join("state-0/feedmill-replay-2").exists());
+    load(&world, (SMALL, until), &["--verify-only"]);
 }

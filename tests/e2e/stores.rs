@@ -54,6 +54,9 @@ fn a_row_is_read_at_any_worker_and_at_the_one_that_is_left_when_its_owner_was_ki
     let parts = WORKERS.map(|of| is_found(of, &follow).expect("both answer"));
     assert_eq!(parts[0]["instance"], parts[1]["instance"], "whoever is asked, its owner answers");
     assert_eq!(parts[0]["role"], "active");
+    let (status, answer) = world.ask_store_of_api(&follow);
+    assert_eq!((status, &answer["parts"][0]["instance"]), (200, &parts[0]["instance"]));
+    assert_eq!(rows(&answer).len(), 1, "an API server asks a worker");
 
     // A question that has gone on goes no further: who is not the owner shows at most what it has given up.
     let shown = WORKERS.map(|of| {

@@ -35,7 +35,7 @@ fn judge(silent: &[(String, Duration)], idle: &BTreeMap<String, i32>) -> Vec<Fin
             "has said nothing for {} s: it stands still, was killed, or has lost Kafka",
             since.as_secs()
         );
-        Finding::warning(format!("instance {url}"), words).mended_by(format!("curl -s {url}/ready"))
+        Finding::warning(format!("instance {url}"), words).mended_by(look_at(url))
     });
     let mut findings: Vec<_> = of_silent.collect();
     if !idle.is_empty() {
@@ -48,6 +48,15 @@ fn judge(silent: &[(String, Duration)], idle: &BTreeMap<String, i32>) -> Vec<Fin
         findings.push(Finding::error("state", words).mended_by("feedmill worker"));
     }
     findings
+}
+
+/// What shows how it is.
+fn look_at(url: &str) -> String {
+    let authority = match url.starts_with("https") {
+        true => " --cacert <http.internal_tls_ca_file>",
+        false => "",
+    };
+    format!("curl -sS{authority} {url}/ready")
 }
 
 #[cfg(test)]
@@ -64,7 +73,7 @@ mod tests {
             words.contains("instance http://worker-2:9901: has said nothing for 12 s"),
             "{words}"
         );
-        assert!(words.contains("curl -s http://worker-2:9901/ready"), "{words}");
+        assert!(words.contains("curl -sS http://worker-2:9901/ready"), "{words}");
         assert!(words.contains("3 tasks of engagement, reader are run by nobody"), "{words}");
         assert_eq!(judge(&[], &BTreeMap::new()).len(), 0);
     }

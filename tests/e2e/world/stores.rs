@@ -24,6 +24,12 @@ impl World {
         curl(&[&self.store_url(number, path)], Some("between-ourselves"), None)
     }
 
+    /// What the API server says, which has none itself.
+    pub fn ask_store_of_api(&self, path: &str) -> (u16, Value) {
+        let url = format!("http://127.0.0.1:{}/state/v1/stores/{path}", self.ports.internal);
+        curl(&[&url], Some("between-ourselves"), None)
+    }
+
     /// The same of a question that another worker has passed on.
     pub fn ask_store_passed_on(&self, number: usize, path: &str) -> (u16, Value) {
         let url = self.store_url(number, path);
