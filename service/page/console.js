@@ -309,7 +309,7 @@ function tasks() {
     rows.push({
       is: role === "opening" || group.ms > LATE_MS ? "bad" : "",
       cells: [
-        h("span", { className: "key", title: instance }, known.instances.find((one) => one.name === instance)?.url ?? instance),
+        [h("span", { title: instance }, known.instances.find((one) => one.name === instance)?.url ?? instance), "key"],
         sub,
         [group.partitions.join(", "), "key"],
         pill(role.replace("_", " "), role === "active" ? "good" : role === "opening" ? "bad" : ""),

@@ -19,12 +19,12 @@ pub fn announced(broker: &dyn Broker, config: &Config) -> Result<Directory, Fail
     let secrets = needs::secrets(config)?;
     let signer = Signer::of(secrets.as_ref());
     let topic = Topic::from(topic::instances(&config.app));
-    let directory = Directory::default();
+    let (directory, now) = (Directory::default(), SystemClock.now());
     let Some(mut log) = LogReader::of_one(broker, &config.app, &topic)? else {
         return Ok(directory);
     };
     while !log.is_at_end() {
-        log.poll()?.batches.iter().for_each(|batch| directory.take(batch, &signer));
+        log.poll()?.batches.iter().for_each(|batch| directory.take(batch, &signer, now));
     }
     Ok(directory)
 }

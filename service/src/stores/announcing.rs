@@ -13,7 +13,7 @@ use connectors::backoff::Backoff;
 use millstream::broker::{
     Broker, Call, Code, Failure, Isolation, OutRecord, Outgoing, Producer, TopicIndex,
 };
-use millstream::{Clock, Headers, Role, TaskId, Topic, TopicPartition};
+use millstream::{Clock, Headers, Role, SystemClock, TaskId, Topic, TopicPartition};
 use schemas::topic;
 
 use super::OwnStores;
@@ -178,7 +178,8 @@ impl Hearing {
         consumer.assign(&[(partition, start)])?;
         while !ends() {
             let polled = consumer.poll(POLL)?;
-            polled.batches.iter().for_each(|batch| self.directory.take(batch, &self.signer));
+            let now = SystemClock.now();
+            polled.batches.iter().for_each(|batch| self.directory.take(batch, &self.signer, now));
         }
         Ok(())
     }

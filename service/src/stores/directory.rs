@@ -38,13 +38,17 @@ impl Directory {
     }
 
     /// Hears what is written in the topic; what nobody of us has signed is not heard.
-    pub fn take(&self, batch: &Batch, signer: &Signer) {
+    pub fn take(&self, batch: &Batch, signer: &Signer, now: Timestamp) {
         for record in batch.iter() {
             let name = record.key.and_then(|key| std::str::from_utf8(key).ok());
             let Some(name) = name else { continue };
             match record.value.map(|value| signer.read(name, value)).transpose() {
                 Ok(said) => self.heard(name.to_owned(), said),
-                Err(why) => self.not_heard((name, record.timestamp), &why),
+                Err(why) if holds(record.timestamp, now) => {
+                    self.not_heard((name, record.timestamp), &why);
+                }
+                // Of whoever is gone it does not matter.
+                Err(why) => tracing::debug!(name, why, "an announcement of long ago is not heard"),
             }
         }
     }
@@ -104,7 +108,11 @@ impl Directory {
 }
 
 fn is_there(said: &Announcement, now: Timestamp) -> bool {
-    now.0.abs_diff(said.at_ms) <= HOLDS.as_millis() as u64
+    holds(Timestamp(said.at_ms), now)
+}
+
+fn holds(at: Timestamp, now: Timestamp) -> bool {
+    now.0.abs_diff(at.0) <= HOLDS.as_millis() as u64
 }
 
 #[cfg(test)]
