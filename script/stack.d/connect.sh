@@ -8,9 +8,6 @@ connect_signal() { echo TERM; }
 
 # What keys and values are written as. Avro goes in the form of Confluent: a zero, the id of the schema in four bytes, the
 # value; the registry is spoken to in its own way, and shows what it was told as <topic>-key and <topic>-value.
-# Whoever looks into every class of every jar takes ten seconds longer; but Apicurio's converter is declared nowhere.
-connect_discovery() { [ "$format" = json ] && echo service_load || echo hybrid_warn; }
-
 connect_converters() { # json|avro [schemas.enable]
   local side registry
   registry="http://127.0.0.1:$(registry_port)/apis/registry/v2"
@@ -34,7 +31,7 @@ group.id=connect
 listeners=$(connect_address)
 rest.advertised.host.name=127.0.0.1
 plugin.path=$stack_jars/plugins
-plugin.discovery=$(connect_discovery)
+plugin.discovery=service_load
 $(connect_converters "$format")
 offset.flush.interval.ms=1000
 scheduled.rebalance.max.delay.ms=0
@@ -46,8 +43,22 @@ PROPERTIES
   done
 }
 
+# Whoever looks into every class of every jar for what is a plugin takes ten seconds longer. Apicurio does not declare its converter,
+# so that is declared here, beside its jars.
+connect_plugins_declare() {
+  local made jar="$stack_jars/plugins/converter/declared.jar" services=META-INF/services
+  [ ! -f "$jar" ] || return 0
+  made=$(mktemp -d)
+  mkdir -p "$made/$services"
+  echo io.apicurio.registry.utils.converter.AvroConverter >"$made/$services/org.apache.kafka.connect.storage.Converter"
+  command jar --create --no-manifest --file "$made/declared.jar" -C "$made" "$services"
+  mv -f "$made/declared.jar" "$jar"
+  rm -r "$made"
+}
+
 connect_start() {
   mkdir -p "$dir/connect"
+  connect_plugins_declare
   connect_properties_write >"$dir/connect/worker.properties"
   process_start_java connect -Xmx512m org.apache.kafka.connect.cli.ConnectDistributed "$dir/connect/worker.properties"
 }

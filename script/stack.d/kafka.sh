@@ -106,7 +106,8 @@ kafka_format() { # part node
   local kept="$stack_jars/formatted.$2.$kafka_brokers"
   [ ! -f "$dir/$1/data/meta.properties" ] || return 0
   if [ -z "$kafka_secured" ] && [ -d "$kept" ]; then
-    cp -R "$kept" "$dir/$1/data"
+    mkdir -p "$dir/$1/data"
+    cp -R "$kept/." "$dir/$1/data"
     return
   fi
   kafka_java kafka.tools.StorageTool format --cluster-id feedmillfeedmillfeedmi \
@@ -114,8 +115,13 @@ kafka_format() { # part node
     --config "$dir/$1/server.properties" >"$dir/$1.log" 2>&1 ||
     { tail -n 20 "$dir/$1.log" >&2 && fail "Kafka's storage could not be formatted"; }
   [ -z "$kafka_secured" ] || return 0
-  # Whoever else has just kept it had the same.
-  cp -R "$dir/$1/data" "$kept.$$" && { mv -nT "$kept.$$" "$kept"; rm -rf "$kept.$$"; }
+  # Whoever else has just kept it had the same; and where nothing can be kept it is made again the next time.
+  local made
+  if made=$(mktemp -d "$kept.XXXXXX" 2>/dev/null); then
+    cp -R "$dir/$1/data/." "$made"
+    mv -nT "$made" "$kept" || true
+    rm -rf "$made"
+  fi
 }
 
 kafka_part_start() { # part node

@@ -452,7 +452,8 @@ async function round(turn) {
       const listed = await asked("state/v1/stores");
       [known.stores, known.instances, known.told] = [listed.stores, listed.instances, true];
     } catch (fault) {
-      // A process that ranks nothing has no stores to show.
+      // Where nobody has any to show, those of before are not shown either.
+      if (fault.status === 421 || fault.status === 503) [known.stores, known.instances, known.told] = [[], [], true];
       if (fault.status !== 421) throw fault;
     }
   });

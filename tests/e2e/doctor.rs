@@ -53,7 +53,7 @@ fn a_worker_falls_silent(world: &World) {
     world.poll("it is missed", || {
         let (_, told) = asked(world);
         let (severity, look) = found(&told, &format!("instance {url}"), "has said nothing for")?;
-        assert_eq!((severity, look), ("warning", &*format!("curl -s {url}/ready")));
+        assert_eq!((severity, look), ("warning", &*format!("curl -sS {url}/ready")));
         Some(())
     });
     world.start_worker(0);

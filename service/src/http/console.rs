@@ -22,9 +22,9 @@ use crate::dead_letters::{DeadLetters, Filter, Groups, Newest, told};
 use crate::failed::Failed;
 use crate::flags::Flagging;
 use crate::flags::told::Flags;
+use crate::instance_client::InstanceClient;
 use crate::replay;
 use crate::stores::directory::Directory;
-use crate::stores::peers::Peers;
 
 /// How many letters are shown.
 const LETTERS_MAX: usize = 50;
@@ -96,21 +96,21 @@ impl Internal {
     }
 
     /// Who else is there, and what asks them.
-    fn others(&self) -> Option<(Arc<Directory>, &Peers)> {
+    fn others(&self) -> Option<(Arc<Directory>, &InstanceClient)> {
         if let Some(stores) = &self.stores {
-            return Some((Arc::clone(&stores.directory), &stores.peers));
+            return Some((Arc::clone(&stores.directory), stores.peers.client()));
         }
         let of = self.elsewhere.as_ref()?;
-        Some((of.instances.of(&of.live.app())?, &of.peers))
+        Some((of.instances.of(&of.live.app())?, &of.client))
     }
 
     /// What another instance tells of itself.
     async fn instance(&self, name: &str, what: &str) -> Result<Response, Refusal> {
-        let (directory, peers) = self.others().ok_or_else(Refusal::not_found)?;
+        let (directory, client) = self.others().ok_or_else(Refusal::not_found)?;
         let there = directory.instances(self.clock.now());
         let said = there.into_iter().find(|(of, _)| of == name).map(|(_, said)| said);
         let url = said.ok_or_else(Refusal::not_found)?.url;
-        let asked = timeout(PEER_WAIT, peers.page(&url, &format!("/{what}"))).await;
+        let asked = timeout(PEER_WAIT, client.get((&url, &format!("/{what}")), &[])).await;
         let told = asked.map_err(|_| Refusal::failed(format!("{url}: late")))?;
         let told = told.map_err(Refusal::failed)?;
         let kind = if what == "metrics" { TEXT } else { "application/json" };

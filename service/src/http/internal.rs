@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use schemas::{PostId, RedisValue, TrendingWindow, UserId, Wire};
 use serde::Serialize;
-use warp::http::header::{AUTHORIZATION, RETRY_AFTER};
+use warp::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::path::{FullPath, Tail};
 use warp::reply::Response;
@@ -231,8 +231,10 @@ impl Internal {
         let told = told.map_err(Refusal::failed)?;
         let mut answer = bytes(told.body.into(), "application/json");
         *answer.status_mut() = told.status;
-        if let Some(after) = told.headers.get(RETRY_AFTER) {
-            answer.headers_mut().insert(RETRY_AFTER, after.clone());
+        for name in [CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS, RETRY_AFTER] {
+            if let Some(value) = told.headers.get(&name) {
+                answer.headers_mut().insert(name, value.clone());
+            }
         }
         Ok(answer)
     }

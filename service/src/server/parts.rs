@@ -24,7 +24,7 @@ use crate::http::console::Console;
 use crate::http::cursor::Cursors;
 use crate::http::feed_page::FeedPage;
 use crate::identity::Verifier;
-use crate::instance_client::Credentials;
+use crate::instance_client::{Credentials, InstanceClient};
 use crate::limits::{Rate, Shared, UserLimit};
 use crate::log::{Appending, Log};
 use crate::metrics::Metrics;
@@ -33,8 +33,7 @@ use crate::read::{Reads, StateFeeds};
 use crate::replay::{self, Instances};
 use crate::secrets::Secrets;
 use crate::stores::directory::Directory;
-use crate::stores::elsewhere::Elsewhere;
-use crate::stores::peers::Peers;
+use crate::stores::elsewhere::{ANSWER_BYTES_MAX, Elsewhere};
 use crate::weights::WeightSets;
 use crate::worker;
 
@@ -135,9 +134,10 @@ impl Parts {
     pub fn elsewhere(&self) -> Result<Elsewhere, String> {
         Ok(Elsewhere {
             live: self.live.clone(),
+            app: self.config.app.clone(),
             instances: self.instances.clone(),
             named: self.config.state.workers.clone(),
-            peers: Peers::new(self.credentials()?),
+            client: InstanceClient::new(self.credentials()?, ANSWER_BYTES_MAX),
         })
     }
 

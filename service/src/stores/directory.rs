@@ -44,11 +44,11 @@ impl Directory {
             let Some(name) = name else { continue };
             match record.value.map(|value| signer.read(name, value)).transpose() {
                 Ok(said) => self.heard(name.to_owned(), said),
-                Err(why) if holds(record.timestamp, now) => {
-                    self.not_heard((name, record.timestamp), &why);
-                }
                 // Of whoever is gone it does not matter.
-                Err(why) => tracing::debug!(name, why, "an announcement of long ago is not heard"),
+                Err(why) if now.since(record.timestamp) > HOLDS => {
+                    tracing::debug!(name, why, "an announcement of long ago is not heard");
+                }
+                Err(why) => self.not_heard((name, record.timestamp), &why),
             }
         }
     }
@@ -108,11 +108,7 @@ impl Directory {
 }
 
 fn is_there(said: &Announcement, now: Timestamp) -> bool {
-    holds(Timestamp(said.at_ms), now)
-}
-
-fn holds(at: Timestamp, now: Timestamp) -> bool {
-    now.0.abs_diff(at.0) <= HOLDS.as_millis() as u64
+    now.0.abs_diff(said.at_ms) <= HOLDS.as_millis() as u64
 }
 
 #[cfg(test)]

@@ -7,41 +7,48 @@ use std::time::Duration;
 use hyper::StatusCode;
 use tokio::time::timeout;
 
-use super::peers::Peers;
-use crate::instance_client::Told;
+use crate::instance_client::{InstanceClient, Told};
 use crate::replay::{Instances, Live};
 
 /// The header of a question that was passed on.
 pub const PASSED: &str = "x-feed-passed";
-/// Longer than an instance waits for others.
-const WAIT: Duration = Duration::from_millis(4_000);
+/// What all partitions together may take as JSON.
+pub const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Longer than an instance waits for what it must hold; two of them are asked before a request is overdue.
+const WAIT: Duration = Duration::from_millis(2_200);
 
 /// See the module.
 pub struct Elsewhere {
     /// Which application is live.
     pub live: Live,
-    /// Who announces to show it.
+    /// The application that is configured.
+    pub app: String,
+    /// Who announces to show the live one.
     pub instances: Instances,
-    /// Who else shows it.
+    /// Who else shows that which is configured.
     pub named: Vec<String>,
     /// Asks them.
-    pub peers: Peers,
+    pub client: InstanceClient,
 }
 
 impl Elsewhere {
-    /// What the first says that has stores; why nobody does, if nobody does.
+    /// What the first says that has stores and is ready; else what one says that is not; why nobody says anything, if nobody does.
     pub async fn ask(&self, path: &str) -> Result<Told, String> {
+        let app = self.live.app();
+        let named = if app == self.app { self.named.as_slice() } else { &[] };
+        let mut unready = None;
         let mut last = "no worker has announced itself".to_owned();
-        for url in self.instances.asked(&self.live.app(), &self.named) {
-            match timeout(WAIT, self.peers.passed(&url, path)).await {
-                Ok(Ok(told)) if told.status == StatusCode::MISDIRECTED_REQUEST => {
-                    last = format!("{url}: it has no stores");
-                }
-                Ok(Ok(told)) => return Ok(told),
+        for url in self.instances.asked(&app, named) {
+            match timeout(WAIT, self.client.get((&url, path), &[(PASSED, "1")])).await {
+                Ok(Ok(told)) => match told.status {
+                    StatusCode::MISDIRECTED_REQUEST => last = format!("{url}: it has no stores"),
+                    StatusCode::SERVICE_UNAVAILABLE => unready = Some(told),
+                    _ => return Ok(told),
+                },
                 Ok(Err(words)) => last = words,
                 Err(_) => last = format!("{url}: late"),
             }
         }
-        Err(last)
+        unready.ok_or(last)
     }
 }

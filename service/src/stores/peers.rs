@@ -9,7 +9,6 @@ use hyper::StatusCode;
 use serde::Deserialize;
 
 use super::answer::Answer;
-use super::elsewhere::PASSED;
 use super::unanswered::Unanswered;
 use crate::instance_client::{Credentials, InstanceClient, Told};
 
@@ -41,14 +40,9 @@ impl Peers {
         Self(InstanceClient::new(credentials, ANSWER_BYTES_MAX))
     }
 
-    /// What the instance at `url` tells whoever looks at it.
-    pub async fn page(&self, url: &str, path: &str) -> Result<Told, String> {
-        self.0.get((url, path), &[]).await
-    }
-
-    /// What it answers to a question that comes from somebody else.
-    pub async fn passed(&self, url: &str, path: &str) -> Result<Told, String> {
-        self.0.get((url, path), &[(PASSED, "1")]).await
+    /// What asks them.
+    pub fn client(&self) -> &InstanceClient {
+        &self.0
     }
 
     /// What the instance at `url` answers.

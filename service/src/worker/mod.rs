@@ -3,7 +3,7 @@
 
 mod clickhouse_sink;
 mod engine;
-mod left_state;
+pub mod left_state;
 mod postgres_sink;
 mod redis_sink;
 mod sink;

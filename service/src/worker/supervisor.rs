@@ -187,7 +187,10 @@ impl Supervised {
     fn try_to_begin(&self) -> Result<Option<Worker>, Ended> {
         let known = self.live.read(&*self.broker);
         known.map_err(|Failed(exit, why)| Ended { exit, why })?;
-        let Role::Runs { number, publishes } = self.live.role() else { return Err(self.gone()) };
+        let Role::Runs { number, publishes } = self.live.role() else {
+            self.forget_left_state();
+            return Err(self.gone());
+        };
         let config = self.config.of_app(application::numbered(self.live.first(), number));
         if config.kafka.create_topics {
             topics::ensure(&*self.broker, &config)?;
@@ -195,18 +198,32 @@ impl Supervised {
         if !self.is_worker {
             return Ok(None);
         }
+        let worker = {
+            let _inside = self.runtime.enter();
+            Worker::start(&config, &self.broker, publishes)?
+        };
+        // Only now is the state directory ours alone.
         self.forget_left_state();
-        let _inside = self.runtime.enter();
-        Worker::start(&config, &self.broker, publishes).map(Some)
+        Ok(Some(worker))
     }
 
     fn forget_left_state(&self) {
-        let apps = self.live.standing().apps(self.live.first());
-        match left_state::remove(&self.config.worker.state_dir, self.live.first(), &apps) {
-            Ok(removed) => removed.iter().for_each(|dir| {
-                tracing::info!(dir = %dir.display(), "state of an application that was given up is removed");
-            }),
-            Err(error) => tracing::warn!(%error, "state that nobody reads stays"),
+        let standing = self.live.standing();
+        // Where nothing was ever rebuilt, what lies here is of another cluster.
+        if standing.last == 0 {
+            return;
+        }
+        let apps = standing.apps(self.live.first());
+        let left = left_state::remove(&self.config.worker.state_dir, self.live.first(), &apps);
+        for (dir, removed) in left {
+            match removed {
+                Ok(()) => {
+                    tracing::info!(dir = %dir.display(), "state of an application that was given up is removed")
+                }
+                Err(error) => {
+                    tracing::warn!(%error, dir = %dir.display(), "state that nobody reads stays")
+                }
+            }
         }
     }
 
@@ -236,8 +253,10 @@ impl Supervised {
 
     /// Has its worker publish, or not, as it is there for.
     fn follow_live(&self) {
-        let Some(Role::Runs { publishes, .. }) = self.other_role() else { return };
+        let Some(Role::Runs { number, publishes }) = self.other_role() else { return };
         let silenced = match &mut *self.now() {
+            // What is meant for another application is not for this worker, which is about to move.
+            Now::Running(Some(worker)) if application::number(worker.app()) != number => return,
             Now::Running(Some(worker)) => worker.fall_silent(&self.config),
             Now::Running(None) | Now::Starting(_) | Now::Closing | Now::Ended(_) => return,
         };

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::failed::Failed;
 use crate::replay::look::{BETWEEN_LOOKS, Look};
 use crate::replay::{Register, Standing, Verb, look, removal, shown};
-use crate::worker;
+use crate::worker::{self, left_state};
 
 pub use status::status;
 
@@ -41,7 +41,11 @@ fn rebuilt(config: &Config, number: u32) -> Config {
 
 /// Apart from that of a worker that runs here too.
 fn state_dir(config: &Config, app: &str) -> PathBuf {
-    config.worker.state_dir.join("replays").join(app)
+    replays(config).join(app)
+}
+
+fn replays(config: &Config) -> PathBuf {
+    config.worker.state_dir.join("replays")
 }
 
 /// Begins a rebuild, or goes on with it; answers how the process is configured that does it. None if it was only asked what it
@@ -68,9 +72,17 @@ pub fn begin(
         let words = "feeds would be wrong by what was told; --anyway rebuilds all the same";
         return Err(Failed(Exit::Mismatch, words.to_owned()));
     }
-    let Some(number) = register.change(Verb::Start)?.newer() else {
+    let standing = register.change(Verb::Start)?;
+    let Some(number) = standing.newer() else {
         return Err(Failed(Exit::Failed, "nothing is rebuilt".to_owned()));
     };
+    let first = application::first(&config.app);
+    // Of a process that was killed, and could not remove it itself.
+    for (dir, removed) in left_state::remove(&replays(config), first, &standing.apps(first)) {
+        if let Err(error) = removed {
+            tell(&format!("{} stays: {error}", dir.display()));
+        }
+    }
     let rebuilt = rebuilt(config, number);
     tell(&format!("{} is {}", rebuilt.app, if goes_on { "gone on with" } else { "begun" }));
     topics::ensure(&**broker, &rebuilt)?;

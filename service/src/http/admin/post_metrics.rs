@@ -22,7 +22,7 @@ pub struct Answer {
     author_id: Option<Uuid>,
     created_at: Option<i64>,
     age_ms: Option<i64>,
-    /// Whether it is there: false once its row was deleted.
+    /// Whether it is there: false as long as its row is not known, and once that was deleted.
     live: bool,
     counts: Counts,
 }
