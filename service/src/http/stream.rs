@@ -222,7 +222,8 @@ impl Following {
             (self.sent, self.last) = (None, None);
         }
         while is_shown(&self.api, &self.user) {
-            let event = self.look().await;
+            // A client waits most of the time, and then takes no memory for what it asks.
+            let event = Box::pin(self.look()).await;
             self.taken = Instant::now();
             if event.is_some() {
                 return event;
