@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use connectors::postgres::{Database, Limits, Rows, Write as RowWrite};
-use connectors::redis::{FeedCache, Sink, Write};
+use connectors::redis::{Sink, Write};
 use connectors::table::Table;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all};
@@ -40,11 +40,7 @@ async fn asked(world: &World, query: &str) -> Value {
 
 #[tokio::test]
 async fn redis_answers_while_fresh_then_state_then_redis_stale_then_nobody() {
-    let stack = Stack::of(&[Part::Redis]).start().unwrap();
-    let cache = FeedCache::open(stack.redis(), Duration::from_secs(5)).unwrap();
-    let world = World::with(|tiers, guard| {
-        tiers.redis = Some(Guarded::new(Box::new(cache), guard(Source::Redis)));
-    });
+    let (stack, world) = World::with_redis();
     push(&stack, &held(1)).await;
     let mut ranked_now = held(2);
     ranked_now.body.valid_until_ms += 600_000;
@@ -78,11 +74,7 @@ async fn redis_answers_while_fresh_then_state_then_redis_stale_then_nobody() {
 
 #[tokio::test]
 async fn a_copy_that_was_ranked_by_a_clock_far_ahead_is_not_fresh() {
-    let stack = Stack::of(&[Part::Redis]).start().unwrap();
-    let cache = FeedCache::open(stack.redis(), Duration::from_secs(5)).unwrap();
-    let world = World::with(|tiers, guard| {
-        tiers.redis = Some(Guarded::new(Box::new(cache), guard(Source::Redis)));
-    });
+    let (stack, world) = World::with_redis();
     world.hold(ME, held(9));
     for (version, ahead_ms, source) in [(1, 300_000, "redis"), (2, 300_001, "state")] {
         let mut ahead = held(version);
@@ -166,11 +158,7 @@ async fn told(world: &World) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 #[tokio::test]
 async fn a_miss_is_told_to_the_workers_each_time_and_a_hit_soon_after_it_is_not() {
-    let stack = Stack::of(&[Part::Redis]).start().unwrap();
-    let cache = FeedCache::open(stack.redis(), Duration::from_secs(5)).unwrap();
-    let world = World::with(|tiers, guard| {
-        tiers.redis = Some(Guarded::new(Box::new(cache), guard(Source::Redis)));
-    });
+    let (stack, world) = World::with_redis();
     world.hold(ME, held(2));
     asked(&world, "").await;
     asked(&world, "").await;

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use connectors::redis::{FeedCache, Sink};
+use connectors::redis::Sink;
 use schemas::{
     PostId, Trending, TrendingEntry, TrendingList, TrendingPost, TrendingWindow, UserId,
 };
 use serde_json::{Value, json};
-use tests::{Part, Stack};
 use warp::http::StatusCode;
 
 use super::world::{NOW, World};
-use crate::read::{Guarded, Source};
 
 /// Lists of the current hour and the next, in which the second post overtakes the first.
 fn trending(as_of_ms: i64) -> Trending {
@@ -62,11 +60,7 @@ async fn the_list_is_that_of_the_current_bucket_and_changes_with_the_clock() {
 
 #[tokio::test]
 async fn redis_answers_first_and_an_empty_list_is_a_fallback() {
-    let stack = Stack::of(&[Part::Redis]).start().unwrap();
-    let cache = FeedCache::open(stack.redis(), Duration::from_secs(5)).unwrap();
-    let world = World::with(|tiers, guard| {
-        tiers.redis = Some(Guarded::new(Box::new(cache), guard(Source::Redis)));
-    });
+    let (stack, world) = World::with_redis();
     let nothing = (vec![], Value::Null, json!(true));
     assert_eq!(shown(&asked(&world, "").await), nothing);
     Sink::open(stack.redis()).unwrap().trending(&trending(NOW)).await.unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use connectors::redis::FeedCache;
 use http_body_util::{BodyExt, Full};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -13,6 +14,7 @@ use millstream::{Clock, ManualClock, Offset, SystemClock, Timestamp, Topic, Topi
 use schemas::{FeedBody, FeedItem, FeedVersion, PostId, Sources, Trending, UserId};
 use serde_json::Value;
 use tempfile::TempDir;
+use tests::{Part, Stack};
 use tokio::sync::watch;
 use topologies::suggestions::SuggestionWeights;
 use uuid::Uuid;
@@ -131,6 +133,16 @@ impl World {
     /// One whose other tiers `add` adds.
     pub fn with(add: impl FnOnce(&mut Tiers, &dyn Fn(Source) -> Guard)) -> Self {
         Self::flagged(SetFlags::default(), add)
+    }
+
+    /// One with a Redis of its own before its state.
+    pub fn with_redis() -> (Stack, Self) {
+        let stack = Stack::of(&[Part::Redis]).start().unwrap();
+        let cache = FeedCache::open(stack.redis(), Duration::from_secs(5)).unwrap();
+        let world = Self::with(|tiers, guard| {
+            tiers.redis = Some(Guarded::new(Box::new(cache), guard(Source::Redis)));
+        });
+        (stack, world)
     }
 
     /// The same with flags that are set.
