@@ -11,7 +11,7 @@ use utoipa::openapi::KnownFormat;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::parameter::{Parameter, Takes, Text, fault};
+use super::parameter::{Parameter, Text};
 use super::routes::Request;
 use super::{Api, Refusal, json, request_id};
 use crate::read::{Source, Why};
@@ -43,8 +43,7 @@ pub struct Answer {
 pub async fn get(api: &Api, request: Request) -> Result<Response, Refusal> {
     let began = Instant::now();
     let user = request.reader(&request.given()?)?;
-    let wrong = || Refusal::invalid(vec![fault(&POST, Some(&request.segment))]);
-    let post = POST.takes.read(&request.segment).ok_or_else(wrong)?;
+    let post = request.named(&POST)?;
     let why = api.reads.why(user, post).await;
     let why = why.map_err(|_| Refusal::unavailable("no worker answers, and only state knows"))?;
     let response_time_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

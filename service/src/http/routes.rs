@@ -13,7 +13,7 @@ use warp::http::{HeaderMap, HeaderValue, Method};
 use warp::hyper::body::Bytes;
 use warp::reply::Response;
 
-use super::parameter::{Described, Given, Parameter, Text};
+use super::parameter::{Described, Given, Parameter, Takes, Text, fault};
 use super::{
     Api, Fault, Refusal, daily_metrics, discover, event_shape, events, explain, feed, preferences,
     stream, trending,
@@ -75,6 +75,12 @@ impl<S: Serves> Request<S> {
     /// What the query gives.
     pub fn given(&self) -> Result<Given<'_>, Refusal> {
         Given::read(&self.query, self.parameters).map_err(Refusal::invalid)
+    }
+
+    /// What the path names, by the route's parameter.
+    pub fn named<T>(&self, of: &Parameter<Text<T>>) -> Result<T, Refusal> {
+        let wrong = || Refusal::invalid(vec![fault(of, Some(&self.segment))]);
+        of.takes.read(&self.segment).ok_or_else(wrong)
     }
 }
 

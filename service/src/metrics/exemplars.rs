@@ -10,8 +10,10 @@ use millstream::{Timestamp, TraceContext};
 pub struct Exemplars {
     bounds: &'static [f64],
     /// By the histogram's label, and by bucket.
-    last: Mutex<BTreeMap<(&'static str, usize), Exemplar>>,
+    last: Mutex<Last>,
 }
+
+type Last = BTreeMap<&'static str, BTreeMap<usize, Exemplar>>;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,20 +32,18 @@ impl Exemplars {
         Self { bounds, last: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, usize), Exemplar>> {
+    fn lock(&self) -> MutexGuard<'_, Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes one. Labels are of a closed set, so there are never more than buckets.
     pub fn note(&self, label: &'static str, exemplar: Exemplar) {
-        self.lock().insert((label, self.bucket(exemplar.value)), exemplar);
+        self.lock().entry(label).or_default().insert(self.bucket(exemplar.value), exemplar);
     }
 
     /// That of the bucket that ends at this bound.
     pub fn of(&self, label: &str, bound: f64) -> Option<Exemplar> {
-        let held = self.lock();
-        let bucket = self.bucket(bound);
-        held.iter().find(|((of, at), _)| *of == label && *at == bucket).map(|(_, last)| *last)
+        self.lock().get(label)?.get(&self.bucket(bound)).copied()
     }
 
     fn bucket(&self, value: f64) -> usize {

@@ -13,7 +13,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::{Admin, object};
-use crate::http::parameter::{Parameter, Takes, Text, fault};
+use crate::http::parameter::{Parameter, Text};
 use crate::http::routes::Request;
 use crate::http::{Fault, Refusal, json, request_id};
 
@@ -88,8 +88,7 @@ impl From<RedisFeed> for Cached {
 /// What Redis has.
 pub async fn get(admin: &Admin, request: Request<Admin>) -> Result<Response, Refusal> {
     request.given()?;
-    let wrong = || Refusal::invalid(vec![fault(&USER, Some(&request.segment))]);
-    let user = USER.takes.read(&request.segment).ok_or_else(wrong)?;
+    let user = request.named(&USER)?;
     let found = cache(admin)?.feed(user).await.map_err(unanswered)?;
     let cached = Cached::from(found.ok_or_else(Refusal::not_found)?);
     Ok(json(StatusCode::OK, &cached, request_id()))

@@ -1,6 +1,5 @@
 //! `GET /debug/post/{post_id}/metrics`: what state knows of a post, asked where it is kept.
 
-use schemas::PostId;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -9,7 +8,6 @@ use warp::reply::Response;
 
 use super::Admin;
 use crate::http::explain::POST;
-use crate::http::parameter::{Takes, fault};
 use crate::http::routes::Request;
 use crate::http::{Refusal, json, request_id};
 
@@ -40,8 +38,7 @@ struct Counts {
 /// Answers with what is known, by whoever keeps it.
 pub async fn get(admin: &Admin, request: Request<Admin>) -> Result<Response, Refusal> {
     request.given()?;
-    let wrong = || Refusal::invalid(vec![fault(&POST, Some(&request.segment))]);
-    let post: PostId = POST.takes.read(&request.segment).ok_or_else(wrong)?;
+    let post = request.named(&POST)?;
     let known = admin.reads.known(post).await;
     let known =
         known.map_err(|_| Refusal::unavailable("no worker answers, and only state knows"))?;
